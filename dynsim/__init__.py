@@ -1,0 +1,52 @@
+"""dynsim: the dynamics of self-supervised learning, computed.
+
+A loss with a stop-gradient in it becomes the gradient flow it generates; what can be known of that flow
+exactly is said exactly, the rest is integrated, confronted with real networks and drawn.
+
+Names are imported on first use, so that ``import dynsim`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it. A public name never equals a subpackage or module of dynsim.
+_HOME = {
+    "BlowUp": "dynsim.errors",
+    "DynsimError": "dynsim.errors",
+    "ParseError": "dynsim.errors",
+    "Field": "dynsim.field",
+    "provenance": "dynsim.records",
+    "stop_gradient": "dynsim.symbolic.stop_gradient",
+    "parse": "dynsim.symbolic.parser",
+    "Descend": "dynsim.symbolic.rules",
+    "Track": "dynsim.symbolic.rules",
+    "Hold": "dynsim.symbolic.rules",
+    "Flow": "dynsim.symbolic.flow",
+    "gradient_flow": "dynsim.symbolic.gradient_flow",
+    "System": "dynsim.systems.catalogue",
+    "system": "dynsim.systems.catalogue",
+    "list_systems": "dynsim.systems.catalogue",
+    "register": "dynsim.systems.catalogue",
+    "solve": "dynsim.integrate.solve",
+    "Terminal": "dynsim.integrate.events",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in {"networks", "testing"}:
+        return import_module(f"dynsim.{name}")
+    raise AttributeError(f"module 'dynsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

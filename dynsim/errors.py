@@ -1,0 +1,158 @@
+"""Errors at the door: what was given, what was expected, what to do.
+
+Every exception of the package derives from `DynsimError` and from the builtin that fits, so that both
+``except DynsimError`` and ``except ValueError`` catch a wrong value. `bad` builds the message; no other
+place composes one by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = [
+    "BlowUp",
+    "DynsimError",
+    "InvalidType",
+    "InvalidValue",
+    "MissingExtra",
+    "ParseError",
+    "UnknownName",
+    "bad",
+    "missing_extra",
+    "unknown",
+]
+
+
+class DynsimError(Exception):
+    """Base of every exception that dynsim raises on purpose."""
+
+
+class InvalidValue(DynsimError, ValueError):
+    """An argument has the right type but a value that cannot be used."""
+
+
+class InvalidType(DynsimError, TypeError):
+    """An argument has a type that cannot be used."""
+
+
+class UnknownName(DynsimError, LookupError):
+    """A name that is not registered: a system, a figure, a state, a parameter."""
+
+
+class MissingExtra(DynsimError, ImportError):
+    """An optional dependency is not installed; the message says how to install it."""
+
+
+class ParseError(DynsimError, ValueError):
+    """Text that is not an expression.
+
+    Attributes
+    ----------
+    position : int
+        Zero-based index of the character at which reading stopped.
+    """
+
+    def __init__(self, message: str, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+
+    def __reduce__(self) -> tuple[type[ParseError], tuple[str, int]]:
+        return type(self), (str(self), self.position)
+
+
+class BlowUp(DynsimError, ArithmeticError):
+    """A run left every bound, or its right-hand side stopped being finite.
+
+    Attributes
+    ----------
+    time : float
+        Flow time reached.
+    dataset : xarray.Dataset
+        The run up to there.
+    """
+
+    def __init__(self, message: str, time: float = float("nan"), dataset: Any = None) -> None:
+        super().__init__(message)
+        self.time = time
+        self.dataset = dataset
+
+    def __reduce__(self) -> tuple[type[BlowUp], tuple[str, float, Any]]:
+        return type(self), (str(self), self.time, self.dataset)
+
+
+def bad(
+    argument: str,
+    received: object,
+    expected: str,
+    advice: str = "",
+    *,
+    kind: type[DynsimError] = InvalidValue,
+) -> DynsimError:
+    """Build the one-line error for an argument that cannot be used.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument as the caller knows it.
+    received : object
+        What was given; shown shortened.
+    expected : str
+        What would have been accepted.
+    advice : str
+        What to do, if there is something to say beyond `expected`.
+    kind : type
+        The exception class.
+
+    Returns
+    -------
+    DynsimError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> from dynsim.errors import bad
+    >>> print(bad("branch", "half", "'stop', 'full' or 'target'"))
+    branch: got 'half', expected 'stop', 'full' or 'target'
+    """
+    message = f"{argument}: got {_show(received)}, expected {expected}"
+    return kind(f"{message}; {advice}" if advice else message)
+
+
+def unknown(argument: str, received: object, known: Iterable[object], advice: str = "") -> DynsimError:
+    """Build the error for a name that is not among the known ones, with the closest suggestion.
+
+    Examples
+    --------
+    >>> from dynsim.errors import unknown
+    >>> print(unknown("system", "toi", ["toy", "scalar"]))
+    system: got 'toi', expected one of scalar, toy; did you mean 'toy'?
+    """
+    names = sorted(str(name) for name in known)
+    close = get_close_matches(str(received), names, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else advice
+    return bad(argument, received, f"one of {', '.join(names) or '(none)'}", hint, kind=UnknownName)
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:
+    """Build the error for an absent optional dependency.
+
+    Examples
+    --------
+    >>> from dynsim.errors import missing_extra
+    >>> print(missing_extra("torch", "networks", "real networks"))
+    real networks need torch, which is not installed; install it with: pip install "dynsim[networks]"
+    """
+    return MissingExtra(
+        f'{purpose} need {package}, which is not installed; install it with: pip install "dynsim[{extra}]"'
+    )
+
+
+def _show(value: object, limit: int = 80) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # a broken __repr__ must not hide the real error
+        text = f"<{type(value).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""From a field to runs: one trajectory, ensembles, discrete optimisers."""

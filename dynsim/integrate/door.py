@@ -1,0 +1,91 @@
+"""What enters an integration: the field, the start, the times, each checked before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dynsim.errors import InvalidType, bad, unknown
+from dynsim.field import Field
+from dynsim.symbolic.expressions import name_of
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["field_of", "named", "start_of", "times_of", "tolerance"]
+
+
+def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:
+    """Numeric field of a `Flow` or a `Field`; the latter already carries its parameters."""
+    if isinstance(flow, Flow):
+        return flow.field(parameters)
+    if isinstance(flow, Field):
+        if parameters:
+            raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
+        return flow
+    raise bad("flow", flow, "a Flow or a Field", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+
+
+def named(argument: str, values: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Check that a mapping gives a value to every name and to no other; keys may be Symbols."""
+    if not isinstance(values, Mapping):
+        raise bad(argument, values, f"a mapping with {', '.join(names)}", kind=InvalidType)
+    result = {name_of(argument, key): value for key, value in values.items()}
+    for key in result:
+        if key not in names:
+            raise unknown(f"state in {argument}", key, names)
+    missing = [name for name in names if name not in result]
+    if missing:
+        raise bad(argument, values, f"a value for every state; {', '.join(missing)} is missing")
+    return {name: result[name] for name in names}
+
+
+def start_of(field: Field, initial: Any) -> np.ndarray:
+    """State vector of a single start, of shape ``(field.size,)``; every number must be finite."""
+    y0 = np.empty(field.size)
+    for name, value in named("initial", initial, field.names).items():
+        argument = f"initial['{name}']"
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            raise bad(argument, value, "a real number", kind=InvalidType) from None
+        if array.shape != field.shape(name):
+            expected = f"an array of shape {field.shape(name)}" if field.shape(name) else "one number"
+            raise bad(argument, value, expected, "use ensemble for many starts" if array.ndim else "")
+        if not np.isfinite(array).all():
+            raise bad(argument, value, "a finite value")
+        y0[field.slices[name]] = array.ravel()
+    return y0
+
+
+def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
+    """Output times from exactly one of `t_end` (then `count` equal times) and `times`."""
+    if (t_end is None) == (times is None):
+        raise bad("t_end, times", (t_end, times), "exactly one of the two")
+    if times is None:
+        end = _positive("t_end", t_end)
+        return np.linspace(0.0, end, count)
+    try:
+        result = np.array(times, dtype=float)
+    except (TypeError, ValueError):
+        raise bad("times", times, "an increasing sequence of numbers", kind=InvalidType) from None
+    if result.ndim != 1 or result.size == 0:
+        raise bad("times", times, "a one-dimensional sequence with at least one time")
+    if not np.isfinite(result).all() or result[0] < 0 or (np.diff(result) <= 0).any():
+        raise bad("times", times, "finite, non-negative, strictly increasing times")
+    return result
+
+
+def tolerance(argument: str, value: Any) -> float:
+    """Check a positive, finite tolerance."""
+    return _positive(argument, value)
+
+
+def _positive(argument: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise bad(argument, value, "a positive number", kind=InvalidType) from None
+    if not np.isfinite(number) or number <= 0:
+        raise bad(argument, value, "a positive, finite number")
+    return number

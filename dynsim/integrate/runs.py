@@ -1,0 +1,38 @@
+"""Runs as Datasets: one variable per state and per observable, whatever produced the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.field import Field
+
+__all__ = ["run_dataset"]
+
+
+def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> xr.Dataset:
+    """Dataset of a single run.
+
+    Parameters
+    ----------
+    field : Field
+    states : array of shape ``(field.size, len(coordinates))``
+    dimension : str
+        "time" (flow time) or "step".
+    coordinates : array
+
+    Returns
+    -------
+    xarray.Dataset
+        Matrix states have dimensions ``(dimension, <name>_row, <name>_column)``.
+    """
+    states = np.asarray(states, dtype=float)
+    variables: dict[str, Any] = {}
+    for name, values in field.split(states).items():
+        axes = [f"{name}_row", f"{name}_column", *(f"{name}_{i}" for i in range(2, 9))][: values.ndim - 1]
+        variables[name] = ([dimension, *axes], np.moveaxis(values, -1, 0))
+    for name, function in field.observables.items():
+        variables[name] = ([dimension], np.array(function(states), dtype=float))
+    return xr.Dataset(variables, coords={dimension: np.asarray(coordinates)})

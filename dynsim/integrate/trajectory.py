@@ -1,0 +1,114 @@
+"""One trajectory on a time grid: SciPy's integrator, the events on the way, and how the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from dynsim.field import Field
+from dynsim.integrate.events import Event
+
+__all__ = ["Trajectory", "trajectory"]
+
+_IMPLICIT = ("Radau", "BDF", "LSODA")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """States on the grid, and how the run ended.
+
+    Attributes
+    ----------
+    states : array of shape ``(size, len(grid))``
+        Held after a rest, NaN after a terminal event or a blow-up.
+    reached : float
+        Flow time at which integration stopped.
+    reason : str
+        "t_end", "rest", "terminal" or "blow-up".
+    hits : list of (time, index of the event, state)
+        In the order of time.
+    """
+
+    states: np.ndarray
+    reached: float
+    reason: str
+    hits: list[tuple[float, int, np.ndarray]]
+
+
+def trajectory(
+    field: Field,
+    y0: np.ndarray,
+    grid: np.ndarray,
+    method: str,
+    rtol: float,
+    atol: float,
+    events: Sequence[Event],
+) -> Trajectory:
+    """Integrate from time 0 to the last time of the grid, or until something ends the run."""
+    states = np.full((field.size, len(grid)), np.nan)
+    resting = next((i for i, e in enumerate(events) if e.label == "rest" and e.function(0.0, y0) <= 0), None)
+    if resting is not None or not field.f(0.0, y0).any():
+        states[:] = y0[:, None]
+        hits = [] if resting is None else [(0.0, resting, y0)]
+        return Trajectory(states, 0.0 if hits else float(grid[-1]), "rest" if hits else "t_end", hits)
+    if grid[-1] == 0.0:
+        states[:, 0] = y0
+        return Trajectory(states, 0.0, "t_end", [])
+
+    furthest = 0.0
+
+    def function(t: float, y: np.ndarray) -> Any:
+        nonlocal furthest
+        value = field.f(t, y)
+        if np.isfinite(value).all():
+            furthest = max(furthest, t)
+        return value
+
+    options: dict[str, Any] = {}
+    if method in _IMPLICIT and field.jacobian_function is not None:
+        options["jac"] = field.jacobian
+    with np.errstate(all="ignore"):  # a diverging run overflows before the step size gives up
+        solution = solve_ivp(
+            function,
+            (0.0, float(grid[-1])),
+            y0,
+            method=method,
+            t_eval=grid,
+            rtol=max(rtol, 100 * np.finfo(float).eps),
+            atol=atol,
+            events=[_scipy_event(event) for event in events] or None,
+            **options,
+        )
+    found = np.asarray(solution.y)
+    if found.size:
+        states[:, : found.shape[1]] = found
+    hits = sorted(
+        (
+            (float(t), index, np.asarray(y))
+            for index in range(len(events))
+            for t, y in zip(solution.t_events[index], solution.y_events[index], strict=True)
+        ),
+        key=lambda hit: hit[:2],
+    )
+    if solution.status == 1:
+        time, index, last = next(hit for hit in reversed(hits) if events[hit[1]].terminal)
+        if events[index].label != "rest":
+            return Trajectory(states, time, "terminal", hits)
+        states[:, found.shape[1] :] = last[:, None]
+        return Trajectory(states, time, "rest", hits)
+    if solution.status == 0 and np.isfinite(found).all():
+        return Trajectory(states, float(grid[-1]), "t_end", hits)
+    return Trajectory(states, furthest, "blow-up", hits)
+
+
+def _scipy_event(event: Event) -> Any:
+    def function(t: float, y: np.ndarray) -> float:
+        return event.function(t, y)
+
+    function.terminal = event.terminal  # type: ignore[attr-defined]
+    function.direction = -1 if event.label == "rest" else 0  # type: ignore[attr-defined]
+    return function

@@ -1,0 +1,68 @@
+"""A flow as NumPy functions of states and parameters: compiled once, whatever values the parameters take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynsim.field import Field
+from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.stop_gradient import release
+
+if TYPE_CHECKING:
+    from dynsim.symbolic.flow import Flow
+
+__all__ = ["CompiledFlow"]
+
+
+class CompiledFlow:
+    """Compiled right-hand side, Jacobian and observables of one flow."""
+
+    def __init__(self, flow: Flow) -> None:
+        n = len(flow.states)
+        arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
+        self.flow = flow
+        self.rhs = compile_expressions(list(flow.rhs), arguments)
+        self.jacobian = compile_expressions([flow.jacobian[i, j] for i in range(n) for j in range(n)], arguments)
+        self.observables = {
+            name: compile_expressions([release(item)], arguments) for name, item in flow.observables.items()
+        }
+
+    def field(self, values: Mapping[str, float]) -> Field:
+        """Return the field at the given value of every parameter."""
+        flow, constants, n = (
+            self.flow,
+            tuple(values[name] for name in self.flow.parameters),
+            len(self.flow.states),
+        )
+
+        def function(t: Any, y: Any) -> Any:
+            y = np.asarray(y, dtype=float)
+            out = np.empty_like(y)
+            for index, value in enumerate(self.rhs(*y, *constants)):
+                out[index] = value
+            return out
+
+        def jacobian_function(t: Any, y: Any) -> Any:
+            y = np.asarray(y, dtype=float)
+            out = np.empty((n, *y.shape))
+            for index, value in enumerate(self.jacobian(*y, *constants)):
+                out[divmod(index, n)] = value
+            return out
+
+        def observable(raw: Callable[..., list[Any]]) -> Callable[[Any], Any]:
+            def of(y: Any) -> Any:
+                return np.broadcast_to(np.asarray(raw(*y, *constants)[0], dtype=float), y.shape[1:])
+
+            return of
+
+        return Field(
+            flow.states,
+            function,
+            jacobian_function,
+            roles=flow.roles,
+            observables={name: observable(raw) for name, raw in self.observables.items()},
+            about={**flow.about(), "parameters": dict(values)},
+        )

@@ -1,0 +1,92 @@
+"""Closed forms that a system hands to its flow: where a run ends, and where it is at time t."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sympy
+
+from dynsim.errors import bad
+from dynsim.symbolic.expressions import substitute
+
+__all__ = ["Exact", "Limit"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where a run ends, as a rule states it.
+
+    Parameters
+    ----------
+    values : mapping
+        ``{state: value at t → ∞}``.
+    collapsed : bool or None
+        Whether every encoder state goes to zero; None where the rule does not say.
+    reason : str
+        The rule in words, with its formula.
+    """
+
+    values: Mapping[str, Any]
+    collapsed: bool | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Closed forms of a flow.
+
+    Parameters
+    ----------
+    limit : callable, optional
+        ``limit(initial, parameters)`` returns a `Limit`, or None where no rule is known. Works on SymPy
+        numbers and on floats alike.
+    solution : callable, optional
+        ``solution(t, initial, parameters)`` returns ``{state: array}``; everything broadcasts, t = ∞ included.
+    bindings : mapping, optional
+        Original parameter → expression in the parameters of the flow, when some were fixed or tied.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> flow = dynsim.system("toy", branch="full")
+    >>> {name: round(float(value), 6) for name, value in flow.exact(1.0, {"phi": 0.6, "theta": 0.1}).items()}
+    {'phi': 0.603723, 'theta': 0.084057}
+    """
+
+    limit: Callable[[Mapping[str, Any], Mapping[str, Any]], Limit | None] | None = None
+    solution: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
+    bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(
+        self, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """State at flow time `t` from `initial`; arrays broadcast.
+
+        Raises
+        ------
+        InvalidValue
+            If no closed form in time is known.
+        """
+        if self.solution is None:
+            raise bad("exact", None, "a system with a closed form in time", "integrate with solve instead")
+        return self.solution(t, initial, self.original(parameters))
+
+    def end(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Limit | None:
+        """Where the run from `initial` ends, or None where no rule is known."""
+        return None if self.limit is None else self.limit(initial, self.original(parameters))
+
+    def original(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Values of the system's own parameters, from those of a flow in which some are fixed or tied."""
+        values = {**self.defaults, **(parameters or {})}
+        for name, bound in self.bindings.items():
+            value = substitute(bound, values)
+            values[name] = value if any(isinstance(v, sympy.Basic) for v in values.values()) else float(value)
+        return values
+
+    def bind(self, bindings: Mapping[str, sympy.Expr], defaults: Mapping[str, Any]) -> Exact:
+        """Return the same closed forms for a flow in which `bindings` were substituted."""
+        chained = {name: substitute(bound, bindings) for name, bound in self.bindings.items()}
+        return replace(self, bindings={**bindings, **chained}, defaults=dict(defaults))

@@ -1,0 +1,1 @@
+"""The systems: one file per family, found by listing this folder."""

@@ -1,0 +1,114 @@
+"""Where a run of the scalar toy ends: exact for every start, every α > 0, with and without noise.
+
+Each rule takes SymPy numbers as well as floats. With noise of variance σ² the line φ = 1 moves to
+m = 1/(1+σ²), and of the three branches only `stop` keeps its escape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+
+from dynsim.symbolic.exact import Limit
+
+__all__ = ["LIMITS", "noisy_limit"]
+
+
+def _sqrt(value: Any) -> Any:
+    if isinstance(value, sympy.Basic):
+        return sympy.sqrt(sympy.nsimplify(value) if value.is_Rational else value)
+    return math.sqrt(max(value, 0.0))
+
+
+def _at_least(left: Any, right: Any) -> bool:
+    """``left >= right``, decided exactly for SymPy numbers."""
+    difference = left - right
+    if isinstance(difference, sympy.Basic):
+        sign = sympy.simplify(difference).is_nonnegative
+        return bool(sympy.N(difference, 50) >= 0) if sign is None else bool(sign)
+    return bool(difference >= 0)
+
+
+def _sign(value: Any) -> int:
+    return 1 if value > 0 else -1
+
+
+def _stays(phi: Any, theta: Any) -> Limit:
+    return Limit({"phi": phi, "theta": theta}, True, "θ(0) = 0 never moves")
+
+
+def _stop(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
+    """θ² − φ²/α is conserved; φ moves monotonically towards m, unless θ vanishes on the way."""
+    phi, theta, alpha = initial["phi"], initial["theta"], parameters["alpha"]
+    noise = parameters.get("sigma2", 0)
+    line = 1 / (1 + noise) if noise != 0 else 1
+    if theta == 0:
+        return _stays(phi, theta)
+    at_zero = phi**2 - alpha * theta**2
+    name = "1" if noise == 0 else "1/(1+σ²)²"
+    if phi > 0 and _at_least(at_zero, line**2):
+        reason = f"φ₀ > 0 and φ₀² − αθ₀² ≥ {name}: φ → √(φ₀² − αθ₀²), θ → 0"
+        return Limit({"phi": _sqrt(at_zero), "theta": 0 * theta}, True, reason)
+    if not phi > 0 and _at_least(at_zero, 0):
+        reason = "φ₀ ≤ 0 and αθ₀² ≤ φ₀²: φ → −√(φ₀² − αθ₀²), θ → 0"
+        return Limit({"phi": -_sqrt(at_zero), "theta": 0 * theta}, True, reason)
+    end = _sign(theta) * _sqrt(theta**2 + (line**2 - phi**2) / alpha)
+    square = "θ₀² + (1 − φ₀²)/α" if noise == 0 else "θ₀² + (1/(1+σ²)² − φ₀²)/α"
+    where = "1" if noise == 0 else "1/(1+σ²)"
+    return Limit({"phi": _like(line, phi), "theta": end}, False, f"θ² − φ²/α is conserved: φ → {where}, θ² → {square}")
+
+
+def _full(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
+    """(1−φ)² − αθ² is conserved."""
+    phi, theta, alpha = initial["phi"], initial["theta"], parameters["alpha"]
+    if theta == 0:
+        return _stays(phi, theta)
+    gap = 1 - phi
+    kappa = gap**2 - alpha * theta**2
+    if _at_least(kappa, 0):
+        reason = "αθ₀² ≤ (1−φ₀)²: θ → 0, 1−φ → sign(1−φ₀)·√((1−φ₀)² − αθ₀²)"
+        return Limit({"phi": 1 - _sign(gap) * _sqrt(kappa), "theta": 0 * theta}, True, reason)
+    end = _sign(theta) * _sqrt(theta**2 - gap**2 / alpha)
+    reason = "(1−φ)² − αθ² is conserved and αθ₀² > (1−φ₀)²: φ → 1, θ² → θ₀² − (1−φ₀)²/α"
+    return Limit({"phi": _like(1, phi), "theta": end}, False, reason)
+
+
+def _target(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
+    """(1−φ) − αθ²/2 is conserved."""
+    phi, theta, alpha = initial["phi"], initial["theta"], parameters["alpha"]
+    if theta == 0:
+        return _stays(phi, theta)
+    gap = 1 - phi
+    if gap > 0 and _at_least(2 * gap, alpha * theta**2):
+        reason = "φ₀ < 1 and αθ₀² ≤ 2(1−φ₀): θ → 0, φ → φ₀ + αθ₀²/2"
+        return Limit({"phi": phi + alpha * theta**2 / 2, "theta": 0 * theta}, True, reason)
+    end = _sign(theta) * _sqrt(theta**2 - 2 * gap / alpha)
+    reason = "(1−φ) − αθ²/2 is conserved: φ → 1, θ² → θ₀² − 2(1−φ₀)/α"
+    return Limit({"phi": _like(1, phi), "theta": end}, False, reason)
+
+
+def _like(value: Any, other: Any) -> Any:
+    """Give `value` the number type of `other`: a SymPy number or a float."""
+    return sympy.sympify(value) if isinstance(other, sympy.Basic) else float(value)
+
+
+LIMITS = {"stop": _stop, "full": _full, "target": _target}
+
+
+def noisy_limit(branch: str) -> Any:
+    """Rule for the scalar system without weight decay; None where decay acts, and nothing exact is known."""
+
+    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+        if parameters["eta_p"] != 0 or parameters["eta_s"] != 0:
+            return None
+        theta = initial["theta"]
+        if branch == "stop" or parameters["sigma2"] == 0 or theta == 0:
+            return LIMITS[branch](initial, parameters)
+        # Where φ ends solves a transcendental equation, so only θ is stated.
+        reason = f"with noise the branch '{branch}' always collapses: θ → 0"
+        return Limit({"theta": 0 * theta}, True, reason)
+
+    return limit
