@@ -9,7 +9,12 @@ import xarray as xr
 
 from dynsim.field import Field
 
-__all__ = ["run_dataset"]
+__all__ = ["run_dataset", "state_axes"]
+
+
+def state_axes(name: str, count: int) -> tuple[str, ...]:
+    """Names of the dimensions of a state with `count` axes: rows, columns, then numbered."""
+    return (f"{name}_row", f"{name}_column", *(f"{name}_{i}" for i in range(2, 9)))[:count]
 
 
 def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> xr.Dataset:
@@ -31,8 +36,7 @@ def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> 
     states = np.asarray(states, dtype=float)
     variables: dict[str, Any] = {}
     for name, values in field.split(states).items():
-        axes = [f"{name}_row", f"{name}_column", *(f"{name}_{i}" for i in range(2, 9))][: values.ndim - 1]
-        variables[name] = ([dimension, *axes], np.moveaxis(values, -1, 0))
+        variables[name] = ([dimension, *state_axes(name, values.ndim - 1)], np.moveaxis(values, -1, 0))
     for name, function in field.observables.items():
         variables[name] = ([dimension], np.array(function(states), dtype=float))
     return xr.Dataset(variables, coords={dimension: np.asarray(coordinates)})
