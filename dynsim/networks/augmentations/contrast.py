@@ -1,0 +1,12 @@
+"""Contrast: all pixels times a factor uniform within 1 ± strength."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+UNIFORMS = 1
+
+
+def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> Tensor:
+    """Scale each image."""
+    return pixels * (1 + strength * uniforms[0]).unsqueeze(-1)

@@ -1,0 +1,1 @@
+"""Encoders, one family per file: ``build(experiment, image_shape) -> Part``."""

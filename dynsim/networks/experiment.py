@@ -1,0 +1,276 @@
+"""Experiment: everything that defines a training run, as one immutable value that round-trips to text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from dynsim.errors import bad, unknown
+from dynsim.networks.images import Images
+from dynsim.networks.toml_text import toml
+from dynsim.networks.validation import RULES, check_together
+
+__all__ = ["DIGITS_AUGMENTATION", "Experiment"]
+
+# Degrees, fraction, pixels, fraction, standard deviation, side of the erased square in pixels.
+DIGITS_AUGMENTATION: Mapping[str, float] = {
+    "rotation": 15.0, "scale": 0.15, "shift": 1.0, "contrast": 0.3, "noise": 0.1, "erasing": 3.0,
+}  # fmt: skip
+
+_MEASURES = (
+    "spread", "rankme", "participation", "norm_ratio", "knn", "probe", "relative_speed_ratio", "absolute_speed_ratio",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A self-supervised training run; every field is checked when it is made.
+
+    The names are those of the toy: `alpha` multiplies the predictor's learning rate, `eta_p` and `eta_s` are the
+    weight decays of predictor and encoder per unit of flow time (torch's ``weight_decay`` is `eta_s` for the
+    encoder and `eta_p`/`alpha` for the predictor, whose learning rate is `alpha`·`lr`).
+
+    Parameters
+    ----------
+    data : str, Images, array, tensor or (images, labels)
+        ``digits``, ``mnist``, the path of an ``.npz`` or of a folder with one folder of images per class.
+    augmentation : mapping
+        Strength of each augmentation; 0 is none. rotation: degrees; scale, contrast: fraction; shift, erasing:
+        pixels; noise: standard deviation.
+    encoder, norm, init : str
+        ``linear``, ``mlp``, ``cnn``; ``none``, ``batch``, ``batch-out``; ``default``, ``orthogonal``, ``zero``,
+        ``identity``.
+    predictor : str
+        ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``.
+    objective : str
+        ``cosine``, ``squared``, ``xbar``, ``alternating``, ``nt-xent``, ``barlow``, ``supervised``.
+    branch : str
+        ``stop``, ``full``, ``target``: which of the encoder's two gradient branches act.
+    symmetric : bool
+        Average the loss over the two orders of the views.
+    teacher : float
+        Coefficient m of the moving average ξ ← mξ + (1−m)θ that makes the targets; 0 is SimSiam, 1 a frozen teacher.
+    optimiser, lr, momentum, schedule : str, float, float, str
+        ``sgd``, ``adam``, ``sign``, ``lbfgs``; `momentum` is for sgd; schedule ``constant`` or ``cosine``.
+    alpha, eta_p, eta_s : float
+        Learning-rate ratio of the predictor; weight decay of predictor and encoder per unit of flow time.
+    steps, batch : int
+        Gradient steps; images per step, or ``"full"`` for the deterministic full batch of the network's flow.
+    dtype : str
+        ``float32`` or ``float64``.
+    measures, measure_every : tuple of str, int
+        What is recorded, and every how many steps.
+    dim, depth, width, bias
+        Of the encoder: features, layers, hidden units or channels, biases; None for the family's usual.
+    init_scale : float
+        Factor on the encoder's initial weights.
+    predictor_norm, predictor_width, predictor_init, predictor_scale
+        The same for the predictor; ``predictor_init="identity", predictor_scale=-1`` starts it at −1.
+    ridge : float
+        Of the optimal predictor, relative to the mean square of a feature.
+    teacher_init : str
+        ``copy`` of the encoder, ``random`` (another initialisation) or ``zero`` (cold).
+    distance : str
+        ``squared`` or ``cosine``, for objectives ``xbar`` and ``alternating``.
+    views : int
+        Views per image; with ``alternating`` the targets average `views` − 1 of them.
+    alternating_steps : int
+        Steps for which the targets of ``alternating`` are held.
+    temperature, redundancy : float
+        Of NT-Xent; of Barlow Twins.
+    strength : float
+        Factor on all strengths of `augmentation`.
+    centre : bool
+        Subtract the mean training image.
+    images : int
+        Use only the first so many training images.
+    fixed_views : int
+        Pairs of views per image in a full batch.
+    evaluate : int
+        Largest number of training images, and of test images, that measures look at.
+    deterministic : bool
+        Ask torch for deterministic algorithms while training.
+
+    Raises
+    ------
+    InvalidValue, InvalidType, UnknownName
+        For a field that cannot be used, alone or with the others.
+
+    Examples
+    --------
+    >>> from dynsim.networks import Experiment
+    >>> experiment = Experiment(encoder="linear", predictor="linear", objective="squared", lr=0.02)
+    >>> Experiment.from_toml(experiment.to_toml()) == experiment
+    True
+    >>> Experiment(branch="fulll")
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.UnknownName: branch: got 'fulll', expected one of full, stop, target; did you mean 'full'?
+    """
+
+    data: Any = "digits"
+    augmentation: Mapping[str, float] = field(default_factory=lambda: DIGITS_AUGMENTATION)
+    encoder: str = "mlp"
+    norm: str = "batch"
+    init: str = "default"
+    predictor: str = "mlp"
+    objective: str = "cosine"
+    branch: str = "stop"
+    symmetric: bool = True
+    teacher: float = 0.0
+    optimiser: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    alpha: float = 1.0
+    eta_p: float = 0.0
+    eta_s: float = 0.0
+    steps: int = 300
+    batch: int | str = 64
+    dtype: str = "float32"
+    measures: tuple[str, ...] = _MEASURES
+    measure_every: int = 10
+    dim: int = 32
+    depth: int | None = None
+    width: int | None = None
+    bias: bool | None = None
+    init_scale: float = 1.0
+    predictor_norm: str = "batch"
+    predictor_width: int | None = None
+    predictor_init: str = "default"
+    predictor_scale: float = 1.0
+    ridge: float = 1e-3
+    teacher_init: str = "copy"
+    distance: str = "squared"
+    views: int = 2
+    alternating_steps: int = 1
+    temperature: float = 0.5
+    redundancy: float = 5e-3
+    schedule: str = "constant"
+    strength: float = 1.0
+    centre: bool = True
+    images: int | None = None
+    fixed_views: int = 4
+    evaluate: int = 1000
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        for name, rule in RULES.items():
+            object.__setattr__(self, name, rule(name, getattr(self, name)))
+        check_together(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self.digest == other.digest if isinstance(other, Experiment) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _made, ({**values, "augmentation": dict(self.augmentation)},)
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """Strength of every augmentation that acts, `strength` included."""
+        scaled = {name: value * self.strength for name, value in self.augmentation.items()}
+        return {name: value for name, value in scaled.items() if value > 0}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the fields, in hexadecimal; equal experiments have equal digests on every machine."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as plain data without those that are None; data in memory appear as their digest."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain["augmentation"] = dict(self.augmentation)
+        plain["measures"] = list(self.measures)
+        if isinstance(self.data, Images):
+            plain["data"] = f"sha256:{self.data.digest}"
+        return {name: value for name, value in plain.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
+        """Inverse of `to_dict`; fields that are left out have their defaults.
+
+        Raises
+        ------
+        UnknownName
+            For a key that is no field.
+        """
+        known = [item.name for item in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown("experiment", name, known)
+        if str(values.get("data", "")).startswith("sha256:"):
+            raise bad("data", values["data"], "a name or a path", "save data that live in memory as .npz first")
+        return cls(**values)
+
+    def to_toml(self) -> str:
+        """Text that `from_toml` reads back."""
+        return toml(self.to_dict())
+
+    def to_json(self) -> str:
+        """Text that `from_json` reads back."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Experiment:
+        """Experiment of a TOML text."""
+        try:
+            return cls.from_dict(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise bad("experiment", text, "TOML", str(error)) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Experiment:
+        """Experiment of a JSON text."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise bad("experiment", text, "JSON", str(error)) from None
+        if not isinstance(values, dict):
+            raise bad("experiment", text, "a JSON object")
+        return cls.from_dict(values)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a ``.toml`` or ``.json`` file and return its path."""
+        path = Path(path)
+        path.write_text(self.to_json() if _is_json(path) else self.to_toml(), encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experiment:
+        """Read a ``.toml`` or ``.json`` file."""
+        path = Path(path)
+        json_file = _is_json(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise bad("path", str(path), "a readable .toml or .json file", str(error)) from None
+        return cls.from_json(text) if json_file else cls.from_toml(text)
+
+    def but(self, **changes: Any) -> Experiment:
+        """The same experiment with some fields changed.
+
+        Examples
+        --------
+        >>> from dynsim.networks import Experiment
+        >>> Experiment().but(branch="full").branch
+        'full'
+        """
+        return replace(self, **changes)
+
+
+def _made(values: dict[str, Any]) -> Experiment:
+    return Experiment(**values)
+
+
+def _is_json(path: Path) -> bool:
+    if path.suffix not in {".toml", ".json"}:
+        raise bad("path", str(path), "a name that ends in .toml or .json")
+    return path.suffix == ".json"

@@ -1,0 +1,117 @@
+"""Encoder, predictor and objective of an experiment, as functions of the weights of many seeds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynsim.networks.batch_norm import Normaliser, by_batch
+from dynsim.networks.branches import two_branches
+from dynsim.networks.experiment import Experiment
+from dynsim.networks.initial_weights import draw
+from dynsim.networks.layout import Layout
+from dynsim.networks.seeds import generator
+from dynsim.registry import find
+
+__all__ = ["Batch", "Network", "Weights"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Views (seeds, views, batch, channels, height, width) and labels (seeds, batch)."""
+
+    views: Tensor
+    labels: Tensor | None = None
+
+
+@dataclass(eq=False)
+class Weights:
+    """Rows (seeds, size) of predictor and encoder, and of the teacher if it is not the encoder itself."""
+
+    predictor: Tensor
+    encoder: Tensor
+    teacher: Tensor | None = None
+
+    def clone(self) -> Weights:
+        """Copy without gradient history."""
+        teacher = None if self.teacher is None else self.teacher.detach().clone()
+        return Weights(self.predictor.detach().clone(), self.encoder.detach().clone(), teacher)
+
+
+class Network:
+    """The parts of an experiment, built for images of one shape.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    shape : tuple
+        Channels, height, width.
+    classes : int
+        Of the labels; the supervised objective predicts them.
+    """
+
+    def __init__(self, experiment: Experiment, shape: tuple[int, int, int], classes: int = 0) -> None:
+        self.experiment = experiment
+        self.objective = find("objective", experiment.objective, "dynsim.networks.objectives")
+        self.encoder = find("encoder", experiment.encoder, "dynsim.networks.encoders").build(experiment, shape)
+        outputs = classes if self.objective.SLOTS == "labels" else self.encoder.features
+        predictors = find("predictor", experiment.predictor, "dynsim.networks.predictors")
+        self.predictor = predictors.build(experiment, self.encoder.features, outputs)
+        self.encoder_layout = Layout(self.encoder.shapes)
+        self.predictor_layout = Layout(self.predictor.shapes)
+        self.has_teacher = experiment.teacher > 0 or experiment.objective == "alternating"
+
+    def initial(self, seeds: Sequence[int]) -> Weights:
+        """Initial weights, one row per seed, in the experiment's dtype, on the CPU."""
+        e = self.experiment
+        dtype = getattr(torch, e.dtype)
+        streams = {p: [generator(seed, p) for seed in seeds] for p in ("predictor", "encoder", "teacher")}
+        encoder = draw(self.encoder, e.init, e.init_scale, streams["encoder"])
+        predictor = draw(self.predictor, e.predictor_init, e.predictor_scale, streams["predictor"])
+        teacher = None
+        if self.has_teacher:
+            teacher = {
+                "copy": encoder.clone,
+                "zero": lambda: torch.zeros_like(encoder),
+                "random": lambda: draw(self.encoder, e.init, e.init_scale, streams["teacher"]),
+            }[e.teacher_init]().to(dtype)
+        return Weights(predictor.to(dtype), encoder.to(dtype), teacher)
+
+    def encode(self, rows: Tensor, images: Tensor, normalise: Normaliser = by_batch) -> Tensor:
+        """Features (seeds, dim, views, batch) of images (seeds, views, batch, channels, height, width)."""
+        return self.encoder.apply(self.encoder_layout.split(rows), images, normalise)
+
+    def predict(
+        self, rows: Tensor, features: Tensor, targets: Tensor | None = None, normalise: Normaliser = by_batch
+    ) -> Tensor:
+        """Predictions, shaped like the features; only the optimal predictor looks at the targets."""
+        return self.predictor.apply(self.predictor_layout.split(rows), features, targets, normalise)
+
+    def loss(self, weights: Weights, batch: Batch, *, branch: str | None = None, held: Tensor | None = None) -> Tensor:
+        """Loss of every seed, with gradients as the branch wants them.
+
+        Parameters
+        ----------
+        weights : Weights
+        batch : Batch
+        branch : str, optional
+            Instead of the experiment's.
+        held : Tensor, optional
+            Encoder rows that stand in for the branch that is held; by default the encoder's own, detached.
+            Given as a function of other variables, they keep their derivative: that is how a Jacobian of the
+            resolved field is taken.
+        """
+        live = self.encode(weights.encoder, batch.views)
+        if weights.teacher is not None:
+            first, second = live, self.encode(weights.teacher, batch.views)
+        else:
+            constant = live.detach() if held is None else self.encode(held, batch.views)
+            first, second = two_branches(branch or self.experiment.branch, live, constant)
+
+        def predict(features: Tensor, targets: Tensor | None = None) -> Tensor:
+            return self.predict(weights.predictor, features, targets)
+
+        return self.objective.loss(self.experiment, predict, first, second, batch.labels)

@@ -1,0 +1,1 @@
+"""Predictors, one family per file: ``build(experiment, features, outputs) -> Part``."""

@@ -1,0 +1,13 @@
+"""RankMe of the features of augmented test images."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dynsim.networks import measures
+from dynsim.networks.snapshot import Snapshot
+
+
+def record(snapshot: Snapshot) -> dict[str, Tensor]:
+    """Measure one moment of a run."""
+    return {"rankme": measures.rankme(snapshot.test_features)}

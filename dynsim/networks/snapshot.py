@@ -1,0 +1,117 @@
+"""One moment of a run, with everything that measures look at, each computed once and only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dynsim.networks.batch_norm import Population
+from dynsim.networks.experiment import Experiment
+from dynsim.networks.images import Images
+from dynsim.networks.network import Batch, Network, Weights
+from dynsim.networks.seeds import common_generator
+from dynsim.networks.views import Source
+
+__all__ = ["Evaluation", "Snapshot"]
+
+
+class Evaluation:
+    """Fixed images on which all snapshots of all seeds are measured.
+
+    `clean`: training images as they are. `test`: one augmented view of every test image. `pair`: two augmented
+    views of every training image, for losses and velocities. Each has at most `evaluate` images.
+    """
+
+    def __init__(self, experiment: Experiment, images: Images, source: Source) -> None:
+        most = experiment.evaluate
+        device, dtype = source.images.device, source.images.dtype
+        stream = [common_generator(1, device)]
+        test = torch.as_tensor(images.test[:most], dtype=dtype, device=device)
+        self.clean = (source.images[:most] - source.mean)[None, None]
+        self.test = source.augmenter(test[None], stream, 1) - source.mean
+        rows = torch.arange(min(most, len(source.images)), device=device)[None]
+        self.pair = source.batch(rows, stream)
+        self.labels: tuple[Tensor, Tensor] | None = None
+        if source.labels is not None and images.test_labels is not None:
+            self.labels = source.labels[:most], torch.as_tensor(images.test_labels[:most], device=device)
+
+
+class Snapshot:
+    """The network at one moment of a run.
+
+    Batch normalisation in evaluation uses the statistics of the clean training images; losses and velocities
+    use those of the batch, as training does.
+    """
+
+    def __init__(
+        self, network: Network, weights: Weights, evaluation: Evaluation, initial: Snapshot | None = None
+    ) -> None:
+        self.network = network
+        self.weights = weights.clone()
+        self.evaluation = evaluation
+        self.initial = initial or self
+
+    @property
+    def labels(self) -> tuple[Tensor, Tensor] | None:
+        """Labels of the clean training images and of the test images."""
+        return self.evaluation.labels
+
+    @cached_property
+    def _features(self) -> tuple[Tensor, Tensor]:
+        normalise = Population()
+        with torch.no_grad():
+            clean, test = (
+                self.network.encode(self.weights.encoder, self._for_all(images), normalise)[:, :, 0].mT
+                for images in (self.evaluation.clean, self.evaluation.test)
+            )
+        return clean, test
+
+    @property
+    def clean_features(self) -> Tensor:
+        """Features of the clean training images, (seeds, images, dim)."""
+        return self._features[0]
+
+    @property
+    def test_features(self) -> Tensor:
+        """Features of the augmented test images, (seeds, images, dim)."""
+        return self._features[1]
+
+    @cached_property
+    def pair(self) -> Batch:
+        """The fixed pair of views, for all seeds."""
+        pair = self.evaluation.pair
+        labels = None if pair.labels is None else pair.labels.expand(len(self.weights.encoder), -1)
+        return Batch(self._for_all(pair.views), labels)
+
+    @cached_property
+    def _loss_and_gradient(self) -> tuple[Tensor, Weights]:
+        return self.gradient_of(lambda weights: self.network.loss(weights, self.pair))
+
+    @property
+    def loss(self) -> Tensor:
+        """Loss on the fixed pair of views."""
+        return self._loss_and_gradient[0]
+
+    @cached_property
+    def velocity(self) -> Weights:
+        """What the gradient flow does here: φ' and θ' per unit of flow time, weight decay included."""
+        e, gradient = self.network.experiment, self._loss_and_gradient[1]
+        return Weights(
+            -e.alpha * gradient.predictor - e.eta_p * self.weights.predictor,
+            -gradient.encoder - e.eta_s * self.weights.encoder,
+        )
+
+    def gradient_of(self, loss: Callable[[Weights], Tensor]) -> tuple[Tensor, Weights]:
+        """Values (seeds,) of a loss, and its gradient."""
+        leaves = [self.weights.predictor.clone().requires_grad_(), self.weights.encoder.clone().requires_grad_()]
+        values = loss(Weights(leaves[0], leaves[1], self.weights.teacher))
+        if not values.requires_grad:
+            return values, Weights(torch.zeros_like(leaves[0]), torch.zeros_like(leaves[1]))
+        gradients = torch.autograd.grad(values.sum(), leaves, materialize_grads=True)
+        return values.detach(), Weights(*gradients)
+
+    def _for_all(self, images: Tensor) -> Tensor:
+        return images.expand(len(self.weights.encoder), *images.shape[1:])

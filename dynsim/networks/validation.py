@@ -1,0 +1,227 @@
+"""What each field of an `Experiment` accepts, and which fields exclude each other."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from math import inf, isfinite
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from dynsim.errors import InvalidType, bad, unknown
+from dynsim.networks.images import Images
+from dynsim.registry import listed
+
+if TYPE_CHECKING:
+    from dynsim.networks.experiment import Experiment
+
+__all__ = ["AUGMENTATION_LIMITS", "RULES", "check_together"]
+
+Rule = Callable[[str, Any], Any]
+
+# Largest strength at which an augmentation still is what its name says; None: any.
+AUGMENTATION_LIMITS: dict[str, float] = {"scale": 1.0, "contrast": 1.0}
+
+
+def _number(at_least: float = -inf, *, above: float = -inf, below: float = inf, at_most: float = inf) -> Rule:
+    bounds = [
+        text.format(value)
+        for text, value in (
+            ("≥ {:g}", at_least),
+            ("> {:g}", above),
+            ("≤ {:g}", at_most),
+            ("< {:g}", below),
+        )
+        if isfinite(value)
+    ]
+    expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
+
+    def rule(name: str, value: Any) -> float:
+        if isinstance(value, str | bytes | bool):
+            raise bad(name, value, expected, kind=InvalidType)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise bad(name, value, expected, kind=InvalidType) from None
+        if not (isfinite(number) and at_least <= number <= at_most and above < number < below):
+            raise bad(name, value, expected)
+        return number
+
+    return rule
+
+
+def _whole(at_least: int, *, or_none: bool = False, or_text: str = "") -> Rule:
+    more = " or None" if or_none else f" or '{or_text}'" if or_text else ""
+    expected = f"a whole number ≥ {at_least}{more}"
+
+    def rule(name: str, value: Any) -> Any:
+        if (or_none and value is None) or (or_text and value == or_text):
+            return value
+        if isinstance(value, bool):
+            raise bad(name, value, expected, kind=InvalidType)
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise bad(name, value, expected, kind=InvalidType) from None
+        if number < at_least:
+            raise bad(name, value, expected)
+        return number
+
+    return rule
+
+
+def _choice(*choices: str) -> Rule:
+    def rule(name: str, value: Any) -> str:
+        if value not in choices:
+            raise unknown(name, value, choices)
+        return str(value)
+
+    return rule
+
+
+def _listed(folder: str) -> Rule:
+    def rule(name: str, value: Any) -> str:
+        names = listed(f"dynsim.networks.{folder}")
+        if not isinstance(value, str) or value not in names:
+            raise unknown(name, value, names)
+        return value
+
+    return rule
+
+
+def _truth(*, or_none: bool = False) -> Rule:
+    def rule(name: str, value: Any) -> bool | None:
+        if isinstance(value, bool) or (or_none and value is None):
+            return value
+        raise bad(name, value, f"True{', None' if or_none else ''} or False", kind=InvalidType)
+
+    return rule
+
+
+def _data(name: str, value: Any) -> str | Images:
+    if isinstance(value, Images):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        names = listed("dynsim.networks.data")
+        if value not in names and not set(value) & set("/\\.") and not Path(value).exists():
+            raise unknown(name, value, names, "or the path of a folder of images or of an .npz file")
+        return value
+    if isinstance(value, tuple) and len(value) == 2:
+        return Images.of(value[0], value[1])
+    return Images.of(value)
+
+
+def _augmentation(name: str, value: Any) -> Mapping[str, float]:
+    if not isinstance(value, Mapping):
+        expected = "a mapping of augmentation to strength, such as {'noise': 0.1}"
+        raise bad(name, value, expected, "an empty one for none", kind=InvalidType)
+    names = listed("dynsim.networks.augmentations")
+    for key in value:
+        if key not in names:
+            raise unknown(name, key, names)
+    return MappingProxyType(
+        {
+            key: _number(0.0, below=AUGMENTATION_LIMITS.get(key, inf))(f"{name}[{key!r}]", value[key])
+            for key in sorted(value)
+        }
+    )
+
+
+def _measures(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise bad(name, value, "a list of names of measures", kind=InvalidType)
+    names = [known.replace("-", "_") for known in listed("dynsim.networks.recorded")]
+    for measure in value:
+        if measure not in names:
+            raise unknown(name, measure, names)
+    return tuple(dict.fromkeys(value))
+
+
+RULES: Mapping[str, Rule] = {
+    "data": _data,
+    "augmentation": _augmentation,
+    "encoder": _listed("encoders"),
+    "norm": _choice("none", "batch", "batch-out"),
+    "init": _listed("initialisations"),
+    "predictor": _listed("predictors"),
+    "objective": _listed("objectives"),
+    "branch": _choice("stop", "full", "target"),
+    "symmetric": _truth(),
+    "teacher": _number(0.0, at_most=1.0),
+    "optimiser": _listed("optimisers"),
+    "lr": _number(above=0.0),
+    "momentum": _number(0.0, below=1.0),
+    "alpha": _number(above=0.0),
+    "eta_p": _number(0.0),
+    "eta_s": _number(0.0),
+    "steps": _whole(0),
+    "batch": _whole(2, or_text="full"),
+    "dtype": _choice("float32", "float64"),
+    "measures": _measures,
+    "measure_every": _whole(1),
+    "dim": _whole(1),
+    "depth": _whole(1, or_none=True),
+    "width": _whole(1, or_none=True),
+    "bias": _truth(or_none=True),
+    "init_scale": _number(),
+    "predictor_norm": _choice("none", "batch", "batch-out"),
+    "predictor_width": _whole(1, or_none=True),
+    "predictor_init": _listed("initialisations"),
+    "predictor_scale": _number(),
+    "ridge": _number(0.0),
+    "teacher_init": _choice("copy", "random", "zero"),
+    "distance": _choice("squared", "cosine"),
+    "views": _whole(2),
+    "alternating_steps": _whole(1),
+    "temperature": _number(above=0.0),
+    "redundancy": _number(0.0),
+    "schedule": _choice("constant", "cosine"),
+    "strength": _number(0.0),
+    "centre": _truth(),
+    "images": _whole(5, or_none=True),
+    "fixed_views": _whole(1),
+    "evaluate": _whole(5),
+    "deterministic": _truth(),
+}
+
+
+def check_together(experiment: Experiment) -> None:
+    """Raise for fields that are fine alone but not together.
+
+    Raises
+    ------
+    InvalidValue
+        Naming the field to change and the one it clashes with.
+    """
+    one_branch = experiment.objective in {"nt-xent", "barlow", "supervised"}
+    if one_branch and experiment.branch == "target":
+        raise bad(
+            "branch",
+            "target",
+            f"'stop' or 'full' with objective '{experiment.objective}'",
+            "it has no stop-gradient, so there is no second branch",
+        )
+    if one_branch and experiment.predictor == "optimal":
+        raise bad(
+            "predictor",
+            "optimal",
+            f"another one with objective '{experiment.objective}'",
+            "there is no target to regress on",
+        )
+    held = experiment.teacher > 0 or experiment.objective == "alternating"
+    if held and experiment.branch != "stop":
+        why = "teacher > 0" if experiment.teacher > 0 else "objective 'alternating'"
+        raise bad("branch", experiment.branch, f"'stop' with {why}", "its target does not move with the encoder")
+    if held and one_branch:
+        raise bad("teacher", experiment.teacher, f"0 with objective '{experiment.objective}'", "it has no target")
+    if experiment.teacher > 0 and experiment.objective == "alternating":
+        raise bad("teacher", experiment.teacher, "0 with objective 'alternating'", "its target is held already")
+    if experiment.optimiser == "lbfgs" and experiment.batch != "full":
+        raise bad("batch", experiment.batch, "'full' with optimiser 'lbfgs'", "curvature needs a fixed loss")
+    for name, strength in experiment.strengths.items():
+        limit = AUGMENTATION_LIMITS.get(name, inf)
+        if strength >= limit:
+            raise bad("strength", experiment.strength, f"augmentation['{name}']·strength < {limit:g}")

@@ -1,0 +1,95 @@
+"""Where the views of a step come from: fresh minibatches, every seed with its own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynsim.networks.augmenting import Augmenter
+from dynsim.networks.experiment import Experiment
+from dynsim.networks.images import Images
+from dynsim.networks.network import Batch
+from dynsim.networks.seeds import common_generator, generator
+from dynsim.registry import find
+
+__all__ = ["MiniBatches", "Source"]
+
+_MEAN_VIEWS = 64  # views that estimate x̄ when augmentations are not noise alone
+
+
+class Source:
+    """Training images on their device, how they are augmented and what they are centred by."""
+
+    def __init__(self, experiment: Experiment, images: Images, device: torch.device) -> None:
+        def tensor(array: Any) -> Tensor:
+            return torch.as_tensor(array, dtype=getattr(torch, experiment.dtype), device=device)
+
+        self.images = tensor(images.train)
+        self.labels = None if images.train_labels is None else torch.as_tensor(images.train_labels, device=device)
+        self.mean = self.images.mean(0) if experiment.centre else torch.zeros_like(self.images[0])
+        self.augmenter = Augmenter(experiment.strengths, images.shape)
+        self.slots = find("objective", experiment.objective, "dynsim.networks.objectives").SLOTS
+        self.views = experiment.views if self.slots == "views" else 1
+        self._mean_views: Tensor | None = None
+
+    @property
+    def mean_views(self) -> Tensor:
+        """x̄ = E[view | image] of every image, centred; exact for noise, else the mean of 64 views."""
+        if self._mean_views is None:
+            if self.augmenter.only_noise:
+                mean = self.images
+            else:
+                stream = [common_generator(2, self.images.device)]
+                mean = torch.zeros_like(self.images)
+                for _ in range(_MEAN_VIEWS):
+                    mean += self.augmenter(self.images[None], stream, 1)[0, 0] / _MEAN_VIEWS
+            self._mean_views = mean - self.mean
+        return self._mean_views
+
+    def batch(self, rows: Tensor, generators: Sequence[torch.Generator]) -> Batch:
+        """Views and labels of the images with these numbers, (seeds, batch)."""
+        labels = None if self.labels is None else self.labels[rows]
+        views = self.augmenter(self.images[rows], generators, self.views) - self.mean
+        if self.slots == "mean":
+            views = torch.cat((views, self.mean_views[rows].unsqueeze(1)), dim=1)
+        return Batch(views, labels)
+
+
+class MiniBatches:
+    """Endless minibatches: every epoch each seed shuffles anew; an incomplete last batch is left out."""
+
+    def __init__(self, experiment: Experiment, source: Source, seeds: Sequence[int]) -> None:
+        self.source = source
+        self.number = len(source.images)
+        self.size = min(int(experiment.batch), self.number)
+        self.generators = [generator(seed, "batches", source.images.device) for seed in seeds]
+        self.position = self.number
+        self.order = torch.zeros(len(seeds), self.number, dtype=torch.long, device=source.images.device)
+
+    def next(self) -> Batch:
+        """Views for one step of every seed."""
+        if self.position + self.size > self.number:
+            self.position = 0
+            for row, stream in zip(self.order, self.generators, strict=True):
+                torch.randperm(self.number, generator=stream, out=row)
+        rows = self.order[:, self.position : self.position + self.size]
+        self.position += self.size
+        return self.source.batch(rows, self.generators)
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on from here."""
+        return {
+            "order": self.order.clone(),
+            "position": self.position,
+            "generators": [stream.get_state() for stream in self.generators],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.order.copy_(state["order"])
+        self.position = int(state["position"])
+        for stream, kept in zip(self.generators, state["generators"], strict=True):
+            stream.set_state(kept)
