@@ -8,8 +8,9 @@ Names are imported on first use, so that ``import dynsim`` costs next to nothing
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _HOME = {
     "Descend": "dynsim.symbolic.rules",
     "Track": "dynsim.symbolic.rules",
     "Hold": "dynsim.symbolic.rules",
+    "Move": "dynsim.symbolic.rules",
     "Flow": "dynsim.symbolic.flow",
     "gradient_flow": "dynsim.symbolic.gradient_flow",
     "System": "dynsim.systems.catalogue",
@@ -33,12 +35,19 @@ _HOME = {
     "register": "dynsim.systems.catalogue",
     "solve": "dynsim.integrate.solve",
     "Terminal": "dynsim.integrate.events",
+    "Outcome": "dynsim.analysis.outcome",
+    "outcome": "dynsim.analysis.outcome",
+    "timescales": "dynsim.analysis.timescales",
+    "plot": "dynsim.plots.gallery.plot",
+    "list_figures": "dynsim.plots.gallery.plot",
 }
 
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value

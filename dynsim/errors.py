@@ -7,9 +7,10 @@ place composes one by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself would double the cost of `dynsim --help`
+    from collections.abc import Iterable
+    from typing import Any
 
 __all__ = [
     "BlowUp",
@@ -129,6 +130,8 @@ def unknown(argument: str, received: object, known: Iterable[object], advice: st
     >>> print(unknown("system", "toi", ["toy", "scalar"]))
     system: got 'toi', expected one of scalar, toy; did you mean 'toy'?
     """
+    from difflib import get_close_matches  # an error may take its time, start-up may not
+
     names = sorted(str(name) for name in known)
     close = get_close_matches(str(received), names, n=1)
     hint = f"did you mean '{close[0]}'?" if close else advice

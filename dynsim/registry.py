@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from pkgutil import iter_modules
-from types import ModuleType
 
 from dynsim.errors import unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["find", "listed"]
 
@@ -22,12 +25,10 @@ def listed(package: str) -> dict[str, str]:
     >>> listed("dynsim.systems")["toy"]
     'dynsim.systems.toy'
     """
-    path = import_module(package).__path__
-    return {
-        module.name.replace("_", "-"): f"{package}.{module.name}"
-        for module in iter_modules(path)
-        if not module.ispkg and not module.name.startswith("_")
-    }
+    folders = import_module(package).__path__
+    files = sorted(name for folder in folders for name in os.listdir(folder))
+    modules = [name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_")]
+    return {name.replace("_", "-"): f"{package}.{name}" for name in modules}
 
 
 def find(kind: str, name: str, package: str) -> ModuleType:

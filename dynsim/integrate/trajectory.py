@@ -83,9 +83,8 @@ def trajectory(
             events=[_scipy_event(event) for event in events] or None,
             **options,
         )
-    found = np.asarray(solution.y)
-    if found.size:
-        states[:, : found.shape[1]] = found
+    found = np.asarray(solution.y).reshape(field.size, -1)
+    states[:, : found.shape[1]] = found
     hits = sorted(
         (
             (float(t), index, np.asarray(y))

@@ -10,6 +10,7 @@ import sympy
 from dynsim.errors import bad, unknown
 from dynsim.symbolic.derivation import plain
 from dynsim.symbolic.expressions import name_of, substitute, symbol_table
+from dynsim.symbolic.rules import with_parts
 
 if TYPE_CHECKING:
     from dynsim.symbolic.flow import Flow
@@ -46,6 +47,9 @@ def fixed(flow: Flow, values: Mapping[Any, Any]) -> dict[str, Any]:
         "rhs": rhs,
         "loss": loss,
         "observables": observables,
+        "rules": {
+            name: with_parts(rule, lambda _, part: substitute(part, bound)) for name, rule in flow.rules.items()
+        },
         "held": {name: substitute(item, bound) for name, item in flow.held.items()},
         "symbols": symbol_table([rhs, *states, *observables.values(), *([] if loss is None else [loss])]),
         "defaults": defaults,

@@ -24,7 +24,7 @@ from dynsim.symbolic.expressions import (
 )
 from dynsim.symbolic.fixing import fixed
 from dynsim.symbolic.printing import latex, text
-from dynsim.symbolic.rules import Descend, Hold, Rule, Track
+from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track, parts_of, with_parts
 
 __all__ = ["Flow"]
 
@@ -61,6 +61,8 @@ class Flow:
         Closed forms, where the system knows them.
     held : dict
         Eliminated states and what they equal.
+    rules : dict
+        The rule each state follows: its own loss, rate and decay, what it tracks, what it is held to.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class Flow:
     reference: str = ""
     exact: Exact | None = None
     held: dict[str, sympy.Expr] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
     name: str = ""
     variant: str | None = None
 
@@ -97,7 +100,7 @@ class Flow:
         Parameters
         ----------
         rules : mapping
-            ``{state: Descend(…) | Track(…) | Hold(…)}``.
+            ``{state: Descend(…) | Track(…) | Hold(…) | Move(…)}``.
         roles : mapping, optional
             As the attribute; a flow made of rules has none unless they are given.
 
@@ -114,13 +117,13 @@ class Flow:
         (Matrix([[-y, x]]), None, False)
         """
         if not isinstance(rules, Mapping) or not rules:
-            raise bad("rules", rules, "{state: Descend, Track or Hold}", kind=InvalidType)
-        named = {name_of("rules", state): rule for state, rule in rules.items()}
-        symbols = _symbols_of(named)
+            raise bad("rules", rules, "{state: Descend, Track, Hold or Move}", kind=InvalidType)
+        named = {name: _read(name, rule) for name, rule in ((name_of("rules", s), r) for s, r in rules.items())}
+        symbols = symbol_table([part for rule in named.values() for part in parts_of(rule).values()], named)
         states, rhs, held = right_hand_side(named, symbols)
-        losses = [expression(f"loss of '{n}'", r.loss) for n, r in named.items() if isinstance(r, Descend)]
+        losses = [rule.loss for rule in named.values() if isinstance(rule, Descend)]
         loss = losses[0] if losses and all(item == losses[0] for item in losses) else None
-        return cls(states, rhs, symbols, loss, roles=_roles(roles, states), held=held)
+        return cls(states, rhs, symbols, loss, roles=_roles(roles, states), held=held, rules=named)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -159,7 +162,7 @@ class Flow:
         \end{aligned}
         """
         lines = [
-            rf"\dot{{{latex(self.symbols[name])}}} &= {latex(entry)}"
+            rf"\dot{{{latex(self.symbols[name])}}} &= {latex(tidy(entry))}"
             for name, entry in zip(self.states, self.rhs, strict=True)
         ]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
@@ -279,18 +282,11 @@ class Flow:
         return {key: value for key, value in told.items() if value}
 
 
-def _symbols_of(rules: Mapping[str, Rule]) -> dict[str, sympy.Symbol]:
-    parts = []
-    for name, rule in rules.items():
-        if isinstance(rule, Descend):
-            parts += [expression(f"loss of '{name}'", rule.loss), rule.rate, rule.decay]
-        elif isinstance(rule, Track):
-            parts.append(rule.rate)
-        elif isinstance(rule, Hold):
-            parts.append(rule.expression)
-        else:
-            raise bad(f"rule of '{name}'", rule, "Descend, Track or Hold", kind=InvalidType)
-    return symbol_table([expression("rule", part) for part in parts], rules)
+def _read(name: str, rule: Rule) -> Rule:
+    """Return the rule with every text and number in it as an expression."""
+    if not isinstance(rule, Descend | Track | Hold | Move):
+        raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
+    return with_parts(rule, lambda part, value: expression(f"{part} of '{name}'", value))
 
 
 def _roles(roles: Mapping[str, Any] | None, states: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

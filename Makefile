@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine with Python and git:
+#   make figures   sets up and regenerates every figure into figures/
+#   make test      sets up and runs all tests
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+
+.PHONY: setup figures test lint types clean
+.DEFAULT_GOAL := figures
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("dynsim needs Python 3.11 or newer, found " + sys.version.split()[0] + "; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $(READY)
+	@echo "environment: $(VENV)"
+
+figures: $(READY)
+	$(BIN)/dynsim plot --out figures
+	@echo "figures: figures/"
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+	@echo "all tests passed"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,91 @@
+"""Options that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+
+from dynsim.errors import bad
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["add_flow", "add_run", "add_states", "assignments", "flow_of", "start_of"]
+
+
+def add_flow(parser: argparse.ArgumentParser) -> None:
+    """SYSTEM|LOSS, --states, --branch, --variant, --set, --json."""
+    parser.add_argument(
+        "what",
+        metavar="SYSTEM|LOSS",
+        help="a name from `dynsim list`, or a loss such as '(phi*theta - sg(theta))^2/2'",
+    )
+    add_states(parser)
+    parser.add_argument("--branch", choices=("stop", "full", "target"), default="stop", help="default: stop")
+    parser.add_argument("--variant", help="a published variant of a system")
+    parser.add_argument(
+        "--set",
+        dest="parameters",
+        metavar="NAME=VALUE,…",
+        action="append",
+        default=[],
+        help="parameters; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def add_states(parser: argparse.ArgumentParser) -> None:
+    """--states."""
+    parser.add_argument(
+        "--states", metavar="NAMES", help="states of a typed loss; default: phi, theta, xi as they occur"
+    )
+
+
+def add_run(parser: argparse.ArgumentParser, t_end: float | None = None) -> None:
+    """--initial and, with a default, --t-end."""
+    parser.add_argument("--initial", metavar="NAME=VALUE,…", action="append", default=[], help="initial values")
+    if t_end is not None:
+        parser.add_argument("--t-end", metavar="T", type=float, default=t_end, help=f"flow time; default: {t_end:g}")
+
+
+def assignments(option: str, texts: list[str], *, exact: bool = False) -> dict[str, Any]:
+    """``["phi=0.6,theta=1/10", …]`` as ``{"phi": 0.6, "theta": 0.1}``; SymPy numbers if `exact`."""
+    from dynsim.symbolic.parser import parse
+
+    result: dict[str, Any] = {}
+    for part in (piece for text in texts for piece in text.split(",") if piece.strip()):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise bad(option, part, "NAME=VALUE", f"for instance {option} alpha=10")
+        number = parse(value)
+        if not number.is_number:
+            raise bad(f"{option} {name.strip()}", value, "a number")
+        result[name.strip()] = number if exact and not number.is_Float else float(number)
+    return result
+
+
+def flow_of(args: argparse.Namespace) -> Any:
+    """Return the system or the typed loss that the command names."""
+    from dynsim.symbolic.gradient_flow import gradient_flow
+    from dynsim.symbolic.parser import parse
+    from dynsim.systems.catalogue import list_systems, system
+
+    if args.what in list_systems()["name"]:
+        return system(args.what, branch=args.branch, variant=getattr(args, "variant", None))
+    loss = parse(args.what)
+    names = sorted(symbol.name for symbol in loss.free_symbols)
+    if not args.states and names == [args.what]:
+        return system(args.what)  # one word alone is a misspelt system rather than a loss; this names the closest
+    states = args.states or ",".join(name for name in ("phi", "theta", "xi") if name in names)
+    if not states:
+        raise bad(
+            "--states", None, "the names of what moves", f"the loss has the symbols {', '.join(names) or '(none)'}"
+        )
+    track = {"xi": ("theta", "beta")} if not args.states and "xi" in names and "theta" in names else None
+    return gradient_flow(loss, states, branch=args.branch, track=track)
+
+
+def start_of(flow: Any, args: argparse.Namespace, *, exact: bool = False) -> dict[str, Any]:
+    """Initial values: the system's defaults, overridden by --initial."""
+    defaults = {name: flow.defaults[name] for name in flow.states if name in flow.defaults}
+    return {**defaults, **assignments("--initial", args.initial, exact=exact)}

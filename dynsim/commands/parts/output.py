@@ -1,0 +1,62 @@
+"""How results leave: JSON on standard output, netCDF or CSV in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from dynsim.errors import bad
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["print_json", "rows_of", "write_dataset"]
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON; what JSON does not know becomes its text, NaN and infinity become null."""
+    print(json.dumps(_finite(value), indent=2, default=str, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def rows_of(dataset: Any, count: int) -> list[dict[str, float]]:
+    """`count` rows, evenly spread, of the variables that depend on time alone."""
+    import numpy as np
+
+    names = [name for name in dataset.data_vars if dataset[name].dims == ("time",)]
+    chosen = np.unique(np.linspace(0, dataset.sizes["time"] - 1, count).round().astype(int))
+    return [{"time": float(dataset["time"][i]), **{name: float(dataset[name][i]) for name in names}} for i in chosen]
+
+
+def write_dataset(dataset: Any, path: str) -> Path:
+    """Write ``.nc`` (everything) or ``.csv`` (what depends on time alone); the file appears whole or not at all."""
+    from dynsim.experiments.parts.stored import save_dataset
+
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise bad("--out", path, "a file in an existing folder")
+    if target.suffix == ".nc":
+        return save_dataset(dataset, target)
+    if target.suffix != ".csv":
+        raise bad("--out", path, "a name that ends in .nc or .csv")
+    names = [name for name in dataset.data_vars if dataset[name].dims == ("time",)]
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        dataset[names].to_dataframe().to_csv(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,94 @@
+"""Draw figures: all of them, or those you name."""
+
+from __future__ import annotations
+
+import argparse
+
+from dynsim.commands.parts.arguments import add_run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `dynsim plot`."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="figures; default: all")
+    parser.add_argument("--list", action="store_true", help="list the figures and what they cost")
+    parser.add_argument("--format", metavar="png,svg,pdf", default="png,svg", help="default: png,svg")
+    parser.add_argument("--out", metavar="FOLDER", default="figures", help="default: figures")
+    parser.add_argument("--set", dest="parameters", metavar="NAME=VALUE,…", action="append", default=[])
+    add_run(parser)
+    parser.add_argument("--branch", choices=("stop", "full", "target", "all"))
+    parser.add_argument("--system", metavar="SYSTEM|LOSS", help="for figures of any system")
+    parser.add_argument("--full", action="store_true", help="larger versions of the figures that have one")
+    parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw; a figure that fails does not stop the others, and the exit status says so."""
+    import sys
+
+    from dynsim.errors import DynsimError, MissingExtra
+    from dynsim.plots.gallery.files import FORMATS
+    from dynsim.plots.gallery.plot import list_figures
+    from dynsim.registry import find
+
+    if args.list:
+        print(list_figures())
+        return 0
+    names = args.names or list_figures()["name"]
+    for name in names:
+        find("figure", name, "dynsim.plots")
+    formats = [kind.strip() for kind in args.format.split(",") if kind.strip()]
+    for kind in formats:
+        if kind not in FORMATS:
+            from dynsim.errors import bad
+
+            raise bad("--format", kind, f"one of {', '.join(FORMATS)}")
+    options = _options(args)
+    failed = 0
+    for index, name in enumerate(names):
+        label = f"[{index + 1}/{len(names)}] {name}"
+        try:
+            print(f"{label}: {_one(name, args, formats, options, label)}", flush=True)
+        except MissingExtra as error:
+            print(f"{label}: skipped: {error}", flush=True)
+        except Exception as error:  # the others are drawn all the same
+            if isinstance(error, DynsimError) and len(names) == 1:
+                raise
+            failed += 1
+            print(f"{label}: failed: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+    if failed:
+        print(f"dynsim: {failed} of {len(names)} figures failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from dynsim.commands.parts.arguments import assignments
+
+    given = {
+        "parameters": assignments("--set", args.parameters),
+        "initial": assignments("--initial", args.initial),
+        "branch": args.branch,
+        "system": args.system,
+        "full": args.full,
+    }
+    return {key: value for key, value in given.items() if value}
+
+
+def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[str, Any], label: str) -> str:
+    from time import perf_counter
+
+    from dynsim.commands.parts.progress import reporter
+    from dynsim.plots.gallery.files import save_figure
+    from dynsim.plots.gallery.plot import data_for, draw
+    from dynsim.registry import find
+
+    started = perf_counter()
+    with reporter(label) as progress:
+        data = data_for(name, options, recompute=args.recompute, progress=progress)
+    paths = save_figure(draw(name, data), name, args.out, formats, data)
+    experiment = find("experiment", find("figure", name, "dynsim.plots").EXPERIMENT, "dynsim.experiments")
+    seconds = perf_counter() - started
+    return f"{experiment.verdict(data)}\n    {', '.join(map(str, paths))} ({seconds:.1f} s)"

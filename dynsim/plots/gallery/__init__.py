@@ -1,0 +1,1 @@
+"""From a figure's name to a figure, and to files."""
