@@ -45,7 +45,7 @@ def run(
 def verdict(data: xr.Dataset) -> str:
     """Say by how much and how long the loss rises under stop-gradient."""
     loss = data["loss"].sel(branch="stop")
-    peak = int(loss.argmax())
+    peak = int(loss.values.argmax())
     if peak == 0:
         return "from this start the loss falls from the beginning, also under stop-gradient"
     others = (

@@ -51,6 +51,6 @@ def verdict(data: xr.Dataset) -> str:
     shift = "falls" if fast < slow else "rises"
     alphas = data["alpha_fine"]
     return (
-        f"the faster the predictor, the less the encoder grows: θ∞ {shift} from {slow:.4g} at α = {float(alphas[0]):g} "
-        f"to {fast:.4g} at α = {float(alphas[-1]):g}"
+        f"θ∞ {shift} from {slow:.4g} at α = {float(alphas[0]):g} to {fast:.4g} at α = {float(alphas[-1]):g}: "
+        "a faster predictor leaves the encoder less to grow"
     )

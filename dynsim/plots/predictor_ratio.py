@@ -27,10 +27,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         speed.plot(one["time"][1:], one["relative_speed_ratio"][1:], color=shade)
     plane.axvline(1.0, color=COLOURS["black"], linewidth=1.2, linestyle="--")
     plane.annotate(
-        "slow manifold φ = 1", (1.0, 0.03), xycoords=("data", "axes fraction"), rotation=90, ha="right", fontsize=8
+        "slow manifold φ = 1", (0.99, 0.97), xycoords=("data", "axes fraction"), ha="right", va="top", fontsize=8
     )
     plane.set(xlabel="φ (predictor)", ylabel="θ (encoder)", title="orbits, one per α")
-    plane.legend(title="α", fontsize=8, loc="upper left")
+    plane.legend(title="α", fontsize=8, loc="center left")
     speed.set(xscale="log", yscale="log", xlabel="flow time t", title="relative speed of φ over θ")
     speed.axhline(1.0, color="#888888", linewidth=0.8)
     ends.plot(data["alpha_fine"], data["theta_limit"], color=COLOURS["black"])

@@ -52,12 +52,23 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "At this start the encoder θ is the faster variable by the relative measure in all three branches; "
-        "what stop-gradient changes is the sign of θ', not who is fast",
+        _who_is_fast(data),
         "The eigenvalue gap ends where one eigenvalue is zero: every branch ends on a line of equilibria, where a gap "
         "says nothing",
         "Not shown by the toy: that real predictors are fast; there it is a knob (α)",
     )
+
+
+def _who_is_fast(data: xr.Dataset) -> str:
+    """Say which block is the faster one at the start, and what the sign of θ' is."""
+    slow = data["relative_speed_ratio"].isel(time=0) < 1
+    if bool(slow.all()):
+        return (
+            "At this start the encoder θ is the faster variable by the relative measure in all three branches; what "
+            "stop-gradient changes is the sign of θ', not who is fast"
+        )
+    fast = [str(branch) for branch, is_slow in zip(data["branch"].values, slow.values, strict=True) if not is_slow]
+    return f"At this start the predictor φ is the faster variable by the relative measure in: {', '.join(fast)}"
 
 
 def _positive(values: xr.DataArray) -> np.ndarray:

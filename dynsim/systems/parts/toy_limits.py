@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import sympy
 
 from dynsim.symbolic.exact import Limit
 
-__all__ = ["LIMITS", "noisy_limit"]
+__all__ = ["LIMITS", "noisy_limit", "toy_limit"]
 
 
 def _sqrt(value: Any) -> Any:
@@ -98,17 +99,25 @@ def _like(value: Any, other: Any) -> Any:
 LIMITS = {"stop": _stop, "full": _full, "target": _target}
 
 
+def toy_limit(branch: str) -> Any:
+    """Rule for the noiseless toy; None for α ≤ 0, where the predictor climbs and nothing here holds."""
+    return partial(_toy_limit, branch)
+
+
+def _toy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    return LIMITS[branch](initial, parameters) if parameters["alpha"] > 0 else None
+
+
 def noisy_limit(branch: str) -> Any:
     """Rule for the scalar system without weight decay; None where decay acts, and nothing exact is known."""
+    return partial(_noisy_limit, branch)
 
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        if parameters["eta_p"] != 0 or parameters["eta_s"] != 0:
-            return None
-        theta = initial["theta"]
-        if branch == "stop" or parameters["sigma2"] == 0 or theta == 0:
-            return LIMITS[branch](initial, parameters)
-        # Where φ ends solves a transcendental equation, so only θ is stated.
-        reason = f"with noise the branch '{branch}' always collapses: θ → 0"
-        return Limit({"theta": 0 * theta}, True, reason)
 
-    return limit
+def _noisy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    if parameters["eta_p"] != 0 or parameters["eta_s"] != 0 or not parameters["alpha"] > 0:
+        return None
+    theta = initial["theta"]
+    if branch == "stop" or parameters["sigma2"] == 0 or theta == 0:
+        return LIMITS[branch](initial, parameters)
+    # Where φ ends solves a transcendental equation, so only θ is stated.
+    return Limit({"theta": 0 * theta}, True, f"with noise the branch '{branch}' always collapses: θ → 0")

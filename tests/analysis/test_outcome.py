@@ -1,0 +1,158 @@
+"""Where runs end: the exact rules against long integrations, over the whole plane."""
+
+import math
+
+import pytest
+import sympy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sympy import Rational, sqrt
+
+from dynsim import DynsimError, gradient_flow, outcome, solve, system
+
+BRANCHES = ("stop", "full", "target")
+value = st.floats(-2.0, 2.0).map(lambda v: round(v, 3))
+ratio = st.sampled_from([0.2, 0.5, 1.0, 2.0, 5.0])
+
+
+def distance_to_boundary(branch, phi, theta, alpha):
+    """How far a start is from the separatrix of collapse, in the units of the conserved quantity."""
+    if branch == "stop":
+        return abs(phi**2 - alpha * theta**2 - (1 if phi > 0 else 0))
+    if branch == "full":
+        return abs((1 - phi) ** 2 - alpha * theta**2)
+    return abs(2 * (1 - phi) - alpha * theta**2) if phi < 1 else 1.0
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+@settings(max_examples=60, deadline=None)
+@given(phi=value, theta=value, alpha=ratio)
+def test_exact_limit_is_where_a_long_integration_ends(branch, phi, theta, alpha):
+    # On a separatrix the approach is algebraic: no integration reaches it. θ₀ = 0 is exact by definition.
+    assume(distance_to_boundary(branch, phi, theta, alpha) > 0.05)
+    assume(theta == 0 or abs(theta) > 0.02)
+    flow = system("toy", branch=branch)
+    start = {"phi": phi, "theta": theta}
+    told = outcome(flow, start, {"alpha": alpha})
+    assert told.exact
+    run = solve(flow, start, times=[4000.0], parameters={"alpha": alpha}, method="LSODA", rtol=1e-11)
+    assert float(run.phi[0]) == pytest.approx(told.limit["phi"], abs=2e-6)
+    assert float(run.theta[0]) == pytest.approx(told.limit["theta"], abs=2e-6)
+    assert told.collapsed == (abs(float(run.theta[0])) < 1e-4)
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+@settings(max_examples=40, deadline=None)
+@given(phi=value, theta=value, alpha=ratio)
+def test_the_limit_is_an_equilibrium_on_the_same_level(branch, phi, theta, alpha):
+    """The conserved quantities of the three branches: θ² − φ²/α, u² − αθ², u − αθ²/2 with u = 1 − φ."""
+    flow = system("toy", branch=branch)
+    told = outcome(flow, {"phi": phi, "theta": theta}, {"alpha": alpha})
+    end = [told.limit["phi"], told.limit["theta"]]
+    assert flow.field({"alpha": alpha}).f(0.0, end) == pytest.approx([0, 0], abs=1e-9)
+    level = {
+        "stop": lambda p, q: q**2 - p**2 / alpha,
+        "full": lambda p, q: (1 - p) ** 2 - alpha * q**2,
+        "target": lambda p, q: (1 - p) - alpha * q**2 / 2,
+    }[branch]
+    assert level(*end) == pytest.approx(level(phi, theta), abs=1e-9)
+    assert told.limit["theta"] * theta >= 0  # θ never changes sign
+
+
+@pytest.mark.parametrize(
+    ("branch", "start", "limit", "collapsed"),
+    [
+        ("stop", (Rational(3, 5), Rational(1, 10)), (1, sqrt(65) / 10), False),
+        ("full", (Rational(3, 5), Rational(1, 10)), (1 - sqrt(15) / 10, 0), True),
+        ("target", (Rational(3, 5), Rational(1, 10)), (Rational(605, 1000), 0), True),
+        ("stop", (-Rational(1, 2), Rational(1, 2)), (0, 0), True),  # φ² = θ² with φ ≤ 0: the boundary collapses
+        ("stop", (sqrt(2), 1), (1, 0), True),  # φ² − θ² = 1 exactly: the boundary collapses
+        ("stop", (2, 1), (sqrt(3), 0), True),
+        ("stop", (0, 1), (1, sqrt(2)), False),
+        ("stop", (Rational(1, 3), 0), (Rational(1, 3), 0), True),
+        ("stop", (1, -2), (1, -2), False),
+        ("full", (0, 1), (1, 0), True),  # θ² = u²: the boundary collapses
+        ("full", (0, 2), (1, sqrt(3)), False),
+        ("full", (2, Rational(1, 2)), (1 + sqrt(3) / 2, 0), True),
+        ("target", (Rational(1, 2), 1), (1, 0), True),  # θ² = 2u: the boundary collapses
+        ("target", (2, -1), (1, -sqrt(3)), False),
+    ],
+)
+def test_exact_in_gives_exact_out(branch, start, limit, collapsed):
+    told = outcome(system("toy", branch=branch), dict(zip(("phi", "theta"), start, strict=True)))
+    assert [sympy.simplify(told.limit[n] - v) for n, v in zip(("phi", "theta"), limit, strict=True)] == [0, 0]
+    assert all(isinstance(v, sympy.Basic) for v in told.limit.values())
+    assert told.collapsed is collapsed
+    assert told.exact
+
+
+def test_floats_in_floats_out():
+    told = outcome(system("toy"), {"phi": 0.6, "theta": 0.1})
+    assert all(type(v) is float for v in told.limit.values())
+    assert told.limit["theta"] == pytest.approx(0.8062257748298549, abs=1e-15)
+    mixed = outcome(system("toy"), {"phi": Rational(3, 5), "theta": 0.1})
+    assert all(type(v) is float for v in mixed.limit.values())
+
+
+@settings(max_examples=25, deadline=None)
+@given(phi=value, theta=value, sigma2=st.sampled_from([0.05, 0.2, 1.0]))
+def test_noise_moves_the_line_and_closes_the_escape(phi, theta, sigma2):
+    """With σ² > 0 `stop` keeps its rule with 1 replaced by 1/(1+σ²); `full` and `target` always collapse."""
+    assume(abs(theta) > 0.05)
+    line = 1 / (1 + sigma2)
+    assume(abs(phi**2 - theta**2 - (line**2 if phi > 0 else 0)) > 0.05)
+    start, parameters = {"phi": phi, "theta": theta}, {"sigma2": sigma2}
+    told = outcome(system("scalar"), start, parameters)
+    run = solve(system("scalar"), start, times=[2000.0], parameters=parameters, method="LSODA")
+    assert told.exact
+    assert float(run.theta[0]) == pytest.approx(told.limit["theta"], abs=1e-6)
+    for branch in ("full", "target"):
+        assert outcome(system("scalar", branch=branch), start, parameters).collapsed is True
+
+
+def test_a_typed_loss_is_integrated_and_says_so():
+    typed = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")
+    told = outcome(typed, {"phi": 0.6, "theta": 0.1})
+    assert not told.exact
+    assert told.collapsed is False
+    assert told.limit["theta"] == pytest.approx(0.65**0.5, abs=1e-7)
+
+
+def test_undecided_is_said():
+    on_the_boundary = gradient_flow("(phi*theta - theta)^2/2", "phi, theta", roles={"encoder": "theta"})
+    told = outcome(on_the_boundary, {"phi": 0.0, "theta": 1.0})
+    assert told.collapsed is None
+    assert "still moving" in told.reason
+    assert outcome(gradient_flow("w^2", ["w"]), {"w": 1.0}).collapsed is None  # no encoder, no collapse
+    diverging = outcome(gradient_flow("-w^4", ["w"], roles={"encoder": "w"}), {"w": 1.0})
+    assert diverging.collapsed is None
+    assert "diverges" in diverging.reason
+    assert math.isnan(diverging.limit["w"])
+
+
+def test_a_run_into_a_saddle_is_not_called_collapse():
+    """θ = 1e-14 under `stop` with 0 < φ < 1 sits at a repelling equilibrium to double precision, and grows."""
+    typed = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")
+    assert outcome(typed, {"phi": 0.6, "theta": 1e-14}).collapsed is None
+    assert outcome(system("toy"), {"phi": 0.6, "theta": 1e-14}).collapsed is False
+
+
+def test_negative_alpha_has_no_rule():
+    told = outcome(system("toy"), {"phi": 0.6, "theta": 0.1}, {"alpha": -1.0})
+    assert not told.exact
+
+
+@pytest.mark.parametrize(
+    ("start", "parameters", "words"),
+    [
+        ({"phi": 1}, None, "theta is missing"),
+        ({"phi": 1, "theta": sympy.Symbol("x")}, None, "not a symbol"),
+        ({"phi": 1, "theta": float("inf")}, None, "finite"),
+        ({"phi": 1, "theta": "a"}, None, "real number"),
+        ({"phi": 1, "theta": 1}, {"beta": 2}, "'beta'"),
+        ({"phi": 1, "theta": 1}, {"alpha": sympy.I}, "real number"),
+    ],
+)
+def test_bad_input_is_named(start, parameters, words):
+    with pytest.raises(DynsimError, match=words):
+        outcome(system("toy"), start, parameters)

@@ -1,0 +1,122 @@
+"""Every figure: draws on what it is given, the same bytes twice, a verdict, a caption."""
+
+import inspect
+from functools import cache
+
+import pytest
+from matplotlib.figure import Figure
+
+import dynsim
+from dynsim import DynsimError
+from dynsim.experiments.parts.stored import STORED_ABOVE, save_dataset, stored_file
+from dynsim.plots.gallery.files import save_figure
+from dynsim.plots.gallery.plot import data_for
+from dynsim.registry import find, listed
+
+NAMES = sorted(listed("dynsim.plots"))
+
+
+@cache
+def data_of(name):
+    """Data of a figure as bare `dynsim plot` gets it; networks train a few steps only."""
+    module = find("figure", name, "dynsim.plots")
+    experiment = find("experiment", module.EXPERIMENT, "dynsim.experiments")
+    small = getattr(experiment, "SMALL", {}) if experiment.COST < STORED_ABOVE else {}
+    for extra in getattr(experiment, "NEEDS", ()):
+        pytest.importorskip({"networks": "torch"}.get(extra, extra))
+    return data_for(name, small)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figure_contract(name, tmp_path):
+    module = find("figure", name, "dynsim.plots")
+    data = data_of(name)
+    figure = Figure(figsize=module.SIZE, layout="constrained")
+    assert dynsim.plot(name, data=data, figure=figure) is figure
+    assert figure.axes
+    assert any(axes.has_data() for axes in figure.axes)
+    assert figure.get_supxlabel().strip(), "a figure says what it assumes"
+    first = save_figure(figure, name, tmp_path / "a", ("png", "svg", "pdf"), data)
+    again = dynsim.plot(name, data=data)
+    second = save_figure(again, name, tmp_path / "b", ("png", "svg", "pdf"), data)
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), f"{one.name} differs between two drawings"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_on_a_subfigure(name):
+    whole = Figure(figsize=(14, 7), layout="constrained")
+    left, _ = whole.subfigures(1, 2)
+    dynsim.plot(name, data=data_of(name), figure=left)
+    assert left.axes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_experiment_contract(name):
+    experiment = find("experiment", find("figure", name, "dynsim.plots").EXPERIMENT, "dynsim.experiments")
+    assert experiment.COST > 0
+    assert next(iter(inspect.signature(experiment.run).parameters)) == "progress"
+    sentence = experiment.verdict(data_of(name))
+    assert len(sentence) > 20
+    assert "nan" not in sentence.lower().split()
+    assert dynsim.provenance(data_of(name))["versions"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_costly_experiments_ship_their_run(name):
+    experiment = find("figure", name, "dynsim.plots").EXPERIMENT
+    if find("experiment", experiment, "dynsim.experiments").COST >= STORED_ABOVE:
+        assert stored_file(experiment).exists()
+        assert stored_file(experiment).stat().st_size <= 200_000
+
+
+def test_saved_data_redraw(tmp_path):
+    path = save_dataset(data_of("article-stop"), tmp_path / "run.nc")
+    a = save_figure(dynsim.plot("article-stop", data=path), "x", tmp_path / "a", ("png",), data_of("article-stop"))
+    b = save_figure(dynsim.plot("article-stop"), "x", tmp_path / "b", ("png",), data_of("article-stop"))
+    assert a[0].read_bytes() == b[0].read_bytes()
+
+
+def test_provenance_travels_in_the_file(tmp_path):
+    (path,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path, ("svg",), data_of("article-stop"))
+    text = path.read_text()
+    assert "kexue.fm" in text
+    assert "DOP853" in text
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_user_settings_do_not_leak_in(tmp_path):
+    import matplotlib
+
+    (plain,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path / "a", ("png",), data_of("article-stop"))
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9}):
+        (other,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path / "b", ("png",), data_of("article-stop"))
+        assert matplotlib.rcParams["font.size"] == 30
+    assert plain.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: dynsim.plot("article"), "figure"),
+        (lambda: dynsim.plot("article-stop", steps=3), "steps"),
+        (lambda: dynsim.plot("article-stop", data=3), "data"),
+        (lambda: dynsim.plot("article-stop", data="/no/such/file.nc"), "existing"),
+        (lambda: dynsim.plot("article-stop", data=data_of("article-stop"), branch="full"), "options"),
+        (lambda: dynsim.plot("article-stop", figure=3), "figure"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(DynsimError, match=words):
+        call()
+
+
+def test_a_corrupted_file_is_named(tmp_path):
+    path = tmp_path / "bad.nc"
+    path.write_bytes(b"not netcdf")
+    with pytest.raises(DynsimError, match=r"bad\.nc"):
+        dynsim.plot("article-stop", data=path)
+
+
+def test_notebook_display():
+    assert dynsim.plot("article-stop")._repr_png_().startswith(b"\x89PNG")

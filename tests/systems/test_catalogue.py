@@ -1,0 +1,41 @@
+"""The catalogue: listing, choosing, registering."""
+
+import pytest
+
+from dynsim import DynsimError, System, gradient_flow, list_systems, register, system
+
+
+def build(branch, variant, k=1):
+    return gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta", branch=branch)
+
+
+def test_list():
+    table = list_systems()
+    assert {"toy", "scalar", "byol"} <= set(table["name"])
+    assert all(row["reference"] and row["summary"] for row in table)
+
+
+def test_register_and_use(monkeypatch):
+    monkeypatch.setattr("dynsim.systems.catalogue._registered", {})
+    register(System("mine", "test", "a test", "nobody", build, structure=("k",)))
+    assert system("mine", k=2).reference == "nobody"
+    assert "mine" in list_systems()["name"]
+    with pytest.raises(DynsimError, match="structure"):
+        system("mine", q=2)
+    with pytest.raises(DynsimError, match="variant"):
+        system("mine", variant="x")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: system("toi"), "did you mean 'toy'"),
+        (lambda: system("byol", branch="full"), "branch"),
+        (lambda: system("toy", branch="none"), "branch"),
+        (lambda: register(3), "System"),
+        (lambda: register(System("toy", "f", "s", "r", build)), "toy"),
+    ],
+)
+def test_bad_input_is_named(make, words):
+    with pytest.raises(DynsimError, match=words):
+        make()

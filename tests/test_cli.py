@@ -1,0 +1,131 @@
+"""The command line as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import xarray as xr
+
+
+def dynsim(*argv, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "dynsim", *argv], capture_output=True, text=True, cwd=cwd, timeout=120
+    )
+
+
+def test_help_version_info():
+    assert "simulate" in dynsim().stdout
+    assert dynsim("--version").stdout.startswith("dynsim ")
+    facts = json.loads(dynsim("info", "--json").stdout)
+    assert facts["threads"] >= 1
+    assert "numpy" in facts
+
+
+def test_list():
+    out = dynsim("list").stdout
+    assert "toy" in out
+    assert "kexue.fm" in out
+    assert {"name", "family", "summary", "reference"} <= set(json.loads(dynsim("list", "--json").stdout)[0])
+
+
+@pytest.mark.parametrize("what", ["toy", "(phi*theta - sg(theta))^2/2"])
+def test_derive(what):
+    out = dynsim("derive", what).stdout
+    assert "θ' = " in out
+    assert "is not the gradient" in out
+    assert r"\dot{\theta}" in dynsim("derive", what, "--latex").stdout
+    data = json.loads(dynsim("derive", what, "--json", "--branch", "full").stdout)
+    assert data["states"] == ["phi", "theta"]
+
+
+def test_derived_python_runs():
+    source = dynsim("derive", "toy", "--python").stdout
+    space = {}
+    exec(source, space)
+    assert list(space["rhs"](0.0, [0.6, 0.1], 1.0)) == pytest.approx([0.004, 0.024])
+
+
+def test_simulate(tmp_path):
+    rows = dynsim("simulate", "toy", "--rows", "3", "--t-end", "60").stdout.splitlines()
+    assert len(rows) == 4
+    assert rows[-1].split()[:3] == ["60", "1", "0.806226"]
+    done = dynsim("simulate", "toy", "--initial", "phi=0.6,theta=0.1", "--out", "run.nc", cwd=tmp_path)
+    assert done.returncode == 0
+    with xr.open_dataset(tmp_path / "run.nc") as data:
+        assert data.sizes["time"] == 201
+    dynsim("simulate", "toy", "--out", "run.csv", cwd=tmp_path)
+    assert (tmp_path / "run.csv").read_text().startswith("time,phi,theta")
+
+
+def test_outcome():
+    assert "0.8062257748" in dynsim("outcome", "toy").stdout
+    exact = dynsim("outcome", "toy", "--exact", "--initial", "phi=3/5,theta=1/10").stdout
+    assert "sqrt(65)/10" in exact
+    assert json.loads(dynsim("outcome", "toy", "--branch", "full", "--json").stdout)["collapsed"] is True
+
+
+def test_plot(tmp_path):
+    done = dynsim("plot", "article-stop", "article-full", "--format", "png", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["article-full.png", "article-stop.png"]
+    assert "survives" in done.stdout
+    changed = dynsim("plot", "article-stop", "--set", "alpha=10", "--format", "png", "--out", str(tmp_path / "b"))
+    assert changed.returncode == 0
+    assert (tmp_path / "b/article-stop.png").read_bytes() != (tmp_path / "article-stop.png").read_bytes()
+    assert "article-target" in dynsim("plot", "--list").stdout
+
+
+def test_a_failing_figure_does_not_stop_the_others(tmp_path):
+    done = dynsim(
+        "plot", "timescales", "article-stop", "--branch", "stop", "--format", "png", "--out", str(tmp_path)
+    )  # the first takes no branch
+    assert done.returncode == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["article-stop.png"]
+    assert "timescales: failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("derive", "toi"),
+        ("derive", "phi*("),
+        ("derive", "__import__('os').system('x')"),
+        ("derive", "a*b"),
+        ("simulate", "toy", "--initial", "psi=1"),
+        ("simulate", "toy", "--initial", "phi"),
+        ("simulate", "toy", "--set", "alpha=x"),
+        ("simulate", "toy", "--set", "beta=1"),
+        ("simulate", "toy", "--t-end", "-1"),
+        ("simulate", "toy", "--method", "Euler"),
+        ("simulate", "toy", "--rows", "1"),
+        ("simulate", "toy", "--out", "run.txt"),
+        ("simulate", "toy", "--out", "/no/such/folder/run.nc"),
+        ("simulate", "(phi*theta - sg(theta))^2"),
+        ("outcome", "toy", "--initial", "theta=1/0"),
+        ("plot", "article-stp"),
+        ("plot", "article-stop", "--format", "gif"),
+        ("plot", "article-stop", "--set", "beta=1"),
+        ("nonsense",),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(argv, tmp_path):
+    done = dynsim(*argv, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if not line.startswith(("usage", " "))]) == 1
+
+
+def test_a_diverging_run_is_status_1():
+    done = dynsim("simulate", "-w^4/4", "--states", "w", "--initial", "w=1")
+    assert done.returncode in (1, 2)
+    done = dynsim("simulate", "--states", "w", "--initial", "w=1", "--", "-w^4/4")
+    assert done.returncode == 1
+    assert "0.5" in done.stderr
+
+
+def test_a_closed_pipe_is_quiet():
+    done = subprocess.run(
+        f"{sys.executable} -m dynsim list --json | head -1", shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""

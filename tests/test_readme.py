@@ -1,0 +1,54 @@
+"""The README's examples run as printed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
+
+
+def blocks(kind):
+    return [text for language, text in BLOCKS if language == kind]
+
+
+def test_the_first_screen():
+    first = README.read_text(encoding="utf-8").splitlines()[:38]
+    text = "\n".join(first)
+    assert "![" in text
+    assert "make figures" in text
+    assert "make test" in text
+    assert blocks("python")[0].strip().splitlines()[-1] in text
+
+
+def test_the_example_prints_what_it_says():
+    done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
+    assert done.stdout == blocks("text")[0]
+    assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 10
+
+
+def test_the_users_test_passes():
+    space = {}
+    exec(blocks("python")[1], space)
+    space["test_theta_stays_nonzero"]()
+
+
+COMMANDS = [line.split("#")[0].strip() for line in blocks("sh")[1].splitlines() if line.startswith("dynsim")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_run(command, tmp_path):
+    import shlex
+
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)], capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_pictures_exist():
+    for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / target).exists(), target
