@@ -145,7 +145,7 @@ def _number(argument: str, value: Any) -> Any:
         number = float(value) if value.is_Float else value
     elif isinstance(value, Integral | Fraction) and not isinstance(value, bool):
         return sympy.Rational(value.numerator, value.denominator)
-    elif isinstance(value, Real | np.ndarray) and np.ndim(value) == 0:
+    elif isinstance(value, Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
         number = float(value)
     else:
         raise bad(argument, value, "one real number", kind=InvalidType)

@@ -72,8 +72,9 @@ def _compile(event: Any, field: Field, atol: float) -> Event:
     if not isinstance(event, str | sympy.Expr | Terminal):
         raise bad("events", event, '"rest", an expression or Terminal(expression)', kind=InvalidType)
     terminal = isinstance(event, Terminal)
+    written = event.expression if isinstance(event, Terminal) else event
     parameters = dict(field.about.get("parameters", {}))
-    expr = plain("events", event.expression if terminal else event)
+    expr = plain("events", written)
     scalars = [name for name in field.names if field.shape(name) == ()]
     arguments = sorted(expr.free_symbols, key=lambda symbol: symbol.name)
     for symbol in arguments:

@@ -26,9 +26,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         plane.plot(one["phi"][-1], one["theta"][-1], "o", color=shade, markersize=5)
         speed.plot(one["time"][1:], one["relative_speed_ratio"][1:], color=shade)
     plane.axvline(1.0, color=COLOURS["black"], linewidth=1.2, linestyle="--")
-    plane.annotate(
-        "slow manifold φ = 1", (0.99, 0.97), xycoords=("data", "axes fraction"), ha="right", va="top", fontsize=8
-    )
+    where = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top", "fontsize": 8}
+    plane.annotate("slow manifold φ = 1", (0.99, 0.97), **where)
     plane.set(xlabel="φ (predictor)", ylabel="θ (encoder)", title="orbits, one per α")
     plane.legend(title="α", fontsize=8, loc="center left")
     speed.set(xscale="log", yscale="log", xlabel="flow time t", title="relative speed of φ over θ")

@@ -25,6 +25,7 @@ from dynsim.symbolic.expressions import (
 from dynsim.symbolic.fixing import fixed
 from dynsim.symbolic.printing import latex, text
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track, parts_of, with_parts
+from dynsim.symbolic.tidy import tidy
 
 __all__ = ["Flow"]
 

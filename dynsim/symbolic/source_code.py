@@ -29,7 +29,7 @@ def python_source(flow: Flow) -> str:
         return np.array([-lambda_*w])
     """
     taken = {"t", "y", "np", "rhs"}
-    safe = {}
+    safe: dict[sympy.Symbol, sympy.Symbol] = {}
     for name in (*flow.states, *flow.parameters):
         new = name
         while keyword.iskeyword(new) or new in taken or not new.isidentifier():

@@ -1,4 +1,4 @@
-"""The shorter of two equal forms, for reading."""
+"""The shorter of several equal forms, for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LARGEST = 400  # beyond this many operations factoring costs more than it gives
 
 
 def tidy(expression: sympy.Expr) -> sympy.Expr:
-    """Return the expression or its factored form, whichever has fewer operations.
+    """Return the shortest of the expression, its factored form, and that with its signs inside the sums.
 
     Examples
     --------
@@ -23,13 +23,14 @@ def tidy(expression: sympy.Expr) -> sympy.Expr:
     if expression.count_ops() > _LARGEST:
         return expression
     factored = sympy.factor(expression)
-    turned = sympy.Mul(*(sympy.expand(-f) if _is_negated(f) else f for f in sympy.Mul.make_args(factored)))
-    if turned.expand() != expression.expand():
-        turned = -turned
-    forms = (expression, factored, turned if turned.expand() == expression.expand() else factored)
-    return min(reversed(forms), key=lambda form: form.count_ops())
+    return min((_sign_inside(factored), factored, expression), key=lambda form: form.count_ops())
 
 
-def _is_negated(factor: sympy.Expr) -> bool:
-    """Whether a sum starts with more minus signs than plus signs ends up readable the other way round."""
-    return factor.is_Add and sum(term.could_extract_minus_sign() for term in factor.args) * 2 >= len(factor.args)
+def _sign_inside(product: sympy.Expr) -> sympy.Expr:
+    """−θ(φ − 1) as θ(1 − φ): the minus sign goes into the first sum that it shortens."""
+    if not product.is_Mul or not product.could_extract_minus_sign():
+        return product
+    for factor in product.args:
+        if factor.is_Add:
+            return (-product / factor) * sympy.expand(-factor)
+    return product

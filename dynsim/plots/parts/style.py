@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib
+from cycler import cycler
 
 __all__ = ["BRANCH_STYLE", "COLOURS", "ENCODER", "PREDICTOR", "SEQUENCE", "TEACHER", "styled"]
 
@@ -32,7 +34,7 @@ PREDICTOR = {"color": COLOURS["vermilion"], "linestyle": "--", "linewidth": 2.0}
 TEACHER = {"color": COLOURS["green"], "linestyle": "-.", "linewidth": 2.0}
 SEQUENCE = "viridis"  # perceptually uniform, monotone in lightness
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 11,
@@ -52,7 +54,7 @@ _RC = {
     "svg.fonttype": "path",
     "svg.hashsalt": "dynsim",
     "pdf.fonttype": 42,
-    "axes.prop_cycle": matplotlib.cycler(
+    "axes.prop_cycle": cycler(
         color=[COLOURS[name] for name in ("blue", "vermilion", "green", "purple", "orange", "sky", "black")]
     ),
 }
@@ -60,4 +62,5 @@ _RC = {
 
 def styled() -> AbstractContextManager[None]:
     """Return the context in which figures are drawn and saved, whatever the user's own settings are."""
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": matplotlib.rcParams["backend"], **_RC})
+    settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, "backend": matplotlib.rcParams["backend"], **_RC}
+    return matplotlib.rc_context(settings)
