@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from dynsim.errors import bad
 from dynsim.networks.batch_norm import Normaliser, by_batch
 from dynsim.networks.branches import two_branches
 from dynsim.networks.experiment import Experiment
@@ -58,6 +60,8 @@ class Network:
         self.objective = find("objective", experiment.objective, "dynsim.networks.objectives")
         self.encoder = find("encoder", experiment.encoder, "dynsim.networks.encoders").build(experiment, shape)
         outputs = classes if self.objective.SLOTS == "labels" else self.encoder.features
+        if outputs == 0:
+            raise bad("objective", experiment.objective, "one without labels, for data that have none")
         predictors = find("predictor", experiment.predictor, "dynsim.networks.predictors")
         self.predictor = predictors.build(experiment, self.encoder.features, outputs)
         self.encoder_layout = Layout(self.encoder.shapes)
@@ -90,7 +94,15 @@ class Network:
         """Predictions, shaped like the features; only the optimal predictor looks at the targets."""
         return self.predictor.apply(self.predictor_layout.split(rows), features, targets, normalise)
 
-    def loss(self, weights: Weights, batch: Batch, *, branch: str | None = None, held: Tensor | None = None) -> Tensor:
+    def loss(
+        self,
+        weights: Weights,
+        batch: Batch,
+        *,
+        branch: str | None = None,
+        held: Tensor | None = None,
+        predict: Callable[..., Tensor] | None = None,
+    ) -> Tensor:
         """Loss of every seed, with gradients as the branch wants them.
 
         Parameters
@@ -103,6 +115,8 @@ class Network:
             Encoder rows that stand in for the branch that is held; by default the encoder's own, detached.
             Given as a function of other variables, they keep their derivative: that is how a Jacobian of the
             resolved field is taken.
+        predict : callable, optional
+            Instead of the network's predictor.
         """
         live = self.encode(weights.encoder, batch.views)
         if weights.teacher is not None:
@@ -111,7 +125,6 @@ class Network:
             constant = live.detach() if held is None else self.encode(held, batch.views)
             first, second = two_branches(branch or self.experiment.branch, live, constant)
 
-        def predict(features: Tensor, targets: Tensor | None = None) -> Tensor:
-            return self.predict(weights.predictor, features, targets)
-
+        if predict is None:
+            predict = partial(self.predict, weights.predictor)
         return self.objective.loss(self.experiment, predict, first, second, batch.labels)

@@ -29,6 +29,9 @@ class Part:
         Without bias, activation and normalisation, so that quadratic losses know the data by second moments.
     trained : bool
         Whether the optimiser moves its parameters.
+    adjacent : str or None
+        Encoder: name of its last weight if nothing, neither bias nor normalisation, lies between it and the
+        predictor; the balance law then ties it to a linear predictor.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -36,3 +39,4 @@ class Part:
     features: int
     exactly_linear: bool = False
     trained: bool = True
+    adjacent: str | None = None

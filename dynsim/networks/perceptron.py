@@ -64,6 +64,12 @@ class Perceptron:
             and not any(self._normalised(i) for i in range(self.layers))
         )
 
+    @property
+    def adjacent(self) -> str | None:
+        """Name of the last weight, if neither a bias nor a normalisation follows it."""
+        last = self.names[-1]
+        return None if self.norm == "batch-out" or f"{last}_bias" in self.shapes else last
+
     def _normalised(self, layer: int) -> bool:
         return self.norm != "none" and (layer < self.layers - 1 or self.norm == "batch-out")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from dynsim.networks.batch_norm import Population
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
+from dynsim.networks.measures.eigenspaces import second_moment
 from dynsim.networks.network import Batch, Network, Weights
 from dynsim.networks.seeds import common_generator
 from dynsim.networks.views import Source
@@ -47,11 +48,18 @@ class Snapshot:
     """
 
     def __init__(
-        self, network: Network, weights: Weights, evaluation: Evaluation, initial: Snapshot | None = None
+        self,
+        network: Network,
+        weights: Weights,
+        evaluation: Evaluation,
+        *,
+        time: float = 0.0,
+        initial: Snapshot | None = None,
     ) -> None:
         self.network = network
         self.weights = weights.clone()
         self.evaluation = evaluation
+        self.time = time
         self.initial = initial or self
 
     @property
@@ -99,10 +107,43 @@ class Snapshot:
     def velocity(self) -> Weights:
         """What the gradient flow does here: φ' and θ' per unit of flow time, weight decay included."""
         e, gradient = self.network.experiment, self._loss_and_gradient[1]
-        return Weights(
-            -e.alpha * gradient.predictor - e.eta_p * self.weights.predictor,
-            -gradient.encoder - e.eta_s * self.weights.encoder,
-        )
+        predictor = -e.alpha * gradient.predictor - e.eta_p * self.weights.predictor
+        if not self.network.predictor.trained:
+            predictor = torch.zeros_like(predictor)
+        return Weights(predictor, -gradient.encoder - e.eta_s * self.weights.encoder)
+
+    @property
+    def linear_predictor(self) -> Tensor | None:
+        """P of a linear predictor, (seeds, outputs, dim)."""
+        if set(self.network.predictor.shapes) != {"P"}:
+            return None
+        return self.network.predictor_layout.split(self.weights.predictor)["P"]
+
+    @property
+    def square_predictor(self) -> Tensor | None:
+        """P of a linear predictor from features to features."""
+        p = self.linear_predictor
+        return p if p is not None and p.shape[-1] == p.shape[-2] else None
+
+    @cached_property
+    def moment(self) -> Tensor:
+        """E[zzᵀ] over the fixed pair of views, (seeds, dim, dim)."""
+        with torch.no_grad():
+            return second_moment(self.network.encode(self.weights.encoder, self.pair.views).flatten(2).mT)
+
+    @cached_property
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        """What the predictor gets and what it should say, on the fixed pair: (seeds, samples, dim) each."""
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def note(features: Tensor, targets: Tensor | None = None) -> Tensor:
+            if targets is not None:
+                seen.append((features.flatten(2).mT, targets.flatten(2).mT))
+            return self.network.predict(self.weights.predictor, features, targets)
+
+        with torch.no_grad():
+            self.network.loss(self.weights, self.pair, predict=note)
+        return seen[0] if seen else None
 
     def gradient_of(self, loss: Callable[[Weights], Tensor]) -> tuple[Tensor, Weights]:
         """Values (seeds,) of a loss, and its gradient."""

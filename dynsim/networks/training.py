@@ -4,68 +4,136 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import monotonic
 
 import torch
 import xarray
 
-from dynsim.networks.block import Block
+from dynsim.errors import InvalidType, bad
+from dynsim.networks.checkpoint import load_checkpoint, save_checkpoint
 from dynsim.networks.data_loading import load_images
+from dynsim.networks.determinism import deterministic
 from dynsim.networks.experiment import Experiment
-from dynsim.networks.network import Network, Weights
 from dynsim.networks.recording import Recorder
+from dynsim.networks.run import Run
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.snapshot import Evaluation
-from dynsim.networks.views import MiniBatches, Source
-from dynsim.registry import find
 
-__all__ = ["train"]
+__all__ = ["device_of", "train"]
+
+_SAVE_EVERY = 10.0  # seconds between checkpoints
 
 
 def train(
     experiment: Experiment,
     seeds: int | Iterable[int] = 3,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> xarray.Dataset:
-    """Train.
+    """Train all seeds of an experiment as one batch.
+
+    Every seed has its own start, minibatches and augmentations; its numbers do not depend on which other seeds
+    run beside it, up to rounding.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to train.
+    seeds : int or iterable of int
+        An int n stands for 0…n−1.
+    device : str or torch.device
+        ``"cpu"``, ``"cuda"``, …
+    checkpoint : path, optional
+        A file to which the run is saved every few seconds, when it is interrupted, and at its end. A run that finds
+        it goes on from there; on the CPU to bit-identical results.
+    progress : callable, optional
+        ``progress(step, steps, what)`` at every record.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions `seed` and `step`, with a coordinate `time`, the flow time lr·step/(1 − momentum). `loss`, on a
+        fixed pair of views of training images, and a variable per measure. `status` (seed) says 1, not_finite, for
+        a seed that was lost at `stopped_step`; its values are NaN from there on. When all are lost the run ends.
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName
+        For anything that cannot be used, before any work is done.
 
     Examples
     --------
     >>> from dynsim.networks import Experiment, train
     >>> run = train(Experiment(steps=20, images=200, measures=["spread"]), seeds=2)
-    >>> dict(run.sizes)
-    {'seed': 2, 'step': 3}
+    >>> dict(run.sizes), round(float(run.time[-1]), 9)
+    ({'seed': 2, 'step': 3}, 20.0)
     """
+    if not isinstance(experiment, Experiment):
+        raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
     numbers = seed_list(seeds)
+    place = device_of(device)
+    path = None if checkpoint is None else Path(checkpoint)
+    kept = None if path is None else load_checkpoint(path, experiment, numbers, place)
     images = load_images(experiment)
-    place = torch.device(device)
-    network = Network(experiment, images.shape, images.classes)
-    source = Source(experiment, images, place)
-    batches = MiniBatches(experiment, source, numbers)
-    weights = network.initial(numbers)
-    blocks = {
-        "predictor": Block(weights.predictor.to(place).requires_grad_(), experiment.alpha, experiment.eta_p),
-        "encoder": Block(weights.encoder.to(place).requires_grad_(), 1.0, experiment.eta_s),
-    }
-    weights = Weights(blocks["predictor"].weights, blocks["encoder"].weights, weights.teacher)
-    moving = [blocks["encoder"], *([blocks["predictor"]] if network.predictor.trained else [])]
-    step_all = find("optimiser", experiment.optimiser, "dynsim.networks.optimisers").step
-    recorder = Recorder(experiment, network, Evaluation(experiment, images, source), numbers)
-    for step in range(experiment.steps + 1):
-        if step % experiment.measure_every == 0 or step == experiment.steps:
-            recorder.record(step, weights)
-            if progress is not None:
-                progress(step, experiment.steps)
-        if step == experiment.steps:
-            break
-        values = network.loss(weights, batches.next())
-        gradients = torch.autograd.grad(values.sum(), [block.weights for block in moving], materialize_grads=True)
-        with torch.no_grad():
-            for block, gradient in zip(moving, gradients, strict=True):
-                block.gradient = gradient
-            step_all(moving, experiment.lr, experiment)
-            if weights.teacher is not None:
-                weights.teacher.lerp_(weights.encoder, 1 - experiment.teacher)
+    with deterministic(experiment.deterministic, place):
+        run = Run(experiment, images, numbers, place)
+        evaluation = Evaluation(experiment, images, run.source)
+        recorder = Recorder(run.network, evaluation, numbers, run.weights)
+        if kept is None:
+            recorder.record(0, run.weights)
+        else:
+            run.restore(kept["run"])
+            recorder.restore(kept["recorder"])
+        _go_on(run, recorder, path, progress)
     return recorder.dataset()
+
+
+def device_of(device: str | torch.device) -> torch.device:
+    """A device that exists.
+
+    Raises
+    ------
+    InvalidValue
+        Saying what there is.
+    """
+    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if _has_mps() else [])]
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise bad("device", device, f"one of {', '.join(known)}") from None
+    if place.type not in known or (place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count()):
+        raise bad("device", str(device), f"one of {', '.join(known)}", "this machine has no other")
+    return place
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
+
+
+def _go_on(run: Run, recorder: Recorder, path: Path | None, progress: Callable[[int, int, str], None] | None) -> None:
+    """Step to the end, recording; whatever happens, the last recorded moment is saved."""
+    e = run.experiment
+
+    def moment() -> dict[str, object]:
+        return {"run": run.state(), "recorder": recorder.state(), "device": run.device.type}
+
+    latest = moment() if path is not None else None
+    saved = monotonic()
+    try:
+        while run.step < e.steps and not recorder.all_stopped:
+            recorder.note(run.advance())
+            if run.step % e.measure_every and run.step < e.steps:
+                continue
+            recorder.record(run.step, run.weights)
+            if path is not None:
+                latest = moment()
+                if monotonic() - saved > _SAVE_EVERY:
+                    save_checkpoint(path, e, recorder.seeds, latest)
+                    saved = monotonic()
+            if progress is not None:
+                progress(run.step, e.steps, f"training {e.encoder}, {e.branch}")
+    finally:
+        if path is not None and latest is not None:
+            save_checkpoint(path, e, recorder.seeds, latest)

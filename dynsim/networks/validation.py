@@ -221,6 +221,10 @@ def check_together(experiment: Experiment) -> None:
         raise bad("teacher", experiment.teacher, "0 with objective 'alternating'", "its target is held already")
     if experiment.optimiser == "lbfgs" and experiment.batch != "full":
         raise bad("batch", experiment.batch, "'full' with optimiser 'lbfgs'", "curvature needs a fixed loss")
+    if experiment.views != 2 and experiment.objective != "alternating":
+        raise bad(
+            "views", experiment.views, f"2 with objective '{experiment.objective}'", "only 'alternating' has more"
+        )
     for name, strength in experiment.strengths.items():
         limit = AUGMENTATION_LIMITS.get(name, inf)
         if strength >= limit:

@@ -1,4 +1,4 @@
-"""Where the views of a step come from: fresh minibatches, every seed with its own stream."""
+"""Where the views of a step come from: fresh minibatches, every seed with its own stream, or one fixed batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dynsim.networks.network import Batch
 from dynsim.networks.seeds import common_generator, generator
 from dynsim.registry import find
 
-__all__ = ["MiniBatches", "Source"]
+__all__ = ["FixedBatch", "MiniBatches", "Source"]
 
 _MEAN_VIEWS = 64  # views that estimate x̄ when augmentations are not noise alone
 
@@ -32,7 +32,7 @@ class Source:
         self.mean = self.images.mean(0) if experiment.centre else torch.zeros_like(self.images[0])
         self.augmenter = Augmenter(experiment.strengths, images.shape)
         self.slots = find("objective", experiment.objective, "dynsim.networks.objectives").SLOTS
-        self.views = experiment.views if self.slots == "views" else 1
+        self.views = {"pair": 2, "views": experiment.views}.get(self.slots, 1)
         self._mean_views: Tensor | None = None
 
     @property
@@ -56,6 +56,25 @@ class Source:
         if self.slots == "mean":
             views = torch.cat((views, self.mean_views[rows].unsqueeze(1)), dim=1)
         return Batch(views, labels)
+
+
+class FixedBatch:
+    """The same batch at every step, for every seed."""
+
+    def __init__(self, batch: Batch, seeds: Sequence[int]) -> None:
+        labels = None if batch.labels is None else batch.labels.expand(len(seeds), -1)
+        self.batch = Batch(batch.views.expand(len(seeds), *batch.views.shape[1:]), labels)
+
+    def next(self) -> Batch:
+        """Views for one step of every seed."""
+        return self.batch
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: it has no history."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
 
 
 class MiniBatches:

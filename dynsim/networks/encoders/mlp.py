@@ -30,4 +30,4 @@ def build(experiment: Experiment, image_shape: tuple[int, ...]) -> Part:
     def apply(parameters: dict[str, Tensor], images: Tensor, normalise: Normaliser) -> Tensor:
         return stack(parameters, images.flatten(3).movedim(3, 1), normalise)
 
-    return Part(stack.shapes, apply, experiment.dim, exactly_linear=stack.exactly_linear)
+    return Part(stack.shapes, apply, experiment.dim, exactly_linear=stack.exactly_linear, adjacent=stack.adjacent)

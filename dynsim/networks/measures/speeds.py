@@ -64,3 +64,24 @@ def speed_ratio(predictor: Any, encoder: Any) -> Tensor:
     """
     fast = tensor_of(predictor, "predictor", "a speed", 0)
     return fast / tensor_of(encoder, "encoder", "a speed", 0)
+
+
+def loss_share(gradient: Any, velocity: Any) -> Tensor:
+    """∂l/∂φ · φ': what the motion of one block contributes to dl/dt.
+
+    The gradient is that of the whole loss, without stop-gradient; the velocity is what the flow does. The
+    contributions of all blocks add up to dl/dt.
+
+    Parameters
+    ----------
+    gradient, velocity : array-like
+        (…, size) each.
+
+    Examples
+    --------
+    >>> from dynsim.networks import measures
+    >>> measures.loss_share([1.0, 2.0], [-1.0, -2.0]).item()
+    -5.0
+    """
+    slope = tensor_of(gradient, "gradient", _ROWS, 1)
+    return (slope * tensor_of(velocity, "velocity", _ROWS, 1)).sum(-1)

@@ -2,5 +2,7 @@
 
 ``loss(experiment, predict, first, second, labels)`` returns one value per seed. `first` and `second` are the
 features of the two branches, (seeds, dim, views, batch); `predict(features, targets)` applies the predictor;
-``SLOTS`` names what fills the views: ``views`` random ones, or ``mean``, one random and the mean view x̄.
+``SLOTS`` says what fills the views: ``pair``, two random ones; ``views``, the experiment's number of them;
+``mean``, one and the mean view x̄; ``labels``, one, with its label. ``quadratic(experiment)``, if there, says
+whether a linear network's loss knows the data by second moments only.
 """

@@ -13,7 +13,7 @@ from dynsim.networks.distances import cosine
 if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
 
-SLOTS = "views"
+SLOTS = "pair"
 
 
 def loss(

@@ -13,7 +13,7 @@ from dynsim.networks.distances import squared
 if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
 
-SLOTS = "views"
+SLOTS = "pair"
 
 
 def loss(
@@ -22,3 +22,8 @@ def loss(
     """½‖h(f(T1 x)) − f(T2 x)‖²."""
     source, target = pairs(first, second, experiment.symmetric)
     return squared(predict(source, target), target)
+
+
+def quadratic(experiment: Experiment) -> bool:
+    """Whether a linear network sees the data by their second moments only."""
+    return True

@@ -1,0 +1,57 @@
+"""Checkpoints: written atomically, read safely, refused where they belong to another run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynsim.errors import bad
+from dynsim.networks.experiment import Experiment
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+
+def save_checkpoint(path: Path, experiment: Experiment, seeds: Sequence[int], state: dict[str, Any]) -> None:
+    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"digest": experiment.digest, "seeds": list(seeds), "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    path: Path, experiment: Experiment, seeds: Sequence[int], device: torch.device
+) -> dict[str, Any] | None:
+    """State of the run, or None if there is no file yet.
+
+    Raises
+    ------
+    InvalidValue
+        If the file is no checkpoint, or one of another experiment or other seeds; or its folder is missing.
+    """
+    if not path.parent.is_dir():
+        raise bad("checkpoint", str(path), "a file in a folder that exists")
+    if not path.exists():
+        return None
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        digest, numbers, state = kept["digest"], kept["seeds"], kept["state"]
+    except Exception as error:  # torch raises many kinds for a file that is not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise bad("checkpoint", str(path), "a checkpoint written by dynsim.networks.train", reason) from None
+    if digest != experiment.digest:
+        raise bad("checkpoint", str(path), "a checkpoint of this experiment", "take another path or remove the file")
+    if numbers != list(seeds):
+        raise bad("checkpoint", str(path), f"a checkpoint of seeds {list(seeds)}, not of {numbers}")
+    if state["device"] != device.type:
+        raise bad("device", device.type, f"'{state['device']}', on which the run of {path} began")
+    return dict(state)

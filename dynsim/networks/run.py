@@ -1,0 +1,111 @@
+"""A training run in progress: what one step does, and the state it goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynsim.networks.block import Block
+from dynsim.networks.experiment import Experiment
+from dynsim.networks.full_batch import full_batch
+from dynsim.networks.images import Images
+from dynsim.networks.network import Network, Weights
+from dynsim.networks.schedules import learning_rate
+from dynsim.networks.views import FixedBatch, MiniBatches, Source
+from dynsim.registry import find
+
+__all__ = ["Run"]
+
+
+class Run:
+    """All seeds of an experiment, `step` steps after their start.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    images : Images
+    seeds : sequence of int
+    device : torch.device
+    """
+
+    def __init__(self, experiment: Experiment, images: Images, seeds: Sequence[int], device: torch.device) -> None:
+        self.experiment = experiment
+        self.device = device
+        self.step = 0
+        self.network = Network(experiment, images.shape, images.classes)
+        self.source = Source(experiment, images, device)
+        self.batches: FixedBatch | MiniBatches
+        if experiment.batch == "full":
+            self.batches = FixedBatch(full_batch(experiment, self.network, self.source), seeds)
+        else:
+            self.batches = MiniBatches(experiment, self.source, seeds)
+        initial = self.network.initial(seeds)
+        self._predictor = Block(initial.predictor.to(device), experiment.alpha, experiment.eta_p)
+        self._encoder = Block(initial.encoder.to(device), 1.0, experiment.eta_s)
+        self._moving = [self._encoder]
+        if self.network.predictor.trained:
+            self._moving.append(self._predictor)
+        for block in self._moving:
+            block.weights.requires_grad_()
+        self._teacher = None if initial.teacher is None else initial.teacher.to(device)
+        self._optimise = find("optimiser", experiment.optimiser, "dynsim.networks.optimisers").step
+
+    @property
+    def weights(self) -> Weights:
+        """The current weights, not a copy."""
+        return Weights(self._predictor.weights, self._encoder.weights, self._teacher)
+
+    def advance(self) -> Tensor:
+        """Do one step of every seed; return the losses (seeds,) before it, on its own batch."""
+        e = self.experiment
+        if e.objective == "alternating" and self.step % e.alternating_steps == 0 and self._teacher is not None:
+            self._teacher.copy_(self._encoder.weights.detach())
+        losses = self.network.loss(self.weights, self.batches.next())
+        blocks = [block.weights for block in self._moving]
+        gradients = torch.autograd.grad(losses.sum(), blocks, materialize_grads=True)
+        with torch.no_grad():
+            for block, gradient in zip(self._moving, gradients, strict=True):
+                block.gradient = gradient
+            self._optimise(self._moving, learning_rate(e, self.step), e)
+            if self._teacher is not None and e.objective != "alternating" and e.teacher < 1:
+                self._teacher.lerp_(self._encoder.weights, 1 - e.teacher)
+        self.step += 1
+        return losses.detach()
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that is needed to go on from here, bit by bit."""
+        return {
+            "step": self.step,
+            "device": self.device.type,
+            "predictor": self._predictor.weights.detach().clone(),
+            "encoder": self._encoder.weights.detach().clone(),
+            "teacher": None if self._teacher is None else self._teacher.clone(),
+            "optimiser": [_copied(block.state) for block in self._moving],
+            "batches": self.batches.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.step = state["step"]
+        with torch.no_grad():
+            self._predictor.weights.copy_(state["predictor"])
+            self._encoder.weights.copy_(state["encoder"])
+            if self._teacher is not None:
+                self._teacher.copy_(state["teacher"])
+        for block, kept in zip(self._moving, state["optimiser"], strict=True):
+            block.state = _copied(kept, self.device)
+        self.batches.restore(state["batches"])
+
+
+def _copied(value: Any, device: torch.device | None = None) -> Any:
+    """Copy of nested dicts and lists of tensors and numbers, onto a device."""
+    if isinstance(value, Tensor):
+        return value.detach().clone() if device is None else value.to(device, copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item, device) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item, device) for item in value]
+    return value
