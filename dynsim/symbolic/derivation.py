@@ -8,7 +8,7 @@ import sympy
 
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import almost_everywhere, expression, name_of, substitute
-from dynsim.symbolic.rules import Descend, Hold, Rule, Track
+from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release, stop_gradient
 
 __all__ = ["gradient", "plain", "right_hand_side", "stopped_states"]
@@ -78,7 +78,9 @@ def _velocity(name: str, rule: Rule, rules: Mapping[str, Rule], symbols: Mapping
         if source not in rules or source == name:
             raise unknown(f"source of teacher '{name}'", source, [s for s in rules if s != name])
         return plain(f"rate of teacher '{name}'", rule.rate) * (symbols[source] - state)
-    raise bad(f"rule of '{name}'", rule, "Descend, Track or Hold", kind=InvalidType)
+    if isinstance(rule, Move):
+        return plain(f"velocity of '{name}'", rule.velocity)
+    raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
 
 
 def _closed(held: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:

@@ -206,7 +206,9 @@ class Flow:
                 key: substitute(plain(f"observable '{key}'", item), self.symbols)
                 for key, item in facts["observables"].items()
             }
-        return replace(self, **facts)
+        told = replace(self, **facts)
+        expressions = [*told.observables.values(), *([] if told.loss is None else [told.loss])]
+        return replace(told, symbols={**symbol_table(expressions), **told.symbols})
 
     def values(self, parameters: Mapping[Any, Any] | None = None) -> dict[str, Any]:
         """Value of every parameter: those given, else the defaults.
@@ -262,10 +264,10 @@ class Flow:
         array([0.004, 0.024])
         """
         values = {name: _number(name, value) for name, value in self.values(parameters).items()}
-        return self._compiled.field(values)
+        return self.compiled.field(values)
 
     @cached_property
-    def _compiled(self) -> CompiledFlow:
+    def compiled(self) -> CompiledFlow:
         return CompiledFlow(self)
 
     def about(self) -> dict[str, Any]:

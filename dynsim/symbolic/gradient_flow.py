@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
@@ -98,7 +97,7 @@ def gradient_flow(
         descended = written if branch == "target" and name not in stopped else losses[branch]
         rules[name] = followed.get(name) or Descend(descended, rates.get(name, 1), decay.get(name, 0))
     chosen = roles if roles is not None else _default_roles(names, stopped, followed)
-    return replace(Flow.of(rules, roles=chosen), loss=written, branch=branch)
+    return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch)
 
 
 def _per_state(argument: str, values: Mapping[Any, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-__all__ = ["Descend", "Hold", "Rule", "Track"]
+__all__ = ["Descend", "Hold", "Move", "Rule", "Track", "parts_of", "with_parts"]
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,35 @@ class Hold:
     expression: Any
 
 
-Rule = Descend | Track | Hold
+@dataclass(frozen=True)
+class Move:
+    """The state follows `velocity`, given as it is: for a source that states an equation and no loss.
+
+    Examples
+    --------
+    >>> from dynsim import Flow, Move
+    >>> Flow.of({"x": Move("x*(1 - x)")}).rhs
+    Matrix([[x*(1 - x)]])
+    """
+
+    velocity: Any
+
+
+Rule = Descend | Track | Hold | Move
+
+
+def parts_of(rule: Rule) -> dict[str, Any]:
+    """Every expression a rule is made of, by name; the source of a teacher is a state and no expression.
+
+    Examples
+    --------
+    >>> from dynsim.symbolic.rules import Descend, parts_of
+    >>> parts_of(Descend("w^2", rate="alpha"))
+    {'loss': 'w^2', 'rate': 'alpha', 'decay': 0}
+    """
+    return {part.name: getattr(rule, part.name) for part in fields(rule) if part.name != "source"}
+
+
+def with_parts(rule: Rule, change: Callable[[str, Any], Any]) -> Rule:
+    """Return the rule with every expression in it replaced by ``change(name, expression)``."""
+    return replace(rule, **{name: change(name, value) for name, value in parts_of(rule).items()})
