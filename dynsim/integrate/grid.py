@@ -125,12 +125,14 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     >>> grid.members("phi")
     array([0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
     """
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    constants: Mapping[str, Any] = {}
     if isinstance(flow, Flow):
-        starts, constants, shapes = named("initial", initial, flow.states), flow.values(parameters), {}
+        starts, constants = named("initial", initial, flow.states), flow.values(parameters)
     elif isinstance(flow, Field):
         if parameters:
             raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
-        starts, constants, shapes = named("initial", initial, flow.names), {}, flow.shapes
+        starts, shapes = named("initial", initial, flow.names), flow.shapes
     else:
         raise bad("flow", flow, "a Flow or a Field", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,17 +22,21 @@ class CompiledFlow:
     """Compiled right-hand side, Jacobian and observables of one flow."""
 
     def __init__(self, flow: Flow) -> None:
-        n = len(flow.states)
-        arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         self.flow = flow
-        self.rhs = compile_expressions(list(flow.rhs), arguments)
-        self.jacobian = compile_expressions([flow.jacobian[i, j] for i in range(n) for j in range(n)], arguments)
+        self.arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
+        self.rhs = compile_expressions(list(flow.rhs), self.arguments)
         self.observables = {
-            name: compile_expressions([release(item)], arguments) for name, item in flow.observables.items()
+            name: compile_expressions([release(item)], self.arguments) for name, item in flow.observables.items()
         }
 
-    def field(self, values: Mapping[str, float]) -> Field:
-        """Return the field at the given value of every parameter."""
+    @cached_property
+    def jacobian(self) -> Callable[..., list[Any]]:
+        """Entries of the Jacobian row by row; derived only when an implicit method asks for them."""
+        n = len(self.flow.states)
+        return compile_expressions([self.flow.jacobian[i, j] for i in range(n) for j in range(n)], self.arguments)
+
+    def field(self, values: Mapping[str, Any]) -> Field:
+        """Return the field at the given value of every parameter: a number, or an array over the last axis of `y`."""
         flow, constants, n = (
             self.flow,
             tuple(values[name] for name in self.flow.parameters),

@@ -268,6 +268,7 @@ class Flow:
 
     @cached_property
     def compiled(self) -> CompiledFlow:
+        """The flow as NumPy functions of states and parameters, compiled on first use."""
         return CompiledFlow(self)
 
     def about(self) -> dict[str, Any]:
