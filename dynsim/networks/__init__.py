@@ -19,10 +19,16 @@ from typing import Any
 from dynsim.errors import missing_extra
 
 # public name -> module that defines it; no public function shares its name with a module of this package.
-_HOME = {"Experiment": "experiment", "Images": "images", "train": "training"}
+_HOME = {
+    "Experiment": "experiment",
+    "Images": "images",
+    "flow": "network_flow",
+    "initial_state": "network_flow",
+    "train": "training",
+}
 _WITHOUT_TORCH = {"Experiment", "Images"}
 
-__all__ = ["Experiment", "Images", "measures", "train"]
+__all__ = ["Experiment", "Images", "flow", "initial_state", "measures", "train"]
 
 
 def __getattr__(name: str) -> Any:

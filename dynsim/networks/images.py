@@ -44,7 +44,7 @@ class Images:
         test_labels: Any = None,
         name: str = "data",
     ) -> Images:
-        """Check arrays or tensors and split them.
+        """Check arrays or tensors, split them and shuffle them, always alike: any first n are a fair sample.
 
         Parameters
         ----------
@@ -75,15 +75,16 @@ class Images:
         y = _labels(labels, len(x), name, "labels")
         if test is None:
             held_out = np.arange(len(x)) % 5 == 4
-            if y is None:
-                return cls(x[~held_out], x[held_out], None, None, name)
-            return cls(x[~held_out], x[held_out], y[~held_out], y[held_out], name)
-        t = _checked(test, name, "test images")
-        if t.shape[1:] != x.shape[1:]:
-            raise bad(f"test images of {name}", t.shape[1:], f"the shape of the training images, {x.shape[1:]}")
-        if (labels is None) != (test_labels is None):
-            raise bad(f"test labels of {name}", test_labels, "labels for both training and test images, or none")
-        return cls(x, t, y, _labels(test_labels, len(t), name, "test labels"), name)
+            x, t = x[~held_out], x[held_out]
+            y, u = (None, None) if y is None else (y[~held_out], y[held_out])
+        else:
+            t = _checked(test, name, "test images")
+            if t.shape[1:] != x.shape[1:]:
+                raise bad(f"test images of {name}", t.shape[1:], f"the shape of the training images, {x.shape[1:]}")
+            if (labels is None) != (test_labels is None):
+                raise bad(f"test labels of {name}", test_labels, "labels for training and test images, or for none")
+            u = _labels(test_labels, len(t), name, "test labels")
+        return cls(_shuffled(x), _shuffled(t), _shuffled(y), _shuffled(u), name)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -117,6 +118,11 @@ class Images:
             raise bad("images", number, f"at most the {len(self.train)} training images of {self.name}")
         labels = None if self.train_labels is None else self.train_labels[:number]
         return Images(self.train[:number], self.test, labels, self.test_labels, self.name)
+
+
+def _shuffled(array: Any) -> Any:
+    """Rows in an order that depends on their number only."""
+    return None if array is None else array[np.random.default_rng(0).permutation(len(array))]
 
 
 def _array(value: Any, name: str, what: str) -> np.ndarray:

@@ -1,5 +1,5 @@
 """Convolutional encoder: `depth` − 1 layers of 3×3 kernels (2), channels `width` (16), doubling, then global average
-pooling and a dense layer. Pictures are halved between layers while they are at least 4 pixels wide.
+pooling and a dense layer. Each convolution halves pictures that are at least 4 pixels wide (stride 2).
 
 Seeds and views are groups of one grouped convolution.
 """
@@ -50,8 +50,6 @@ def build(experiment: Experiment, image_shape: tuple[int, ...]) -> Part:
                 columns = scale_and_shift(columns, parameters[f"{name}_scale"], parameters[f"{name}_shift"])
                 x = columns.unflatten(3, (x.shape[2], *x.shape[4:])).permute(0, 2, 3, 1, 4, 5)
             x = torch.relu(x)
-            if min(x.shape[-2:]) >= 4:
-                x = functional.avg_pool2d(x.flatten(0, 2), 2).unflatten(0, x.shape[:3])
         return head(parameters, x.mean((-2, -1)).permute(0, 3, 1, 2), normalise)
 
     return Part({**shapes, **head.shapes}, apply, experiment.dim, adjacent=head.adjacent)
@@ -62,6 +60,11 @@ def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     seeds, views, batch = x.shape[:3]
     groups = x.permute(1, 2, 0, 3, 4, 5).reshape(views * batch, -1, *x.shape[4:])
     out = functional.conv2d(
-        groups, kernels.flatten(0, 1), None if bias is None else bias.flatten(), padding=1, groups=seeds
+        groups,
+        kernels.flatten(0, 1),
+        None if bias is None else bias.flatten(),
+        stride=2 if min(x.shape[-2:]) >= 4 else 1,
+        padding=1,
+        groups=seeds,
     )
-    return out.view(views, batch, seeds, -1, *x.shape[4:]).permute(2, 0, 1, 3, 4, 5)
+    return out.view(views, batch, seeds, -1, *out.shape[2:]).permute(2, 0, 1, 3, 4, 5)

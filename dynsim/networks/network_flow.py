@@ -1,0 +1,217 @@
+"""The gradient flow of a network, as a Field that the same integrators take as the toy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynsim.errors import InvalidType, bad
+from dynsim.field import Field
+from dynsim.networks.data_loading import load_images
+from dynsim.networks.experiment import Experiment
+from dynsim.networks.full_batch import full_batch, knows_moments_only
+from dynsim.networks.network import Batch, Network, Weights
+from dynsim.networks.seeds import seed_list
+from dynsim.networks.training import device_of
+from dynsim.networks.views import Source
+
+__all__ = ["flow", "initial_state"]
+
+_LARGEST_JACOBIAN = 1000  # parameters: it takes one backward pass for each
+
+
+def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field:
+    """Full-batch gradient flow of a network, in float64.
+
+    Expectations over augmentations are exact for a bias-free linear network under a quadratic loss with Gaussian
+    noise (or none); otherwise they are averages over `fixed_views` pairs of views of every training image, always
+    the same ones. Predictor and encoder have weight decay; optimiser, batch and schedule play no role. A teacher's
+    coefficient m becomes the rate β = (1 − m)·(1 − momentum)/lr, that of the time axis of `train`.
+    The alternating objective flows with targets that follow at once (`alternating_steps` plays no role).
+
+    Parameters
+    ----------
+    experiment : Experiment
+    device : str or torch.device
+        Where the network is evaluated; the Field takes and returns NumPy arrays.
+
+    Returns
+    -------
+    Field
+        States are the parameters: of a linear network ``P`` (k × k), ``W`` (k × d) and, with a teacher, ``V``;
+        deeper ones ``P1``, ``P1_bias``, ``W1``, ``W1_scale``, … The Jacobian is that of the resolved field; there is
+        none for the optimal predictor, nor for more than 1000 parameters. Observables: `loss`.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        For anything that is no experiment, or data that do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import Experiment, flow, initial_state
+    >>> experiment = Experiment(
+    ...     data=np.random.default_rng(0).normal(size=(50, 3)), augmentation={"noise": 0.5},
+    ...     encoder="linear", predictor="linear", objective="squared", dim=2,
+    ... )
+    >>> field = flow(experiment)
+    >>> field.names, field.shape("W"), field.size
+    (('P', 'W'), (2, 3), 10)
+    >>> sorted(initial_state(experiment, seed=3))
+    ['P', 'W']
+    """
+    return _NetworkFlow(_checked(experiment), device_of(device)).field()
+
+
+def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial parameters of one seed, the same from which `train` starts, named as in `flow`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``{name: float64 array}``, an initial value for `dynsim.solve`.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        For anything that is no experiment, or no seed.
+
+    Examples
+    --------
+    >>> from dynsim.networks import Experiment, initial_state
+    >>> float(initial_state(Experiment(encoder="linear", predictor="linear", init="identity"))["W"].sum())
+    32.0
+    """
+    experiment = _checked(experiment)
+    images = load_images(experiment)
+    network = Network(experiment, images.shape, images.classes)
+    weights = network.initial(seed_list([seed]))
+    parts = _named(network, weights, with_teacher=weights.teacher is not None and experiment.teacher > 0)
+    return {name: value[0].numpy() for name, value in parts.items()}
+
+
+def _checked(experiment: Experiment) -> Experiment:
+    if not isinstance(experiment, Experiment):
+        raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
+    return experiment.but(dtype="float64")
+
+
+def _named(network: Network, weights: Weights, *, with_teacher: bool) -> dict[str, Tensor]:
+    parts = network.predictor_layout.split(weights.predictor) | network.encoder_layout.split(weights.encoder)
+    if with_teacher:
+        assert weights.teacher is not None
+        teacher = network.encoder_layout.split(weights.teacher)
+        parts |= {_of_teacher(name): value for name, value in teacher.items()}
+    return parts
+
+
+def _of_teacher(name: str) -> str:
+    return "V" + name.removeprefix("W")
+
+
+class _NetworkFlow:
+    """Right-hand side and Jacobian over rows (members, size): predictor, encoder, teacher."""
+
+    def __init__(self, experiment: Experiment, device: torch.device) -> None:
+        self.experiment, self.device = experiment, device
+        images = load_images(experiment)
+        self.network = Network(experiment, images.shape, images.classes)
+        source = Source(experiment, images, device)
+        self.batch = full_batch(experiment, self.network, source)
+        self.exact = knows_moments_only(experiment, self.network, source)
+        self.has_teacher = experiment.teacher > 0
+        self.beta = (1 - experiment.teacher) * (1 - experiment.momentum) / experiment.lr
+        encoder = self.network.encoder_layout.size
+        self.sizes = [self.network.predictor_layout.size, encoder, *([encoder] if self.has_teacher else [])]
+
+    def field(self) -> Field:
+        """The Field, which speaks NumPy with members along trailing axes."""
+        e, predictor, encoder = self.experiment, self.network.predictor.shapes, self.network.encoder.shapes
+        teacher = {_of_teacher(name): shape for name, shape in encoder.items()} if self.has_teacher else {}
+        shapes = {**predictor, **encoder, **teacher}
+        blocks = {"predictor": tuple(predictor), "encoder": tuple(encoder), "teacher": tuple(teacher)}
+        differentiable = e.predictor != "optimal" and sum(self.sizes) <= _LARGEST_JACOBIAN
+        parameters = {"alpha": e.alpha, "eta_p": e.eta_p, "eta_s": e.eta_s}
+        return Field(
+            names=tuple(shapes),
+            function=lambda t, y: self._apply(self._velocity, y),
+            jacobian_function=(lambda t, y: self._apply(self._jacobian, y)) if differentiable else None,
+            shapes=shapes,
+            roles={role: names for role, names in blocks.items() if names},
+            observables={"loss": lambda y: self._apply(self._loss, y)},
+            about={
+                "name": "network",
+                "branch": e.branch,
+                "expectation": "exact" if self.exact else f"{e.fixed_views} fixed pairs of views per image",
+                "experiment": e.to_dict(),
+                "parameters": parameters | ({"beta": self.beta} if self.has_teacher else {}),
+            },
+        )
+
+    def _apply(self, function: Callable[[Tensor], Tensor], y: Any) -> np.ndarray:
+        """Apply a function of rows (members, size) to an array (size, …)."""
+        y = np.asarray(y, dtype=np.float64)
+        rows = torch.tensor(y.reshape(len(y), -1).T, device=self.device)
+        result = np.moveaxis(function(rows).detach().cpu().numpy(), 0, -1)
+        return result.reshape(*result.shape[:-1], *y.shape[1:])
+
+    def _weights(self, rows: Tensor) -> Weights:
+        return Weights(*rows.split(self.sizes, dim=1))
+
+    def _batch(self, members: int) -> Batch:
+        labels = self.batch.labels
+        return Batch(
+            self.batch.views.expand(members, *self.batch.views.shape[1:]),
+            None if labels is None else labels.expand(members, -1),
+        )
+
+    def _loss(self, rows: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.network.loss(self._weights(rows), self._batch(len(rows)))
+
+    def _velocity(self, rows: Tensor) -> Tensor:
+        weights = self._weights(rows)
+        leaves = [weights.predictor.clone().requires_grad_(), weights.encoder.clone().requires_grad_()]
+        values = self.network.loss(Weights(leaves[0], leaves[1], weights.teacher), self._batch(len(rows)))
+        return self._drift(weights, *self._gradients(values, leaves))
+
+    def _jacobian(self, rows: Tensor) -> Tensor:
+        """Derivative of the *resolved* field: what is held in the loss is a function of the state here."""
+        root = rows.requires_grad_()
+        weights = self._weights(root)
+        live = [weights.predictor.clone(), weights.encoder.clone()]
+        values = self.network.loss(
+            Weights(live[0], live[1], weights.teacher), self._batch(len(rows)), held=weights.encoder
+        )
+        velocity = self._drift(weights, *self._gradients(values, live, create_graph=True))
+        lines = [
+            torch.autograd.grad(column.sum(), root, retain_graph=True, materialize_grads=True)[0]
+            for column in velocity.unbind(1)
+        ]
+        return torch.stack(lines, dim=1)
+
+    @staticmethod
+    def _gradients(values: Tensor, leaves: list[Tensor], *, create_graph: bool = False) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(values.sum(), leaves, create_graph=create_graph, materialize_grads=True)
+
+    def _drift(self, weights: Weights, predictor: Tensor, encoder: Tensor) -> Tensor:
+        e = self.experiment
+        moves = [
+            -e.alpha * predictor - e.eta_p * weights.predictor
+            if self.network.predictor.trained
+            else 0 * weights.predictor,
+            -encoder - e.eta_s * weights.encoder,
+        ]
+        if weights.teacher is not None:
+            moves.append(self.beta * (weights.encoder - weights.teacher))
+        return torch.cat(moves, dim=1)
