@@ -34,6 +34,7 @@ _HOME = {
     "list_systems": "dynsim.systems.catalogue",
     "register": "dynsim.systems.catalogue",
     "solve": "dynsim.integrate.solve",
+    "ensemble": "dynsim.integrate.ensemble",
     "Terminal": "dynsim.integrate.events",
     "Outcome": "dynsim.analysis.outcome",
     "outcome": "dynsim.analysis.outcome",

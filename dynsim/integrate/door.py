@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["field_of", "named", "start_of", "times_of", "tolerance"]
+__all__ = ["cores", "count", "described", "field_of", "named", "start_of", "times_of", "tolerance"]
 
 
 def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:
@@ -79,6 +80,30 @@ def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
 def tolerance(argument: str, value: Any) -> float:
     """Check a positive, finite tolerance."""
     return _positive(argument, value)
+
+
+def count(argument: str, value: Any, default: int) -> int:
+    """Check a positive whole number; None takes the default."""
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise bad(argument, value, "a positive whole number", kind=InvalidType)
+    if value < 1:
+        raise bad(argument, value, "a positive whole number")
+    return int(value)
+
+
+def cores() -> int:
+    """Number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def described(flow: Flow | Field) -> dict[str, Any]:
+    """What a flow or field says of itself in a Dataset's provenance, parameters aside."""
+    about = flow.about() if isinstance(flow, Flow) else flow.about
+    return {key: value for key, value in about.items() if key != "parameters"}
 
 
 def _positive(argument: str, value: Any) -> float:

@@ -69,7 +69,7 @@ class Grid:
             return np.broadcast_to(value, (*self.shape, *own)).reshape(self.size, *own)
         index = np.unravel_index(np.arange(start, stop), self.shape)
         lengths = value.shape[: len(self.dims)]
-        return value[tuple(i if n > 1 else 0 for i, n in zip(index, lengths, strict=True))]
+        return value[tuple(i if n > 1 else 0 * i for i, n in zip(index, lengths, strict=True))]
 
     def dataset(self, variables: Mapping[str, tuple[tuple[str, ...], Any]]) -> xr.Dataset:
         """Dataset over the grid.
