@@ -66,23 +66,9 @@ def assignments(option: str, texts: list[str], *, exact: bool = False) -> dict[s
 
 def flow_of(args: argparse.Namespace) -> Any:
     """Return the system or the typed loss that the command names."""
-    from dynsim.symbolic.gradient_flow import gradient_flow
-    from dynsim.symbolic.parser import parse
-    from dynsim.systems.catalogue import list_systems, system
+    from dynsim.systems.parts.named_or_typed import named_or_typed
 
-    if args.what in list_systems()["name"]:
-        return system(args.what, branch=args.branch, variant=getattr(args, "variant", None))
-    loss = parse(args.what)
-    names = sorted(symbol.name for symbol in loss.free_symbols)
-    if not args.states and names == [args.what]:
-        return system(args.what)  # one word alone is a misspelt system rather than a loss; this names the closest
-    states = args.states or ",".join(name for name in ("phi", "theta", "xi") if name in names)
-    if not states:
-        raise bad(
-            "--states", None, "the names of what moves", f"the loss has the symbols {', '.join(names) or '(none)'}"
-        )
-    track = {"xi": ("theta", "beta")} if not args.states and "xi" in names and "theta" in names else None
-    return gradient_flow(loss, states, branch=args.branch, track=track)
+    return named_or_typed(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None))
 
 
 def start_of(flow: Any, args: argparse.Namespace, *, exact: bool = False) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""What a person names in one line: a system of the catalogue, or a loss typed as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynsim.errors import bad
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.gradient_flow import gradient_flow
+from dynsim.symbolic.parser import parse
+from dynsim.systems.catalogue import list_systems, system
+
+__all__ = ["named_or_typed"]
+
+_USUAL = ("phi", "theta", "xi")
+
+
+def named_or_typed(
+    what: str, states: str | Sequence[str] | None = None, *, branch: str = "stop", variant: str | None = None
+) -> Flow:
+    """Return the flow that `what` names: a registered name is a system, anything else a loss.
+
+    Parameters
+    ----------
+    what : str
+        ``"toy"``, or a loss such as ``"(phi*theta - sg(theta))^2/2"``; never run as code.
+    states : str or sequence of str, optional
+        What moves in a typed loss; default: phi, theta and xi as they occur. A teacher xi beside theta follows
+        it at the rate beta.
+    branch : {"stop", "full", "target"}
+    variant : str, optional
+        Of a system.
+
+    Raises
+    ------
+    ParseError, InvalidValue, UnknownName
+        Text that is no loss, a loss without known states, a misspelt system.
+
+    Examples
+    --------
+    >>> from dynsim.systems.parts.named_or_typed import named_or_typed
+    >>> named_or_typed("toy", branch="full").branch
+    'full'
+    >>> named_or_typed("(a*b - sg(b))^2/2", "a, b").states
+    ('a', 'b')
+    """
+    if what in list_systems()["name"]:
+        return system(what, branch=branch, variant=variant)
+    loss = parse(what)
+    names = sorted(symbol.name for symbol in loss.free_symbols)
+    if not states and names == [what]:
+        return system(what)  # one word alone is a misspelt system rather than a loss; this names the closest
+    chosen = states or ",".join(name for name in _USUAL if name in names)
+    if not chosen:
+        advice = f"the loss has the symbols {', '.join(names) or '(none)'}"
+        raise bad("states", None, "the names of what moves", advice)
+    track = {"xi": ("theta", "beta")} if not states and {"xi", "theta"} <= set(names) else None
+    return gradient_flow(loss, chosen, branch=branch, track=track)
