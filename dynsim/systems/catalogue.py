@@ -15,7 +15,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.table import Table
 
-__all__ = ["System", "list_systems", "register", "system"]
+__all__ = ["System", "entry_of", "list_systems", "register", "system"]
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,27 @@ def system(name: str, *, branch: str = "stop", variant: str | None = None, **str
     >>> flow.states, flow.parameters
     (('phi', 'theta'), ('alpha',))
     """
+    return entry_of(name).flow(branch, variant, **structure)
+
+
+def entry_of(name: str) -> System:
+    """Return the catalogue's entry of a name: its branches, variants and structure.
+
+    Raises
+    ------
+    UnknownName
+        No such system.
+
+    Examples
+    --------
+    >>> from dynsim.systems.catalogue import entry_of
+    >>> entry_of("byol").branches
+    ('stop',)
+    """
     entries = _catalogue()
     if name not in entries:
         raise unknown("system", name, entries, "list_systems() shows all")
-    return entries[name].flow(branch, variant, **structure)
+    return entries[name]
 
 
 def list_systems() -> Table:
