@@ -16,7 +16,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.stop_gradient import release
 
-__all__ = ["timescales"]
+__all__ = ["speed_ratios", "timescales"]
 
 # An eigenvalue this much smaller than the largest is zero to the accuracy of a computed state.
 _ZERO = 1e-7
@@ -78,11 +78,8 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
 
     result = xr.Dataset(coords={"time": dataset["time"]})
     blocks = _blocks(field)
-    for (suffix, first), (_, second) in _pairs(field, blocks):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            speed = _norm(velocity, first) / _norm(velocity, second)
-            result[f"absolute_speed_ratio{suffix}"] = ("time", speed)
-            result[f"relative_speed_ratio{suffix}"] = ("time", speed * _norm(y, second) / _norm(y, first))
+    for name, ratio in speed_ratios(field, y).items():
+        result[name] = ("time", ratio)
     for name in field.names:
         result[f"half_life_{name}"] = _done_after(time, y[field.slices[name]], 0.5)
         result[f"time90_{name}"] = _done_after(time, y[field.slices[name]], 0.9)
@@ -100,6 +97,25 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
         parameters=parameters,
         blocks={name: list(field.roles[name]) for name in blocks},
     )
+
+
+def speed_ratios(field: Field, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Absolute and relative speed ratios at states `y` of shape ``(size, n)``; names as in `timescales`.
+
+    Examples
+    --------
+    >>> import dynsim, numpy as np
+    >>> from dynsim.analysis.timescales import speed_ratios
+    >>> speed_ratios(dynsim.system("toy").field(), np.array([[0.6], [0.1]]))["absolute_speed_ratio"].round(6)
+    array([0.166667])
+    """
+    velocity, result = field.f(0.0, y), {}
+    for (suffix, first), (_, second) in _pairs(field, _blocks(field)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            speed = _norm(velocity, first) / _norm(velocity, second)
+            result[f"absolute_speed_ratio{suffix}"] = speed
+            result[f"relative_speed_ratio{suffix}"] = speed * _norm(y, second) / _norm(y, first)
+    return result
 
 
 def _check(dataset: Any, names: tuple[str, ...]) -> None:
