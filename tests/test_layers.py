@@ -11,7 +11,8 @@ ROOT = Path(dynsim.__file__).parent
 
 # From the ground up. Rooms on one line are siblings: neither imports the other.
 LAYERS = [
-    {"errors", "field", "records", "registry", "table"},
+    {"errors"},
+    {"field", "records", "registry", "table"},
     {"symbolic"},
     {"integrate"},
     {"analysis"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,21 +60,13 @@ def trajectory(
         states[:, 0] = y0
         return Trajectory(states, 0.0, "t_end", [])
 
-    furthest = 0.0
-
-    def function(t: float, y: np.ndarray) -> Any:
-        nonlocal furthest
-        value = field.f(t, y)
-        if np.isfinite(value).all():
-            furthest = max(furthest, t)
-        return value
-
+    watch = _Watch(field)
     options: dict[str, Any] = {}
     if method in _IMPLICIT and field.jacobian_function is not None:
         options["jac"] = field.jacobian
-    with np.errstate(all="ignore"):  # a diverging run overflows before the step size gives up
-        solution = solve_ivp(
-            function,
+    try:
+        solution = _quiet_solve_ivp(
+            watch,
             (0.0, float(grid[-1])),
             y0,
             method=method,
@@ -83,6 +76,11 @@ def trajectory(
             events=[_scipy_event(event) for event in events] or None,
             **options,
         )
+    except _Stuck:
+        before = grid[grid < watch.furthest * (1 - 1e-6)]
+        if before.size:
+            states[:, : before.size] = trajectory(field, y0, before, method, rtol, atol, ()).states
+        return Trajectory(states, watch.furthest, "blow-up", [])
     found = np.asarray(solution.y).reshape(field.size, -1)
     states[:, : found.shape[1]] = found
     hits = sorted(
@@ -101,7 +99,43 @@ def trajectory(
         return Trajectory(states, time, "rest", hits)
     if solution.status == 0 and np.isfinite(found).all():
         return Trajectory(states, float(grid[-1]), "t_end", hits)
-    return Trajectory(states, furthest, "blow-up", hits)
+    return Trajectory(states, watch.furthest, "blow-up", hits)
+
+
+def _quiet_solve_ivp(*arguments: Any, **options: Any) -> Any:
+    # A diverging run overflows before the step size gives up; how it ended is in the result, not in a warning.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return solve_ivp(*arguments, **options)
+
+
+class _Stuck(Exception):
+    """Time no longer advances."""
+
+
+class _Watch:
+    """The right-hand side, watched: how far it was finite, and whether time still advances.
+
+    SciPy's Runge–Kutta methods give up when a step underflows; LSODA would go on for ever.
+    """
+
+    every = 5000  # evaluations between two looks
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.furthest = self.seen = 0.0
+        self.count = 0
+
+    def __call__(self, t: float, y: np.ndarray) -> Any:
+        value = self.field.f(t, y)
+        if np.isfinite(value).all():
+            self.furthest = max(self.furthest, t)
+        self.count += 1
+        if self.count % self.every == 0:
+            if self.furthest - self.seen <= 1e-12 * self.furthest:
+                raise _Stuck
+            self.seen = self.furthest
+        return value
 
 
 def _scipy_event(event: Event) -> Any:

@@ -25,7 +25,7 @@ def distance_to_boundary(branch, phi, theta, alpha):
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(phi=value, theta=value, alpha=ratio)
 def test_exact_limit_is_where_a_long_integration_ends(branch, phi, theta, alpha):
     # On a separatrix the approach is algebraic: no integration reaches it. θ₀ = 0 is exact by definition.
@@ -94,7 +94,7 @@ def test_floats_in_floats_out():
     assert all(type(v) is float for v in mixed.limit.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(phi=value, theta=value, sigma2=st.sampled_from([0.05, 0.2, 1.0]))
 def test_noise_moves_the_line_and_closes_the_escape(phi, theta, sigma2):
     """With σ² > 0 `stop` keeps its rule with 1 replaced by 1/(1+σ²); `full` and `target` always collapse."""

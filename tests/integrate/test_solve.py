@@ -86,9 +86,19 @@ def test_blow_up_says_when_and_keeps_the_run():
         solve(flow, {"w": 1.0}, 10.0)
     assert caught.value.time == pytest.approx(0.5, abs=1e-6)
     data = caught.value.dataset
-    assert np.allclose(data.w, 1 / np.sqrt(1 - 2 * data.time), rtol=1e-8)
+    early = data.sel(time=slice(None, 0.46))
+    assert early.sizes["time"] == 10
+    assert np.allclose(early.w, 1 / np.sqrt(1 - 2 * early.time), rtol=1e-8)
     assert isinstance(caught.value, ArithmeticError)
     assert isinstance(caught.value, DynsimError)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_blow_up_ends_with_every_method(method):
+    with pytest.raises(BlowUp) as caught:
+        solve(gradient_flow("-w^4/4", ["w"]), {"w": 1.0}, 10.0, method=method, rtol=1e-6, atol=1e-8)
+    assert caught.value.time == pytest.approx(0.5, abs=1e-3)
+    assert caught.value.dataset.sizes["time"] >= 10
 
 
 def test_matrix_states_are_two_dimensional():

@@ -35,7 +35,7 @@ def test_full_is_the_sum_of_the_branches_for_the_encoder():
 monomials = st.tuples(st.integers(-3, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(monomials, min_size=1, max_size=4))
 def test_branches_of_random_losses(terms):
     """`full` ignores the stop-gradients; where a state is stopped, stop + target = full; elsewhere target = stop."""
@@ -149,7 +149,7 @@ def test_kinks_differentiate_over_the_reals():
         (lambda: gradient_flow(TOY, "phi, theta", roles={"student": "phi"}), "student"),
         (lambda: gradient_flow(TOY, "phi, theta", roles={"encoder": "psi"}), "'psi'"),
         (lambda: Flow.of({}), "rules"),
-        (lambda: Flow.of({"x": 3}), "Descend, Track or Hold"),
+        (lambda: Flow.of({"x": 3}), "Descend"),
         (lambda: Flow.of({"x": Track("y", 1)}), "'y'"),
         (lambda: Flow.of({"x": Hold(1)}), "at least one state that moves"),
         (lambda: Flow.of({"x": Hold(stop_gradient(phi)), "w": Descend("w^2")}), "unresolved"),
