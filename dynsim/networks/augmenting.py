@@ -38,20 +38,20 @@ class Augmenter:
         self.shape = shape
         self.strengths = dict(strengths)
         modules = {name: find("augmentation", name, "dynsim.networks.augmentations") for name in strengths}
-        self._warps = [(m, strengths[n]) for n, m in sorted(modules.items()) if hasattr(m, "warp")]
-        self._warps.reverse()  # rotation last: until then x and y stay one-dimensional
+        self._moves = [(m, strengths[n]) for n, m in sorted(modules.items()) if hasattr(m, "move")]
         self._changes = [(m, strengths[n]) for n, m in sorted(modules.items()) if hasattr(m, "change")]
         noises = [strengths[n] for n, m in modules.items() if getattr(m, "NORMAL", False)]
         self.noise = sum(noise**2 for noise in noises) ** 0.5
         self._uniforms = sum(module.UNIFORMS for module in modules.values())
+        self._basis = _grid_basis(*shape[1:])
         self._buffers: dict[str, tuple[Tensor, Sequence[Tensor]]] = {}
-        if shape[1] == 1 and (self._warps or self._changes):
+        if shape[1] == 1 and not self.only_noise:
             raise bad("augmentation", self.strengths, "only 'noise' for vectors", "they have no geometry")
 
     @property
     def only_noise(self) -> bool:
         """Whether a view is the image plus Gaussian noise, or the image itself."""
-        return not (self._warps or self._changes)
+        return not (self._moves or self._changes)
 
     def __call__(self, images: Tensor, generators: Sequence[torch.Generator], views: int) -> Tensor:
         """Views (seeds, views, batch, channels, height, width) of images (seeds, batch, channels, …).
@@ -61,9 +61,8 @@ class Augmenter:
         seeds, batch = images.shape[:2]
         x = images.unsqueeze(1).expand(seeds, views, *images.shape[1:])
         if self._uniforms:
-            drawn = self._draw("uniform", images, generators, (self._uniforms, views, batch, 1, 1))
-            uniforms = list(drawn.unbind(1))
-            x = self._warp(x, uniforms)
+            uniforms = list(self._draw("uniform", images, generators, (self._uniforms, views, batch)).unbind(1))
+            x = self._moved(x, uniforms)
             for module, strength in self._changes:
                 x = module.change(x, [uniforms.pop() for _ in range(module.UNIFORMS)], strength)
         if self.noise:
@@ -88,20 +87,33 @@ class Augmenter:
                 row.normal_(generator=generator)
         return buffer
 
-    def _warp(self, x: Tensor, uniforms: list[Tensor]) -> Tensor:
-        if not self._warps:
+    def _moved(self, x: Tensor, uniforms: list[Tensor]) -> Tensor:
+        """Geometry: all moves together are one similarity of the plane, hence one interpolation."""
+        if not self._moves:
             return x
+        turn = torch.ones(x.shape[:3], dtype=x.dtype.to_complex(), device=x.device)
+        shift = torch.zeros_like(turn)
+        for module, strength in self._moves:
+            turn, shift = module.move(turn, shift, [uniforms.pop() for _ in range(module.UNIFORMS)], strength)
+        similarity = torch.view_as_real(torch.stack((turn, shift), dim=-1)).flatten(3)
         channels, height, width = self.shape
-        pixel = 2 / width
-        across = (torch.arange(width, dtype=x.dtype, device=x.device) - (width - 1) / 2) * pixel
-        down = ((torch.arange(height, dtype=x.dtype, device=x.device) - (height - 1) / 2) * pixel)[:, None]
-        for module, strength in self._warps:
-            across, down = module.warp(across, down, [uniforms.pop() for _ in range(module.UNIFORMS)], strength, pixel)
-        if height != width:
-            down = down * (width / height)
-        across, down = torch.broadcast_tensors(across, down)
-        grid = torch.stack((across, down), dim=-1).flatten(0, 2)
-        warped = functional.grid_sample(
+        grid = (similarity.flatten(0, 2) @ self._basis_for(x)).view(-1, height, width, 2)
+        moved = functional.grid_sample(
             x.reshape(-1, channels, height, width), grid, padding_mode="zeros", align_corners=False
         )
-        return warped.view(x.shape)
+        return moved.view(x.shape)
+
+    def _basis_for(self, x: Tensor) -> Tensor:
+        if self._basis.dtype != x.dtype or self._basis.device != x.device:
+            self._basis = self._basis.to(x)
+        return self._basis
+
+
+def _grid_basis(height: int, width: int) -> Tensor:
+    """Sampling grid of each real coefficient of turn and shift, (4, height·width·2), in grid_sample's units."""
+    across = (torch.arange(width, dtype=torch.float64) - (width - 1) / 2).expand(height, width)
+    down = (torch.arange(height, dtype=torch.float64) - (height - 1) / 2)[:, None].expand(height, width)
+    one, zero = torch.ones_like(across), torch.zeros_like(across)
+    columns = [(across, down), (-down, across), (one, zero), (zero, one)]
+    units = torch.tensor([2 / width, 2 / height], dtype=torch.float64)
+    return torch.stack([torch.stack(column, dim=-1) * units for column in columns]).flatten(1)

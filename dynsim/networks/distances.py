@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 __all__ = ["cosine", "distance", "squared"]
 
@@ -15,9 +14,13 @@ def squared(predictions: Tensor, targets: Tensor) -> Tensor:
 
 def cosine(predictions: Tensor, targets: Tensor) -> Tensor:
     """−cos(p, t), averaged over views and batch; 0 where a vector is zero."""
-    unit_p = functional.normalize(predictions, dim=1)
-    unit_t = functional.normalize(targets, dim=1)
-    return -(unit_p * unit_t).sum((1, 2, 3)) * _weight(predictions)
+    inner = (predictions * targets).sum(1)
+    return -(inner * _inverse_norm(predictions) * _inverse_norm(targets)).sum((1, 2)) * _weight(predictions)
+
+
+def _inverse_norm(x: Tensor) -> Tensor:
+    """1/‖x‖ over features; the largest that torch.nn.functional.normalize allows where x is (nearly) zero."""
+    return x.square().sum(1).clamp(min=1e-24).rsqrt()
 
 
 def distance(name: str, predictions: Tensor, targets: Tensor) -> Tensor:

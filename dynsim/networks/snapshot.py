@@ -18,12 +18,14 @@ from dynsim.networks.views import Source
 
 __all__ = ["Evaluation", "Snapshot"]
 
+_PAIRS = 256  # images behind a recorded loss: enough for its direction, and as cheap as a few steps
+
 
 class Evaluation:
     """Fixed images on which all snapshots of all seeds are measured.
 
     `clean`: training images as they are. `test`: one augmented view of every test image. `pair`: two augmented
-    views of every training image, for losses and velocities. Each has at most `evaluate` images.
+    views of training images, for losses and velocities: at most 256. The others have at most `evaluate` images.
     """
 
     def __init__(self, experiment: Experiment, images: Images, source: Source) -> None:
@@ -33,7 +35,7 @@ class Evaluation:
         test = torch.as_tensor(images.test[:most], dtype=dtype, device=device)
         self.clean = (source.images[:most] - source.mean)[None, None]
         self.test = source.augmenter(test[None], stream, 1) - source.mean
-        rows = torch.arange(min(most, len(source.images)), device=device)[None]
+        rows = torch.arange(min(most, _PAIRS, len(source.images)), device=device)[None]
         self.pair = source.batch(rows, stream)
         self.labels: tuple[Tensor, Tensor] | None = None
         if source.labels is not None and images.test_labels is not None:

@@ -52,7 +52,8 @@ class Source:
     def batch(self, rows: Tensor, generators: Sequence[torch.Generator]) -> Batch:
         """Views and labels of the images with these numbers, (seeds, batch)."""
         labels = None if self.labels is None else self.labels[rows]
-        views = self.augmenter(self.images[rows], generators, self.views) - self.mean
+        images = self.images.index_select(0, rows.flatten()).view(*rows.shape, *self.images.shape[1:])
+        views = self.augmenter(images, generators, self.views) - self.mean
         if self.slots == "mean":
             views = torch.cat((views, self.mean_views[rows].unsqueeze(1)), dim=1)
         return Batch(views, labels)

@@ -2,10 +2,10 @@
 
 A file says how many uniform numbers in [−1, 1] it needs per image, ``UNIFORMS``, and offers one of
 
-* ``warp(x, y, uniforms, strength, pixel)``: from output to input coordinates (geometry; `pixel` is the width of
-  a pixel in these coordinates, whose origin is the centre of the image),
+* ``move(turn, shift, uniforms, strength)``: geometry. Output pixel w = x + iy, in pixels from the centre, shows the
+  input at turn·w + shift; complex tensors (seeds, views, batch) in, complex tensors out,
 * ``change(pixels, uniforms, strength)``: new pixels (seeds, views, batch, channels, height, width),
 * ``NORMAL = True``: `strength` times independent standard normal noise is added to every pixel.
 
-`uniforms` is a list of tensors (seeds, views, batch, 1, 1).
+`uniforms` is a list of tensors (seeds, views, batch).
 """

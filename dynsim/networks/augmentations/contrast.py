@@ -9,4 +9,4 @@ UNIFORMS = 1
 
 def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> Tensor:
     """Scale each image."""
-    return pixels * (1 + strength * uniforms[0]).unsqueeze(-1)
+    return pixels * (1 + strength * uniforms[0])[..., None, None, None]

@@ -14,15 +14,14 @@ UNIFORMS = 2
 def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> Tensor:
     """Erase one square from each image."""
     height, width = pixels.shape[-2:]
-    rows = _coverage(uniforms[0], height, strength)
-    columns = _coverage(uniforms[1], width, strength)
-    kept = torch.addcmul(rows.new_ones(()), rows.unsqueeze(-1), columns.unsqueeze(-2), value=-1)
-    return pixels * kept
+    rows = _coverage(uniforms[0], height, strength)[..., None, :, None]
+    columns = _coverage(uniforms[1], width, strength)[..., None, None, :]
+    return pixels * torch.addcmul(rows.new_ones(()), rows, columns, value=-1)
 
 
 def _coverage(uniform: Tensor, size: int, side: float) -> Tensor:
-    """How much of each pixel along one axis the square covers, (seeds, views, batch, 1, size)."""
+    """How much of each pixel along one axis the square covers, (seeds, views, batch, size)."""
     side = min(side, float(size))
-    start = (uniform + 1) * ((size - side) / 2)
+    start = ((uniform + 1) * ((size - side) / 2)).unsqueeze(-1)
     pixel = torch.arange(size, dtype=uniform.dtype, device=uniform.device)
-    return ((pixel + 1).clamp(max=start + side) - pixel.clamp(min=start)).clamp(min=0)
+    return (torch.minimum(pixel + 1, start + side) - torch.maximum(pixel, start)).clamp_(min=0)

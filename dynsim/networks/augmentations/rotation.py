@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import pi
 
+import torch
 from torch import Tensor
 
 UNIFORMS = 1
 
 
-def warp(x: Tensor, y: Tensor, uniforms: list[Tensor], strength: float, pixel: float) -> tuple[Tensor, Tensor]:
-    """Turn the coordinates."""
+def move(turn: Tensor, shift: Tensor, uniforms: list[Tensor], strength: float) -> tuple[Tensor, Tensor]:
+    """Turn the plane."""
     angle = uniforms[0] * (strength * pi / 180)
-    cos, sin = angle.cos(), angle.sin()
-    return cos * x - sin * y, sin * x + cos * y
+    by = torch.polar(torch.ones_like(angle), angle)
+    return turn * by, shift * by

@@ -7,7 +7,7 @@ from torch import Tensor
 UNIFORMS = 1
 
 
-def warp(x: Tensor, y: Tensor, uniforms: list[Tensor], strength: float, pixel: float) -> tuple[Tensor, Tensor]:
-    """Shrink the coordinates to enlarge the picture."""
+def move(turn: Tensor, shift: Tensor, uniforms: list[Tensor], strength: float) -> tuple[Tensor, Tensor]:
+    """Look at less of the plane to enlarge the picture."""
     zoom = 1 / (1 + strength * uniforms[0])
-    return zoom * x, zoom * y
+    return turn * zoom, shift * zoom

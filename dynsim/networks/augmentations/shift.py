@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 UNIFORMS = 2
 
 
-def warp(x: Tensor, y: Tensor, uniforms: list[Tensor], strength: float, pixel: float) -> tuple[Tensor, Tensor]:
-    """Move the coordinates."""
-    reach = strength * pixel
-    return x + reach * uniforms[0], y + reach * uniforms[1]
+def move(turn: Tensor, shift: Tensor, uniforms: list[Tensor], strength: float) -> tuple[Tensor, Tensor]:
+    """Move the plane."""
+    return turn, shift + strength * torch.complex(uniforms[0], uniforms[1])

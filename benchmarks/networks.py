@@ -1,0 +1,136 @@
+"""Seeds as one batch against one after another, and one seed against a plain PyTorch loop, on one core.
+
+    OMP_NUM_THREADS=1 python benchmarks/networks.py
+
+Contestants take turns, and what is compared is CPU time, medians over rounds, so that a busy machine does not
+decide. "1/plain": speed of one seed relative to the plain loop. "gain": 16 runs of one seed, one after another, over
+the batch of 16; "over plain": 16 plain loops over that batch. Measures are excluded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+from time import process_time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dynsim.networks import Experiment
+from dynsim.networks.data_loading import load_images
+from dynsim.networks.run import Run
+from dynsim.networks.seeds import generator
+from dynsim.networks.views import Source
+
+SETTINGS = {
+    "linear": ({"encoder": "linear", "norm": "none", "predictor": "linear", "objective": "squared", "lr": 0.02}, 5.0),
+    "MLP": ({"norm": "none", "predictor": "mlp", "predictor_norm": "none"}, 4.0),
+    "MLP+BN": ({}, 2.5),
+    "CNN+BN": ({"encoder": "cnn"}, None),
+}
+VIEWS = {"digits augmentation": None, "noise": {"noise": 0.1}, "no augmentation": {}}
+
+
+def plain_loop(experiment: Experiment) -> Callable[[], object]:
+    """One step of the same net as anyone would write it: modules, torch.optim, one view after the other."""
+    images = load_images(experiment)
+    source = Source(experiment, images, torch.device("cpu"))
+    stream = generator(0, "batches")
+    pixels, dim = images.train[0].size, experiment.dim
+
+    def dense(sizes: list[int], norm: bool) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Linear(sizes[0], sizes[1], bias=not norm),
+            *([nn.BatchNorm1d(sizes[1])] if norm else []),
+            nn.ReLU(),
+            nn.Linear(sizes[1], sizes[2]),
+        )
+
+    norm = experiment.norm == "batch"
+    if experiment.encoder == "linear":
+        encoder: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(pixels, dim, bias=False))
+        predictor: nn.Module = nn.Linear(dim, dim, bias=False)
+    elif experiment.encoder == "mlp":
+        encoder = nn.Sequential(nn.Flatten(), dense([pixels, 128, dim], norm))
+        predictor = dense([dim, dim, dim], norm)
+    else:
+        encoder = nn.Sequential(
+            nn.Conv2d(1, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, dim),
+        )  # fmt: skip
+        predictor = dense([dim, dim, dim], norm)
+    optimiser = torch.optim.SGD(
+        [*encoder.parameters(), *predictor.parameters()], lr=experiment.lr, momentum=experiment.momentum
+    )
+    order, position = torch.randperm(len(source.images), generator=stream), 0
+
+    def distance(p: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        if experiment.objective == "squared":
+            return (p - t).square().sum(1).mean() / 2
+        return -functional.cosine_similarity(p, t).mean()
+
+    def step() -> None:
+        nonlocal order, position
+        if position + 64 > len(order):
+            order, position = torch.randperm(len(source.images), generator=stream), 0
+        views = source.batch(order[None, position : position + 64], [stream]).views[0]
+        position += 64
+        z1, z2 = encoder(views[0]), encoder(views[1])
+        loss = (distance(predictor(z1), z2.detach()) + distance(predictor(z2), z1.detach())) / 2
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def alternate(contestants: dict[str, Callable[[], object]], steps: int, rounds: int) -> dict[str, float]:
+    """Median seconds of `steps` calls of each, taking turns."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 1):
+        for name, step in contestants.items():
+            start = process_time()
+            for _ in range(steps):
+                step()
+            if turn:  # the first turn warms up
+                times[name].append((process_time() - start) / steps)
+    return {name: median(found) for name, found in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seeds", type=int, default=16)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(
+        f"{'net':8} {'views':20} {'plain ms':>9} {'1 seed ms':>9} {'batch ms':>9} {'1/plain':>8} {'gain':>6} {'over plain':>10}"
+    )
+    for net, (fields, wanted) in SETTINGS.items():
+        for views, augmentation in VIEWS.items():
+            chosen = fields if augmentation is None else {**fields, "augmentation": augmentation}
+            experiment = Experiment(**chosen, measures=())
+            images, cpu = load_images(experiment), torch.device("cpu")
+            times = alternate(
+                {
+                    "plain": plain_loop(experiment),
+                    "one": Run(experiment, images, [0], cpu).advance,
+                    "all": Run(experiment, images, range(options.seeds), cpu).advance,
+                },
+                options.steps,
+                options.rounds,
+            )
+            speed, gain = times["plain"] / times["one"], options.seeds * times["one"] / times["all"]
+            over_plain = options.seeds * times["plain"] / times["all"]
+            print(
+                f"{net:8} {views:20} {times['plain'] * 1e3:9.3f} {times['one'] * 1e3:9.3f} {times['all'] * 1e3:9.3f} "
+                f"{speed:8.2f} {gain:6.1f} {over_plain:10.1f}" + (f"  (wanted {wanted})" if wanted else "")
+            )
+
+
+if __name__ == "__main__":
+    main()
