@@ -1,0 +1,143 @@
+"""An equilibrium, or a curve of them, and a list of all there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.printing import text
+from dynsim.table import Table
+
+__all__ = ["Equilibria", "Equilibrium"]
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """A point at which nothing moves, or a curve of such points.
+
+    Attributes
+    ----------
+    point : dict
+        ``{state: value}``; of a curve a representative.
+    curve : dict or None
+        ``{state: expression in one state}`` of a curve that is known in closed form.
+    eigenvalues : tuple
+        Of the field's Jacobian, by descending real part. On a curve: expressions in its free state, zero
+        (along the curve) last.
+    kind : str
+        "stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre",
+        "non-hyperbolic" or "line".
+    changes : tuple of dict
+        Points of a curve at which its stability changes.
+    trace : dict or None
+        ``{state: array}``, points along a curve that is known numerically only.
+    """
+
+    point: dict[str, Any]
+    curve: dict[str, sympy.Expr] | None
+    eigenvalues: tuple[Any, ...]
+    kind: str
+    changes: tuple[dict[str, Any], ...] = ()
+    trace: dict[str, np.ndarray] | None = None
+
+    @property
+    def free(self) -> str | None:
+        """Name of the state along which a curve runs."""
+        for name, value in (self.curve or {}).items():
+            if isinstance(value, sympy.Symbol) and value.name == name:
+                return name
+        return None
+
+    def along(self, values: Any) -> dict[str, np.ndarray]:
+        """Points of a curve at the given values of its free state; NaN where the curve is not real."""
+        values = np.asarray(values, dtype=float)
+        return {name: _evaluate(expr, values) for name, expr in (self.curve or {}).items()}
+
+    def growth(self, values: Any) -> np.ndarray:
+        """Largest real part of the transverse eigenvalues along a curve: negative where it attracts."""
+        values = np.asarray(values, dtype=float)
+        parts = [np.real(_evaluate(expr, values, complex)) for expr in self.eigenvalues[:-1]]
+        return np.max(parts, axis=0) if parts else np.full(values.shape, -np.inf)
+
+    def row(self) -> dict[str, str]:
+        """Return a row of the table."""
+        where = self.curve or self.point
+        return {
+            "kind": self.kind,
+            "where": ", ".join(
+                f"{name} free" if name == self.free else f"{name} = {brief(value)}" for name, value in where.items()
+            ),
+            "eigenvalues": ", ".join(brief(value) for value in self.eigenvalues),
+            "stability changes at": "; ".join(
+                ", ".join(f"{name} = {brief(value)}" for name, value in point.items()) for point in self.changes
+            ),
+        }
+
+
+def _evaluate(expr: sympy.Expr, values: np.ndarray, dtype: type = float) -> np.ndarray:
+    arguments = sorted(expr.free_symbols, key=str)
+    function = compile_expressions([expr], arguments)
+    return np.broadcast_to(np.asarray(function(*([values.astype(dtype)] * len(arguments)))[0], dtype), values.shape)
+
+
+def brief(value: Any) -> str:
+    """A number in six digits, unless it is rational and short; an expression as text."""
+    if isinstance(value, sympy.Basic):
+        written = text(value) if not value.has(sympy.CRootOf) else ""
+        if value.free_symbols or (written and len(written) <= 12):
+            return written
+        value = complex(value) if value.is_real is False else float(value)
+    if isinstance(value, complex):
+        return f"{value.real:.6g}{value.imag:+.6g}i"
+    return f"{value:.6g}"
+
+
+class Equilibria(Sequence[Equilibrium]):
+    """All equilibria that were found; prints as a table.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether it is proven that there are no others (in the box, if one was given).
+    note : str
+        How they were found, and what was left open.
+    """
+
+    def __init__(self, found: Iterable[Equilibrium], complete: bool, note: str = "") -> None:
+        self._found = tuple(found)
+        self.complete = complete
+        self.note = note
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._found[index]
+
+    def __iter__(self) -> Iterator[Equilibrium]:
+        return iter(self._found)
+
+    @property
+    def table(self) -> Table:
+        """Kind, place, eigenvalues and changes of stability, one row per equilibrium."""
+        columns = ("kind", "where", "eigenvalues", "stability changes at")
+        rows: list[Mapping[str, str]] = [item.row() for item in self]
+        return Table(rows, columns)
+
+    @property
+    def remark(self) -> str:
+        """One line: whether the list is proven complete, and why not."""
+        return "complete" if self.complete else f"not proven complete: {self.note}"
+
+    def __str__(self) -> str:
+        return f"{self.table}\n({self.remark})"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"{self.table._repr_html_()}<p>({self.remark})</p>"

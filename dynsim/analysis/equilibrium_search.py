@@ -1,0 +1,132 @@
+"""Equilibria by Newton's method from many seeded starts, where no exact method reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dynsim.field import Field
+
+__all__ = ["Found", "search"]
+
+_STARTS = 512
+_ITERATIONS = 80
+_SAME = 1e-6
+_SINGULAR = 1e-6
+_STEPS = 400
+
+# A point, and the points of the curve of equilibria it lies on, one per row; None if it is isolated.
+Found = tuple[np.ndarray, np.ndarray | None]
+
+
+def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
+    """Equilibria inside a box.
+
+    Parameters
+    ----------
+    field : Field
+        With a Jacobian.
+    low, high : array of shape ``(size,)``
+        Corners of the box.
+
+    Returns
+    -------
+    list of (point, curve)
+        Isolated points, with None, and one point of every curve that was met, with an array of shape
+        ``(n, size)`` of points along it. Nothing proves that there are no others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.field import Field
+    >>> field = Field(("x",), lambda t, y: y - y**3, lambda t, y: (1 - 3 * y**2)[None])
+    >>> sorted(round(float(point[0]), 9) + 0.0 for point, _ in search(field, np.array([-2.0]), np.array([2.0])))
+    [-1.0, 0.0, 1.0]
+    """
+    size = np.linalg.norm(high - low)
+    points = _newton(field, _starts(low, high), 80)
+    inside = (points >= low[:, None] - _SAME * size).all(axis=0) & (points <= high[:, None] + _SAME * size).all(axis=0)
+    found: list[Found] = []
+    curves: list[np.ndarray] = []
+    for point in _clearest_first(field, points[:, inside]):
+        if any(np.linalg.norm(point - other) < _SAME * size for other, _ in found):
+            continue
+        if any(np.linalg.norm(curve - point, axis=1).min() < 2 * size / _STEPS for curve in curves):
+            continue
+        curve = _curve_through(field, point, low, high)
+        if len(curve) > 3:
+            curves.append(curve)
+            found.append((curve[len(curve) // 2], curve))
+        else:
+            found.append((point, None))
+    return found
+
+
+def _clearest_first(field: Field, points: np.ndarray) -> np.ndarray:
+    """Points on curves before others, and among them first those where the direction of the curve is clear."""
+    singular = np.linalg.svd(np.moveaxis(field.jacobian(0.0, points), -1, 0), compute_uv=False)
+    on_curve = singular[:, -1] <= _SINGULAR * singular[:, 0]
+    clear = singular[:, -2] if len(points) > 1 else singular[:, 0]
+    return points.T[np.lexsort((-clear, ~on_curve))]
+
+
+def _starts(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    generator = np.random.default_rng(np.random.SeedSequence(1729))
+    return low[:, None] + (high - low)[:, None] * generator.random((len(low), _STARTS))
+
+
+def _newton(field: Field, points: np.ndarray, iterations: int) -> np.ndarray:
+    """Levenberg–Marquardt steps on all points at once; only those that arrive are returned.
+
+    The damping is the norm of the residual, so that convergence is quadratic towards curves as well as points.
+    """
+    for _ in range(iterations):
+        values, jacobians = _values(field, points)
+        good = np.isfinite(values).all(axis=0) & np.isfinite(jacobians).all(axis=(0, 1))
+        points, values, jacobians = points[:, good], values[:, good], jacobians[:, :, good]
+        transposed = np.moveaxis(jacobians, -1, 0).swapaxes(1, 2)
+        damping = np.linalg.norm(values, axis=0)[:, None, None] * np.eye(len(points))
+        inverse = np.linalg.pinv(transposed @ transposed.swapaxes(1, 2) + damping, rcond=1e-14, hermitian=True)
+        step = -np.einsum("kij,kjl,lk->ik", inverse, transposed, values)
+        length = np.linalg.norm(step, axis=0)
+        points = points + step * np.minimum(
+            1.0, 0.5 * (1 + np.linalg.norm(points, axis=0)) / np.maximum(length, 1e-300)
+        )
+        if (length <= 1e-14 * (1 + np.linalg.norm(points, axis=0))).all():
+            break
+    values, jacobians = _values(field, points)
+    scale = np.abs(jacobians).max(axis=(0, 1), initial=0.0) * (1 + np.abs(points).max(axis=0, initial=0.0))
+    arrived = np.abs(values).max(axis=0, initial=0.0) <= 1e-11 * np.maximum(scale, 1e-3)
+    return points[:, arrived & np.isfinite(values).all(axis=0)]
+
+
+def _values(field: Field, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with np.errstate(all="ignore"):
+        return field.f(0.0, points), field.jacobian(0.0, points)
+
+
+def _curve_through(field: Field, point: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Points of the curve of equilibria through a point, in order; the point alone if it is isolated."""
+    _, singular, directions = np.linalg.svd(field.jacobian(0.0, point))
+    if singular[-1] > _SINGULAR * singular[0]:
+        return point[None]
+    both = [list(_walk(field, point, sign * directions[-1], low, high)) for sign in (-1.0, 1.0)]
+    return np.array([*both[0][::-1], point, *both[1]])
+
+
+def _walk(
+    field: Field, point: np.ndarray, direction: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Iterator[np.ndarray]:
+    step = np.linalg.norm(high - low) / _STEPS
+    for _ in range(_STEPS):
+        arrived = _newton(field, (point + step * direction)[:, None], 8)
+        if not arrived.size:
+            return
+        following = arrived[:, 0]
+        length = np.linalg.norm(following - point)
+        outside = (following < low).any() or (following > high).any()
+        if outside or not 0.3 * step < length < 3 * step:
+            return
+        direction, point = (following - point) / length, following
+        yield point

@@ -1,0 +1,84 @@
+"""Stability along a curve of equilibria: transverse eigenvalues, and where one of them changes sign."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import sympy
+
+__all__ = ["changes_along", "eigenvalues_along"]
+
+
+def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
+    """Eigenvalues of the Jacobian on a curve: the transverse ones, then the zero along the curve.
+
+    Parameters
+    ----------
+    jacobian : Matrix
+        With entries in the one free state of the curve.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> phi = sympy.Symbol("phi", real=True)
+    >>> eigenvalues_along(sympy.Matrix([[0, 0], [0, phi * (1 - phi)]]))
+    (-phi*(phi - 1), 0)
+    """
+    x = sympy.Dummy("x")
+    coefficients = [sympy.radsimp(sympy.cancel(c)) for c in jacobian.charpoly(x).all_coeffs()]
+    found: list[sympy.Expr] = []
+    rest = sum(c * x ** (len(coefficients) - 2 - i) for i, c in enumerate(coefficients[:-1]))
+    for factor, count in sympy.factor_list(rest, x)[1]:
+        roots = sympy.roots(sympy.Poly(factor, x), multiple=True)
+        found += [sympy.factor(root) for root in roots] * count
+    return (*found, sympy.S.Zero)
+
+
+def changes_along(
+    eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, low: float, high: float
+) -> list[sympy.Expr]:
+    """Values of the free state between `low` and `high` at which the number of growing directions changes.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> phi = sympy.Symbol("phi", real=True)
+    >>> changes_along((phi * (1 - phi), sympy.S.Zero), phi, -5, 5)
+    [0, 1]
+    >>> changes_along((-(phi**2), sympy.S.Zero), phi, -5, 5)
+    []
+    """
+    candidates: set[sympy.Expr] = set()
+    for value in eigenvalues[:-1]:
+        candidates |= _sign_changes(value, free)
+    inside = sorted((c for c in candidates if low < c < high), key=float)
+    edges = [sympy.Float(low), *inside, sympy.Float(high)]
+    counts = [_growing(eigenvalues, free, (a + b) / 2) for a, b in pairwise(edges)]
+    return [place for place, (before, after) in zip(inside, pairwise(counts), strict=True) if before != after]
+
+
+def _sign_changes(value: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
+    """Real zeros and poles; of a complex pair, the zeros of its real part."""
+    roots = [part for part in value.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2 and part.has(free)]
+    if not roots:
+        return _zeros(sympy.numer(sympy.together(value)), free) | _zeros(sympy.denom(sympy.together(value)), free)
+    # a ± √b changes sign where its real part does (a = 0, b < 0) and where a² = b.
+    root = roots[0]
+    part, rest = sympy.expand(value).as_independent(root, as_Add=True)
+    squared = sympy.numer(sympy.together(sympy.expand(part**2 - rest**2)))
+    return _zeros(squared, free) | _zeros(sympy.numer(sympy.together(part)), free)
+
+
+def _zeros(expr: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
+    if not expr.has(free):
+        return set()
+    try:
+        return set(sympy.Poly(expr, free).real_roots())
+    except (sympy.PolynomialError, NotImplementedError):
+        found = sympy.solveset(expr, free, sympy.Reals)
+        return set(found) if isinstance(found, sympy.FiniteSet) else set()
+
+
+def _growing(eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, place: sympy.Expr) -> int:
+    values = [complex(value.subs(free, place)) for value in eigenvalues[:-1]]
+    return sum(value.real > 1e-12 * max(abs(v) for v in values) for value in values)

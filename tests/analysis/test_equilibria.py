@@ -1,0 +1,214 @@
+import numpy as np
+import pytest
+import sympy
+
+import dynsim
+from dynsim import Flow, equilibria, gradient_flow, system
+from dynsim.analysis import equilibria as module
+from dynsim.errors import DynsimError
+
+phi, theta = sympy.symbols("phi theta")
+
+
+def values_of(changes, name):
+    return [float(point[name]) for point in changes]
+
+
+@pytest.mark.parametrize(
+    ("branch", "transverse", "changes"),
+    [("stop", phi * (1 - phi), [0, 1]), ("full", -((1 - phi) ** 2), []), ("target", phi - 1, [1])],
+)
+def test_the_two_lines_of_the_toy(branch, transverse, changes):
+    found = equilibria(system("toy", branch=branch), {"alpha": 2})
+    assert found.complete
+    assert [item.kind for item in found] == ["line", "line"]
+    collapsed = next(item for item in found if item.curve["theta"] == 0)
+    alive = next(item for item in found if item.curve["phi"] == 1)
+    assert alive.eigenvalues == (-2 * theta**2, 0)
+    assert alive.changes == ()
+    assert sympy.expand(collapsed.eigenvalues[0] - transverse) == 0
+    assert values_of(collapsed.changes, "phi") == changes
+    assert collapsed.along([0.5])["theta"] == 0
+
+
+def test_the_decaying_scalar_system_has_a_fold():
+    flow = system("scalar").fix(eta_p="eta", eta_s="eta")
+    sigma2 = sympy.Rational(1, 10)
+    critical = 1 / (4 * (1 + sigma2))
+    below = equilibria(flow, {"eta": critical - sympy.Rational(1, 100), "sigma2": sigma2})
+    at = equilibria(flow, {"eta": critical, "sigma2": sigma2})
+    above = equilibria(flow, {"eta": critical + sympy.Rational(1, 100), "sigma2": sigma2})
+    assert [len(below), len(at), len(above)] == [5, 3, 1]
+    assert [item.kind for item in at if item.point["phi"] != 0] == ["non-hyperbolic"] * 2
+    assert sorted(item.kind for item in below) == ["saddle"] * 2 + ["stable node"] * 3
+    eta = critical - sympy.Rational(1, 100)
+    root = sympy.sqrt(1 - 4 * eta * (1 + sigma2))
+    exact = {(1 - root) / (2 * (1 + sigma2)), (1 + root) / (2 * (1 + sigma2)), 0}
+    assert all(any(sympy.simplify(item.point["phi"] - value) == 0 for value in exact) for item in below)
+
+
+def test_stability_is_that_of_the_field_and_not_of_the_loss():
+    flow = gradient_flow("(p*w - sg(w))^2/2 + eta*(w^2 + p^2)/2", ["p", "w"])
+    found = equilibria(flow, {"eta": 0.1}, box={"p": (0.05, 0.2), "w": (0.05, 0.2)})
+    (lower,) = found
+    assert lower.kind == "saddle"
+    assert lower.point["p"] == pytest.approx(0.112702, abs=1e-6)
+    assert lower.eigenvalues == pytest.approx((0.08730, -0.2), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("velocity", "kind"),
+    [
+        ((lambda x, y: -x, lambda x, y: -2 * y), "stable node"),
+        ((lambda x, y: x, lambda x, y: 2 * y), "unstable node"),
+        ((lambda x, y: -x - 3 * y, lambda x, y: 3 * x - y), "stable focus"),
+        ((lambda x, y: x - 3 * y, lambda x, y: 3 * x + y), "unstable focus"),
+        ((lambda x, y: x, lambda x, y: -y), "saddle"),
+        ((lambda x, y: -y, lambda x, y: x), "centre"),
+        ((lambda x, y: y, lambda x, y: x**2), "non-hyperbolic"),
+        ((lambda x, y: -(x**3), lambda x, y: -y), "non-hyperbolic"),
+    ],
+)
+def test_every_kind(velocity, kind):
+    x, y = symbols = sympy.symbols("x y")
+    flow = Flow(("x", "y"), sympy.Matrix([f(x, y) for f in velocity]), {s.name: s for s in symbols})
+    (found,) = equilibria(flow)
+    assert found.kind == kind
+    assert found.point == {"x": 0, "y": 0}
+
+
+@pytest.mark.parametrize("eta", [0.05, 0.15])
+def test_classification_agrees_with_short_runs(eta):
+    """Near a stable point runs come closer in every direction, near a saddle along one they leave."""
+    flow = system("scalar").fix(eta_p="eta", eta_s="eta")
+    for item in equilibria(flow, {"eta": eta}):
+        centre = np.array([item.point[name] for name in flow.states])
+        grows = []
+        for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):
+            start = centre + 1e-5 * np.array([np.cos(angle), np.sin(angle)])
+            run = dynsim.solve(flow, dict(zip(flow.states, start, strict=True)), 40.0, parameters={"eta": eta})
+            end = np.array([float(run[name][-1]) for name in flow.states])
+            grows.append(np.linalg.norm(end - centre) > 1e-5)
+        assert any(grows) == (item.kind == "saddle")
+        assert not all(grows) or item.kind == "saddle"
+
+
+def test_curves_that_are_not_straight_and_points_beside_them():
+    flow = Flow(
+        ("x", "y"),
+        sympy.Matrix([sympy.sympify("(x**2 + y**2 - 1)*(x - 2)"), sympy.sympify("(x**2 + y**2 - 1)*(y + x)")]),
+        {name: sympy.Symbol(name) for name in "xy"},
+    )
+    found = equilibria(flow)
+    curves = [item for item in found if item.kind == "line"]
+    points = [item for item in found if item.kind != "line"]
+    assert [item.point for item in points] == [{"x": 2, "y": -2}]
+    assert len(curves) == 2  # upper and lower half of the circle
+    for item in curves:
+        at = item.along([-0.5, 0.3])
+        assert at["x"] ** 2 + at["y"] ** 2 == pytest.approx(np.ones(2))
+        assert np.isnan(item.along([2.0])["y"]).all()
+
+
+def test_three_states_and_a_teacher():
+    found = equilibria(system("byol"), {"eta_p": 0.1, "eta_s": 0.15})
+    assert found.complete
+    assert [item.kind.split()[0] for item in found] == ["stable", "saddle", "saddle", "stable", "stable"]
+    for item in found:
+        assert system("byol").field({"eta_p": 0.1, "eta_s": 0.15}).f(0, np.array(list(item.point.values()))) == (
+            pytest.approx(np.zeros(3), abs=1e-14)
+        )
+
+
+def test_functions_that_never_vanish_do_not_stand_in_the_way():
+    psi, slope = sympy.Symbol("psi"), sympy.sympify("1/(1 + exp(theta*psi))")
+    gamma = sympy.Symbol("gamma")
+    flow = Flow(
+        ("theta", "psi"),
+        sympy.Matrix([-psi * slope, theta * slope - gamma * psi]),
+        {"theta": theta, "psi": psi, "gamma": gamma},
+    )
+    for value, kind in ((0, "centre"), (sympy.Rational(1, 2), "stable focus"), (2, "stable node")):
+        found = equilibria(flow, {"gamma": value})
+        assert found.complete
+        assert [item.kind for item in found] == [kind]
+
+
+def test_the_numeric_search_admits_that_it_proves_nothing():
+    flow = gradient_flow("(exp(p*w) - 1 - sg(w))^2/2 + p^2 + w^2/10", ["p", "w"])
+    found = equilibria(flow, box={"p": (-2, 2), "w": (-2, 2)})
+    assert not found.complete
+    assert "not proven complete" in str(found)
+    assert "not polynomial" in found.note
+    assert [item.kind for item in found] == ["stable node", "saddle", "stable node"]
+    assert [item.point for item in equilibria(flow)] == [item.point for item in equilibria(flow)]
+
+
+def test_the_numeric_search_finds_curves():
+    found = equilibria(gradient_flow("(tanh(p*w) - sg(w))^2/2", ["p", "w"]))
+    assert [item.kind for item in found] == ["line", "line"]
+    for item in found:
+        at = item.trace
+        assert np.tanh(at["p"] * at["w"]) == pytest.approx(at["w"], abs=1e-7)
+
+
+def test_exact_and_numeric_search_agree(monkeypatch):
+    flow, box = system("scalar").fix(eta_p="eta", eta_s="eta"), {"phi": (-2, 2), "theta": (-2, 2)}
+    exact = equilibria(flow, {"eta": 0.1}, box=box)
+    monkeypatch.setattr(module, "_BUDGET", -1.0)
+    numeric = equilibria(flow, {"eta": 0.1}, box=box)
+    assert exact.complete
+    assert not numeric.complete
+    assert "out of time" in numeric.note
+    assert [item.kind for item in exact] == [item.kind for item in numeric]
+    for one, other in zip(exact, numeric, strict=True):
+        assert one.point == pytest.approx(other.point, abs=1e-7)
+
+
+def test_the_box_selects():
+    flow = system("toy")
+    assert len(equilibria(flow, box={"theta": (0.5, 1), "phi": (0, 2)})) == 1
+    assert len(equilibria(flow, box={"theta": (0.5, 1), "phi": (0, 0.5)})) == 0
+    inside = equilibria(flow, box={"phi": (0.5, 2)})
+    assert [values_of(item.changes, "phi") for item in inside] == [[1.0], []]
+
+
+def test_number_types_follow_the_input():
+    flow = system("scalar").fix(eta_p="eta", eta_s="eta", sigma2=0)
+    exact = equilibria(flow, {"eta": sympy.Rational(1, 10)})
+    assert all(isinstance(value, sympy.Basic) for item in exact for value in item.point.values())
+    floats = equilibria(flow, {"eta": 0.1})
+    assert all(isinstance(value, float) for item in floats for value in item.point.values())
+    assert [{n: float(v) for n, v in item.point.items()} for item in exact] == [item.point for item in floats]
+
+
+def test_it_reads_well():
+    found = equilibria(system("toy"))
+    assert "phi = 1, theta free" in str(found)
+    assert "complete" in str(found)
+    assert "<table>" in found._repr_html_()
+    assert found[0] is next(iter(found))
+    assert len(found[:1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "box"),
+    [
+        ({"gamma": 1}, None),
+        ({"alpha": float("nan")}, None),
+        ({"alpha": "many"}, None),
+        (None, {"phi": (1, 1)}),
+        (None, {"phi": (2, 1)}),
+        (None, {"rho": (0, 1)}),
+        (None, {"phi": 3}),
+        (None, [0, 1]),
+    ],
+)
+def test_bad_input(parameters, box):
+    with pytest.raises(DynsimError):
+        equilibria(system("toy"), parameters, box=box)
+
+
+def test_a_value_at_which_the_field_is_infinite():
+    with pytest.raises(DynsimError, match="finite"):
+        equilibria(gradient_flow("x^2/sigma2", ["x"]), {"sigma2": 0})
