@@ -39,6 +39,11 @@ _HOME = {
     "Outcome": "dynsim.analysis.outcome",
     "outcome": "dynsim.analysis.outcome",
     "timescales": "dynsim.analysis.timescales",
+    "portrait": "dynsim.analysis.portrait",
+    "first_integrals": "dynsim.analysis.first_integrals",
+    "conservation": "dynsim.analysis.conservation",
+    "Equilibrium": "dynsim.analysis.equilibrium",
+    "equilibria": "dynsim.analysis.equilibria",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",
 }

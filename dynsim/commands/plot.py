@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--branch", choices=("stop", "full", "target", "all"))
     parser.add_argument("--system", metavar="SYSTEM|LOSS", help="for figures of any system")
+    parser.add_argument("--states", metavar="NAMES", help="states of a typed loss")
     parser.add_argument("--full", action="store_true", help="larger versions of the figures that have one")
     parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
 
@@ -72,6 +73,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "initial": assignments("--initial", args.initial),
         "branch": args.branch,
         "system": args.system,
+        "states": args.states,
         "full": args.full,
     }
     return {key: value for key, value in given.items() if value}

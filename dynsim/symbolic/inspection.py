@@ -1,0 +1,123 @@
+"""What may stand in an expression that was typed: finite real numbers, bounded exponents, known functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sympy
+from sympy import Add, Expr, Mul, Pow, Rational, S
+
+from dynsim.symbolic.functions import CLASSES
+from dynsim.symbolic.splitting import Splitting
+from dynsim.symbolic.tokens import refuse
+
+__all__ = ["Inspector", "check_exponent", "check_number"]
+
+EXPONENT = 64
+NUMBER_BITS = 1023  # so that numerator and denominator both lie within double range
+CONSTANT_PARTS = 48
+ALL_CONSTANT_PARTS = 512
+HYPERBOLIC_COST = 2048
+
+_NODES = (sympy.Symbol, type(S.Pi), type(S.Exp1), Add, Mul, Pow, *CLASSES)
+_NOT_FINITE = (S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity)
+
+
+def check_exponent(exponent: Rational | float, position: int) -> None:
+    """Refuse a constant exponent that is too large."""
+    if abs(exponent) > EXPONENT:
+        raise refuse(position, "a larger exponent", f"constant exponents of at most {EXPONENT}")
+
+
+def check_number(number: Rational, position: int) -> None:
+    """Refuse an exact number that has grown out of the range of doubles."""
+    if max(number.p.bit_length(), number.q.bit_length()) > NUMBER_BITS:
+        raise refuse(position, "a longer number", f"numerators and denominators below 2^{NUMBER_BITS}")
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of an inspected expression: its value in double precision and its parts, if it is a constant."""
+
+    value: float | None
+    parts: int
+
+
+class Inspector:
+    """Inspects every expression once, remembers what it found, and keeps the accounts of one text."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Expr, _Facts] = {}
+        self._constant_parts = 0
+        self._hyperbolic_cost = 0
+        self._splitting = Splitting()
+
+    def value(self, expression: Expr) -> float | None:
+        """Value in double precision of an inspected constant, None for anything else."""
+        return self._facts[expression].value
+
+    def check_exponent(self, exponent: Expr, position: int) -> None:
+        """Refuse an admitted exponent that is too large, or whose constant term is; x^(n + 1) is fine."""
+        value = self._facts[exponent].value
+        check_exponent(exponent.as_coeff_Add()[0] if value is None else value, position)
+
+    def admit(self, expression: Expr, position: int, value: float | None = None) -> Expr:
+        """Return the expression if all of it may stand, `value` being what is already known of its value.
+
+        Raises
+        ------
+        ParseError
+            It is not finite, not real, too large, or beyond what the functions of the list can express.
+        """
+        if expression in self._facts:
+            return expression
+        if isinstance(expression, Rational):
+            check_number(expression, position)
+            self._facts[expression] = _Facts(expression.p / expression.q, 1)
+            return expression
+        if expression in _NOT_FINITE:
+            raise refuse(position, "a result that is not finite", "a finite real value")
+        if not isinstance(expression, _NODES):
+            raise refuse(position, f"what SymPy makes {expression.func.__name__} of", "a real expression")
+        arguments = [self._facts[self.admit(argument, position)] for argument in expression.args]
+        if isinstance(expression, Pow):
+            self.check_exponent(expression.exp, position)
+        if not expression.is_Symbol and value is None and all(a.value is not None for a in arguments):
+            value = _evaluated(expression, position)
+        parts = 0 if value is None else 1 + sum(argument.parts for argument in arguments)
+        self._facts[expression] = _Facts(value, parts)
+        return expression
+
+    def spend_on_constant(self, arguments: Sequence[Expr], position: int) -> None:
+        """Account for a constant about to be made; SymPy's tests of its sign and of its being zero cost time.
+
+        Exact rational numbers are free.
+        """
+        parts = sum(self._facts[a].parts for a in arguments if not isinstance(a, Rational))
+        self._constant_parts += parts
+        if parts > CONSTANT_PARTS or self._constant_parts > ALL_CONSTANT_PARTS:
+            raise refuse(
+                position,
+                "more parts in constants that are no fractions",
+                f"at most {CONSTANT_PARTS} in one and {ALL_CONSTANT_PARTS} in all",
+                "give it a name and set its value as a parameter",
+            )
+
+    def spend_on_hyperbolic(self, argument: Expr, position: int) -> None:
+        """Account for a hyperbolic function about to be applied."""
+        self._hyperbolic_cost += self._splitting.cost(argument)
+        if self._hyperbolic_cost > HYPERBOLIC_COST:
+            found = "more, and more elaborate, arguments of sinh, cosh and tanh"
+            raise refuse(position, found, "shorter ones", "give a part of it a name")
+
+
+def _evaluated(expression: Expr, position: int) -> float:
+    try:
+        value = float(expression.evalf(15))
+    except (ArithmeticError, TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise refuse(position, "a constant without a finite real value", "a finite real value")
+    return value

@@ -1,0 +1,108 @@
+"""Expressions as text that reads back, as LaTeX, and as one line for a terminal.
+
+Every figure, notebook and command prints through here, so that a quantity has one face everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+from dynsim.symbolic.greek import LETTERS
+from dynsim.symbolic.names import latex_name, unicode_name
+
+__all__ = ["latex", "latex_name", "text", "unicode_name", "unicode_text"]
+
+_POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SIGNS = str.maketrans("*-", "·−")
+
+
+def text(expression: Any) -> str:
+    """Print an expression so that `parse` reads it back.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        Any expression.
+
+    Returns
+    -------
+    str
+        ``parse(text(e)) == e`` for every `e` that `parse` returns and for its derivatives, symbols being matched
+        by name. A ``Float`` prints as the shortest decimal of the same value and reads back as exactly that decimal.
+        What `parse` has no word for (a ``Piecewise``) prints as SymPy prints it.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim.symbolic.printing import text
+    >>> theta = sympy.Symbol("theta")
+    >>> text(sympy.E * theta**2 / 3 + sympy.sqrt(theta))
+    'sqrt(theta) + exp(1)*theta**2/3'
+    """
+    return str(_Text().doprint(sympy.sympify(expression, strict=True)))
+
+
+def unicode_text(expression: Any) -> str:
+    """Print an expression on one line with Greek letters and superscripts, for reading.
+
+    Examples
+    --------
+    >>> from dynsim import parse
+    >>> from dynsim.symbolic.printing import unicode_text
+    >>> unicode_text(parse("theta^2 - phi^2/alpha + eta_p*sg(phi)"))
+    'η_p·sg(φ) + θ² − φ²/α'
+    """
+    return str(_Unicode().doprint(sympy.sympify(expression, strict=True))).translate(_SIGNS)
+
+
+def latex(expression: Any) -> str:
+    r"""Print an expression, a matrix or an equation in LaTeX, without dollar signs.
+
+    Examples
+    --------
+    >>> from dynsim import parse
+    >>> from dynsim.symbolic.printing import latex
+    >>> print(latex(parse("sigma2*phi*sg(theta)/eta_p")))
+    \frac{\phi \sigma^2 \operatorname{sg}\left(\theta\right)}{\eta_p}
+    """
+    return str(_Latex().doprint(sympy.sympify(expression, strict=True)))
+
+
+class _Text(StrPrinter):
+    def _print_Exp1(self, _: sympy.Expr) -> str:
+        return "exp(1)"
+
+    def _print_Float(self, number: sympy.Float) -> str:
+        double = float(number)
+        return repr(double) if sympy.Float(double) == number else str(super()._print_Float(number))
+
+
+class _Unicode(_Text):
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return unicode_name(symbol.name)
+
+    def _print_Pi(self, _: sympy.Expr) -> str:
+        return LETTERS["pi"]
+
+    def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
+        if not (power.exp.is_Integer and power.exp > 1):
+            return str(super()._print_Pow(power, rational)).replace("**", "^")
+        base = self.parenthesize(power.base, PRECEDENCE["Pow"])
+        if base.endswith("²"):
+            base = f"({base})"
+        return base + str(power.exp).translate(_POWERS)
+
+
+class _Latex(LatexPrinter):
+    def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> str:
+        return latex_name(symbol.name)
+
+    def _print_Heaviside(self, step: sympy.Heaviside, exp: str | None = None) -> str:
+        # SymPy's own θ(x) would read as the encoder times x
+        power = f"^{{{exp}}}" if exp is not None else ""
+        return rf"H{power}\left({self._print(step.args[0])}\right)"
