@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from dynsim.errors import bad
+from dynsim.errors import bad, missing_extra
 from dynsim.integrate.closed_form import by_closed_form
 from dynsim.integrate.concatenated import by_scipy
 from dynsim.integrate.members import Engine
@@ -12,7 +14,9 @@ from dynsim.symbolic.flow import Flow
 
 __all__ = ["METHODS", "Choice", "choose"]
 
-METHODS = ("auto", "scipy", "exact")
+METHODS = ("auto", "compiled", "scipy", "exact")
+
+_ABSENT = "llvmlite is not installed"
 
 
 class Choice(NamedTuple):
@@ -44,12 +48,38 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
     if forever and method not in ("auto", "exact"):
         raise bad("t_end", float("inf"), "a finite time", f"method '{method}' integrates; use method='exact'")
     if forever or method == "exact":
-        if not isinstance(flow, Flow) or flow.exact is None or flow.exact.solution is None:
-            raise bad(
-                "method" if not forever else "t_end",
-                method if not forever else float("inf"),
-                "a flow with a closed form in time",
-                "integrate to a finite time instead",
-            )
+        return _closed_form(flow, forever)
+    if method == "scipy":
+        return Choice("scipy", by_scipy)
+    reason = _obstacle(flow)
+    if method == "compiled":
+        if reason == _ABSENT:
+            raise missing_extra("llvmlite", "fast", "compiled ensembles")
+        if reason:
+            raise bad("method", method, "a flow that can be compiled", f"{reason}; use method='scipy'")
+        from dynsim.integrate.engine.compiled import by_compiled
+
+        return Choice("compiled", by_compiled)
+    if reason:
+        return Choice("scipy", by_scipy, reason)
+    from dynsim.integrate.engine.compiled import by_compiled_or_radau
+
+    return Choice("compiled", by_compiled_or_radau)
+
+
+def _closed_form(flow: Any, forever: bool) -> Choice:
+    if isinstance(flow, Flow) and flow.exact is not None and flow.exact.solution is not None:
         return Choice("exact", by_closed_form)
-    return Choice("scipy", by_scipy)
+    argument, received = ("t_end", math.inf) if forever else ("method", "exact")
+    raise bad(argument, received, "a flow with a closed form in time", "integrate to a finite time instead")
+
+
+def _obstacle(flow: Any) -> str:
+    """Why the compiled engine cannot do a flow, or the empty text."""
+    if not isinstance(flow, Flow):
+        return "a Field has no equations to compile"
+    if find_spec("llvmlite") is None:
+        return _ABSENT
+    from dynsim.integrate.engine.compiled import obstacle
+
+    return obstacle(flow)

@@ -1,0 +1,67 @@
+"""Object code on disk, so that a flow is compiled once per machine and not once per process.
+
+An entry is written under another name and moved into place, so that concurrent writers never mix; it starts
+with a checksum, so that a damaged one is found out and compiled again. A folder that cannot be written is
+no error: there is then no cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["cached", "folder"]
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def folder() -> Path:
+    """Where the entries lie: ``$DYNSIM_CACHE``, else the user's cache folder."""
+    chosen = os.environ.get("DYNSIM_CACHE")
+    if chosen:
+        return Path(chosen)
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    return base / "dynsim"
+
+
+def cached(key: str, make: Callable[[], bytes]) -> bytes:
+    """Entry of a key, made and stored if it is absent or damaged."""
+    path = folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    found = _read(path)
+    if found is None:
+        found = make()
+        _write(path, found)
+    return found
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, payload = content[:_DIGEST], content[_DIGEST:]
+    return payload if hashlib.sha256(payload).digest() == digest else None
+
+
+def _write(path: Path, payload: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
+    except OSError:
+        return

@@ -1,0 +1,46 @@
+"""The compiled engine as `ensemble` calls it: members in pieces over threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from dynsim.integrate.concatenated import by_radau
+from dynsim.integrate.engine.lowering import unsupported
+from dynsim.integrate.engine.program import program
+from dynsim.integrate.members import Batch, Run
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["by_compiled", "by_compiled_or_radau", "obstacle"]
+
+STEP_LIMIT = 100_000
+PIECE = 4096  # members per task: enough that lanes which run empty at its end do not count
+MOST_STATES = 40
+
+
+def obstacle(flow: Flow) -> str:
+    """Why a flow cannot be compiled, or the empty text."""
+    if len(flow.states) > MOST_STATES:
+        return f"{len(flow.states)} states are more than {MOST_STATES}"
+    name = unsupported(list(flow.rhs))
+    return f"no machine code for '{name}'" if name else ""
+
+
+def by_compiled(batch: Batch, run: Run) -> int:
+    """Fill `run` with DOP853, every member with steps of its own."""
+    assert isinstance(batch.flow, Flow)
+    task = program(batch.flow, dense=len(batch.times) > 1).task(batch, run, STEP_LIMIT)
+    count = batch.y0.shape[1]
+    pieces = [(first, min(first + PIECE, count)) for first in range(0, count, PIECE)]
+    if batch.threads == 1 or len(pieces) < 2:
+        for piece in pieces:
+            task(*piece)
+    else:
+        with ThreadPoolExecutor(min(batch.threads, len(pieces))) as pool:
+            list(pool.map(lambda piece: task(*piece), pieces))
+    return 0
+
+
+def by_compiled_or_radau(batch: Batch, run: Run) -> int:
+    """The same, and members that need too many steps are done again with an implicit method."""
+    by_compiled(batch, run)
+    return by_radau(batch, run)

@@ -1,0 +1,158 @@
+"""One step of DOP853 on lanes: stages, error estimate, step size, dense output, initial step.
+
+The numbers are those of Hairer, Nørsett & Wanner (Solving Ordinary Differential Equations I, 1993, section
+II.5 and code DOP853), the rules for accepting and choosing steps those of SciPy's implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.integrate import DOP853
+
+from dynsim.integrate.engine.lanes import Lanes
+
+__all__ = [
+    "DENSE_TERMS",
+    "GROW",
+    "SMALLEST",
+    "Step",
+    "dense_output",
+    "initial_step",
+    "interpolate",
+    "next_size",
+    "try_step",
+]
+
+DENSE_TERMS = 8  # value at the beginning of the step, then seven coefficients
+SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
+SMALLEST = 1e-280  # no step is shorter, whatever overflows
+_STAGES = len(DOP853.B)
+
+Vector = list[Any]  # one value per state
+RightHandSide = Callable[[Vector], Vector]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one attempted step leaves behind: slopes of all stages, the new state, the squared error norm."""
+
+    h: Any
+    y: Vector
+    slopes: list[Vector]
+    y_new: Vector
+    error: Any
+
+
+def try_step(v: Lanes, f: RightHandSide, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any) -> Step:
+    """Twelve stages from `y`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
+    slopes = [slope]
+    for row in range(1, _STAGES):
+        slopes.append(f(_advanced(v, h, y, slopes, DOP853.A[row, :row])))
+    y_new = _advanced(v, h, y, slopes, DOP853.B)
+    slopes.append(f(y_new))
+    return Step(h, y, slopes, y_new, _squared_error(v, h, y, y_new, slopes, rtol, atol))
+
+
+def _combination(v: Lanes, slopes: list[Vector], weights: Any, state: int) -> Any:
+    """Σ weight·slope for one state, zeros left out."""
+    result = None
+    for slope, weight in zip(slopes, weights, strict=True):
+        if weight != 0:
+            term = v.scale(slope[state], weight)
+            result = term if result is None else v.add(result, term)
+    return result
+
+
+def _advanced(v: Lanes, h: Any, y: Vector, slopes: list[Vector], weights: Any) -> Vector:
+    """Y + h Σ weight·slope, the latest slope last: the others need not wait for it."""
+    *_, last = np.flatnonzero(weights)
+    early = [weight if i != last else 0.0 for i, weight in enumerate(weights)]
+    factor = v.scale(h, weights[last])
+    result = []
+    for state, value in enumerate(y):
+        if any(early):
+            value = v.add(value, v.mul(h, _combination(v, slopes, early, state)))
+        result.append(v.add(value, v.mul(factor, slopes[last][state])))
+    return result
+
+
+def _squared_error(v: Lanes, h: Any, y: Vector, y_new: Vector, slopes: list[Vector], rtol: Any, atol: Any) -> Any:
+    """Square of the norm that combines the estimates of orders 5 and 3."""
+    fifth: list[Any] = []
+    third: list[Any] = []
+    for state, (old, new) in enumerate(zip(y, y_new, strict=True)):
+        size = v.maximum(v.abs(old), v.abs(new))
+        weight = v.div(v.const(1.0), v.add(v.mul(rtol, size), atol))
+        for terms, weights in ((fifth, DOP853.E5), (third, DOP853.E3)):
+            ratio = v.mul(_combination(v, slopes, weights, state), weight)
+            terms.append(v.mul(ratio, ratio))
+    sum5, sum3 = v.sum(fifth), v.sum(third)
+    denominator = v.scale(v.add(sum5, v.scale(sum3, 0.01)), len(y))
+    scaled = v.mul(h, sum5)
+    return v.div(v.mul(scaled, scaled), v.add(denominator, v.const(1e-290)))
+
+
+def next_size(v: Lanes, h: Any, error: Any, most: Any) -> Any:
+    """Size of the next step from the squared error of this one; growth at most by the factor `most`."""
+    wanted = v.scale(_inverse_root_16(v, error), SAFETY)
+    return v.mul(h, v.minimum(v.maximum(wanted, v.const(SHRINK)), most))
+
+
+def _inverse_root_16(v: Lanes, x: Any) -> Any:
+    """x^(−1/16) to one per cent, for x ≥ 0: −log₂(x)/16 on the bits, then one step of Newton."""
+    one = 1023 << 52
+    guess = v.from_bits(v.builder.sub(v.integers(one + one // 16), v.builder.lshr(v.bits(x), v.integers(4))))
+    power = guess
+    for _ in range(4):
+        power = v.mul(power, power)
+    return v.mul(guess, v.sub(v.const(17 / 16), v.mul(v.scale(x, 1 / 16), power)))
+
+
+def initial_step(v: Lanes, f: RightHandSide, y: Vector, slope: Vector, span: Any, rtol: Any, atol: Any) -> Any:
+    """First step size after Hairer: from the sizes of state, slope and change of slope."""
+    weights = [v.div(v.const(1.0), v.add(v.mul(rtol, v.abs(value)), atol)) for value in y]
+    d0, d1 = _mean_square(v, y, weights), _mean_square(v, slope, weights)
+    small = v.either(v.less(d0, v.const(1e-10)), v.less(d1, v.const(1e-10)))
+    h0 = v.select(small, v.const(1e-6), v.scale(v.sqrt(v.div(d0, d1)), 0.01))
+    h0 = v.maximum(v.minimum(h0, span), v.const(SMALLEST))
+    ahead = f([v.add(value, v.mul(h0, s)) for value, s in zip(y, slope, strict=True)])
+    change = [v.div(v.sub(a, s), h0) for a, s in zip(ahead, slope, strict=True)]
+    d = v.maximum(_mean_square(v, change, weights), d1)
+    flat = v.less(d, v.const(1e-30))
+    h1 = v.select(flat, v.maximum(v.const(1e-6), v.scale(h0, 1e-3)), _inverse_root_16(v, v.scale(d, 1e4)))
+    return v.maximum(v.minimum(v.minimum(v.scale(h0, 100.0), h1), span), v.const(SMALLEST))
+
+
+def _mean_square(v: Lanes, values: Vector, weights: Vector) -> Any:
+    ratios = [v.mul(value, weight) for value, weight in zip(values, weights, strict=True)]
+    return v.scale(v.sum([v.mul(ratio, ratio) for ratio in ratios]), 1 / len(ratios))
+
+
+def dense_output(v: Lanes, f: RightHandSide, step: Step) -> list[Vector]:
+    """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
+    slopes = list(step.slopes)
+    for weights in DOP853.A_EXTRA:
+        slopes.append(f(_advanced(v, step.h, step.y, slopes, weights[: len(slopes)])))
+    result = []
+    for state, old in enumerate(step.y):
+        change = v.sub(step.y_new[state], old)
+        first, last = (v.mul(step.h, slope[state]) for slope in (step.slopes[0], step.slopes[_STAGES]))
+        coefficients = [old, change, v.sub(first, change), v.sub(v.sub(v.scale(change, 2.0), first), last)]
+        coefficients += [v.mul(step.h, _combination(v, slopes, weights, state)) for weights in DOP853.D]
+        result.append(coefficients)
+    return result
+
+
+def interpolate(v: Lanes, terms: Vector, x: Any) -> Any:
+    """State at the fraction x of the step, from the coefficients of one state."""
+    old, *rest = terms
+    other = v.sub(v.const(1.0), x)
+    value = None
+    for i, term in enumerate(reversed(rest)):
+        value = term if value is None else v.add(value, term)
+        value = v.mul(value, x if i % 2 == 0 else other)
+    return v.add(old, value)

@@ -1,0 +1,300 @@
+"""The loop that carries members through their steps, eight or so at a time.
+
+Every lane holds one member with its own time and step size. When a member is done its lane stores the result
+and fetches the next member of the queue, so that no lane waits for another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from llvmlite import ir
+
+from dynsim.integrate.engine import dop853
+from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
+from dynsim.integrate.engine.lowering import Recipe
+from dynsim.integrate.events import REST_RATE
+from dynsim.integrate.members import AT_REST, BLOW_UP, INVALID_START, OK, STEP_LIMIT
+
+__all__ = ["ENTRY", "SIGNATURE", "build"]
+
+ENTRY = "run"
+SIGNATURE = (
+    ("count", I64),  # members
+    ("y0", POINTER),  # starts: y0[state · y0_stride + member]
+    ("y0_stride", I64),
+    ("parameters", POINTER),  # one pointer per parameter …
+    ("parameter_strides", POINTER),  # … and 0 where all members share its value, else 1
+    ("times", POINTER),  # increasing, then at least `width` times ∞
+    ("n_times", I64),
+    ("rtol", DOUBLE),
+    ("atol", DOUBLE),
+    ("step_limit", DOUBLE),
+    ("out", POINTER),  # out[state · out_stride + member · n_times + time], prefilled with NaN
+    ("out_stride", I64),
+    ("status", POINTER),  # int8
+    ("steps", POINTER),  # int32
+)
+_IDLE = -1
+_ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
+
+
+def build(rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], width: int, dense: bool) -> ir.Module:
+    """Module with the function `ENTRY` of `SIGNATURE`.
+
+    Parameters
+    ----------
+    rhs : sequence of Expr
+        One per state.
+    arguments : sequence of Symbol
+        The states, then the parameters.
+    width : int
+        Members per vector.
+    dense : bool
+        Whether states are wanted at many times, or at the last one only.
+    """
+    return _Kernel(rhs, arguments, width, dense).module
+
+
+class _Kernel:
+    def __init__(self, rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], width: int, dense: bool) -> None:
+        self.recipe = Recipe(rhs, arguments)
+        self.size = len(rhs)
+        self.dense = dense
+        self.module = ir.Module("dynsim")
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [kind for _, kind in SIGNATURE]), ENTRY)
+        self.given = dict(zip((name for name, _ in SIGNATURE), function.args, strict=True))
+        for name, argument in self.given.items():
+            if argument.type == POINTER and name not in ("parameters", "times"):
+                argument.add_attribute("noalias")
+        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
+        self.v = Lanes(self.builder, width)
+        self._emit(len(arguments) - len(rhs))
+
+    # Memory
+
+    def _at(self, base: str, index: Any, kind: Any = DOUBLE) -> Any:
+        return self.builder.gep(self.given[base], [index], source_etype=kind)
+
+    def _read(self, base: str, index: Any, kind: Any = DOUBLE) -> Any:
+        return self.builder.load(self._at(base, index, kind), typ=kind)
+
+    def _row(self, state: int, member: Any) -> Any:
+        """Index of a member's first output of a state."""
+        b = self.builder
+        return b.add(b.mul(I64(state), self.given["out_stride"]), b.mul(member, self.given["n_times"]))
+
+    # The function
+
+    def _emit(self, n_parameters: int) -> None:
+        v, b = self.v, self.builder
+        self.member, self.recorded = Slots(v, kind=v.integer), Slots(v, kind=v.integer)
+        self.t, self.h, self.most, self.accepted, self.code = (Slots(v) for _ in range(5))
+        self.due = Slots(v)  # the next time to record
+        self.scratch = Slots(v, self.size * dop853.DENSE_TERMS + 3 if self.dense else 0)
+        self.y, self.slope, self.values = Slots(v, self.size), Slots(v, self.size), Slots(v, n_parameters)
+        self.queue = b.alloca(I64)
+        b.store(I64(0), self.queue)
+        self.member.store(v.integers(_IDLE))
+        for slots in (self.t, self.h, self.most, self.accepted, self.code, self.due, self.y, self.slope, self.values):
+            slots.store_all([v.const(0.0)] * slots.count)
+        self.rtol, self.atol = v.splat(self.given["rtol"]), v.splat(self.given["atol"])
+        self.limit = v.splat(self.given["step_limit"])
+        last = b.sub(self.given["n_times"], I64(1))
+        self.t_end = v.splat(self._read("times", last))
+
+        entry = b.block
+        refill, step, leave = (b.append_basic_block(name) for name in ("refill", "step", "leave"))
+        b.branch(refill)
+        b.position_at_end(refill)
+        vacant = b.phi(I64, "vacant")
+        vacant.add_incoming(I64(2**v.width - 1), entry)
+        self._refill(vacant, refill, step, leave)
+        b.position_at_end(step)
+        self._step(vacant, refill, step)
+        b.position_at_end(leave)
+        b.ret_void()
+
+    def _rhs(self) -> dop853.RightHandSide:
+        values = self.values.load_all()
+        return lambda y: self.recipe.emit(self.v, [*y, *values])
+
+    # Refilling lanes
+
+    def _refill(self, vacant: Any, refill: Any, step: Any, leave: Any) -> None:
+        """Store what the vacant lanes hold, fetch their next members, and start those."""
+        v, b = self.v, self.builder
+        with v.each_lane(vacant) as lane:
+            member = self.member.get(lane)
+            with b.if_then(b.icmp_signed(">=", member, I64(0))):
+                self._store(lane, member)
+            self._fetch(lane)
+        occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
+        fresh = v.both(occupied, self._mask_of(vacant))
+        start = b.append_basic_block("start")
+        b.cbranch(b.icmp_unsigned("==", v.chosen(occupied), I64(0)), leave, start)
+
+        b.position_at_end(start)
+        f, y = self._rhs(), self.y.load_all()
+        slope = f(y)
+        sane = v.finite([*y, *slope])
+        size = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
+        zero = v.const(0.0)
+        for slots, value in (
+            (self.h, size),
+            (self.t, zero),
+            (self.accepted, zero),
+            (self.most, v.const(dop853.GROW)),
+        ):
+            slots.store(v.select(fresh, value, slots.load()))
+        self.slope.store_all(
+            [v.select(fresh, new, old) for new, old in zip(slope, self.slope.load_all(), strict=True)]
+        )
+        self.code.store(v.const(INVALID_START))
+        refused = v.chosen(v.without(fresh, sane))
+        vacant.add_incoming(refused, b.block)
+        b.cbranch(b.icmp_unsigned("!=", refused, I64(0)), refill, step)
+
+    def _mask_of(self, chosen: Any) -> Any:
+        return self.builder.bitcast(self.builder.trunc(chosen, ir.IntType(self.v.width)), self.v.mask)
+
+    def _fetch(self, lane: Any) -> None:
+        b = self.builder
+        member = b.load(self.queue, typ=I64)
+        with b.if_else(b.icmp_signed("<", member, self.given["count"])) as (some, none):
+            with some:
+                b.store(b.add(member, I64(1)), self.queue)
+                self.member.put(lane, member)
+                for state in range(self.size):
+                    index = b.add(b.mul(I64(state), self.given["y0_stride"]), member)
+                    self.y.put(lane, self._read("y0", index), state)
+                for i in range(self.values.count):
+                    stride = self._read("parameter_strides", I64(i), I64)
+                    base = self._read("parameters", I64(i), POINTER)
+                    value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=DOUBLE), typ=DOUBLE)
+                    self.values.put(lane, value, i)
+                if self.dense:
+                    self._record_start(lane, member)
+            with none:
+                self.member.put(lane, I64(_IDLE))
+                self.h.put(lane, DOUBLE(0.0))
+
+    def _store(self, lane: Any, member: Any) -> None:
+        b = self.builder
+        code = b.fptosi(self.code.get(lane), I8)
+        b.store(code, self._at("status", member, I8))
+        b.store(b.fptosi(self.accepted.get(lane), I32), self._at("steps", member, I32))
+        if not self.dense:
+            with b.if_then(b.icmp_signed("<=", code, I8(AT_REST))):
+                for state in range(self.size):
+                    b.store(self.y.get(lane, state), self._at("out", self._row(state, member)))
+
+    # Stepping
+
+    def _step(self, vacant: Any, refill: Any, step: Any) -> None:
+        """One attempt in all lanes; on to the refill if some lane is done."""
+        v, b = self.v, self.builder
+        f, t, y = self._rhs(), self.t.load(), self.y.load_all()
+        left = v.sub(self.t_end, t)
+        final = v.at_most(left, self.h.load())
+        h = v.select(final, left, self.h.load())
+        attempt = dop853.try_step(v, f, h, y, self.slope.load_all(), self.rtol, self.atol)
+        slope_new = attempt.slopes[-1]
+        good = v.both(v.at_most(attempt.error, v.const(1.0)), v.finite([*attempt.y_new, *slope_new]))
+        t_new = v.select(final, self.t_end, v.add(t, h))
+        h_new = dop853.next_size(v, h, attempt.error, self.most.load())
+        accepted = v.add(self.accepted.load(), v.select(good, v.const(1.0), v.const(0.0)))
+
+        occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
+        if self.dense:
+            self._record(v.both(occupied, v.both(good, v.at_most(self.due.load(), t_new))), f, attempt, t, t_new)
+        self.t.store(v.select(good, t_new, t))
+        self.y.store_all([v.select(good, a, c) for a, c in zip(attempt.y_new, y, strict=True)])
+        self.slope.store_all([v.select(good, a, c) for a, c in zip(slope_new, attempt.slopes[0], strict=True)])
+        self.h.store(h_new)
+        self.most.store(v.select(good, v.const(dop853.GROW), v.const(1.0)))
+        self.accepted.store(accepted)
+
+        finished = v.both(good, final)
+        floor = v.maximum(v.scale(t, _ROUNDOFF), v.const(dop853.SMALLEST))
+        stuck = v.without(v.at_most(h_new, floor), good)
+        exhausted = v.at_most(self.limit, accepted)
+        done = v.chosen(v.both(occupied, v.either(finished, v.either(stuck, exhausted))))
+        finish = b.append_basic_block("finish")
+        b.cbranch(b.icmp_unsigned("!=", done, I64(0)), finish, step)
+
+        b.position_at_end(finish)
+        code = v.select(stuck, v.const(BLOW_UP), v.const(STEP_LIMIT))
+        at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(AT_REST), v.const(OK))
+        self.code.store(v.select(finished, at_rest, code))
+        vacant.add_incoming(done, b.block)
+        b.branch(refill)
+
+    def _resting(self, y: list[Any], slope: list[Any]) -> Any:
+        v = self.v
+        resting = v.always(True)
+        for value, rate in zip(y, slope, strict=True):
+            bound = v.add(v.scale(v.abs(value), REST_RATE), self.atol)
+            resting = v.both(resting, v.at_most(v.abs(rate), bound))
+        return resting
+
+    # Recording at given times
+
+    def _record_start(self, lane: Any, member: Any) -> None:
+        """Record the start if time 0 is asked for."""
+        b = self.builder
+        at_zero = b.fcmp_ordered("==", self._read("times", I64(0)), DOUBLE(0.0))
+        with b.if_then(at_zero):
+            for state in range(self.size):
+                b.store(self.y.get(lane, state), self._at("out", self._row(state, member)))
+        first = b.zext(at_zero, I64)
+        self.recorded.put(lane, first)
+        self.due.put(lane, self._read("times", first))
+
+    def _record(self, due: Any, f: dop853.RightHandSide, attempt: dop853.Step, t: Any, t_new: Any) -> None:
+        """Interpolate at the times between t and t_new, in the lanes in which some are due."""
+        v, b = self.v, self.builder
+        chosen = v.chosen(due)
+        with b.if_then(b.icmp_unsigned("!=", chosen, I64(0))):
+            coefficients = [c for state in dop853.dense_output(v, f, attempt) for c in state]
+            self.scratch.store_all([*coefficients, t, attempt.h, t_new])
+            with v.each_lane(chosen) as lane:
+                self._record_lane(lane)
+
+    def _record_lane(self, lane: Any) -> None:
+        """Evaluate one lane's polynomial at the due times, `width` of them at once."""
+        v, b = self.v, self.builder
+        *coefficients, t, h, t_new = [v.splat(self.scratch.get(lane, i)) for i in range(self.scratch.count)]
+        member, first, before = self.member.get(lane), self.recorded.get(lane), b.block
+        again, after = b.append_basic_block("times"), b.append_basic_block("times_done")
+        b.branch(again)
+        b.position_at_end(again)
+        index = b.phi(I64)
+        index.add_incoming(first, before)
+        times = b.load(self._at("times", index), typ=v.real, align=8)
+        inside = v.at_most(times, t_new)
+        x = v.div(v.sub(times, t), h)
+        for state in range(self.size):
+            terms = coefficients[state * dop853.DENSE_TERMS : (state + 1) * dop853.DENSE_TERMS]
+            value = v.select(inside, dop853.interpolate(v, terms, x), v.const(math.nan))
+            self._write(value, inside, b.add(self._row(state, member), index), index)
+        following = b.add(index, b.ctpop(v.chosen(inside)))
+        index.add_incoming(following, b.block)
+        full = b.icmp_signed("==", b.sub(following, index), I64(v.width))
+        b.cbranch(full, again, after)
+        b.position_at_end(after)
+        self.recorded.put(lane, following)
+        self.due.put(lane, self._read("times", following))
+
+    def _write(self, value: Any, inside: Any, position: Any, index: Any) -> None:
+        """Write a vector of outputs; near the end of a row only those that belong to it."""
+        v, b = self.v, self.builder
+        whole = b.icmp_signed("<=", b.add(index, I64(v.width)), self.given["n_times"])
+        with b.if_else(whole) as (at_once, one_by_one):
+            with at_once:
+                b.store(value, self._at("out", position), align=8)
+            with one_by_one, v.each_lane(v.chosen(inside)) as element:
+                b.store(b.extract_element(value, element), self._at("out", b.add(position, element)))

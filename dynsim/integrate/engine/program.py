@@ -1,0 +1,90 @@
+"""A flow as a machine-code function of starts, parameters and times."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import sympy
+
+from dynsim.integrate.engine import kernel, machine
+from dynsim.integrate.engine.cache import cached
+from dynsim.integrate.members import Batch, Run
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["Program", "program"]
+
+_CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
+_FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in kernel.SIGNATURE))  # releases the GIL
+_by_flow: WeakKeyDictionary[Flow, dict[bool, Program]] = WeakKeyDictionary()
+
+
+def program(flow: Flow, dense: bool) -> Program:
+    """Compiled function of a flow, made on first use; `dense`: for many times, or for the last one only."""
+    mine = _by_flow.setdefault(flow, {})
+    if dense not in mine:
+        arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
+        places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
+        rhs = tuple(entry.xreplace(places) for entry in flow.rhs)
+        mine[dense] = _loaded(rhs, tuple(places.values()), dense)
+    return mine[dense]
+
+
+@cache
+def _loaded(rhs: tuple[sympy.Expr, ...], arguments: tuple[sympy.Symbol, ...], dense: bool) -> Program:
+    width = machine.width()
+    equations = ";".join(sympy.srepr(entry) for entry in rhs)
+    key = f"{equations}|{len(arguments)}|{width}|{dense}|{machine.description()}|{_source()}"
+    return Program(cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense))), width)
+
+
+@cache
+def _source() -> str:
+    """Digest of the engine's own source: other source, other machine code."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class Program:
+    """Machine code, loaded."""
+
+    def __init__(self, code: bytes, width: int) -> None:
+        address, self._keep = machine.load(code, kernel.ENTRY)
+        self._run = _FUNCTION(address)
+        self.width = width
+
+    def task(self, batch: Batch, run: Run, step_limit: int) -> Any:
+        """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
+        y0 = np.ascontiguousarray(batch.y0)
+        values = [np.asarray(value, dtype=float, order="C") for value in batch.values.values()]
+        strides = np.array([value.ndim for value in values], dtype=np.int64)
+        addresses = np.array([value.ctypes.data for value in values], dtype=np.int64)
+        times = np.concatenate([batch.times, np.full(self.width, np.inf)])
+        n_times, out_stride = len(batch.times), run.states.strides[0] // 8
+        keep = (y0, values, strides, times)
+
+        def task(start: int, stop: int, _keep: Any = keep) -> None:
+            here = addresses + 8 * start * strides
+            self._run(
+                stop - start,
+                y0.ctypes.data + 8 * start,
+                y0.shape[1],
+                here.ctypes.data,
+                strides.ctypes.data,
+                times.ctypes.data,
+                n_times,
+                batch.rtol,
+                batch.atol,
+                float(step_limit),
+                run.states.ctypes.data + 8 * start * n_times,
+                out_stride,
+                run.status.ctypes.data + start,
+                run.steps.ctypes.data + 4 * start,
+            )
+
+        return task
