@@ -24,7 +24,7 @@ figures: $(READY)
 	@echo "figures: figures/"
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 	@echo "all tests passed"
 
 lint: $(READY)

@@ -77,13 +77,14 @@ def _collapse_map(flow: Flow, parameters: Any, part: xr.Dataset, count: int = 12
 
 def _aligned(parts: list[xr.Dataset]) -> list[xr.Dataset]:
     """Pad points and lines with NaN, so that branches with different numbers of them stand side by side."""
+    blank: Any = {"point_kind": ""}
     result = []
     for part in parts:
         for dimension in ("point", "line"):
             if dimension not in part.dims:
                 continue
             short = max(other.sizes[dimension] for other in parts) - part.sizes[dimension]
-            part = part.pad({dimension: (0, short)}, constant_values={"point_kind": ""}) if short else part
+            part = part.pad({dimension: (0, short)}, constant_values=blank) if short else part
         result.append(part)
     return result
 
