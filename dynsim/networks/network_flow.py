@@ -163,7 +163,7 @@ class _NetworkFlow:
         y = np.asarray(y, dtype=np.float64)
         rows = torch.tensor(y.reshape(len(y), -1).T, device=self.device)
         result = np.moveaxis(function(rows).detach().cpu().numpy(), 0, -1)
-        return result.reshape(*result.shape[:-1], *y.shape[1:])
+        return result.reshape((*result.shape[:-1], *y.shape[1:]))
 
     def _weights(self, rows: Tensor) -> Weights:
         return Weights(*rows.split(self.sizes, dim=1))

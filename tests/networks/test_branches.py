@@ -47,7 +47,10 @@ def reference(e, run: Run, row: int, views, branch: str):
     """Gradient of predictor and encoder of one seed by plain autograd; `target` as `full` minus `stop`."""
 
     def gradient(branch: str):
-        flat = [run.weights.predictor[row : row + 1].detach().clone(), run.weights.encoder[row : row + 1].detach().clone()]
+        flat = [
+            run.weights.predictor[row : row + 1].detach().clone(),
+            run.weights.encoder[row : row + 1].detach().clone(),
+        ]
         for tensor in flat:
             tensor.requires_grad_()
         p = {k: v[0] for k, v in run.network.predictor_layout.split(flat[0]).items()}

@@ -114,7 +114,9 @@ def test_alternating_holds_its_targets_for_k_steps(small):
 
 def test_alternating_every_step_with_two_views_is_simsiam_without_symmetry(small):
     fields = {"predictor": "linear", "objective": "squared", "symmetric": False}
-    (one, _, first), (two, _, second) = (step(small(**{**fields, **more})) for more in ({}, {"objective": "alternating"}))
+    (one, _, first), (two, _, second) = (
+        step(small(**{**fields, **more})) for more in ({}, {"objective": "alternating"})
+    )
     assert torch.equal(first, second)
     for run in (one, two):
         for _ in range(5):
@@ -159,7 +161,9 @@ def test_teacher_is_a_moving_average(small):
         torch.testing.assert_close(run.weights.teacher, expected, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize(("init", "equal", "zero"), [("copy", True, False), ("random", False, False), ("zero", False, True)])
+@pytest.mark.parametrize(
+    ("init", "equal", "zero"), [("copy", True, False), ("random", False, False), ("zero", False, True)]
+)
 def test_teacher_starts(small, init, equal, zero):
     e = small(teacher=1.0, teacher_init=init)
     run = Run(e, load_images(e), [0], CPU)
@@ -180,5 +184,3 @@ def test_a_tiny_teacher_coefficient_is_simsiam_one_step_late(small):
             run.advance()
         runs.append(run.weights.encoder.detach())
     torch.testing.assert_close(*runs, rtol=1e-12, atol=1e-14)
-
-

