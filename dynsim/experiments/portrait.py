@@ -17,6 +17,7 @@ from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.systems.parts.named_or_typed import named_or_typed
 
 COST = 6.0
+SMALL = {"branch": "stop"}  # what tests run
 _TIMES = np.concatenate([np.linspace(0, 30, 301), np.linspace(31, 100, 70)])
 
 
