@@ -1,0 +1,199 @@
+"""What every system of the catalogue must satisfy, in every branch and variant it offers."""
+
+import numpy as np
+import pytest
+import sympy
+
+import dynsim
+from dynsim.errors import InvalidValue
+from dynsim.systems.catalogue import _shipped
+
+POINTS = 100
+# Closed forms in time that hold for some parameters only.
+CLOSED = {"direct-set": {"eta_s": 0.0}, "jepa": {"L": 1.0}, "mae": {"L": 1.0}}
+
+
+def offered():
+    for name, entry in sorted(_shipped().items()):
+        for variant in entry.variants or (None,):
+            for branch in entry.branches:
+                try:
+                    entry.flow(branch, variant)
+                except InvalidValue:  # a variant may have fewer branches than its system, see the test below
+                    continue
+                yield pytest.param(name, variant, branch, id="-".join(filter(None, (name, variant, branch))))
+
+
+SYSTEMS = list(offered())
+every_system = pytest.mark.parametrize(("name", "variant", "branch"), SYSTEMS)
+
+
+def draw(flow, box, names, seed=0, points=POINTS):
+    """Random values of `names` inside `box`, one array each."""
+    generator = np.random.default_rng([seed, len(names)])
+    return {name: generator.uniform(*map(float, box[name]), points) for name in names}
+
+
+def positions(flow, seed=0, points=POINTS):
+    states = draw(flow, flow.view, flow.states, seed, points)
+    parameters = draw(flow, flow.ranges, flow.parameters, seed + 1, points)
+    return states, parameters
+
+
+def at(parameters, index):
+    return {name: values[index] for name, values in parameters.items()}
+
+
+@every_system
+def test_it_is_described(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    assert flow.reference
+    assert flow.branch == branch
+    assert set(flow.defaults) >= {*flow.states, *flow.parameters}
+    assert set(flow.ranges) >= {*flow.states, *flow.parameters}
+    assert set(flow.view) == set(flow.states)
+    assert flow.observables
+    for low, high in (*flow.ranges.values(), *flow.view.values()):
+        assert low < high
+    for key in (*flow.states, *flow.parameters):
+        low, high = flow.ranges[key]
+        assert low <= flow.defaults[key] <= high, key
+
+
+@every_system
+def test_the_right_hand_side_is_finite_in_the_view_box(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    states, _ = positions(flow)
+    field = flow.field()
+    y = np.array([states[s] for s in flow.states])
+    corners = np.array(np.meshgrid(*(flow.view[s] for s in flow.states[:6]))).reshape(min(6, len(flow.states)), -1)
+    assert np.isfinite(field.f(0.0, y)).all()
+    if len(flow.states) <= 6:
+        assert np.isfinite(field.f(0.0, corners)).all()
+    for function in field.observables.values():
+        assert np.isfinite(function(y)).all()
+
+
+@every_system
+def test_the_jacobian_is_that_of_the_field(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    states, parameters = positions(flow, seed=2, points=20)
+    y = np.array([states[s] for s in flow.states])
+    for index in range(y.shape[1]):
+        field = flow.field(at(parameters, index))
+        point, step = y[:, index], 1e-6
+        shifts = step * np.eye(len(point))
+        numeric = (field.f(0.0, point[:, None] + shifts) - field.f(0.0, point[:, None] - shifts)) / (2 * step)
+        exact = field.jacobian(0.0, point)
+        assert np.abs(numeric - exact).max() <= 1e-5 * (1 + np.abs(exact).max())
+
+
+@every_system
+def test_the_field_is_autograd_s(name, variant, branch, autograd):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    states, parameters = positions(flow, seed=3)
+    told = autograd(flow, states, parameters)
+    y = np.array([states[s] for s in flow.states])
+    derived = flow.compiled.field(parameters).f(0.0, y)
+    for index, state in enumerate(flow.states):
+        if state in told:
+            scale = 1 + np.abs(derived).max(axis=0)
+            assert (np.abs(told[state] - derived[index]) <= 1e-12 * scale).all(), state
+    if name not in ("dirac-gan", "eigenmode"):
+        assert set(told) == set(flow.states), "every state of this system descends a loss or follows a teacher"
+
+
+def exact_flow(name, variant, branch, attribute):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    if flow.exact is None or getattr(flow.exact, attribute) is None:
+        return None
+    return flow
+
+
+WITH_SOLUTION = [p for p in SYSTEMS if exact_flow(*p.values, "solution") is not None]
+WITH_LIMIT = [p for p in SYSTEMS if exact_flow(*p.values, "limit") is not None]
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), WITH_SOLUTION)
+def test_the_closed_form_in_time_is_the_integrated_run(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    chosen = {key: value for key, value in CLOSED.get(name, {}).items() if key in flow.parameters}
+    states, parameters = positions(flow, seed=4, points=6)
+    times = np.linspace(0.0, 3.0, 7)
+    for index in range(6):
+        start, values = at(states, index), {**at(parameters, index), **chosen}
+        told = flow.exact(times, start, values)
+        known = np.isfinite([told[state] for state in flow.states]).all(axis=0)  # up to where it diverges, if it does
+        run = dynsim.solve(flow, start, times=times[known], parameters=values)
+        for state in flow.states:
+            np.testing.assert_allclose(told[state][known], run[state], rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), WITH_SOLUTION)
+def test_the_closed_form_starts_at_the_start_and_broadcasts(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    chosen = {key: value for key, value in CLOSED.get(name, {}).items() if key in flow.parameters}
+    states, parameters = positions(flow, seed=5, points=4)
+    grid = {key: value[:, None] for key, value in states.items()}
+    told = flow.exact(np.zeros(3), grid, {**{k: v[:, None] for k, v in parameters.items()}, **chosen})
+    for state in flow.states:
+        assert told[state].shape == (4, 3)
+        np.testing.assert_allclose(told[state], np.broadcast_to(grid[state], (4, 3)), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), WITH_LIMIT)
+def test_the_stated_limit_is_where_the_run_ends(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    states, _ = positions(flow, seed=6, points=4)
+    stated = 0
+    for index in range(4):
+        start = at(states, index)
+        end = flow.exact.end(start, flow.values())
+        if end is None:
+            continue
+        run = dynsim.solve(flow, start, times=[1e5], method="LSODA", rtol=1e-10, atol=1e-13, events=["rest"])
+        for state, value in end.values.items():
+            assert float(run[state][-1]) == pytest.approx(float(value), abs=2e-5), (start, end.reason)
+            stated += 1
+        assert isinstance(end.reason, str)
+        assert end.reason
+    assert stated or branch == "target" or name == "eigenmode"  # whose rules hold on a surface
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), WITH_LIMIT)
+def test_the_stated_limit_keeps_exact_numbers(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    exact = {key: sympy.Rational(str(value)) for key, value in flow.defaults.items()}
+    floats = {key: float(value) for key, value in flow.defaults.items()}
+    end = flow.exact.end({s: exact[s] for s in flow.states}, {p: exact[p] for p in flow.parameters})
+    same = flow.exact.end({s: floats[s] for s in flow.states}, {p: floats[p] for p in flow.parameters})
+    assert (end is None) == (same is None)
+    if end is not None:
+        assert end.collapsed == same.collapsed
+        for state, value in end.values.items():
+            assert isinstance(value, sympy.Basic)
+            assert isinstance(same.values[state], float | int)
+            assert float(value) == pytest.approx(float(same.values[state]), abs=1e-12)
+
+
+def test_a_variant_with_fewer_branches_has_the_first_and_names_it():
+    given = {tuple(param.values) for param in SYSTEMS}
+    for name, entry in _shipped().items():
+        for variant in entry.variants or (None,):
+            assert (name, variant, entry.branches[0]) in given
+            for branch in entry.branches:
+                if (name, variant, branch) not in given:
+                    with pytest.raises(InvalidValue, match=f"branch: got '{branch}', expected 'stop' for variant"):
+                        entry.flow(branch, variant)
+
+
+def test_every_system_is_listed_once_with_its_family_line_and_reference():
+    table = dynsim.list_systems()
+    assert len(set(table["name"])) == len(table)
+    for row in table:
+        assert all(row[key] for key in ("name", "family", "summary", "reference")), row
+    promised = {
+        "toy", "scalar", "byol", "modes", "direct-set", "optimal-predictor", "alternating", "xbar", "euclidean",
+        "cosine", "jepa", "mae", "spectral-contrastive", "barlow", "dirac-gan", "deep-linear",
+    }  # fmt: skip
+    assert promised <= set(table["name"])
