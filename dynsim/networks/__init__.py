@@ -22,13 +22,14 @@ from dynsim.errors import missing_extra
 _HOME = {
     "Experiment": "experiment",
     "Images": "images",
+    "fit": "training",
     "flow": "network_flow",
     "initial_state": "network_flow",
     "train": "training",
 }
 _WITHOUT_TORCH = {"Experiment", "Images"}
 
-__all__ = ["Experiment", "Images", "flow", "initial_state", "measures", "train"]
+__all__ = ["Experiment", "Images", "fit", "flow", "initial_state", "measures", "train"]
 
 
 def __getattr__(name: str) -> Any:

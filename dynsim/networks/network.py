@@ -18,7 +18,7 @@ from dynsim.networks.layout import Layout
 from dynsim.networks.seeds import generator
 from dynsim.registry import find
 
-__all__ = ["Batch", "Network", "Weights"]
+__all__ = ["Batch", "Network", "Weights", "named_parameters", "teacher_name"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,3 +128,17 @@ class Network:
         if predict is None:
             predict = partial(self.predict, weights.predictor)
         return self.objective.loss(self.experiment, predict, first, second, batch.labels)
+
+
+def named_parameters(network: Network, weights: Weights) -> dict[str, Tensor]:
+    """Weights as ``{name: (seeds, *shape)}``: P…, W… and, of a moving-average teacher, V…."""
+    parts = network.predictor_layout.split(weights.predictor) | network.encoder_layout.split(weights.encoder)
+    if weights.teacher is not None and network.experiment.teacher > 0:
+        teacher = network.encoder_layout.split(weights.teacher)
+        parts |= {teacher_name(name): value for name, value in teacher.items()}
+    return parts
+
+
+def teacher_name(name: str) -> str:
+    """Name of the teacher's parameter that follows the encoder's of this name: V for W, V2_bias for W2_bias."""
+    return "V" + name.removeprefix("W")

@@ -14,7 +14,7 @@ from dynsim.field import Field
 from dynsim.networks.data_loading import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.full_batch import full_batch, knows_moments_only
-from dynsim.networks.network import Batch, Network, Weights
+from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.training import device_of
 from dynsim.networks.views import Source
@@ -95,8 +95,7 @@ def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray
     experiment = _checked(experiment)
     images = load_images(experiment)
     network = Network(experiment, images.shape, images.classes)
-    weights = network.initial(seed_list([seed]))
-    parts = _named(network, weights, with_teacher=weights.teacher is not None and experiment.teacher > 0)
+    parts = named_parameters(network, network.initial(seed_list([seed])))
     return {name: value[0].numpy() for name, value in parts.items()}
 
 
@@ -104,19 +103,6 @@ def _checked(experiment: Experiment) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
     return experiment.but(dtype="float64")
-
-
-def _named(network: Network, weights: Weights, *, with_teacher: bool) -> dict[str, Tensor]:
-    parts = network.predictor_layout.split(weights.predictor) | network.encoder_layout.split(weights.encoder)
-    if with_teacher:
-        assert weights.teacher is not None
-        teacher = network.encoder_layout.split(weights.teacher)
-        parts |= {_of_teacher(name): value for name, value in teacher.items()}
-    return parts
-
-
-def _of_teacher(name: str) -> str:
-    return "V" + name.removeprefix("W")
 
 
 class _NetworkFlow:
@@ -137,7 +123,7 @@ class _NetworkFlow:
     def field(self) -> Field:
         """The Field, which speaks NumPy with members along trailing axes."""
         e, predictor, encoder = self.experiment, self.network.predictor.shapes, self.network.encoder.shapes
-        teacher = {_of_teacher(name): shape for name, shape in encoder.items()} if self.has_teacher else {}
+        teacher = {teacher_name(name): shape for name, shape in encoder.items()} if self.has_teacher else {}
         shapes = {**predictor, **encoder, **teacher}
         blocks = {"predictor": tuple(predictor), "encoder": tuple(encoder), "teacher": tuple(teacher)}
         differentiable = e.predictor != "optimal" and sum(self.sizes) <= _LARGEST_JACOBIAN

@@ -67,9 +67,7 @@ class Recorder:
         ):
             if rows is not None and start is not None:
                 rows[lost] = start[lost]  # measures need not cope with NaN
-        snapshot = Snapshot(
-            self.network, measured, self.evaluation, time=float(self.times[step]), initial=self.initial
-        )
+        snapshot = self.snapshot(step, measured)
         values = {"loss": snapshot.loss}
         for module in self.measures:
             values |= module.record(snapshot)
@@ -78,6 +76,10 @@ class Recorder:
             kept = value.detach().double().clone()
             kept[lost] = torch.nan
             self.rows.setdefault(name, []).append(kept.cpu())
+
+    def snapshot(self, step: int, weights: Weights) -> Snapshot:
+        """The network after so many steps."""
+        return Snapshot(self.network, weights, self.evaluation, time=float(self.times[step]), initial=self.initial)
 
     def _look_for_lost(self, step: int, weights: Weights) -> None:
         finite = weights.encoder.isfinite().all(1) & weights.predictor.isfinite().all(1)

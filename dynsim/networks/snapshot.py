@@ -69,25 +69,28 @@ class Snapshot:
         """Labels of the clean training images and of the test images."""
         return self.evaluation.labels
 
+    def features(self, views: Tensor) -> Tensor:
+        """Features (seeds, images, dim) of centred views (1 or seeds, 1, images, channels, height, width)."""
+        with torch.no_grad():
+            encoded = self.network.encode(self.weights.encoder, self._for_all(views), self._population)
+        return encoded[:, :, 0].mT
+
     @cached_property
-    def _features(self) -> tuple[Tensor, Tensor]:
+    def _population(self) -> Population:
         normalise = Population()
         with torch.no_grad():
-            clean, test = (
-                self.network.encode(self.weights.encoder, self._for_all(images), normalise)[:, :, 0].mT
-                for images in (self.evaluation.clean, self.evaluation.test)
-            )
-        return clean, test
+            self.network.encode(self.weights.encoder, self._for_all(self.evaluation.clean), normalise)
+        return normalise
 
-    @property
+    @cached_property
     def clean_features(self) -> Tensor:
         """Features of the clean training images, (seeds, images, dim)."""
-        return self._features[0]
+        return self.features(self.evaluation.clean)
 
-    @property
+    @cached_property
     def test_features(self) -> Tensor:
         """Features of the augmented test images, (seeds, images, dim)."""
-        return self._features[1]
+        return self.features(self.evaluation.test)
 
     @cached_property
     def pair(self) -> Batch:

@@ -18,8 +18,9 @@ from dynsim.networks.recording import Recorder
 from dynsim.networks.run import Run
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.snapshot import Evaluation
+from dynsim.networks.trained import Trained
 
-__all__ = ["device_of", "train"]
+__all__ = ["device_of", "fit", "train"]
 
 _SAVE_EVERY = 10.0  # seconds between checkpoints
 
@@ -70,6 +71,41 @@ def train(
     >>> dict(run.sizes), round(float(run.time[-1]), 9)
     ({'seed': 2, 'step': 3}, 20.0)
     """
+    return fit(experiment, seeds, device=device, checkpoint=checkpoint, progress=progress).dataset
+
+
+def fit(
+    experiment: Experiment,
+    seeds: int | Iterable[int] = 3,
+    *,
+    device: str | torch.device = "cpu",
+    checkpoint: str | Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Trained:
+    """Train like `train` and return the networks as well, for features of other images and one's own measures.
+
+    Parameters
+    ----------
+    experiment, seeds, device, checkpoint, progress
+        As for `train`.
+
+    Returns
+    -------
+    Trained
+        With `dataset`, `images`, ``features(pictures)``, ``views(pictures, number)`` and ``parameters(seed)``.
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName
+        For anything that cannot be used, before any work is done.
+
+    Examples
+    --------
+    >>> from dynsim.networks import Experiment, fit
+    >>> trained = fit(Experiment(steps=2, images=100, measures=[]), seeds=2)
+    >>> trained.features(trained.images.test[:7]).shape
+    torch.Size([2, 7, 32])
+    """
     if not isinstance(experiment, Experiment):
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
     numbers = seed_list(seeds)
@@ -87,7 +123,7 @@ def train(
             run.restore(kept["run"])
             recorder.restore(kept["recorder"])
         _go_on(run, recorder, path, progress)
-    return recorder.dataset()
+    return Trained(recorder.dataset(), images, recorder.snapshot(run.step, run.weights), run.source)
 
 
 def device_of(device: str | torch.device) -> torch.device:

@@ -1,0 +1,101 @@
+"""A trained network with what was measured on its way: for features of one's own images and one's own measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray
+from torch import Tensor
+
+from dynsim.errors import bad
+from dynsim.networks.images import Images
+from dynsim.networks.network import named_parameters
+from dynsim.networks.seeds import generator, seed_list
+from dynsim.networks.snapshot import Snapshot
+from dynsim.networks.views import Source
+
+__all__ = ["Trained"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """All seeds of an experiment after training; `dynsim.networks.fit` makes one.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        What `train` returns.
+    images : Images
+        The data; ``images.train``, ``images.test`` and their labels are what features and probes want.
+    snapshot : Snapshot
+        The last moment of the run.
+    source : Source
+        Augmentations and centring.
+    """
+
+    dataset: xarray.Dataset
+    images: Images
+    snapshot: Snapshot
+    source: Source
+
+    def features(self, pictures: Any) -> Tensor:
+        """Features of pictures, (seeds, N, dim).
+
+        Batch normalisation uses the statistics of the clean training images.
+
+        Parameters
+        ----------
+        pictures : array-like
+            (N, channels, height, width), scaled as in `images`.
+
+        Raises
+        ------
+        InvalidValue
+            For another shape.
+        """
+        return self.snapshot.features((self._pictures(pictures) - self.source.mean)[None, None])
+
+    def views(self, pictures: Any, number: int = 1, *, seed: int = 0) -> Tensor:
+        """Random views of pictures, (number, N, channels, height, width), before centring, as `features` wants them.
+
+        Parameters
+        ----------
+        pictures : array-like
+            (N, channels, height, width).
+        number : int
+            Views of each picture.
+        seed : int
+            Of the augmentations.
+
+        Raises
+        ------
+        InvalidValue
+            For another shape, or no seed.
+        """
+        x = self._pictures(pictures)
+        stream = [generator(seed_list([seed])[0], "views", x.device)]
+        return torch.cat([self.source.augmenter(x[None], stream, 1)[0] for _ in range(number)])
+
+    def parameters(self, seed: int) -> dict[str, np.ndarray]:
+        """Parameters of one seed of the run, named as in `dynsim.networks.flow`.
+
+        Raises
+        ------
+        InvalidValue
+            For a seed that was not trained.
+        """
+        seeds = self.dataset["seed"].values.tolist()
+        if seed not in seeds:
+            raise bad("seed", seed, f"one of {seeds}")
+        parts = named_parameters(self.snapshot.network, self.snapshot.weights)
+        return {name: value[seeds.index(seed)].cpu().numpy() for name, value in parts.items()}
+
+    def _pictures(self, pictures: Any) -> Tensor:
+        like = self.source.images
+        tensor = torch.as_tensor(pictures, dtype=like.dtype, device=like.device)
+        if tensor.ndim != 4 or tensor.shape[1:] != like.shape[1:]:
+            raise bad("pictures", f"shape {tuple(tensor.shape)}", f"(N, {', '.join(map(str, like.shape[1:]))})")
+        return tensor

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from dynsim.errors import DynsimError
+from dynsim.networks import fit, initial_state, measures, train
+
+
+def test_the_dataset_is_that_of_train(small):
+    e = small(measures=["norm_ratio"])
+    xr.testing.assert_identical(fit(e, 2).dataset, train(e, 2))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "batch-out"])
+def test_features_are_those_that_are_measured(small, norm):
+    e = small(measures=["knn"], augmentation={}, norm=norm)
+    trained = fit(e, [3, 1])
+    images = trained.images
+    found = measures.knn(
+        trained.features(images.train), images.train_labels, trained.features(images.test), images.test_labels
+    )
+    np.testing.assert_allclose(found, trained.dataset.knn[:, -1])
+    alone = trained.features(images.test[4:5])
+    torch.testing.assert_close(alone, trained.features(images.test)[:, 4:5])
+
+
+def test_views_average_to_the_picture(small):
+    trained = fit(small(), 1)
+    x = trained.images.test[:3]
+    views = trained.views(x, 400)
+    assert views.shape == (400, 3, 1, 6, 6)
+    assert float((views.mean(0) - torch.tensor(x)).abs().max()) < 5 * 0.2 / 20
+    assert torch.equal(views, trained.views(x, 400))
+    assert not torch.equal(views[:5], trained.views(x, 5, seed=1))
+
+
+def test_parameters(small):
+    e = small(teacher=0.9, steps=0)
+    found, start = fit(e, [5, 2]).parameters(2), initial_state(e, seed=2)
+    assert found.keys() == start.keys()
+    for name, value in start.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_bad_input(small):
+    trained = fit(small(steps=0), [5])
+    with pytest.raises(DynsimError, match=r"\(N, 1, 6, 6\)"):
+        trained.features(np.zeros((3, 6, 6)))
+    with pytest.raises(DynsimError, match=r"seed: got 0, expected one of \[5\]"):
+        trained.parameters(0)
