@@ -33,6 +33,7 @@ _HOME = {
     "system": "dynsim.systems.catalogue",
     "list_systems": "dynsim.systems.catalogue",
     "register": "dynsim.systems.catalogue",
+    "matrix_flow": "dynsim.systems.matrix_flow",
     "solve": "dynsim.integrate.solve",
     "ensemble": "dynsim.integrate.ensemble",
     "Terminal": "dynsim.integrate.events",
@@ -44,6 +45,7 @@ _HOME = {
     "conservation": "dynsim.analysis.conservation",
     "Equilibrium": "dynsim.analysis.equilibrium",
     "equilibria": "dynsim.analysis.equilibria",
+    "explore": "dynsim.explorer.opening",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",
 }

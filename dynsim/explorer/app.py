@@ -1,0 +1,219 @@
+"""The explorer as one widget: it keeps the setting, and lets controls and picture follow it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from dynsim.errors import DynsimError
+from dynsim.explorer.controls import Controls
+from dynsim.explorer.equations import equations
+from dynsim.explorer.live_view import LiveView
+from dynsim.explorer.message import frame_message, scene_message
+from dynsim.explorer.picture import picture
+from dynsim.explorer.reproduce import as_code, as_command
+from dynsim.explorer.saved_figure import figure_bytes, write_figure
+from dynsim.explorer.scenery import Scenery, quick_scenery, same_scenery
+from dynsim.explorer.setting import MOST_ORBITS, Setting
+from dynsim.explorer.settled import Settled, settled
+from dynsim.explorer.short_text import to_text
+from dynsim.explorer.subject import filled, subject
+from dynsim.symbolic.printing import text
+
+__all__ = ["Explorer"]
+
+_REST = 0.2  # seconds without a move after which the slower facts are computed
+_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dynsim-explorer")
+
+
+class Explorer(widgets.VBox):
+    """Sliders, and a picture that follows them; make one with `dynsim.explore`.
+
+    Attributes
+    ----------
+    setting : Setting
+        What is shown.
+    picture : Picture
+        The numbers of the present frame.
+    controls, view
+        The widgets inside.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = filled(setting)
+        self._serial, self._job, self._half_lives = 0, None, ""
+        self.view = LiveView()
+        self.controls = Controls(self.setting, self.change)
+        self.equations = widgets.HTMLMath()
+        self.equations.add_class("dynsim-equations")
+        main = widgets.VBox([self.view, self.equations])
+        main.add_class("dynsim-main")
+        body = widgets.HBox([self.controls, main])
+        body.add_class("dynsim-body")
+        super().__init__([body])
+        self.add_class("dynsim-explorer")
+        self.view.observe(self._dragged, "dragged")
+        self.view.on_msg(self._asked)
+        self._draw()
+
+    def change(self, **what: Any) -> None:
+        """Change the setting as a control does; what cannot be shown is said, and the last good picture stays.
+
+        Parameters
+        ----------
+        **what
+            `initial` and `parameters` are merged into the present ones; `source`, `states`, `branch`, `variant`,
+            `t_end`, `time`, `plane` and `more` replace them.
+        """
+        before = self.setting
+        try:
+            after = self._changed(before, what)
+            self._draw(after)
+        except DynsimError as error:
+            self.setting = before
+            self._complain(str(error))
+            return
+        self._complain("")
+        if what.keys() & {"source", "states", "branch", "plane", "t_end", "time"}:
+            self.controls.show(after)
+        elif "dragged" in what:
+            self.controls.show_numbers(after)
+
+    def _changed(self, now: Setting, what: Mapping[str, Any]) -> Setting:
+        if "dragged" in what:
+            return now.moved(what["dragged"])
+        if "initial" in what:
+            return now.moved(what["initial"])
+        if "parameters" in what:
+            return now.tuned(what["parameters"])
+        if "source" not in what and "states" not in what and "branch" not in what:
+            return filled(replace(now, **what))
+        flow = subject(now).flow
+        if what.get("source", now.source) is None:
+            what = {"source": text(flow.loss) if flow.loss is not None else now.source, "states": flow.states}
+        other = replace(now, **{"variant": None, "plane": None, "more": (), **what})
+        if "source" in what and other.branch not in subject(replace(other, branch="stop")).branches:
+            other = replace(other, branch="stop")
+        known = subject(other).defaults  # what keeps its name keeps its value
+        return filled(
+            replace(
+                other,
+                initial={name: value for name, value in now.initial.items() if name in subject(other).flow.states},
+                parameters={name: value for name, value in now.parameters.items() if name in known},
+                plane=now.plane if subject(other).flow.states == flow.states else None,
+                more=now.more if subject(other).flow.states == flow.states else (),
+            )
+        )
+
+    def _draw(self, setting: Setting | None = None) -> None:
+        """Compute and send one frame; the slower facts follow when nothing has moved for a moment."""
+        after, before = setting or self.setting, self.setting
+        self._serial += 1
+        frame = picture(after)
+        with self.view.hold_sync():
+            kept = setting is not None and same_scenery(before, after)
+            if not kept:
+                self.scenery, self._half_lives = quick_scenery(after), ""
+            if not kept or (before.time, before.t_end) != (after.time, after.t_end):
+                self._send_scene(after)
+            self.view.frame = frame_message(frame, self._serial)
+        self.setting, self.picture = after, frame
+        if not kept:
+            self._tell(())
+        self._later()
+
+    def _send_scene(self, setting: Setting) -> None:
+        self.view.scene = scene_message(setting, self.scenery, self._serial, self._half_lives)
+
+    def _later(self) -> None:
+        """Settle when the sliders rest; at once where no event loop runs, as in a script."""
+        if self._job is not None:
+            self._job.cancel()
+        try:
+            self._job = asyncio.get_running_loop().create_task(self._settle())
+        except RuntimeError:
+            self._show_settled(settled(self.setting, self._reusable()), self._serial)
+
+    async def _settle(self) -> None:
+        serial, setting = self._serial, self.setting
+        await asyncio.sleep(_REST)
+        facts = await asyncio.get_running_loop().run_in_executor(_worker, settled, setting, self._reusable())
+        self._show_settled(facts, serial)
+
+    def _reusable(self) -> Scenery | None:
+        return self.scenery if self.scenery.settled else None
+
+    def _show_settled(self, facts: Settled, serial: int) -> None:
+        if serial != self._serial:
+            return  # something has moved since
+        self.scenery, self._half_lives = facts.scenery, facts.half_lives
+        self.picture = replace(self.picture, verdict=facts.verdict)
+        with self.view.hold_sync():
+            self._send_scene(self.setting)
+            self.view.frame = frame_message(self.picture, self._serial)
+        self._tell(facts.integrals)
+
+    def _tell(self, integrals: Sequence[str]) -> None:
+        """Write the equations, in LaTeX."""
+        lines = [*equations(self.setting), *[rf"{line} \quad\text{{(conserved)}}" for line in integrals]]
+        told = "".join(f'<span class="formula">${escape(line)}$</span>' for line in lines)
+        if told != self.equations.value:
+            self.equations.value = told
+
+    def _complain(self, message: str) -> None:
+        told = f'<span role="alert">{escape(message)}</span>' if message else ""
+        if told != self.controls.error.value:
+            self.controls.error.value = told
+
+    def _dragged(self, change: Any) -> None:
+        if change["new"]:
+            self.change(dragged=self._start_at(change["new"]))
+
+    def _start_at(self, at: Sequence[float]) -> dict[str, float]:
+        names = self.setting.plane or ()
+        return {name: float(value) for name, value in zip(names, at, strict=False)}
+
+    def _asked(self, _: Any, content: Any, __: Any) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "add":
+            start = {**self.setting.initial, **self._start_at(content["at"])}
+            more = (*self.setting.more, tuple(start[name] for name in subject(self.setting).flow.states))
+            self.change(more=more[-MOST_ORBITS:])
+        elif kind == "clear":
+            self.change(more=())
+        elif kind in ("code", "command", "link"):
+            told = {"code": as_code, "command": as_command, "link": to_text}[kind](self.setting)
+            self.view.send({"type": "text", "what": kind, "text": told})
+        elif kind in ("png", "svg"):
+            mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
+            name = f"dynsim-{subject(self.setting).flow.name or 'loss'}-{self.setting.branch}.{kind}"
+            self.view.send({"type": "file", "name": name, "mime": mime}, [figure_bytes(self.setting, kind)])
+
+    def save_figure(self, path: Any) -> Path:
+        """Write the present view with matplotlib, as the command line does; .png, .svg or .pdf."""
+        return write_figure(self.setting, path)
+
+    @property
+    def text(self) -> str:
+        """The setting as a short text, for ``dynsim.explore(restore=…)`` or a web address."""
+        return to_text(self.setting)
+
+    @property
+    def code(self) -> str:
+        """Python that opens this view again."""
+        return as_code(self.setting)
+
+    @property
+    def command(self) -> str:
+        """Shell command that opens this view again."""
+        return as_command(self.setting)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.text!r})"

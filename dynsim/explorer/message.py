@@ -1,0 +1,131 @@
+"""Pictures as messages to the browser: plain values and binary buffers of doubles."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from dynsim.explorer.picture import Picture
+from dynsim.explorer.scenery import ARROWS, Line, Scenery
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.subject import Subject, subject
+from dynsim.symbolic.printing import unicode_name
+
+__all__ = ["frame_message", "scene_message", "slider_step"]
+
+_ROLES = ("predictor", "encoder", "teacher")
+_RANK = ("", " second", " third")
+
+
+def slider_step(low: float, high: float) -> float:
+    """Step of a slider: a power of ten that divides the range into at least a hundred parts.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.message import slider_step
+    >>> slider_step(-1.5, 1.5), slider_step(0.0, 0.5)
+    (0.01, 0.001)
+    """
+    return float(f"1e{int(np.floor(np.log10((high - low) / 100)))}")
+
+
+def frame_message(picture: Picture, serial: int) -> dict[str, Any]:
+    """Return the frame as the browser reads it."""
+    verdict, loss = picture.verdict, picture.loss
+    return {
+        "serial": serial,
+        "subject": id(subject(picture.setting)),
+        "branch": picture.setting.branch,
+        "start": json.dumps(dict(picture.setting.initial)),
+        "parameters": json.dumps(dict(picture.setting.parameters)),
+        "time": _bytes(picture.time),
+        "states": [{"name": name, "values": _bytes(values)} for name, values in picture.states.items()],
+        "ratios": [{"name": name, "values": _bytes(values)} for name, values in picture.ratios.items()],
+        "loss": None if loss is None else _bytes(loss),
+        "rises": bool(loss is not None and len(loss) > 1 and np.nanmax(loss) > 1.001 * loss[0]),
+        "orbits": [[_bytes(across), _bytes(upwards)] for across, upwards in picture.orbits],
+        "sentence": verdict.sentence,
+        "reason": verdict.reason,
+        "limit": verdict.limit,
+        "collapsed": verdict.collapsed,
+        "settled": verdict.settled,
+    }
+
+
+def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: str = "") -> dict[str, Any]:
+    """Return what stands still as the browser reads it."""
+    about = subject(setting)
+    styles = _styles(about)
+    pairs = {name: next(iter(about.flow.roles.get(name, ())), "") for name in ("predictor", "encoder")}
+    fast, slow = pairs["predictor"] or about.flow.states[0], pairs["encoder"] or about.flow.states[-1]
+    return {
+        "serial": serial,
+        "subject": id(about),
+        "settled": scenery.settled,
+        "line": len(about.plane) == 1,
+        "axes": _axes(about, setting, scenery),
+        "states": [{"name": name, "label": unicode_name(name), "style": styles[name]} for name in about.flow.states],
+        "fast": unicode_name(fast),
+        "slow": unicode_name(slow),
+        "halves": half_lives,
+        "time": setting.time,
+        "t_end": setting.t_end,
+        "caption": _caption(about, setting),
+        "columns": ARROWS,
+        "arrows": _bytes(scenery.arrows),
+        "nullclines": [{"style": styles.get(name, "ink"), **_line(line)} for name, line in scenery.nullclines],
+        "lines": [{"attracts": attracts, **_line(line)} for line, attracts in scenery.lines],
+        "points": [{"x": x, "y": y, "kind": kind} for x, y, kind in scenery.points],
+        "separatrices": [_line(line) for line in scenery.separatrices],
+    }
+
+
+def _axes(about: Subject, setting: Setting, scenery: Scenery) -> list[dict[str, Any]]:
+    names = setting.plane or about.plane
+    axes = []
+    for index, (low, high) in enumerate(scenery.box):
+        name = names[index] if index < len(names) else f"velocity of {names[0]}"
+        reach = about.ranges.get(name, (low, high))
+        label = unicode_name(name) if index < len(names) else f"d{unicode_name(names[0])}/dt"
+        axes.append(
+            {
+                "name": name,
+                "label": label,
+                "low": low,
+                "high": high,
+                "from": reach[0],
+                "to": reach[1],
+                "step": slider_step(*reach),
+            }
+        )
+    return axes
+
+
+def _caption(about: Subject, setting: Setting) -> str:
+    plane = setting.plane or about.plane
+    if len(plane) == 1:
+        return "phase line: drag the start; dots: equilibria, filled where they attract"
+    rest = [f"{unicode_name(name)} = {setting.initial[name]:g}" for name in about.flow.states if name not in plane]
+    where = f" at {', '.join(rest)}" if rest else ""
+    return f"phase plane{where}: drag the start, click to add an orbit"
+
+
+def _styles(about: Subject) -> dict[str, str]:
+    styles = dict.fromkeys(about.flow.states, "ink")
+    for role in _ROLES:
+        for index, name in enumerate(about.flow.roles.get(role, ())):
+            styles[name] = role + _RANK[min(index, len(_RANK) - 1)]
+    if not any(about.flow.roles.values()):
+        for index, name in enumerate(about.flow.states):
+            styles[name] = _ROLES[index % len(_ROLES)]
+    return styles
+
+
+def _line(line: Line) -> dict[str, bytes]:
+    return {"x": _bytes(line[0]), "y": _bytes(line[1])}
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f8").tobytes()

@@ -1,0 +1,58 @@
+"""The present view as a figure file, through the figure that the command line draws too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dynsim.errors import bad
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.subject import subject
+from dynsim.plots.gallery.files import FORMATS, save_figure
+from dynsim.plots.gallery.plot import data_for, draw
+
+__all__ = ["FIGURE", "figure_bytes", "figure_options", "write_figure"]
+
+FIGURE = "one-run"
+
+
+def figure_options(setting: Setting) -> dict[str, Any]:
+    """Options with which ``dynsim.plot("one-run", …)`` draws a filled setting.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.saved_figure import figure_options
+    >>> from dynsim.explorer.setting import Setting
+    >>> from dynsim.explorer.subject import filled
+    >>> figure_options(filled(Setting("toy")))["initial"]
+    {'phi': 0.6, 'theta': 0.1}
+    """
+    about = subject(setting)
+    plane = setting.plane or about.plane
+    return {
+        "system": setting.source,
+        "states": None if about.named else ",".join(about.flow.states),
+        "branch": setting.branch,
+        "variant": setting.variant,
+        "initial": dict(setting.initial),
+        "parameters": dict(setting.parameters),
+        "t_end": setting.t_end,
+        **({"plane": plane, "view": {name: about.view[name] for name in plane}} if len(plane) == 2 else {}),
+    }
+
+
+def write_figure(setting: Setting, path: Any) -> Path:
+    """Write the figure of a filled setting to a .png, .svg or .pdf file."""
+    target = Path(path)
+    kind = target.suffix.lstrip(".")
+    if kind not in FORMATS:
+        raise bad("path", str(path), f"a name that ends in .{', .'.join(FORMATS)}")
+    data = data_for(FIGURE, figure_options(setting))
+    return save_figure(draw(FIGURE, data), target.stem, target.parent, [kind], data)[0]
+
+
+def figure_bytes(setting: Setting, kind: str) -> bytes:
+    """Contents of that file."""
+    with TemporaryDirectory() as folder:
+        return write_figure(setting, Path(folder) / f"view.{kind}").read_bytes()

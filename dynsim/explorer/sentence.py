@@ -1,0 +1,102 @@
+"""The line that says how the run ends, exactly where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dynsim.analysis.outcome import Outcome, outcome
+from dynsim.explorer.closed_form import formulas
+from dynsim.explorer.live_run import LiveRun
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.subject import Subject, subject
+from dynsim.symbolic.printing import unicode_name
+
+__all__ = ["Verdict", "quick_verdict", "settled_verdict"]
+
+_WORDS = {True: "collapse", False: "no collapse", None: "undecided"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ends, in words.
+
+    Attributes
+    ----------
+    sentence : str
+        "θ → 0.8062 = √(θ₀² − φ₀² + 1), φ → 1: no collapse".
+    reason : str
+        The rule, or what was integrated.
+    limit : dict
+        ``{state: value}``; empty while it is not known.
+    collapsed : bool or None
+    exact : bool
+    settled : bool
+        False where the verdict still has to be integrated.
+    """
+
+    sentence: str
+    reason: str
+    limit: dict[str, float]
+    collapsed: bool | None
+    exact: bool
+    settled: bool
+
+
+def quick_verdict(setting: Setting, run: LiveRun) -> Verdict:
+    """Verdict by a rule where there is one; else what the run shows so far, to be settled later.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.live_run import live_run
+    >>> from dynsim.explorer.sentence import quick_verdict
+    >>> from dynsim.explorer.setting import Setting
+    >>> from dynsim.explorer.subject import filled
+    >>> setting = filled(Setting("toy"))
+    >>> quick_verdict(setting, live_run(setting)).sentence
+    'θ → 0.8062 = √(θ₀² − φ₀² + 1), φ → 1: no collapse'
+    """
+    about = subject(setting)
+    exact = about.flow.exact
+    known = None if exact is None else exact.end(setting.initial, setting.parameters)
+    if known is not None and set(known.values) >= set(about.flow.states):
+        return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
+    last = dict(zip(about.flow.states, run.states[:, -1], strict=True))
+    now = ", ".join(f"{unicode_name(name)} = {_short(last[name])}" for name in _order(about, last))
+    if run.diverged is not None:
+        return Verdict(f"the run diverges at t = {run.diverged:.4g}", "no rest to reach", {}, None, False, True)
+    return Verdict(f"{now} at t = {run.times[-1]:.4g}", "integrating to rest …", {}, None, False, False)
+
+
+def settled_verdict(setting: Setting) -> Verdict:
+    """Verdict after integrating to rest; takes as long as that takes."""
+    about = subject(setting)
+    return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
+
+
+def _said(about: Subject, setting: Setting, end: Outcome) -> Verdict:
+    limit = {name: float(value) for name, value in end.limit.items()}
+    if not all(np.isfinite(list(limit.values()))):
+        return Verdict(end.reason, "no rest to reach", {}, None, False, True)
+    told = formulas(about, setting.initial, setting.parameters, limit)
+    parts = [
+        f"{unicode_name(name)} → {_short(limit[name])}" + (f" = {told[name]}" if name in told else "")
+        for name in _order(about, limit)
+    ]
+    word = _WORDS[end.collapsed] if about.flow.roles.get("encoder") else ""
+    sentence = ", ".join(parts) + (f": {word}" if word else "")
+    return Verdict(
+        sentence, f"{'exact' if end.exact else 'not exact'}: {end.reason}", limit, end.collapsed, end.exact, True
+    )
+
+
+def _order(about: Subject, values: Mapping[str, float]) -> list[str]:
+    """Encoder first: its fate is the question."""
+    encoder = [name for name in about.flow.roles.get("encoder", ()) if name in values]
+    return [*encoder, *[name for name in values if name not in encoder]]
+
+
+def _short(value: float) -> str:
+    return f"{0.0 if abs(value) < 5e-8 else value:.4g}".replace("-", "−")
