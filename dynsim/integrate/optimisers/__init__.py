@@ -1,0 +1,1 @@
+"""Discrete optimisers on a flow: one file per family, found by listing this folder."""

@@ -1,0 +1,101 @@
+"""The optimisers by name: those of this folder, each with its options, its source and its pace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from dynsim.errors import unknown
+from dynsim.registry import listed
+from dynsim.table import Table
+
+__all__ = ["Optimiser", "Step", "list_optimisers", "optimiser_named"]
+
+Step = Callable[[np.ndarray], np.ndarray]
+"""``step(y)`` takes states of shape ``(size, members)`` and returns the change of the moving rows."""
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """One entry: ``prepare(problem, **options)`` returns a `Step`, which may remember.
+
+    Parameters
+    ----------
+    name, summary, reference : str
+    prepare : callable
+        Its keyword-only arguments are the options, with their defaults.
+    pace : callable, optional
+        ``pace(**options)``: flow time per step in units of the step size; 1 unless it says otherwise.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    prepare: Callable[..., Step]
+    pace: Callable[..., float] = lambda **options: 1.0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options and their defaults."""
+        parameters = signature(self.prepare).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the given options over the defaults.
+
+        Raises
+        ------
+        UnknownName
+            An option that this optimiser does not have.
+        """
+        known = self.options
+        for key in given:
+            if key not in known:
+                raise unknown(f"option of optimiser '{self.name}'", key, known, "teacher=… works with every optimiser")
+        return {**known, **given}
+
+
+@cache
+def _catalogue() -> dict[str, Optimiser]:
+    modules = [import_module(path) for path in listed("dynsim.integrate.optimisers").values()]
+    return {item.name: item for module in modules for item in getattr(module, "OPTIMISERS", ())}
+
+
+def optimiser_named(name: Any) -> Optimiser:
+    """Find an optimiser.
+
+    Raises
+    ------
+    UnknownName
+        Naming what there is and the closest match.
+    """
+    entries = _catalogue()
+    if name not in entries:
+        raise unknown("optimiser", name, entries)
+    return entries[name]
+
+
+def list_optimisers() -> Table:
+    """Table of the optimisers: name, options with their defaults, one line, reference.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> "adam" in dynsim.list_optimisers()["name"]
+    True
+    """
+    return Table(
+        {
+            "name": item.name,
+            "options": ", ".join(f"{key}={value!r}" for key, value in item.options.items()),
+            "summary": item.summary,
+            "reference": item.reference,
+        }
+        for _, item in sorted(_catalogue().items())
+    )

@@ -1,0 +1,56 @@
+"""What an optimiser sees of a flow: a gradient, the rows of the state that are its own, a step size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dynsim.field import Field
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A flow at given parameters, to be stepped through by an optimiser.
+
+    Attributes
+    ----------
+    flow : Flow or None
+        The equations; None for a plain field.
+    field : Field
+        The same as functions, over the last axis of the state.
+    values : mapping
+        ``{parameter: number or array of shape (members,)}``.
+    lr : array of shape (members,) or (1,)
+        Step size: one step of plain gradient descent advances flow time by it.
+    """
+
+    flow: Flow | None
+    field: Field
+    values: Mapping[str, Any]
+    lr: np.ndarray
+
+    @cached_property
+    def moving(self) -> tuple[str, ...]:
+        """Names of the states that an optimiser moves: all but the teachers."""
+        teachers = self.field.roles.get("teacher", ())
+        return tuple(name for name in self.field.names if name not in teachers)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Rows of the state vector that hold the moving states."""
+        return self.rows_of(self.moving)
+
+    def rows_of(self, names: tuple[str, ...]) -> np.ndarray:
+        """Rows of the state vector that hold the named states."""
+        return np.concatenate([np.r_[self.field.slices[name]] for name in names])
+
+    def gradient(self, y: np.ndarray) -> np.ndarray:
+        """The negative velocity of the moving states: what gradient descent would call the gradient."""
+        return -np.asarray(self.field.f(0.0, y))[self.rows]
