@@ -84,7 +84,7 @@ class TimePanels {
   }
 
   drawSpeeds(frame, scene, time, x) {
-    const curves = frame.ratios.map((ratio) => ({ ...ratio, style: ratio.name.startsWith("relative") ? "ink" : "ink thin" }));
+    const curves = frame.ratios.map((ratio) => ({ ...ratio, style: ratio.name.startsWith("relative") ? "ink" : "ink thin", label: ratio.name.split("_")[0] }));
     this.speeds.show(curves.length > 0);
     if (!curves.length) return;
     const shown = curves.map((curve) => curve.values.filter((value) => value > 0 && value < Infinity));
@@ -93,7 +93,7 @@ class TimePanels {
     high = 10 ** Math.min(4, Math.ceil(Math.log10(high)));
     this.speeds.draw(time, curves, x, { low, high, log: true }, ["flow time t", ""]);
     this.speeds.levels([{ value: 1, style: "ink" }]);
-    this.speeds.panel.caption.textContent = `speed of ${scene.fast} over ${scene.slow}: relative thick, absolute thin` + (scene.halves ? `; ${scene.halves}` : "");
+    this.speeds.panel.caption.textContent = `speed of ${scene.fast} over ${scene.slow}` + (scene.halves ? `; ${scene.halves}` : "");
     this.speeds.panel.svg.setAttribute("aria-label", `Time scales: speed ratios of ${scene.fast} over ${scene.slow}. ${scene.halves}`);
   }
 

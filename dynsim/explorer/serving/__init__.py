@@ -1,0 +1,1 @@
+"""The explorer as a web page: Voilà on loopback, with a bounded number of visitors."""

@@ -1,0 +1,167 @@
+"""Voilà with one notebook of one cell, on loopback unless asked otherwise, that ends cleanly."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from tornado.ioloop import IOLoop
+from traitlets.config import Config
+from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+
+from dynsim.errors import bad
+from dynsim.explorer.serving.page import START
+from dynsim.explorer.serving.places import BoundedHandler, BoundedKernels
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.short_text import to_text
+
+__all__ = ["ExplorerServer", "serve"]
+
+_CELL = "from dynsim.explorer.serving.page import page\n\npage()"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Everything comes from this server: the page works without a network and tells nobody that it is open.
+_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"
+_RETRIES = 50
+
+
+class ThisPython(KernelSpecManager):
+    """Only the Python that runs the server: a kernel of the same name elsewhere may lack dynsim."""
+
+    kernel_dirs: list[str] = []  # noqa: RUF012
+
+
+class ExplorerServer(Voila):
+    """Voilà with bounded places, local visitors and an address that is told once it is known."""
+
+    ready: Callable[[str], None] = staticmethod(lambda url: None)
+    any_port = True
+
+    def init_settings(self) -> dict[str, Any]:
+        """Refuse other hosts' names while the server listens on loopback only."""
+        settings: dict[str, Any] = super().init_settings()
+        return {**settings, "allow_remote_access": self.ip not in _LOOPBACK}
+
+    def init_handlers(self) -> list[Any]:
+        """Put the bounded handler in the place of Voilà's own."""
+        return [
+            (entry[0], BoundedHandler, *entry[2:]) if entry[1] is TornadoVoilaHandler else entry
+            for entry in super().init_handlers()
+        ]
+
+    def listen(self) -> None:
+        """Listen, tell the address, and serve until interrupted or terminated."""
+        self._bind()
+        self.ready(f"http://{self.ip}:{self.port}/")
+        self.ioloop = IOLoop.current()
+        try:
+            self.ioloop.start()
+        except KeyboardInterrupt:
+            pass  # the usual way to end
+        finally:
+            self.stop()
+
+    def _bind(self) -> None:
+        for port in range(self.port, self.port + (_RETRIES if self.any_port else 1)):
+            try:
+                self.app.listen(port, self.ip)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and self.any_port:
+                    continue
+                raise bad("--port", port, "a port that is free and allowed", str(error)) from error
+            self.port = port
+            return
+        raise bad("--port", self.port, f"a free port among the next {_RETRIES}")
+
+
+def serve(
+    setting: Setting,
+    *,
+    port: int | None = None,
+    ip: str = "127.0.0.1",
+    max_sessions: int = 8,
+    idle_minutes: float = 30.0,
+    theme: str = "light",
+    open_browser: bool = True,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve the explorer until Ctrl-C.
+
+    Parameters
+    ----------
+    setting : Setting
+        What a visitor sees first, unless the address names something else.
+    port : int, optional
+        Exactly this port; by default the first free one from 8866.
+    ip : str
+        Address to listen on; by default this computer only.
+    max_sessions : int
+        Visitors at a time; the next one gets a page that says so.
+    idle_minutes : float
+        A visitor who moves nothing for so long loses the place.
+    theme : {"light", "dark"}
+    open_browser : bool
+    ready : callable
+        ``ready(url)``, called once the server listens.
+
+    Raises
+    ------
+    InvalidValue
+        A port that is taken, a number of visitors below one.
+    """
+    if max_sessions < 1:
+        raise bad("--max-sessions", max_sessions, "at least 1")
+    if port is not None and not 0 < port < 65536:
+        raise bad("--port", port, "a number from 1 to 65535")
+    if not idle_minutes > 0:
+        raise bad("--idle", idle_minutes, "a positive number of minutes")
+    with TemporaryDirectory(prefix="dynsim-explorer-") as folder:
+        os.environ[START] = to_text(setting)
+        server = ExplorerServer(config=_config(max_sessions, idle_minutes, theme))
+        server.config_file_paths = []  # a visitor's page must not depend on what else is installed
+        server.port, server.ip, server.any_port = port or 8866, ip, port is None
+        server.connection_dir_root, server.log_level = folder, logging.ERROR
+        server.initialize([str(_notebook(Path(folder)))])
+
+        def started(url: str) -> None:
+            ready(url)
+            if open_browser:
+                webbrowser.open(url)
+
+        server.ready = started
+        server.start()
+
+
+def _config(max_sessions: int, idle_minutes: float, theme: str) -> Config:
+    return Config(
+        {
+            "VoilaConfiguration": {
+                "theme": theme,
+                "multi_kernel_manager_class": BoundedKernels,
+                "kernel_spec_manager_class": ThisPython,
+            },
+            "BoundedKernels": {"max_sessions": max_sessions},
+            "MappingKernelManager": {
+                "cull_idle_timeout": max(1, round(60 * idle_minutes)),
+                "cull_interval": max(1, min(30, round(20 * idle_minutes))),
+                "cull_connected": True,
+            },
+            "Voila": {"open_browser": False, "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}}},
+        }
+    )
+
+
+def _notebook(folder: Path) -> Path:
+    cell = nbformat.v4.new_code_cell(_CELL)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / "dynsim.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
+    return path
