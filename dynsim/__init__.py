@@ -37,6 +37,8 @@ _HOME = {
     "solve": "dynsim.integrate.solve",
     "ensemble": "dynsim.integrate.ensemble",
     "optimise": "dynsim.integrate.optimise",
+    "stable_step_size": "dynsim.integrate.step_size",
+    "step_size_bifurcation": "dynsim.integrate.step_size",
     "list_optimisers": "dynsim.integrate.optimisers.catalogue",
     "Terminal": "dynsim.integrate.events",
     "Outcome": "dynsim.analysis.outcome",
