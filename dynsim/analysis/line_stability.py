@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import sympy
 
-__all__ = ["changes_along", "eigenvalues_along"]
+__all__ = ["changes_along", "eigenvalues_along", "zeros_along"]
 
 
 def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
@@ -48,13 +48,20 @@ def changes_along(
     >>> changes_along((-(phi**2), sympy.S.Zero), phi, -5, 5)
     []
     """
-    candidates: set[sympy.Expr] = set()
-    for value in eigenvalues[:-1]:
-        candidates |= _sign_changes(value, free)
-    inside = sorted((c for c in candidates if low < c < high), key=float)
+    inside = zeros_along(eigenvalues, free, low, high)
     edges = [sympy.Float(low), *inside, sympy.Float(high)]
     counts = [_growing(eigenvalues, free, (a + b) / 2) for a, b in pairwise(edges)]
     return [place for place, (before, after) in zip(inside, pairwise(counts), strict=True) if before != after]
+
+
+def zeros_along(eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, low: float, high: float) -> list[sympy.Expr]:
+    """Values of the free state at which the curve may lose normal hyperbolicity: a transverse eigenvalue is
+    zero, infinite or purely imaginary, whether it changes sign or not.
+    """
+    candidates: set[sympy.Expr] = set()
+    for value in eigenvalues[:-1]:
+        candidates |= _sign_changes(value, free)
+    return sorted((c for c in candidates if low < c < high), key=float)
 
 
 def _sign_changes(value: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:

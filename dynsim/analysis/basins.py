@@ -1,0 +1,209 @@
+"""Which attractor each start goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from dynsim.analysis.boxes import box_of, drawn_box
+from dynsim.analysis.equilibria import equilibria
+from dynsim.analysis.equilibrium import Equilibria, Equilibrium
+from dynsim.errors import InvalidType, bad
+from dynsim.field import Field
+from dynsim.integrate.door import named
+from dynsim.integrate.ensemble import ensemble
+from dynsim.records import stamp
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["basins"]
+
+# A run has arrived when it is this close, relative to the size of its surroundings, to what attracts it.
+_ARRIVED = 1e-3
+# Transverse decay must have had this many time constants, or nothing is decided.
+_TIMES = 10.0
+
+
+def basins(
+    flow: Flow,
+    initial: Mapping[Any, Any],
+    parameters: Mapping[Any, Any] | None = None,
+    *,
+    t_end: float = 1e3,
+    box: Mapping[Any, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Say for every start of a grid where its run ends.
+
+    Parameters
+    ----------
+    flow : Flow
+    initial : mapping
+        ``{state: value}``, numbers or one-dimensional arrays, which span the dimensions ``<state>0``.
+    parameters : mapping, optional
+        ``{parameter: number}``; what is left out takes the system's default.
+    t_end : float
+        Flow time of the integration, where no exact rule is known.
+    box : mapping, optional
+        Where to look for attractors if they have to be searched numerically.
+    progress : callable, optional
+        ``progress(done, total)``, in starts.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the dimensions of the starts: `attractor`, an index into the dimension `equilibrium`, or −1 where
+        it stays undecided (still moving, diverged, or too close to a point that is slow to attract or to
+        repel); ``limit_<state>``, where the run ends, NaN if undecided; `exact`, 1 where a rule decided and
+        0 where the integration did. Over `equilibrium`: `kind` and ``at_<state>``, NaN along the free state of a line.
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName
+        No flow, a start or parameter that is missing or unknown.
+
+    Examples
+    --------
+    >>> import dynsim, numpy as np
+    >>> starts = {"phi": np.array([0.5, 1.5]), "theta": np.array([0.5])}
+    >>> found = dynsim.basins(dynsim.system("toy"), starts)
+    >>> found.limit_theta.values.round(6).ravel()  # beyond φ² − αθ² = 1 the encoder collapses
+    array([1., 0.])
+    """
+    if not isinstance(flow, Flow):
+        raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    starts = _starts(flow, initial)
+    found = equilibria(flow, parameters, box=box)
+    if not found.complete and box is None:
+        found = equilibria(flow, parameters, box=_around(flow, starts))
+    ends, exact = _ends(flow, starts, parameters, t_end, progress)
+    field = flow.field(parameters)
+    attractor, limits = _assigned(flow, field, found, ends, exact, t_end)
+    dimensions = tuple(f"{name}0" for name in flow.states if starts[name].ndim)
+    coordinates = {f"{name}0": starts[name] for name in flow.states}
+    data = xr.Dataset(
+        {
+            "attractor": (dimensions, attractor),
+            **{f"limit_{name}": (dimensions, limits[i]) for i, name in enumerate(flow.states)},
+            "exact": (dimensions, exact.astype(np.int8)),
+            **_described(flow, found),
+        },
+        coords=coordinates,
+    )
+    return stamp(
+        data, flow=flow.about(), parameters=field.about["parameters"], t_end=float(t_end), complete=int(found.complete)
+    )
+
+
+def _starts(flow: Flow, initial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+    result = {}
+    for name, value in named("initial", initial, flow.states).items():
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            raise bad(f"initial['{name}']", value, "a number or a sequence of numbers", kind=InvalidType) from None
+        if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
+            raise bad(f"initial['{name}']", value, "finite: a number or a one-dimensional sequence")
+        result[name] = array
+    return result
+
+
+def _around(flow: Flow, starts: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """The view, enlarged to hold every start."""
+    view = drawn_box(flow, box_of(flow, None)).sides
+    return {
+        name: (min(low, float(starts[name].min())), max(high, float(starts[name].max())))
+        for name, (low, high) in view.items()
+    }
+
+
+def _ends(
+    flow: Flow,
+    starts: Mapping[str, np.ndarray],
+    parameters: Mapping[Any, Any] | None,
+    t_end: float,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where every run is at the end, shape ``(states, …)``, and whether a rule said so."""
+    shape = tuple(len(starts[name]) for name in flow.states if starts[name].ndim)
+    ends, exact = np.full((len(flow.states), *shape), np.nan), np.zeros(shape, dtype=bool)
+    if flow.exact is not None and flow.exact.limit is not None:
+        values = {name: float(value) for name, value in flow.values(parameters).items()}
+        axes = [np.atleast_1d(starts[name]) for name in flow.states]
+        for index, start in enumerate(product(*axes)):
+            rule = flow.exact.end(dict(zip(flow.states, map(float, start), strict=True)), values)
+            if rule is None or not set(flow.states) <= set(rule.values):
+                continue
+            ends.reshape(len(ends), -1)[:, index] = [float(rule.values[name]) for name in flow.states]
+            exact.reshape(-1)[index] = True
+    if not exact.all():
+        run = ensemble(flow, dict(starts), t_end, parameters=parameters, progress=progress)
+        integrated = np.array([run[name].values for name in flow.states])
+        ends = np.where(exact, ends, integrated)
+    return ends, exact
+
+
+def _assigned(
+    flow: Flow,
+    field: Field,
+    found: Equilibria,
+    ends: np.ndarray,
+    exact: np.ndarray,
+    t_end: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the equilibrium each run ends at, −1 if none can be told, and the limit itself."""
+    size = np.nanmax(np.abs(ends), initial=1.0)
+    attractor, limits = np.full(exact.shape, -1, dtype=np.int32), np.full(ends.shape, np.nan)
+    best = np.where(exact, 1e-6, _ARRIVED) * size
+    for index, item in enumerate(found):
+        places, growth = _nearest(flow, field, item, ends)
+        distance = np.linalg.norm(np.nan_to_num(ends - places, nan=np.inf), axis=0)
+        attracts = exact | (growth * t_end < -_TIMES)
+        chosen = (distance <= best) & attracts
+        attractor[chosen], best = index, np.where(chosen, distance, best)
+        limits[:, chosen] = np.where(exact, ends, places)[:, chosen]
+    # A rule needs no attractor: it may put a run on an unstable point, or on one that no search has found.
+    limits[:, exact] = ends[:, exact]
+    return attractor, limits
+
+
+def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest point of an equilibrium to every end, and the largest transverse growth rate there."""
+    if item.curve is not None and item.free is not None:
+        free = ends[flow.states.index(item.free)]
+        path = item.along(free)
+        return np.array([path[name] for name in flow.states]), item.growth(free)
+    if item.trace is not None:
+        points = np.array([item.trace[name] for name in flow.states])
+        flat = np.nan_to_num(ends.reshape(len(ends), -1), nan=1e300)
+        _, closest = cKDTree(points.T).query(flat.T)
+        eigenvalues = np.linalg.eigvals(np.moveaxis(field.jacobian(0.0, points), -1, 0))
+        # The eigenvalue nearest to zero is that along the curve.
+        transverse = np.take_along_axis(eigenvalues, np.argsort(np.abs(eigenvalues), axis=1)[:, 1:], axis=1)
+        growth = transverse.real.max(axis=1, initial=-np.inf)
+        # Where a run rests on the curve the curve is as good as straight: only the part across it is distance.
+        along = np.gradient(points, axis=1)[:, closest]
+        along /= np.linalg.norm(along, axis=0)
+        offset = flat - points[:, closest]
+        spacing = np.linalg.norm(np.diff(points, axis=1), axis=0).max()
+        places = points[:, closest] + along * np.clip(np.sum(offset * along, axis=0), -spacing, spacing)
+        return places.reshape(ends.shape), growth[closest].reshape(ends.shape[1:])
+    point = np.array([float(item.point[name]) for name in flow.states])
+    growth = max(complex(value).real for value in item.eigenvalues)
+    return np.broadcast_to(point[(slice(None), *[None] * (ends.ndim - 1))], ends.shape), np.full(
+        ends.shape[1:], growth
+    )
+
+
+def _described(flow: Flow, found: Equilibria) -> dict[str, Any]:
+    values = {
+        name: [np.nan if item.free == name else float(item.point[name]) for item in found] for name in flow.states
+    }
+    return {
+        "kind": ("equilibrium", np.array([item.kind for item in found], dtype="<U16")),
+        **{f"at_{name}": ("equilibrium", np.array(values[name], dtype=float)) for name in flow.states},
+    }

@@ -1,0 +1,103 @@
+"""Computed basins against exact boundaries."""
+
+import numpy as np
+import pytest
+
+import dynsim
+from dynsim import basins, outcome, system
+from dynsim.errors import DynsimError
+
+GRID = {"phi": np.linspace(-1.45, 1.7, 16), "theta": np.linspace(-1.35, 1.4, 12)}
+
+
+def without_rules(flow):
+    return flow.describe(exact=None)
+
+
+@pytest.mark.parametrize("branch", ["stop", "full", "target"])
+def test_the_integrated_basins_are_the_exact_ones(branch):
+    flow = system("toy", branch=branch)
+    exact = basins(flow, GRID, {"alpha": 2.0})
+    assert bool((exact.exact == 1).all())
+    integrated = basins(without_rules(flow), GRID, {"alpha": 2.0}, t_end=3e3)
+    assert bool((integrated.exact == 0).all())
+    decided = integrated.attractor >= 0
+    assert float(decided.mean()) > 0.9
+    assert bool((integrated.attractor == exact.attractor).where(decided, True).all())
+    for name in ("limit_phi", "limit_theta"):
+        np.testing.assert_allclose(integrated[name].where(decided, exact[name]), exact[name], atol=2e-3)
+
+
+def test_noise_takes_full_its_escape():
+    escape = basins(system("toy", branch="full"), GRID)
+    closed = basins(system("scalar", branch="full"), GRID, {"sigma2": 0.2})
+    assert float((abs(escape.limit_theta) > 0.1).mean()) > 0.2
+    assert bool((closed.limit_theta.dropna("phi0", how="all") < 1e-3).all())
+    assert bool((closed.attractor == 0).all())
+
+
+def test_a_slow_point_is_left_undecided():
+    """On the boundary of collapse θ decays algebraically: nothing is proven by a short run."""
+    flow = without_rules(system("toy"))
+    start = {"phi": np.array([1.2, 1.5]), "theta": np.array([np.sqrt(1.2**2 - 1)])}
+    found = basins(flow, start, t_end=100.0)
+    assert int(found.attractor[0, 0]) == -1
+    assert np.isnan(found.limit_theta[0, 0])
+    assert int(found.attractor[1, 0]) >= 0
+
+
+def test_the_saddle_separates_the_decaying_system():
+    flow = system("eigenmode", variant="simsiam")
+    grid = {"p": np.linspace(0.02, 0.9, 12), "s": np.linspace(0.02, 0.9, 11)}
+    found = basins(flow, grid, {"eta_p": 0.1, "eta_s": 0.15})
+    kinds = found.kind.values
+    reached = np.unique(found.attractor.values)
+    assert {kinds[i].split()[0] for i in reached if i >= 0} == {"stable"}
+    assert len(reached[reached >= 0]) == 2
+    for i, j in ((0, 0), (5, 5), (11, 10), (2, 9), (9, 1)):
+        start = {"p": float(found.p0[i]), "s": float(found.s0[j])}
+        end = outcome(flow, start, {"eta_p": 0.1, "eta_s": 0.15})
+        assert float(found.limit_s[i, j]) == pytest.approx(float(end.limit["s"]), abs=1e-5)
+
+
+def test_single_starts_and_progress():
+    seen = []
+    found = basins(
+        without_rules(system("toy")),
+        {"phi": 0.6, "theta": 0.1},
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found.attractor.shape == ()
+    assert float(found.limit_theta) == pytest.approx(np.sqrt(0.65), abs=1e-6)
+    assert seen[-1] == (1, 1)
+
+
+def test_curves_that_are_known_numerically_attract_too():
+    flow = dynsim.gradient_flow("(tanh(p*w) - sg(w))^2/2", ["p", "w"])
+    found = basins(flow, {"p": np.array([1.2, -0.5, 0.3]), "w": np.array([0.4])}, t_end=1e4)
+    assert found.attrs["complete"] == 0
+    assert int(found.attractor[0, 0]) >= 0
+    p, w = float(found.limit_p[0, 0]), float(found.limit_w[0, 0])
+    assert np.tanh(p * w) == pytest.approx(w, abs=1e-3)
+
+
+def test_it_is_saved_like_any_other(tmp_path):
+    found = basins(system("toy"), {"phi": GRID["phi"], "theta": 0.5})
+    assert found.attractor.dims == ("phi0",)
+    found.to_netcdf(tmp_path / "basins.nc")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: basins(3, {}),
+        lambda: basins(system("toy"), {"phi": 1}),
+        lambda: basins(system("toy"), {"phi": 1, "theta": [[1]]}),
+        lambda: basins(system("toy"), {"phi": 1, "theta": "far"}),
+        lambda: basins(system("toy"), {"phi": 1, "theta": np.nan}),
+        lambda: basins(system("toy"), {"phi": 1, "theta": 1}, {"beta": 1}),
+    ],
+)
+def test_bad_input(call):
+    with pytest.raises(DynsimError):
+        call()
