@@ -114,7 +114,7 @@ def continuation(
             continue
         branches.append(branch)
         for kind, point in special_points(field, curve, branch):
-            if not low <= point[-1] <= high or any(_same(curve, point, other) for other in found[kind]):
+            if not _within(point[-1], low, high) or any(_same(curve, point, other) for other in found[kind]):
                 continue
             found[kind].append(point)
             if kind == "branch point":
@@ -166,7 +166,7 @@ def _branch(curve: Curve, z: np.ndarray, direction: np.ndarray | None, low: floa
     """Both ways from a point, or one way from a branch point."""
 
     def inside(point: np.ndarray) -> bool:
-        return bool(low <= point[-1] <= high and np.abs(point[:-1] / curve.scale[:-1]).max() < 100)
+        return bool(_within(point[-1], low, high) and np.abs(point[:-1] / curve.scale[:-1]).max() < 100)
 
     if direction is not None:
         away = correct(curve, z + 0.005 * direction * curve.scale, direction)
@@ -178,6 +178,12 @@ def _branch(curve: Curve, z: np.ndarray, direction: np.ndarray | None, low: floa
     if len(forward) > 3 and np.array_equal(forward[-1], z):  # closed: once round is enough
         return forward
     return np.vstack([backward[:0:-1], forward])
+
+
+def _within(value: float, low: float, high: float) -> bool:
+    """Strictly inside the span: at its ends parameters such as η = 0 often leave a line of equilibria."""
+    margin = 1e-9 * (high - low)
+    return bool(low + margin < value < high - margin)
 
 
 def _ways_out(curve: Curve, z: np.ndarray) -> list[np.ndarray]:

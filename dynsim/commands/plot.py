@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--branch", choices=("stop", "full", "target", "all"))
     parser.add_argument("--system", metavar="SYSTEM|LOSS", help="for figures of any system")
+    parser.add_argument("--over", metavar="NAME=LOW:HIGH", help="parameter and span, for `continuation`")
     parser.add_argument("--states", metavar="NAMES", help="states of a typed loss")
     parser.add_argument("--full", action="store_true", help="larger versions of the figures that have one")
     parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
@@ -66,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from dynsim.commands.bifurcate import span
     from dynsim.commands.parts.arguments import assignments
 
     given = {
+        "over": span(args.over) if args.over else None,
         "parameters": assignments("--set", args.parameters),
         "initial": assignments("--initial", args.initial),
         "branch": args.branch,

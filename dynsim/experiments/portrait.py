@@ -78,10 +78,10 @@ def _collapse_map(flow: Flow, parameters: Any, part: xr.Dataset, count: int = 12
 
 def _aligned(parts: list[xr.Dataset]) -> list[xr.Dataset]:
     """Pad points and lines with NaN, so that branches with different numbers of them stand side by side."""
-    blank: Any = {"point_kind": ""}
+    blank: Any = {"point_kind": "", "separatrix_manifold": ""}
     result = []
     for part in parts:
-        for dimension in ("point", "line"):
+        for dimension in ("point", "line", "separatrix"):
             if dimension not in part.dims:
                 continue
             short = max(other.sizes[dimension] for other in parts) - part.sizes[dimension]

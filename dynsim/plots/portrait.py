@@ -8,7 +8,14 @@ import numpy as np
 import xarray as xr
 
 from dynsim.plots.parts.captions import caption
-from dynsim.plots.parts.phase_plane import draw_field, draw_lines, draw_nullclines, draw_orbit, draw_points
+from dynsim.plots.parts.phase_plane import (
+    draw_field,
+    draw_lines,
+    draw_nullclines,
+    draw_orbit,
+    draw_points,
+    draw_separatrices,
+)
 from dynsim.symbolic.printing import unicode_name
 
 EXPERIMENT = "portrait"
@@ -32,6 +39,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         draw_field(axes, one)
         draw_nullclines(axes, one)
         draw_lines(axes, one)
+        draw_separatrices(axes, one)
         draw_points(axes, one)
         draw_orbit(axes, one, x_name, y_name)
         axes.set(xlim=(one.x[0], one.x[-1]), ylim=(one.y[0], one.y[-1]), xlabel=unicode_name(x_name))
@@ -41,7 +49,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         "Grey: field. Lines of equilibria: solid where they attract, dashed where they repel. Dotted: nullclines. "
-        "Filled point: stable, open: unstable. Black: orbit from the marked start. "
+        "Purple: separatrices, solid into the point at which they start, dashed out of it. "
+        "Filled point: stable, open: unstable, square: saddle. Black: orbit from the marked start. "
         "Shaded: starts that collapse, exactly",
         "" if data.attrs["complete"] else "The equilibria were searched numerically and are not proven complete",
     )

@@ -33,16 +33,22 @@ def _finite(value: Any) -> Any:
 
 
 def rows_of(dataset: Any, count: int) -> list[dict[str, float]]:
-    """`count` rows, evenly spread, of the variables that depend on time alone."""
+    """`count` rows, evenly spread, of the variables that depend on time, or on the step, alone."""
     import numpy as np
 
-    names = [name for name in dataset.data_vars if dataset[name].dims == ("time",)]
-    chosen = np.unique(np.linspace(0, dataset.sizes["time"] - 1, count).round().astype(int))
-    return [{"time": float(dataset["time"][i]), **{name: float(dataset[name][i]) for name in names}} for i in chosen]
+    axis = _axis(dataset)
+    columns = ["time"] if axis == "time" else [axis, "time"]
+    names = [*columns, *(name for name in dataset.data_vars if dataset[name].dims == (axis,))]
+    chosen = np.unique(np.linspace(0, dataset.sizes[axis] - 1, count).round().astype(int))
+    return [{name: dataset[name][i].item() for name in names} for i in chosen]
+
+
+def _axis(dataset: Any) -> str:
+    return "step" if "step" in dataset.dims else "time"
 
 
 def write_dataset(dataset: Any, path: str) -> Path:
-    """Write ``.nc`` (everything) or ``.csv`` (what depends on time alone); the file appears whole or not at all."""
+    """Write ``.nc`` (everything) or ``.csv`` (what depends on one axis alone); the file appears whole or not at all."""
     from dynsim.experiments.parts.stored import save_dataset
 
     target = Path(path)
@@ -52,7 +58,7 @@ def write_dataset(dataset: Any, path: str) -> Path:
         return save_dataset(dataset, target)
     if target.suffix != ".csv":
         raise bad("--out", path, "a name that ends in .nc or .csv")
-    names = [name for name in dataset.data_vars if dataset[name].dims == ("time",)]
+    names = [name for name in dataset.data_vars if dataset[name].dims == (_axis(dataset),)]
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         dataset[names].to_dataframe().to_csv(temporary)

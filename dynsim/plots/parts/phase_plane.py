@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynsim.plots.parts.style import COLOURS
 
-__all__ = ["draw_field", "draw_lines", "draw_nullclines", "draw_orbit", "draw_points"]
+__all__ = ["draw_field", "draw_lines", "draw_nullclines", "draw_orbit", "draw_points", "draw_separatrices"]
 
 
 def draw_field(axes: Any, data: xr.Dataset) -> None:
@@ -44,6 +44,16 @@ def draw_lines(axes: Any, data: xr.Dataset) -> None:
         x, y, growth = (data[f"line_{part}"].isel(line=index).values for part in ("x", "y", "growth"))
         for where, style in ((growth < 0, "-"), (growth > 0, "--")):
             axes.plot(np.where(where, x, np.nan), np.where(where, y, np.nan), style, color=COLOURS["green"], lw=2.2)
+
+
+def draw_separatrices(axes: Any, data: xr.Dataset) -> None:
+    """Draw what separates the fates: solid the orbits into a saddle or a degenerate point, dashed those out of it."""
+    if "separatrix" not in data.dims:
+        return
+    for index, manifold in enumerate(data["separatrix_manifold"].values):
+        x, y = (data[f"separatrix_{part}"].isel(separatrix=index) for part in ("x", "y"))
+        style = {"linestyle": "-", "linewidth": 1.6} if manifold == "stable" else {"linestyle": "--", "linewidth": 1.0}
+        axes.plot(x, y, color=COLOURS["purple"], zorder=3, **style)
 
 
 def draw_points(axes: Any, data: xr.Dataset) -> None:

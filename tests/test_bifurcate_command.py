@@ -1,0 +1,34 @@
+"""`dynsim bifurcate` as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def dynsim(*argv):
+    return subprocess.run(
+        [sys.executable, "-m", "dynsim", "bifurcate", *argv], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_fold_of_weight_decay():
+    """η_c = 1/(4(1+σ²)) = 0.25 at σ² = 0."""
+    done = dynsim("scalar", "--over", "eta=0:0.5", "--set", "sigma2=0", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [round(point["eta"], 9) for point in json.loads(done.stdout)["fold"]] == [0.25, 0.25]
+
+
+def test_a_typed_loss(tmp_path):
+    out = tmp_path / "b.nc"
+    done = dynsim("w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert out.exists()
+
+
+@pytest.mark.parametrize("over", ["eta", "eta=1", "eta=1:0", "beta=0:1", "=0:1", "eta=a:b"])
+def test_a_users_mistake_is_one_line(over):
+    done = dynsim("scalar", "--over", over)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
