@@ -25,6 +25,7 @@ from dynsim.symbolic.flow import Flow
 __all__ = ["Grid", "grid_of"]
 
 RESERVED = ("time", "step", "status", "steps")
+_NO_COORDINATES = xr.Dataset()
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def _coordinates(entries: Mapping[str, _Entry], labels: Mapping[str, str]) -> xr
     """Coordinates of all entries, and the values of those that vary without being a coordinate themselves."""
     given = [entry.coords for entry in entries.values() if entry.coords is not None]
     if not given:
-        return xr.Dataset()
+        return _NO_COORDINATES
     try:
         coords = xr.merge(given, join="exact", compat="minimal")
     except ValueError as error:

@@ -18,7 +18,6 @@ __all__ = [
     "BLOW_UP",
     "INVALID_START",
     "OK",
-    "STATUS_ATTRIBUTES",
     "STEP_LIMIT",
     "Batch",
     "Engine",
@@ -26,12 +25,6 @@ __all__ = [
 ]
 
 OK, AT_REST, BLOW_UP, STEP_LIMIT, INVALID_START = range(5)
-
-STATUS_ATTRIBUTES = {
-    "long_name": "how the run of the member ended",
-    "flag_values": np.arange(5, dtype=np.int8),
-    "flag_meanings": "ok at_rest blow_up step_limit invalid_start",
-}
 
 
 @dataclass(frozen=True)

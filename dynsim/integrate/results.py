@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,10 +13,19 @@ import xarray as xr
 from dynsim.field import Field
 from dynsim.integrate.blocks import Block
 from dynsim.integrate.grid import Grid
-from dynsim.integrate.members import STATUS_ATTRIBUTES, Batch, Run
+from dynsim.integrate.members import Batch, Run
 from dynsim.integrate.runs import state_axes
 
-__all__ = ["Frame", "InMemory", "observe"]
+__all__ = ["ATTRIBUTES", "Frame", "InMemory", "observe"]
+
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "status": {
+        "long_name": "how the run of the member ended",
+        "flag_values": np.arange(5, dtype=np.int8),
+        "flag_meanings": "ok at_rest blow_up step_limit invalid_start",
+    },
+    "steps": {"long_name": "accepted steps"},
+}
 
 
 def observe(batch: Batch, run: Run) -> dict[str, np.ndarray]:
@@ -43,11 +53,11 @@ class Frame:
     single: bool
 
     @cached_property
-    def coords(self) -> xr.Dataset:
+    def coords(self) -> Mapping[Any, Any]:
         """Coordinates of the grid, and the time."""
-        time = xr.Variable((), self.times[0]) if self.single else xr.Variable("time", self.times)
-        time.attrs["long_name"] = "flow time"
-        return self.grid.coords.assign_coords(time=time)
+        dims, values = ((), self.times[0]) if self.single else ("time", self.times)
+        time = {"time": xr.Variable(dims, values, {"long_name": "flow time"})}
+        return self.grid.coords.assign_coords(time).coords if self.grid.dims else time
 
     def variables(self, run: Run, observed: dict[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], Any]]:
         """``{name: (dimensions beside the grid's, array over members)}``."""
@@ -58,6 +68,17 @@ class Frame:
         }
         found |= {name: (time, values[pick]) for name, values in observed.items()}
         return {**found, "status": ((), run.status), "steps": ((), run.steps)}
+
+    def dataset(self, run: Run, observed: dict[str, np.ndarray]) -> xr.Dataset:
+        """Dataset over the grid from arrays over all its members."""
+        grid = self.grid
+        unfolded = {
+            name: xr.Variable(
+                (*grid.dims, *more), values.reshape((*grid.shape, *values.shape[1:])), ATTRIBUTES.get(name)
+            )
+            for name, (more, values) in self.variables(run, observed).items()
+        }
+        return xr.Dataset(unfolded, coords=self.coords)
 
 
 class InMemory:
@@ -80,12 +101,4 @@ class InMemory:
 
     def dataset(self) -> xr.Dataset:
         """The result."""
-        grid = self.frame.grid
-        unfolded = {
-            name: ((*grid.dims, *more), values.reshape((*grid.shape, *values.shape[1:])))
-            for name, (more, values) in self.frame.variables(self.run, self.observed).items()
-        }
-        result = self.frame.coords.assign(unfolded)
-        result["status"].attrs.update(STATUS_ATTRIBUTES)
-        result["steps"].attrs["long_name"] = "accepted steps"
-        return result
+        return self.frame.dataset(self.run, self.observed)

@@ -24,10 +24,17 @@ class CompiledFlow:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
-        self.rhs = compile_expressions(list(flow.rhs), self.arguments)
-        self.observables = {
-            name: compile_expressions([release(item)], self.arguments) for name, item in flow.observables.items()
-        }
+
+    @cached_property
+    def rhs(self) -> Callable[..., list[Any]]:
+        """Entries of the right-hand side."""
+        return compile_expressions(list(self.flow.rhs), self.arguments)
+
+    @cached_property
+    def observables(self) -> dict[str, Callable[..., list[Any]]]:
+        """``{name: function}``; the value is the only entry of its list."""
+        told = self.flow.observables.items()
+        return {name: compile_expressions([release(item)], self.arguments) for name, item in told}
 
     @cached_property
     def jacobian(self) -> Callable[..., list[Any]]:

@@ -273,6 +273,10 @@ class Flow:
 
     def about(self) -> dict[str, Any]:
         """Plain description for a Dataset's provenance: equations as text, branch, source, roles."""
+        return dict(self._about)
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
         told = {
             "name": self.name,
             "branch": self.branch,

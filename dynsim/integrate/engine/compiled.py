@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakKeyDictionary
 
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine.lowering import unsupported
@@ -17,12 +18,16 @@ PIECE = 4096  # members per task: enough that lanes which run empty at its end d
 MOST_STATES = 40
 
 
+_obstacles: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
+
+
 def obstacle(flow: Flow) -> str:
     """Why a flow cannot be compiled, or the empty text."""
-    if len(flow.states) > MOST_STATES:
-        return f"{len(flow.states)} states are more than {MOST_STATES}"
-    name = unsupported(list(flow.rhs))
-    return f"no machine code for '{name}'" if name else ""
+    if flow not in _obstacles:
+        name = unsupported(list(flow.rhs))
+        large = f"{len(flow.states)} states are more than {MOST_STATES}" if len(flow.states) > MOST_STATES else ""
+        _obstacles[flow] = large or (f"no machine code for '{name}'" if name else "")
+    return _obstacles[flow]
 
 
 def by_compiled(batch: Batch, run: Run) -> int:

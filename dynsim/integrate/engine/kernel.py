@@ -39,6 +39,7 @@ SIGNATURE = (
     ("steps", POINTER),  # int32
 )
 _IDLE = -1
+_T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, slopes
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
 
 
@@ -92,14 +93,15 @@ class _Kernel:
     def _emit(self, n_parameters: int) -> None:
         v, b = self.v, self.builder
         self.member, self.recorded = Slots(v, kind=v.integer), Slots(v, kind=v.integer)
-        self.t, self.h, self.most, self.accepted, self.code = (Slots(v) for _ in range(5))
+        self.state, self.values = Slots(v, _Y + 2 * self.size), Slots(v, n_parameters)
+        self.prepared, self.prepared_values = Slots(v, self.state.count), Slots(v, n_parameters)
+        self.code, self.unfit = Slots(v), Slots(v)
         self.due = Slots(v)  # the next time to record
         self.scratch = Slots(v, self.size * dop853.DENSE_TERMS + 3 if self.dense else 0)
-        self.y, self.slope, self.values = Slots(v, self.size), Slots(v, self.size), Slots(v, n_parameters)
         self.queue = b.alloca(I64)
         b.store(I64(0), self.queue)
         self.member.store(v.integers(_IDLE))
-        for slots in (self.t, self.h, self.most, self.accepted, self.code, self.due, self.y, self.slope, self.values):
+        for slots in (self.state, self.values, self.code, self.due):
             slots.store_all([v.const(0.0)] * slots.count)
         self.rtol, self.atol = v.splat(self.given["rtol"]), v.splat(self.given["atol"])
         self.limit = v.splat(self.given["step_limit"])
@@ -109,114 +111,134 @@ class _Kernel:
         entry = b.block
         refill, step, leave = (b.append_basic_block(name) for name in ("refill", "step", "leave"))
         b.branch(refill)
+        b.position_at_end(step)
+        self.carried = [b.phi(v.real) for _ in range(self.state.count)]  # in registers while no lane is refilled
         b.position_at_end(refill)
         vacant = b.phi(I64, "vacant")
         vacant.add_incoming(I64(2**v.width - 1), entry)
-        self._refill(vacant, refill, step, leave)
+        self._refill(vacant, step, leave)
         b.position_at_end(step)
-        self._step(vacant, refill, step)
+        self._step(vacant, refill)
         b.position_at_end(leave)
         b.ret_void()
 
-    def _rhs(self) -> dop853.RightHandSide:
-        values = self.values.load_all()
+    def _rhs(self, parameters: Slots) -> dop853.RightHandSide:
+        values = parameters.load_all()
         return lambda y: self.recipe.emit(self.v, [*y, *values])
 
     # Refilling lanes
 
-    def _refill(self, vacant: Any, refill: Any, step: Any, leave: Any) -> None:
-        """Store what the vacant lanes hold, fetch their next members, and start those."""
+    def _refill(self, vacant: Any, step: Any, leave: Any) -> None:
+        """Store what the vacant lanes hold and give them the next members."""
         v, b = self.v, self.builder
         with v.each_lane(vacant) as lane:
             member = self.member.get(lane)
             with b.if_then(b.icmp_signed(">=", member, I64(0))):
                 self._store(lane, member)
             self._fetch(lane)
+        enter = b.append_basic_block("enter")
         occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
-        fresh = v.both(occupied, self._mask_of(vacant))
-        start = b.append_basic_block("start")
-        b.cbranch(b.icmp_unsigned("==", v.chosen(occupied), I64(0)), leave, start)
-
-        b.position_at_end(start)
-        f, y = self._rhs(), self.y.load_all()
-        slope = f(y)
-        sane = v.finite([*y, *slope])
-        size = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
-        zero = v.const(0.0)
-        for slots, value in (
-            (self.h, size),
-            (self.t, zero),
-            (self.accepted, zero),
-            (self.most, v.const(dop853.GROW)),
-        ):
-            slots.store(v.select(fresh, value, slots.load()))
-        self.slope.store_all(
-            [v.select(fresh, new, old) for new, old in zip(slope, self.slope.load_all(), strict=True)]
-        )
-        self.code.store(v.const(INVALID_START))
-        refused = v.chosen(v.without(fresh, sane))
-        vacant.add_incoming(refused, b.block)
-        b.cbranch(b.icmp_unsigned("!=", refused, I64(0)), refill, step)
-
-    def _mask_of(self, chosen: Any) -> Any:
-        return self.builder.bitcast(self.builder.trunc(chosen, ir.IntType(self.v.width)), self.v.mask)
+        b.cbranch(b.icmp_unsigned("==", v.chosen(occupied), I64(0)), leave, enter)
+        b.position_at_end(enter)
+        for carried, value in zip(self.carried, self.state.load_all(), strict=True):
+            carried.add_incoming(value, enter)
+        b.branch(step)
 
     def _fetch(self, lane: Any) -> None:
-        b = self.builder
+        """Move the next prepared member into a lane, past those that cannot start; or leave the lane idle."""
+        v, b = self.v, self.builder
+        look, none, some, take, after = (
+            b.append_basic_block(name) for name in ("look", "none", "some", "take", "fetched")
+        )
+        b.branch(look)
+        b.position_at_end(look)
         member = b.load(self.queue, typ=I64)
-        with b.if_else(b.icmp_signed("<", member, self.given["count"])) as (some, none):
-            with some:
-                b.store(b.add(member, I64(1)), self.queue)
-                self.member.put(lane, member)
-                for state in range(self.size):
-                    index = b.add(b.mul(I64(state), self.given["y0_stride"]), member)
-                    self.y.put(lane, self._read("y0", index), state)
-                for i in range(self.values.count):
-                    stride = self._read("parameter_strides", I64(i), I64)
-                    base = self._read("parameters", I64(i), POINTER)
-                    value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=DOUBLE), typ=DOUBLE)
-                    self.values.put(lane, value, i)
-                if self.dense:
-                    self._record_start(lane, member)
-            with none:
-                self.member.put(lane, I64(_IDLE))
-                self.h.put(lane, DOUBLE(0.0))
+        b.store(b.add(member, I64(1)), self.queue)
+        b.cbranch(b.icmp_signed("<", member, self.given["count"]), some, none)
+
+        b.position_at_end(some)
+        place = b.and_(member, I64(v.width - 1))
+        with b.if_then(b.icmp_unsigned("==", place, I64(0))):
+            self._prepare(member)
+        bad = b.fcmp_ordered("!=", self.unfit.get(place), DOUBLE(0.0))
+        b.store(I8(INVALID_START), self._at("status", member, I8))
+        b.cbranch(bad, look, take)
+
+        b.position_at_end(take)
+        self.member.put(lane, member)
+        for source, target in ((self.prepared, self.state), (self.prepared_values, self.values)):
+            for i in range(source.count):
+                target.put(lane, source.get(place, i), i)
+        if self.dense:
+            self._record_start(lane, member)
+        b.branch(after)
+
+        b.position_at_end(none)
+        self.member.put(lane, I64(_IDLE))
+        self.state.put(lane, DOUBLE(0.0), _H)
+        b.branch(after)
+        b.position_at_end(after)
+
+    def _prepare(self, first: Any) -> None:
+        """Starts, slopes and first steps of the next `width` members, all at once."""
+        v, b = self.v, self.builder
+        last = b.sub(self.given["count"], I64(1))
+        with v.each_lane(I64(2**v.width - 1)) as lane:
+            member = b.add(first, lane)
+            member = b.select(b.icmp_signed("<", member, last), member, last)  # past the end: the last one again
+            for state in range(self.size):
+                index = b.add(b.mul(I64(state), self.given["y0_stride"]), member)
+                self.prepared.put(lane, self._read("y0", index), _Y + state)
+            for i in range(self.values.count):
+                stride = self._read("parameter_strides", I64(i), I64)
+                base = self._read("parameters", I64(i), POINTER)
+                value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=DOUBLE), typ=DOUBLE)
+                self.prepared_values.put(lane, value, i)
+        y = [self.prepared.load(_Y + state) for state in range(self.size)]
+        f = self._rhs(self.prepared_values)
+        slope = f(y)
+        h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
+        self.prepared.store_all([v.const(0.0), h, v.const(dop853.GROW), v.const(0.0), *y, *slope])
+        self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
 
     def _store(self, lane: Any, member: Any) -> None:
         b = self.builder
         code = b.fptosi(self.code.get(lane), I8)
         b.store(code, self._at("status", member, I8))
-        b.store(b.fptosi(self.accepted.get(lane), I32), self._at("steps", member, I32))
+        b.store(b.fptosi(self.state.get(lane, _ACCEPTED), I32), self._at("steps", member, I32))
         if not self.dense:
             with b.if_then(b.icmp_signed("<=", code, I8(AT_REST))):
                 for state in range(self.size):
-                    b.store(self.y.get(lane, state), self._at("out", self._row(state, member)))
+                    b.store(self.state.get(lane, _Y + state), self._at("out", self._row(state, member)))
 
     # Stepping
 
-    def _step(self, vacant: Any, refill: Any, step: Any) -> None:
+    def _step(self, vacant: Any, refill: Any) -> None:
         """One attempt in all lanes; on to the refill if some lane is done."""
         v, b = self.v, self.builder
-        f, t, y = self._rhs(), self.t.load(), self.y.load_all()
+        step = b.block
+        f = self._rhs(self.values)
+        t, h, most, accepted, *y_and_slope = self.carried
+        y, slope = y_and_slope[: self.size], y_and_slope[self.size :]
         left = v.sub(self.t_end, t)
-        final = v.at_most(left, self.h.load())
-        h = v.select(final, left, self.h.load())
-        attempt = dop853.try_step(v, f, h, y, self.slope.load_all(), self.rtol, self.atol)
+        final = v.at_most(left, h)
+        h = v.select(final, left, h)
+        attempt = dop853.try_step(v, f, h, y, slope, self.rtol, self.atol)
         slope_new = attempt.slopes[-1]
         good = v.both(v.at_most(attempt.error, v.const(1.0)), v.finite([*attempt.y_new, *slope_new]))
         t_new = v.select(final, self.t_end, v.add(t, h))
-        h_new = dop853.next_size(v, h, attempt.error, self.most.load())
-        accepted = v.add(self.accepted.load(), v.select(good, v.const(1.0), v.const(0.0)))
-
         occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
+        error = attempt.error
         if self.dense:
-            self._record(v.both(occupied, v.both(good, v.at_most(self.due.load(), t_new))), f, attempt, t, t_new)
-        self.t.store(v.select(good, t_new, t))
-        self.y.store_all([v.select(good, a, c) for a, c in zip(attempt.y_new, y, strict=True)])
-        self.slope.store_all([v.select(good, a, c) for a, c in zip(slope_new, attempt.slopes[0], strict=True)])
-        self.h.store(h_new)
-        self.most.store(v.select(good, v.const(dop853.GROW), v.const(1.0)))
-        self.accepted.store(accepted)
+            good, error = self._record(occupied, good, f, attempt, t, t_new)
+        h_new = dop853.next_size(v, h, error, most)
+        accepted = v.add(accepted, v.select(good, v.const(1.0), v.const(0.0)))
+        most = v.select(good, v.const(dop853.GROW), v.const(1.0))
+        advanced = zip((t_new, *attempt.y_new, *slope_new), (t, *y, *slope), strict=True)
+        t_next, *moved = [v.select(good, new, old) for new, old in advanced]
+        following = [t_next, h_new, most, accepted, *moved]
+        for carried, value in zip(self.carried, following, strict=True):
+            carried.add_incoming(value, b.block)
 
         finished = v.both(good, final)
         floor = v.maximum(v.scale(t, _ROUNDOFF), v.const(dop853.SMALLEST))
@@ -227,6 +249,7 @@ class _Kernel:
         b.cbranch(b.icmp_unsigned("!=", done, I64(0)), finish, step)
 
         b.position_at_end(finish)
+        self.state.store_all(following)
         code = v.select(stuck, v.const(BLOW_UP), v.const(STEP_LIMIT))
         at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(AT_REST), v.const(OK))
         self.code.store(v.select(finished, at_rest, code))
@@ -249,20 +272,37 @@ class _Kernel:
         at_zero = b.fcmp_ordered("==", self._read("times", I64(0)), DOUBLE(0.0))
         with b.if_then(at_zero):
             for state in range(self.size):
-                b.store(self.y.get(lane, state), self._at("out", self._row(state, member)))
+                b.store(self.state.get(lane, _Y + state), self._at("out", self._row(state, member)))
         first = b.zext(at_zero, I64)
         self.recorded.put(lane, first)
         self.due.put(lane, self._read("times", first))
 
-    def _record(self, due: Any, f: dop853.RightHandSide, attempt: dop853.Step, t: Any, t_new: Any) -> None:
-        """Interpolate at the times between t and t_new, in the lanes in which some are due."""
+    def _record(
+        self, occupied: Any, good: Any, f: dop853.RightHandSide, attempt: dop853.Step, t: Any, t_new: Any
+    ) -> tuple[Any, Any]:
+        """Interpolate at the times between t and t_new, in the lanes in which some are due.
+
+        A step whose interpolant is not good enough there is no good step. Returns which are, and their error.
+        """
         v, b = self.v, self.builder
-        chosen = v.chosen(due)
-        with b.if_then(b.icmp_unsigned("!=", chosen, I64(0))):
-            coefficients = [c for state in dop853.dense_output(v, f, attempt) for c in state]
-            self.scratch.store_all([*coefficients, t, attempt.h, t_new])
-            with v.each_lane(chosen) as lane:
+        due = v.both(occupied, v.both(good, v.at_most(self.due.load(), t_new)))
+        before = b.block
+        with b.if_then(b.icmp_unsigned("!=", v.chosen(due), I64(0))):
+            terms = dop853.dense_output(v, f, attempt)
+            doubt = v.select(due, dop853.interpolation_error(v, attempt, terms, self.rtol, self.atol), v.const(0.0))
+            doubtful = v.less(v.const(1.0), doubt)
+            still_good, larger = v.without(good, doubtful), v.maximum(doubt, attempt.error)
+            self.scratch.store_all([*(c for state in terms for c in state), t, attempt.h, t_new])
+            with v.each_lane(v.chosen(v.without(due, doubtful))) as lane:
                 self._record_lane(lane)
+            inside = b.block
+        merged = []
+        for usual, changed in ((good, still_good), (attempt.error, larger)):
+            phi = b.phi(usual.type)
+            phi.add_incoming(usual, before)
+            phi.add_incoming(changed, inside)
+            merged.append(phi)
+        return merged[0], merged[1]
 
     def _record_lane(self, lane: Any) -> None:
         """Evaluate one lane's polynomial at the due times, `width` of them at once."""
