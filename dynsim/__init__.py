@@ -52,6 +52,8 @@ _HOME = {
     "conservation": "dynsim.analysis.conservation",
     "Equilibrium": "dynsim.analysis.equilibrium",
     "equilibria": "dynsim.analysis.equilibria",
+    "separatrices": "dynsim.analysis.separatrices",
+    "basins": "dynsim.analysis.basins",
     "explore": "dynsim.explorer.opening",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",

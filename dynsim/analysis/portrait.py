@@ -1,4 +1,4 @@
-"""The phase portrait of two states as one Dataset: field and equilibria."""
+"""The phase portrait of two states as one Dataset: field, equilibria and separatrices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import xarray as xr
 
 from dynsim.analysis.boxes import box_of
 from dynsim.analysis.equilibria import equilibria
+from dynsim.analysis.separatrices import separatrices
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
@@ -51,7 +52,8 @@ def portrait(
         `velocity_x`, `velocity_y` over ``(x, y)``: their zeros are the nullclines. For a flow with two
         states also the equilibria, `point_x`, `point_y`, `point_kind` over `point`; the lines of equilibria,
         `line_x`, `line_y`, `line_growth` (transverse eigenvalue, negative where the line attracts) over
-        ``(line, along)``.
+        ``(line, along)``; and the separatrices, `separatrix_x`, `separatrix_y` over ``(separatrix, arc)`` with
+        their `separatrix_manifold`, as in `separatrices`.
         Attributes `x_name` and `y_name` name the states; `complete` is 1 if the equilibria are proven to be all.
 
     Raises
@@ -89,7 +91,11 @@ def portrait(
     if len(flow.states) == 2:
         found = equilibria(flow, parameters, box=box.sides)
         complete = int(found.complete)
-        data = data.assign({**_points(found, x_name, y_name), **_lines(found, box.sides, x_name, y_name)})
+        parts = (_points(found, x_name, y_name), _lines(found, box.sides, x_name, y_name))
+        borders = separatrices(flow, parameters, box=box.sides).rename(
+            {x_name: "separatrix_x", y_name: "separatrix_y", "manifold": "separatrix_manifold", "along": "arc"}
+        )
+        data = data.assign({**parts[0], **parts[1], **borders.drop_vars("origin_kind").data_vars})
     values = field.about["parameters"]
     about = {key: value for key, value in field.about.items() if key != "parameters"}
     return stamp(data, flow=about, parameters=values, x_name=x_name, y_name=y_name, complete=complete)

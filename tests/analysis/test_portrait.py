@@ -43,3 +43,10 @@ def test_a_plane_through_more_states():
 def test_bad_input_is_named(call, words):
     with pytest.raises(DynsimError, match=words):
         call()
+
+
+def test_the_boundary_of_collapse_is_among_the_separatrices():
+    data = portrait(system("toy", branch="full"), resolution=5)
+    stable = data.isel(separatrix=np.flatnonzero(data.separatrix_manifold == "stable"))
+    assert stable.sizes["separatrix"] == 4
+    np.testing.assert_allclose((1 - stable.separatrix_x) ** 2, stable.separatrix_y**2, atol=1e-9)
