@@ -48,7 +48,7 @@ def _axis(dataset: Any) -> str:
 
 
 def write_dataset(dataset: Any, path: str) -> Path:
-    """Write ``.nc`` (everything) or ``.csv`` (what depends on one axis alone); the file appears whole or not at all."""
+    """Write ``.nc`` (everything) or ``.csv`` (what has one axis); the file appears whole or not at all."""
     from dynsim.experiments.parts.stored import save_dataset
 
     target = Path(path)
