@@ -193,7 +193,8 @@ def _eigenvalues(field: Field, y: np.ndarray) -> dict[str, Any]:
 def _loss_shares(
     flow: Flow, field: Field, y: np.ndarray, velocity: np.ndarray, parameters: dict[str, float]
 ) -> dict[str, Any]:
-    loss = release(flow.loss)
+    held = {symbol: flow.held[symbol.name] for symbol in flow.loss.free_symbols if symbol.name in flow.held}
+    loss = release(flow.loss).xreplace(held)
     arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
     slopes = compile_expressions([loss.diff(flow.symbols[name]) for name in flow.states], arguments)
     values = slopes(*y, *(field.about["parameters"][name] for name in flow.parameters))
