@@ -44,7 +44,6 @@ class Augmenter:
         self.noise = sum(noise**2 for noise in noises) ** 0.5
         self._uniforms = sum(module.UNIFORMS for module in modules.values())
         self._basis = _grid_basis(*shape[1:])
-        self._buffers: dict[str, tuple[Tensor, Sequence[Tensor]]] = {}
         if shape[1] == 1 and not self.only_noise:
             raise bad("augmentation", self.strengths, "only 'noise' for vectors", "they have no geometry")
 
@@ -67,25 +66,20 @@ class Augmenter:
                 x = module.change(x, [uniforms.pop() for _ in range(module.UNIFORMS)], strength)
         if self.noise:
             normals = self._draw("normal", images, generators, (views, *images.shape[1:]))
-            x = torch.add(x, normals, alpha=self.noise)
+            x = torch.add(x, normals, alpha=self.noise, out=normals)
         return x
 
     def _draw(
         self, kind: str, images: Tensor, generators: Sequence[torch.Generator], shape: tuple[int, ...]
     ) -> Tensor:
-        """Random numbers from each seed's generator, written into a buffer that the next call reuses."""
-        whole = (len(generators), *shape)
-        buffer, rows = self._buffers.get(kind, (None, ()))
-        if buffer is None or buffer.shape != whole or buffer.dtype != images.dtype or buffer.device != images.device:
-            buffer = torch.empty(whole, dtype=images.dtype, device=images.device)
-            rows = buffer.unbind()
-            self._buffers[kind] = buffer, rows
-        for row, generator in zip(rows, generators, strict=True):
+        """Random numbers (seeds, *shape), each seed's from its own generator."""
+        drawn = images.new_empty((len(generators), *shape))
+        for row, generator in zip(drawn.unbind(), generators, strict=True):
             if kind == "uniform":
                 row.uniform_(-1, 1, generator=generator)
             else:
                 row.normal_(generator=generator)
-        return buffer
+        return drawn
 
     def _moved(self, x: Tensor, uniforms: list[Tensor]) -> Tensor:
         """Geometry: all moves together are one similarity of the plane, hence one interpolation."""

@@ -64,7 +64,9 @@ class Experiment:
     dtype : str
         ``float32`` or ``float64``.
     measures, measure_every : tuple of str, int
-        What is recorded, and every how many steps.
+        What is recorded, and every how many steps: ``absolute_speed_ratio``, ``alignment``, ``asymmetry``,
+        ``balance``, ``commutator``, ``half_life``, ``knn``, ``loss_share``, ``norm_ratio``, ``participation``,
+        ``predictor_gap``, ``probe``, ``rankme``, ``relative_speed_ratio``, ``spread``, ``velocities``.
     dim, depth, width, bias
         Of the encoder: features, layers, hidden units or channels, biases; None for the family's usual.
     init_scale : float

@@ -238,6 +238,15 @@ def test_times_are_for_good():
     assert float(measures.done_after(time, path)) == pytest.approx(3 + 0.1 / 0.4)
 
 
+def test_eigenvalue_gap():
+    q = normal(3, 3)
+    jacobian = q @ torch.diag(torch.tensor([-1.0, -5.0, -20.0], dtype=torch.float64)) @ torch.linalg.inv(q)
+    assert float(measures.eigenvalue_gap(jacobian)) == pytest.approx(20)
+    assert float(measures.eigenvalue_gap(torch.tensor([[0.0, -2.0], [2.0, 0.0]]))) == pytest.approx(1)
+    line = measures.eigenvalue_gap(torch.diag(torch.tensor([0.0, -1.0])))
+    assert line.isnan().all()
+
+
 Z, Y = torch.ones(6, 3), torch.arange(6)
 BAD = [
     (lambda: measures.spread(torch.ones(5)), "samples, dimensions"),
@@ -250,6 +259,7 @@ BAD = [
     (lambda: measures.knn(Z, Y, Z, Y, metric="l1"), "'cosine' or 'euclidean'"),
     (lambda: measures.probe(Z, Y, Z, Y, ridge=0), "positive"),
     (lambda: measures.alignment(torch.ones(3, 2), torch.ones(3, 3)), "moment.*square"),
+    (lambda: measures.eigenvalue_gap(torch.ones(3, 2)), "jacobian.*square"),
     (lambda: measures.commutator(torch.eye(3), torch.eye(2)), "the size of the moment, 3"),
     (lambda: measures.balance(torch.ones(3, 5), torch.ones(3, 2)), "3 columns, one per row of W"),
     (lambda: measures.balance(torch.ones(3, 5), torch.eye(3), alpha=0), "alpha"),

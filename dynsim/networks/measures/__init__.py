@@ -23,6 +23,7 @@ from dynsim.networks.measures.linear_probe import probe
 from dynsim.networks.measures.neighbours import knn
 from dynsim.networks.measures.optimality import optimal_predictor, predictor_gap
 from dynsim.networks.measures.rank import participation, rankme
+from dynsim.networks.measures.spectrum import eigenvalue_gap
 from dynsim.networks.measures.speeds import absolute_speed, loss_share, relative_speed, speed_ratio
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "balance_matrix",
     "commutator",
     "done_after",
+    "eigenvalue_gap",
     "knn",
     "loss_share",
     "norm_ratio",

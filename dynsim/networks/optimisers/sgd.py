@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
+
 from dynsim.networks.block import Block
 
 if TYPE_CHECKING:
@@ -20,6 +22,6 @@ def step(blocks: Sequence[Block], lr: float, experiment: Experiment) -> None:
             if kept is None:
                 block.state["momentum"] = kept = direction.clone()
             else:
-                kept.mul_(experiment.momentum).add_(direction)
+                torch.add(direction, kept, alpha=experiment.momentum, out=kept)
             direction = kept
         block.weights.add_(direction, alpha=-lr * block.rate)
