@@ -52,6 +52,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         "Scalar system with teacher ξ, equal decay of predictor and encoder. A growing encoder leaves its teacher "
-        "behind (τ < 1), which holds growth back: an automatic curriculum with the same end. A teacher started at zero "
-        "is behind from the beginning, and a slow one is too late: the encoder has decayed",
+        "behind (τ < 1), which holds growth back: an automatic curriculum with the same end. A teacher started at "
+        "zero is behind from the beginning, and a slow one is too late: the encoder has decayed",
     )
