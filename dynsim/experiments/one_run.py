@@ -12,8 +12,7 @@ from dynsim.analysis.portrait import portrait
 from dynsim.analysis.timescales import timescales
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance
-from dynsim.symbolic.stop_gradient import release
-from dynsim.systems.parts.named_or_typed import named_or_typed
+from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
 
 COST = 0.5
 
@@ -32,9 +31,7 @@ def run(
     plane: tuple[str, str] | None = None,
 ) -> xr.Dataset:
     """Integrate one run; ``limit_<state>`` says where it ends; the portrait's variables are those of `portrait`."""
-    flow = named_or_typed(system, states, branch=branch, variant=variant)
-    if flow.loss is not None and "loss" not in {*flow.observables, *flow.states, *flow.parameters}:
-        flow = flow.describe(observables={**flow.observables, "loss": release(flow.loss)})
+    flow = with_loss(named_or_typed(system, states, branch=branch, variant=variant))
     start = {**{name: flow.defaults.get(name, 0.5) for name in flow.states}, **(initial or {})}
     data = solve(flow, start, t_end, parameters=parameters)
     speeds = timescales(flow, data)

@@ -10,9 +10,9 @@ from dynsim.errors import bad, unknown
 from dynsim.explorer.setting import Setting
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import BRANCHES
-from dynsim.symbolic.stop_gradient import has_stop_gradient, release
+from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.systems.catalogue import entry_of, list_systems
-from dynsim.systems.parts.named_or_typed import named_or_typed
+from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
 
 __all__ = ["Subject", "filled", "names_of_systems", "subject"]
 
@@ -85,11 +85,9 @@ def subject(setting: Setting) -> Subject:
 
 @lru_cache(maxsize=32)
 def _subject(source: str, states: tuple[str, ...] | None, branch: str, variant: str | None) -> Subject:
-    flow = named_or_typed(source, states, branch=branch, variant=variant)
+    flow = with_loss(named_or_typed(source, states, branch=branch, variant=variant))
     named = flow.name != ""
     names = (*flow.states, *flow.parameters)
-    if flow.loss is not None and "loss" not in {*flow.observables, *names}:
-        flow = replace(flow, observables={**flow.observables, "loss": release(flow.loss)})
     usual = {name: _STATE_RANGE if name in flow.states else _PARAMETER_RANGE for name in names}
     ranges = {**usual, **{name: _KNOWN_RANGES[name] for name in names if name in _KNOWN_RANGES}, **flow.ranges}
     defaults = {**{name: 0.5 if name in flow.states else 1.0 for name in names}, **_KNOWN_DEFAULTS, **flow.defaults}

@@ -8,9 +8,10 @@ from dynsim.errors import bad
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.parser import parse
+from dynsim.symbolic.stop_gradient import release
 from dynsim.systems.catalogue import list_systems, system
 
-__all__ = ["named_or_typed"]
+__all__ = ["named_or_typed", "with_loss"]
 
 _USUAL = ("phi", "theta", "xi")
 
@@ -56,3 +57,18 @@ def named_or_typed(
         raise bad("states", None, "the names of what moves", advice)
     track = {"xi": ("theta", "beta")} if not states and {"xi", "theta"} <= set(names) else None
     return gradient_flow(loss, chosen, branch=branch, track=track)
+
+
+def with_loss(flow: Flow) -> Flow:
+    """Return the flow with the observable `loss` wherever it has a loss and nothing else has that name.
+
+    Examples
+    --------
+    >>> from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
+    >>> with_loss(named_or_typed("(phi*theta - sg(theta))^2/2")).observables
+    {'loss': (phi*theta - theta)**2/2}
+    """
+    if flow.loss is None or "loss" in {*flow.observables, *flow.states, *flow.parameters}:
+        return flow
+    held = {symbol: flow.held[symbol.name] for symbol in flow.loss.free_symbols if symbol.name in flow.held}
+    return flow.describe(observables={**flow.observables, "loss": release(flow.loss).xreplace(held)})

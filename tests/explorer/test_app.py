@@ -1,0 +1,126 @@
+"""The widget without a browser: controls change the setting, wrong input is said and changes nothing."""
+
+import pytest
+
+pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
+
+import dynsim
+from dynsim.explorer.live_view import LiveView
+
+
+@pytest.fixture
+def view():
+    return dynsim.explore("toy")
+
+
+def test_a_slider_moves_the_picture(view):
+    view.controls.sliders["theta"].value = 0.4
+    assert view.setting.initial["theta"] == 0.4
+    assert view.picture.states["theta"][0] == 0.4
+    assert view.picture.verdict.limit == dynsim.outcome(dynsim.system("toy"), {"phi": 0.6, "theta": 0.4}).limit
+    assert view.view.frame["sentence"] == view.picture.verdict.sentence
+
+
+def test_the_branch_switch_changes_the_equations(view):
+    before = view.equations.value
+    view.controls.branch.value = "full"
+    assert view.picture.verdict.collapsed is True
+    assert view.equations.value != before
+
+
+def test_what_keeps_its_name_keeps_its_value(view):
+    view.controls.sliders["theta"].value = 0.33
+    view.controls.system.value = "scalar"
+    assert view.setting.initial["theta"] == 0.33
+    assert set(view.controls.sliders) == {"phi", "theta", "alpha", "sigma2", "eta_p", "eta_s"}
+    view.controls.system.value = "byol"
+    assert {"xi", "beta"} <= set(view.controls.sliders)
+    assert view.setting.branch == "stop"
+
+
+def test_dragging_sets_the_sliders(view):
+    view.view.dragged = [0.2, -0.7]
+    assert (view.controls.sliders["phi"].value, view.controls.sliders["theta"].value) == (0.2, -0.7)
+    assert view.picture.states["theta"][0] == -0.7
+
+
+def test_orbits_are_added_and_cleared(view):
+    view._asked(view.view, {"type": "add", "at": [0.2, 0.9]}, [])
+    assert view.setting.more == ((0.2, 0.9),)
+    assert len(view.picture.orbits) == 2
+    view._asked(view.view, {"type": "clear"}, [])
+    assert len(view.picture.orbits) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(phi*theta - sg(theta)",
+        "phi**",
+        "__import__('os').system('touch /tmp/hacked')",
+        "open('x')",
+        "a*b",
+        "phi*" * 6000,
+        "sqrt(-1)*phi*theta",
+    ],
+)
+def test_a_wrong_loss_is_said_and_the_last_good_picture_stays(view, text):
+    setting, frame = view.setting, view.view.frame["serial"]
+    view.controls.loss.value = text
+    assert 'role="alert"' in view.controls.error.value
+    assert view.setting == setting
+    assert view.view.frame["serial"] == frame
+    view.controls.loss.value = "(phi*theta - sg(theta))^2/2 + phi^2"
+    assert view.controls.error.value == ""
+    assert view.setting.source.endswith("phi^2")
+
+
+def test_a_refused_drag_leaves_no_trace(view):
+    setting = view.setting
+    view.change(dragged={"phi": float("nan")})
+    assert view.setting == setting
+    assert view.controls.error.value
+
+
+def test_typed_loss_from_a_system(view):
+    view.controls.system.value = "(typed loss)"
+    assert view.setting.states == ("phi", "theta")
+    assert "sg(theta)" in view.setting.source
+    assert view.picture.verdict.sentence
+
+
+def test_restore_gives_the_same_picture():
+    view = dynsim.explore("scalar", branch="full", initial={"theta": 0.123456}, parameters={"sigma2": 0.2}, time="log")
+    again = dynsim.explore(restore=view.text)
+    assert again.setting == view.setting
+    assert again.view.frame["sentence"] == view.view.frame["sentence"]
+    assert again.controls.sliders["theta"].value == 0.123456
+
+
+def test_every_system_opens():
+    for row in dynsim.list_systems():
+        opened = dynsim.explore(row["name"])
+        assert opened.view.frame["sentence"], row["name"]
+        assert opened.view.scene["settled"]
+
+
+def test_wrong_arguments_are_errors_at_the_door():
+    for wrong in (
+        {"branch": "half"},
+        {"initial": {"psi": 1}},
+        {"t_end": 0},
+        {"restore": "what"},
+        {"plane": ("phi", "x")},
+    ):
+        with pytest.raises(dynsim.DynsimError):
+            dynsim.explore("toy", **wrong)
+    with pytest.raises(dynsim.DynsimError, match="system_or_loss"):
+        dynsim.explore(3)
+    with pytest.raises(dynsim.DynsimError, match="did you mean 'toy'"):
+        dynsim.explore("toi")
+
+
+def test_nothing_in_the_browser_part_asks_the_network():
+    everything = (LiveView._esm + LiveView._css).replace("http://www.w3.org/2000/svg", "")
+    for word in ("http:", "https:", "import(", "fetch(", "XMLHttpRequest", "eval(", "@import", "innerHTML"):
+        assert word not in everything, word
