@@ -21,6 +21,7 @@ from dynsim.networks.views import Source
 
 __all__ = ["flow", "initial_state"]
 
+_LARGEST_BATCH = 10_000_000  # pixels, of all members that are evaluated at once
 _LARGEST_JACOBIAN = 1000  # parameters: it takes one backward pass for each
 
 
@@ -145,10 +146,12 @@ class _NetworkFlow:
         )
 
     def _apply(self, function: Callable[[Tensor], Tensor], y: Any) -> np.ndarray:
-        """Apply a function of rows (members, size) to an array (size, …)."""
+        """Apply a function of rows (members, size) to an array (size, …), few members at a time to save memory."""
         y = np.asarray(y, dtype=np.float64)
         rows = torch.tensor(y.reshape(len(y), -1).T, device=self.device)
-        result = np.moveaxis(function(rows).detach().cpu().numpy(), 0, -1)
+        at_once = max(1, _LARGEST_BATCH // self.batch.views.numel())
+        values = torch.cat([function(part).detach().cpu() for part in rows.split(at_once)])
+        result = np.moveaxis(values.numpy(), 0, -1)
         return result.reshape((*result.shape[:-1], *y.shape[1:]))
 
     def _weights(self, rows: Tensor) -> Weights:

@@ -19,6 +19,7 @@ from dynsim.networks.run import Run
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.snapshot import Evaluation
 from dynsim.networks.trained import Trained
+from dynsim.records import stamp
 
 __all__ = ["device_of", "fit", "train"]
 
@@ -123,7 +124,8 @@ def fit(
             run.restore(kept["run"])
             recorder.restore(kept["recorder"])
         _go_on(run, recorder, path, progress)
-    return Trained(recorder.dataset(), images, recorder.snapshot(run.step, run.weights), run.source)
+    dataset = stamp(recorder.dataset(), "torch", data=f"{images.name}, sha256 {images.digest}", device=place.type)
+    return Trained(dataset, images, recorder.snapshot(run.step, run.weights), run.source)
 
 
 def device_of(device: str | torch.device) -> torch.device:

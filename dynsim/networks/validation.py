@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AUGMENTATION_LIMITS", "RULES", "check_together"]
 
+# Objectives without a stop-gradient; to ask the files themselves would import torch.
+ONE_BRANCH = {"nt-xent", "barlow", "supervised"}
+
 Rule = Callable[[str, Any], Any]
 
 # Largest strength at which an augmentation still is what its name says; None: any.
@@ -196,7 +199,7 @@ def check_together(experiment: Experiment) -> None:
     InvalidValue
         Naming the field to change and the one it clashes with.
     """
-    one_branch = experiment.objective in {"nt-xent", "barlow", "supervised"}
+    one_branch = experiment.objective in ONE_BRANCH
     if one_branch and experiment.branch == "target":
         raise bad(
             "branch",

@@ -215,6 +215,15 @@ def test_members_are_vectorised_over_any_trailing_axes(linear):
     assert np.shape(field.observables["loss"](y[:, 0, 0])) == ()
 
 
+def test_few_members_at_a_time_are_the_same(linear, monkeypatch):
+    field = flow(linear())
+    y = np.random.default_rng(0).normal(size=(field.size, 5))
+    whole = field.f(0.0, y), field.jacobian(0.0, y)
+    monkeypatch.setattr("dynsim.networks.network_flow._LARGEST_BATCH", 1)
+    np.testing.assert_allclose(field.f(0.0, y), whole[0], rtol=1e-12)
+    np.testing.assert_allclose(field.jacobian(0.0, y), whole[1], rtol=1e-9, atol=1e-12)
+
+
 def test_time_scales_take_it_like_any_flow(linear):
     e = linear(dim=2)
     field = flow(e)

@@ -42,6 +42,8 @@ def test_provenance_and_files(small, tmp_path):
     assert Experiment.from_dict(kept["experiment"]) == e
     assert kept["digest"] == e.digest
     assert "torch" in kept["versions"]
+    assert kept["data"].startswith("digits, sha256 ")
+    assert kept["device"] == "cpu"
     run.to_netcdf(tmp_path / "run.nc")
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "run.nc"), run)
     assert json.loads(run.attrs["parameters"])["alpha"] == 1.0

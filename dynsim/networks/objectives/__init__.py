@@ -4,5 +4,6 @@
 features of the two branches, (seeds, dim, views, batch); `predict(features, targets)` applies the predictor;
 ``SLOTS`` says what fills the views: ``pair``, two random ones; ``views``, the experiment's number of them;
 ``mean``, one and the mean view x̄; ``labels``, one, with its label. ``quadratic(experiment)``, if there, says
-whether a linear network's loss knows the data by second moments only.
+whether a linear network's loss knows the data by second moments only. An objective that never looks at `second` is
+also named in ``validation.ONE_BRANCH``.
 """
