@@ -54,6 +54,7 @@ _HOME = {
     "equilibria": "dynsim.analysis.equilibria",
     "separatrices": "dynsim.analysis.separatrices",
     "basins": "dynsim.analysis.basins",
+    "singular_limit": "dynsim.analysis.singular_limit",
     "explore": "dynsim.explorer.opening",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",

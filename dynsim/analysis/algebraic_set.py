@@ -21,7 +21,7 @@ from sympy.polys.rings import PolyElement, PolyRing
 
 from dynsim.analysis.deadline import CutOff, Deadline
 
-__all__ = ["Piece", "real_solutions"]
+__all__ = ["Piece", "graphs", "real_solutions"]
 
 Piece = dict[sympy.Symbol, sympy.Expr]
 
@@ -29,6 +29,8 @@ Piece = dict[sympy.Symbol, sympy.Expr]
 _SOLUTIONS = 32
 _COMBINATIONS = 20_000
 _DIGITS = 60
+# Where identities in the parameter of a curve are tried; as good as random.
+_PLACES = (sympy.Rational(7919, 6007), sympy.Rational(-104729, 99991))
 
 
 def real_solutions(
@@ -77,6 +79,33 @@ def real_solutions(
             pieces.append(piece)
     curves = [piece for piece in pieces if _parameter(piece) is not None]
     return curves + [piece for piece in pieces if piece not in curves and not any(_lies_on(piece, c) for c in curves)]
+
+
+def graphs(
+    equations: Sequence[sympy.Expr], unknowns: Sequence[sympy.Symbol], given: Sequence[sympy.Symbol], seconds: float
+) -> list[Piece]:
+    """Solve polynomial equations for some unknowns as functions of the others, where they are finitely many.
+
+    Raises
+    ------
+    CutOff
+        Out of time, infinitely many solutions, or one that no square root expresses.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> x, a, b = sympy.symbols("x a b")
+    >>> graphs([b * x * (x - a)], [x], [a, b], 10.0)
+    [{x: 0}, {x: a}]
+    """
+    order = Deadline(sympy.grevlex, seconds)
+    ring = PolyRing(unknowns, QQ.frac_field(*given) if given else QQ, order)
+    basis = groebner([ring.from_expr(sympy.expand(equation)) for equation in equations if equation != 0], ring)
+    if any(p.is_ground for p in basis):
+        return []
+    if _independent([p.LM for p in basis], ring.ngens):
+        raise CutOff("infinitely many solutions")
+    return [dict(zip(unknowns, values, strict=True)) for values in _points(basis, ring)]
 
 
 def _parameter(piece: Piece) -> sympy.Symbol | None:
@@ -256,9 +285,9 @@ def _square_roots(a: sympy.Expr, b: sympy.Expr, c: sympy.Expr) -> list[sympy.Exp
 def _is_root(equation: sympy.Expr, values: Piece) -> bool:
     """Whether an equation holds, to sixty digits, at random places if a curve parameter is left."""
     left = set().union(*(value.free_symbols for value in values.values()))
-    for number in (sympy.Rational(7919, 6007), sympy.Rational(-104729, 99991)) if left else (None,):
-        at = {symbol: value.subs(dict.fromkeys(left, number)) for symbol, value in values.items()}
-        at |= dict.fromkeys(left, number)
+    for number in _PLACES if left else _PLACES[:1]:
+        places = {symbol: number + index for index, symbol in enumerate(sorted(left, key=str))}
+        at = {symbol: value.subs(places) for symbol, value in values.items()} | places
         terms = [term.subs(at).evalf(_DIGITS) for term in sympy.Add.make_args(equation)]
         if abs(sum(terms)) > sum(abs(term) for term in terms) * sympy.Float(10) ** (-_DIGITS // 2):
             return False

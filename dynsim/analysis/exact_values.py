@@ -12,7 +12,7 @@ import sympy
 from dynsim.errors import InvalidType, bad
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["at_exact_values"]
+__all__ = ["at_exact_values", "rational"]
 
 
 def at_exact_values(flow: Flow, parameters: Mapping[Any, Any] | None) -> tuple[Flow, bool]:
@@ -42,7 +42,7 @@ def at_exact_values(flow: Flow, parameters: Mapping[Any, Any] | None) -> tuple[F
     values = flow.values(parameters)
     given = [values[name] for name in flow.parameters if parameters and name in {str(key) for key in parameters}]
     exact = all(_is_exact(value) for value in given)
-    fixed = flow.fix({name: _rational(name, value) for name, value in values.items()})
+    fixed = flow.fix({name: rational(f"parameter '{name}'", value) for name, value in values.items()})
     if fixed.rhs.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
         raise bad("parameters", values, "values at which the right-hand side is finite")
     return fixed, exact
@@ -54,8 +54,8 @@ def _is_exact(value: Any) -> bool:
     return isinstance(value, Integral | Fraction)
 
 
-def _rational(name: str, value: Any) -> sympy.Rational:
-    argument = f"parameter '{name}'"
+def rational(argument: str, value: Any) -> sympy.Rational:
+    """A number as a rational one, as `at_exact_values` reads it."""
     if isinstance(value, sympy.Basic) and value.is_number and value.is_real:
         return value if value.is_Rational else sympy.Rational(str(value.evalf(30)))
     if isinstance(value, Integral | Fraction) and not isinstance(value, bool):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import sympy
 
-__all__ = ["changes_along", "eigenvalues_along", "zeros_along"]
+__all__ = ["changes_along", "closed_eigenvalues", "eigenvalues_along", "zeros_along"]
 
 
 def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
@@ -24,14 +24,27 @@ def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
     >>> eigenvalues_along(sympy.Matrix([[0, 0], [0, phi * (1 - phi)]]))
     (-phi*(phi - 1), 0)
     """
+    return (*closed_eigenvalues(jacobian, zeros=1), sympy.S.Zero)
+
+
+def closed_eigenvalues(matrix: sympy.Matrix, zeros: int = 0) -> tuple[sympy.Expr, ...]:
+    """Eigenvalues of a symbolic matrix in closed form, except as many as are known to be zero.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> a = sympy.Symbol("a")
+    >>> closed_eigenvalues(sympy.Matrix([[a, 1], [0, -a]]))
+    (a, -a)
+    """
     x = sympy.Dummy("x")
-    coefficients = [sympy.radsimp(sympy.cancel(c)) for c in jacobian.charpoly(x).all_coeffs()]
+    coefficients = [sympy.radsimp(sympy.cancel(c)) for c in matrix.charpoly().all_coeffs()]
+    kept = coefficients[: len(coefficients) - zeros]
     found: list[sympy.Expr] = []
-    rest = sum(c * x ** (len(coefficients) - 2 - i) for i, c in enumerate(coefficients[:-1]))
-    for factor, count in sympy.factor_list(rest, x)[1]:
+    for factor, count in sympy.factor_list(sum(c * x**power for power, c in enumerate(reversed(kept))), x)[1]:
         roots = sympy.roots(sympy.Poly(factor, x), multiple=True)
         found += [sympy.factor(root) for root in roots] * count
-    return (*found, sympy.S.Zero)
+    return tuple(found)
 
 
 def changes_along(

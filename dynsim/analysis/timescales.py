@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.analysis.slow_manifold import slow_manifold_distance
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.door import field_of
@@ -41,6 +42,8 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
         * `absolute_speed_ratio`: |φ'|/|θ'|;
         * `eigenvalue`, `eigenvalue_imaginary` of the Jacobian, dimension `mode`, slowest decay first;
           `eigenvalue_gap`: largest over smallest modulus, NaN where the smallest is zero;
+        * `slow_manifold_distance`: ‖φ − φ*‖, with φ* where the predictor would rest if the encoder stood still,
+          and the same relative to ‖φ*‖, `slow_manifold_distance_relative`; NaN where there is no such φ*;
         * `line_of_equilibria`: 1 where one eigenvalue is zero, so that a gap would say nothing;
         * ``loss_share_<state>``: the part of dl/dt that this state's motion makes; the parts add up to dl/dt.
 
@@ -89,6 +92,9 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
             result[measure] = done[0] / done[1] if done[1] > 0 else np.nan
     if field.jacobian_function is not None:
         result = result.assign(_eigenvalues(field, y))
+        if blocks:
+            distances = slow_manifold_distance(field, y, blocks["predictor"])
+            result = result.assign({name: ("time", values) for name, values in distances.items()})
     if isinstance(flow, Flow) and flow.loss is not None:
         result = result.assign(_loss_shares(flow, field, y, velocity, parameters))
     return stamp(
