@@ -9,28 +9,19 @@ rational functions of one coordinate; where that one degenerates, a smaller piec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, product
-from math import prod
-from typing import Any
+from itertools import combinations
 
 import sympy
 from sympy import QQ
 from sympy.polys.groebnertools import groebner
-from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
 from dynsim.analysis.deadline import CutOff, Deadline
+from dynsim.analysis.finite_solutions import DIGITS, solutions
 
 __all__ = ["Piece", "graphs", "real_solutions"]
 
 Piece = dict[sympy.Symbol, sympy.Expr]
-
-# A characteristic polynomial of this size takes about a second.
-_SOLUTIONS = 32
-_COMBINATIONS = 20_000
-_DIGITS = 60
-# Where identities in the parameter of a curve are tried; as good as random.
-_PLACES = (sympy.Rational(7919, 6007), sympy.Rational(-104729, 99991))
 
 
 def real_solutions(
@@ -105,7 +96,7 @@ def graphs(
         return []
     if _independent([p.LM for p in basis], ring.ngens):
         raise CutOff("infinitely many solutions")
-    return [dict(zip(unknowns, values, strict=True)) for values in _points(basis, ring)]
+    return [dict(zip(unknowns, values, strict=True)) for values in solutions(basis, ring)]
 
 
 def _parameter(piece: Piece) -> sympy.Symbol | None:
@@ -120,7 +111,7 @@ def _lies_on(point: Piece, curve: Piece) -> bool:
 def _vanishes(value: sympy.Expr) -> bool:
     if value.has(sympy.nan, sympy.zoo, sympy.oo):
         return False
-    return value == 0 or abs(value.evalf(_DIGITS)) < sympy.Float(10) ** (-_DIGITS // 2)
+    return value == 0 or abs(value.evalf(DIGITS)) < sympy.Float(10) ** (-DIGITS // 2)
 
 
 def _pieces(system: list[PolyElement], ring: PolyRing, functions: Mapping[sympy.Symbol, bool]) -> Iterator[Piece]:
@@ -163,7 +154,7 @@ def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece]:
     if len(free) > 1:
         raise CutOff(f"a part of dimension {len(free)} is no curve")
     if not free:
-        for values in _points(basis, ring):
+        for values in solutions(basis, ring):
             yield dict(zip(ring.symbols, values, strict=True))
         return
     s, curves = _parametrised(basis, ring)
@@ -185,7 +176,7 @@ def _parametrised(basis: list[PolyElement], ring: PolyRing) -> tuple[sympy.Symbo
             generic = groebner([over.from_expr(p.as_expr()) for p in basis], over)
             if any(p.is_ground for p in generic) or _independent([p.LM for p in generic], len(others)):
                 continue
-            found = [dict(zip(others, values, strict=True)) for values in _points(generic, over)]
+            found = [dict(zip(others, values, strict=True)) for values in solutions(generic, over)]
         except CutOff as error:
             ring.order.check()
             failure = error
@@ -215,80 +206,3 @@ def _independent(leading: list[tuple[int, ...]], size: int) -> tuple[int, ...]:
             if not any(support <= set(chosen) for support in supports):
                 return chosen
     return ()
-
-
-def _points(basis: list[PolyElement], ring: PolyRing) -> Iterator[tuple[sympy.Expr, ...]]:
-    """Every combination of possible coordinates at which all equations vanish."""
-    monomials = _quotient([p.LM for p in basis], ring)
-    candidates = [_roots(_multiplication(gen, monomials, basis, ring)) for gen in ring.gens]
-    if prod(map(len, candidates)) > _COMBINATIONS:
-        raise CutOff("too many combinations of coordinates")
-    equations = [p.as_expr() for p in basis]
-    for values in product(*candidates):
-        ring.order.check()
-        if all(_is_root(equation, dict(zip(ring.symbols, values, strict=True))) for equation in equations):
-            yield values
-
-
-def _quotient(leading: list[tuple[int, ...]], ring: PolyRing) -> list[tuple[int, ...]]:
-    """Monomials that no leading monomial divides: a basis of the finite quotient ring."""
-    bounds = [min(m[i] for m in leading if sum(m) == m[i]) for i in range(ring.ngens)]
-    if prod(bounds) > 100 * _SOLUTIONS:
-        raise CutOff("too many solutions")
-    found = [
-        monomial
-        for monomial in product(*map(range, bounds))
-        if not any(all(a >= b for a, b in zip(monomial, m, strict=True)) for m in leading)
-    ]
-    if len(found) > _SOLUTIONS:
-        raise CutOff("too many solutions")
-    return found
-
-
-def _multiplication(
-    gen: PolyElement, monomials: list[tuple[int, ...]], basis: list[PolyElement], ring: PolyRing
-) -> DomainMatrix:
-    """Matrix of the multiplication with one unknown in the quotient ring."""
-    index = {monomial: i for i, monomial in enumerate(monomials)}
-    entries: dict[int, dict[int, Any]] = {}
-    for column, monomial in enumerate(monomials):
-        for powers, coefficient in (gen * ring.from_dict({monomial: ring.domain.one})).rem(basis).terms():
-            if coefficient:
-                entries.setdefault(index[powers], {})[column] = coefficient
-    return DomainMatrix(entries, (len(monomials), len(monomials)), ring.domain)
-
-
-def _roots(matrix: DomainMatrix) -> list[sympy.Expr]:
-    """Real roots of the characteristic polynomial; over a function field those that square roots express."""
-    x = sympy.Dummy("x")
-    size, domain = matrix.shape[0], matrix.domain
-    ring = PolyRing([x], domain, sympy.lex)
-    polynomial = ring.from_dict({(size - i,): c for i, c in enumerate(matrix.charpoly()) if c})
-    found: list[sympy.Expr] = []
-    for factor, _ in polynomial.factor_list()[1]:
-        if domain == QQ:
-            found += sympy.Poly(factor.as_expr(), x).real_roots()
-        elif factor.degree() == 1:
-            found.append(sympy.factor(domain.to_sympy(-factor.coeff(1) / factor.LC)))
-        elif factor.degree() == 2:
-            found += _square_roots(*(domain.to_sympy(factor.get((power,), domain.zero)) for power in (2, 1, 0)))
-        else:
-            raise CutOff("a curve that no square root expresses")
-    return found
-
-
-def _square_roots(a: sympy.Expr, b: sympy.Expr, c: sympy.Expr) -> list[sympy.Expr]:
-    root = sympy.sqrt(sympy.factor(b**2 - 4 * a * c))
-    return [(-b - root) / (2 * a), (-b + root) / (2 * a)]
-
-
-def _is_root(equation: sympy.Expr, values: Piece) -> bool:
-    """Whether an equation holds, to sixty digits, at random places if a curve parameter is left."""
-    left = set().union(*(value.free_symbols for value in values.values()))
-    for number in _PLACES if left else _PLACES[:1]:
-        places = {symbol: number + index for index, symbol in enumerate(sorted(left, key=str))}
-        at = {symbol: value.subs(places) for symbol, value in values.items()} | places
-        terms = [term.subs(at).evalf(_DIGITS) for term in sympy.Add.make_args(equation)]
-        if abs(sum(terms)) > sum(abs(term) for term in terms) * sympy.Float(10) ** (-_DIGITS // 2):
-            return False
-    return True
