@@ -26,9 +26,15 @@ def _softplus(at: int, x: Node) -> Node:
     return Call(at, "log", (Sum(at, (Number(at, "1"), Call(at, "exp", (x,)))),))
 
 
+def _sqrt(at: int, x: Node) -> Node:
+    """x^(1/2)."""
+    return Power(at, x, Number(at, "1/2"))
+
+
 COMPOSITIONS: dict[str, Callable[[int, Node], Node]] = {
     "relu": _relu,
     "sigmoid": _sigmoid,
     "softplus": _softplus,
+    "sqrt": _sqrt,
 }
 """Name → what makes its tree, given a position and the argument."""

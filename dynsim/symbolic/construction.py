@@ -49,11 +49,11 @@ class _Construction:
                 return self.inspector.admit(S.Pi, position, math.pi)
             return self.inspector.admit(sympy.Symbol(node.name), position)
         if isinstance(node, Sum):
-            terms = [self.build(term) for term in node.terms]
+            terms = list(map(self.build, node.terms))  # no comprehensions: they cost a stack frame per level
             _watch_sum(terms, position)
             return self.apply("this sum", position, Add, lambda *values: math.fsum(values), terms)
         if isinstance(node, Product):
-            factors = [self.factor(*factor) for factor in node.factors]
+            factors = list(map(self.factor, node.factors))
             _watch_product(factors, position)
             return self.apply("this product", position, Mul, lambda *values: math.prod(values), factors)
         if isinstance(node, Power):
@@ -61,14 +61,16 @@ class _Construction:
         if node.function in COMPOSITIONS:
             _count(node, 1, 1)
             return self.build(COMPOSITIONS[node.function](position, *node.arguments))
-        return self.call(node, [self.build(argument) for argument in node.arguments])
+        return self.call(node, list(map(self.build, node.arguments)))
 
-    def factor(self, node: Node, divides: bool, position: int) -> Expr:
+    def factor(self, part: tuple[Node, bool, int]) -> Expr:
+        node, divides, position = part
         factor = self.build(node)
         return self.power(factor, self.inspector.admit(S.NegativeOne, position), position) if divides else factor
 
     def power(self, base: Expr, exponent: Expr, position: int) -> Expr:
         self.inspector.check_exponent(exponent, position)
+        self.inspector.spend_on_power(base, exponent, position)
         value = self.inspector.value(exponent)
         if base is S.Exp1:
             _watch_exponential(exponent, position)
@@ -81,6 +83,7 @@ class _Construction:
         _count(node, function.least, function.most)
         if function.build in HYPERBOLIC:
             self.inspector.spend_on_hyperbolic(arguments[0], node.position)
+        self.inspector.spend_on_comparisons(len(arguments), node.position)
         _watch_exponential(arguments[0], node.position)
         return self.apply(f"this {name}", node.position, function.build, function.number, arguments)
 

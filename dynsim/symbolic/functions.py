@@ -97,7 +97,6 @@ FUNCTIONS: dict[str, Function] = {
     "exp": Function(sympy.exp, math.exp),
     "log": _LOG,
     "ln": _LOG,
-    "sqrt": Function(sympy.sqrt, math.sqrt),
     "sin": Function(sympy.sin, math.sin),
     "cos": Function(sympy.cos, math.cos),
     "tan": Function(sympy.tan, math.tan),

@@ -4,8 +4,7 @@
 
     sum       product (("+" | "-") product)*
     product   factor (("*" | "/") factor)*
-    factor    ("+" | "-")* power
-    power     operand superscript? (("^" | "**") exponent)?      exponent: a factor, so 2^-x^2 is 2^(-(x^2))
+    factor    ("+" | "-")* operand superscript? (("^" | "**") factor)?      so -x^-y^2 is -(x^(-(y^2)))
     operand   number | name | function "(" sum ("," sum)* ")" | "(" sum ")"
 """
 
@@ -111,9 +110,12 @@ class _Reader:
             advice = "a comma only separates the arguments of a function"
         return refuse(self.token.position, self.token.text, expected, advice)
 
-    def sum(self, depth: int) -> Node:
+    def go_to(self, depth: int) -> None:
         if depth > DEPTH:
             raise refuse(self.token.position, self.token.text, f"at most {DEPTH} levels of nesting")
+
+    def sum(self, depth: int) -> Node:
+        self.go_to(depth)
         start = self.token.position
         terms = [self.product(depth)]
         while self.at("+", "-"):
@@ -133,26 +135,22 @@ class _Reader:
             factors += _factors(self.factor(depth), operator.text == "/", operator.position)
         return Product(start, tuple(factors))
 
-    def factor(self, depth: int) -> Node:
+    def factor(self, depth: int, opening: int = 1) -> Node:
         start, negative = self.token.position, False
         while self.at("+", "-"):
             negative ^= self.advance().text == "-"
-        result = self.power(depth)
-        return _negative(result, start) if negative else result
-
-    def power(self, depth: int) -> Node:
-        result = self.operand(depth)
+        result = self.operand(depth, opening)
         if self.token.kind == "superscript":
             token = self.advance()
             result = Power(token.position, result, _integer(token))
         if self.at("^"):
             operator = self.advance()
-            if depth >= DEPTH:
-                raise refuse(operator.position, "^", f"at most {DEPTH} levels of nesting")
-            result = Power(operator.position, result, self.factor(depth + 1))
-        return result
+            self.go_to(depth + 1)
+            # x^(…) is one level deeper, not two
+            result = Power(operator.position, result, self.factor(depth + 1, opening=0))
+        return _negative(result, start) if negative else result
 
-    def operand(self, depth: int) -> Node:
+    def operand(self, depth: int, opening: int) -> Node:
         if self.token.kind == "number":
             token = self.advance()
             return Number(token.position, token.text)
@@ -162,7 +160,7 @@ class _Reader:
         if not self.at("("):
             raise self.unexpected("a number, a name, a function or '('")
         self.advance()
-        result = self.sum(depth + 1)
+        result = self.sum(depth + opening)
         self.close("an operator or ')'")
         return result
 

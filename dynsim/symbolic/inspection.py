@@ -16,10 +16,11 @@ from dynsim.symbolic.tokens import refuse
 __all__ = ["Inspector", "check_exponent", "check_number"]
 
 EXPONENT = 64
+HEIGHT = 100  # what SymPy prints and differentiates within Python's default stack
 NUMBER_BITS = 1023  # so that numerator and denominator both lie within double range
 CONSTANT_PARTS = 48
 ALL_CONSTANT_PARTS = 512
-HYPERBOLIC_COST = 2048
+COST = 4096  # four for every pair of arguments that max or min compares
 
 _NODES = (sympy.Symbol, type(S.Pi), type(S.Exp1), Add, Mul, Pow, *CLASSES)
 _NOT_FINITE = (S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity)
@@ -39,10 +40,14 @@ def check_number(number: Rational, position: int) -> None:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of an inspected expression: its value in double precision and its parts, if it is a constant."""
+    """What is known of an inspected expression.
+
+    Its value in double precision and how many parts it has, if it is a constant; how high its tree is.
+    """
 
     value: float | None
     parts: int
+    height: int
 
 
 class Inspector:
@@ -51,7 +56,7 @@ class Inspector:
     def __init__(self) -> None:
         self._facts: dict[Expr, _Facts] = {}
         self._constant_parts = 0
-        self._hyperbolic_cost = 0
+        self._cost = 0
         self._splitting = Splitting()
 
     def value(self, expression: Expr) -> float | None:
@@ -75,7 +80,7 @@ class Inspector:
             return expression
         if isinstance(expression, Rational):
             check_number(expression, position)
-            self._facts[expression] = _Facts(expression.p / expression.q, 1)
+            self._facts[expression] = _Facts(expression.p / expression.q, 1, 0)
             return expression
         if expression in _NOT_FINITE:
             raise refuse(position, "a result that is not finite", "a finite real value")
@@ -87,7 +92,10 @@ class Inspector:
         if not expression.is_Symbol and value is None and all(a.value is not None for a in arguments):
             value = _evaluated(expression, position)
         parts = 0 if value is None else 1 + sum(argument.parts for argument in arguments)
-        self._facts[expression] = _Facts(value, parts)
+        height = 1 + max((argument.height for argument in arguments), default=-1)
+        if height > HEIGHT:
+            raise refuse(position, "a deeper expression", f"at most {HEIGHT} operations inside one another")
+        self._facts[expression] = _Facts(value, parts, height)
         return expression
 
     def spend_on_constant(self, arguments: Sequence[Expr], position: int) -> None:
@@ -105,12 +113,25 @@ class Inspector:
                 "give it a name and set its value as a parameter",
             )
 
+    def spend_on_power(self, base: Expr, exponent: Expr, position: int) -> None:
+        """Account for a power of a power about to be made; (b^2)^x is b^(2*x) only if b is not negative."""
+        inner = self._facts[base.exp].value if isinstance(base, Pow) else None
+        if inner is not None and abs(inner) >= 1 and not exponent.is_Integer:
+            self._spend(self._splitting.cost(base.base), position, "more, and more elaborate, powers of powers")
+
     def spend_on_hyperbolic(self, argument: Expr, position: int) -> None:
         """Account for a hyperbolic function about to be applied."""
-        self._hyperbolic_cost += self._splitting.cost(argument)
-        if self._hyperbolic_cost > HYPERBOLIC_COST:
-            found = "more, and more elaborate, arguments of sinh, cosh and tanh"
-            raise refuse(position, found, "shorter ones", "give a part of it a name")
+        found = "more, and more elaborate, arguments of sinh, cosh and tanh"
+        self._spend(self._splitting.cost(argument), position, found)
+
+    def spend_on_comparisons(self, count: int, position: int) -> None:
+        """Account for arguments about to be compared with each other, as max and min do."""
+        self._spend(2 * count * (count - 1), position, "more, and longer, max and min")
+
+    def _spend(self, cost: int, position: int, found: str) -> None:
+        self._cost += cost
+        if self._cost > COST:
+            raise refuse(position, found, "a shorter expression", "give a part of it a name")
 
 
 def _evaluated(expression: Expr, position: int) -> float:

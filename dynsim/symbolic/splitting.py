@@ -1,8 +1,8 @@
 """What it costs SymPy to split an argument into its real and imaginary part.
 
-It does so for sinh, cosh and tanh whenever it wonders whether they are real or positive, because nothing is assumed of
-the symbols: powers and products are multiplied out, and every hyperbolic function directly inside another doubles
-what there is to split.
+It does so for sinh, cosh and tanh whenever it wonders whether they are real or positive, and for the base of a power
+of a power, because nothing is assumed of the symbols: powers and products are multiplied out, and every hyperbolic
+function directly inside another doubles what there is to split.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Splitting:
         self._terms: dict[Expr, int] = {}
 
     def cost(self, expression: Expr) -> int:
-        """Estimate the cost of one hyperbolic function of `expression`; 1 for a symbol."""
-        return self.terms(expression) * 8 ** self.chain(expression)
+        """Estimate the cost of splitting `expression` once; 1 for a symbol."""
+        return self.terms(expression) ** 2 * 8 ** self.chain(expression)
 
     def chain(self, expression: Expr) -> int:
         """How many hyperbolic functions are directly inside one another; a weight, a symbol as factor, ends it."""
