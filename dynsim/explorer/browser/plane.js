@@ -42,7 +42,7 @@ class Plane {
       node.setAttribute("cy", panel.y.of(ys[0]));
     });
     this.drawEnd(frame, scene);
-    if (!this.dragged) this.put([frame.orbits[0][0][0], frame.orbits[0][1][0]]);
+    this.follow([frame.orbits[0][0][0], frame.orbits[0][1][0]]);
     panel.svg.setAttribute("aria-label", `Phase plane, ${across.label} across, ${upwards.label} upwards. ${frame.sentence}`);
   }
 
@@ -93,6 +93,20 @@ class Plane {
     this.end.classList.toggle("collapsed", frame.collapsed === true);
   }
 
+  // The handle stays where the hand put it until the frame of that place has come; older frames do not pull it back.
+  follow(start) {
+    const ahead = this.pending && performance.now() < this.pending.until && String(this.pending.at) !== String(start);
+    if (this.dragged || (ahead && !this.scene.line)) return;
+    this.pending = null;
+    this.put(start);
+  }
+
+  move(at) {
+    this.pending = { at, until: performance.now() + 2000 };
+    this.put(at);
+    this.actions.move(at);
+  }
+
   put([px, py]) {
     this.at = [px, py];
     this.handle.setAttribute("transform", `translate(${this.panel.x.of(px).toFixed(1)},${this.panel.y.of(py).toFixed(1)})`);
@@ -136,14 +150,11 @@ class Plane {
     this.moved = true;
     this.dragged = this.place(event);
     if (this.scene.line) this.dragged[1] = this.at[1];
-    this.put(this.dragged);
-    this.actions.move(this.dragged);
+    this.move(this.dragged);
   }
 
   release(event) {
-    if (!this.dragged) return;
     this.dragged = null;
-    this.actions.released();
   }
 
   key(event) {
@@ -153,8 +164,7 @@ class Plane {
       const [dx, dy] = moves[event.key];
       const next = this.kept([this.at[0] + dx, this.at[1] + dy]);
       if (this.scene.line) next[1] = this.at[1];
-      this.put(next);
-      this.actions.move(next);
+      this.move(next);
     } else if (event.key === "Enter" || event.key === " ") {
       this.actions.add(this.at);
     } else {

@@ -30,7 +30,6 @@ function render({ model, el }) {
       model.set("dragged", at);
       model.save_changes(); // while one is on its way the last one waits: nothing piles up
     },
-    released: () => draw(),
     add: (at) => model.send({ type: "add", at }),
   });
   const panels = new TimePanels(html("div", { class: "dynsim-curves" }, stage));

@@ -1,0 +1,268 @@
+"""A real browser and real servers, on loopback only: every request that leaves this computer is aborted."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ARTEFACTS = Path(__file__).parents[3] / "test-artefacts"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZE = {"width": 1280, "height": 720}
+
+
+def installed_browser():
+    """Path of an installed Chromium or Chrome, None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'dev'")
+    pytest.importorskip("voila", reason="needs the extra 'notebooks'")
+    path = installed_browser()
+    if path is None:
+        pytest.skip("no Chromium is installed; `make test` installs it where it may")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def new_page(browser, scheme="light"):
+    """Page of the size of a small laptop that reaches this computer only; script errors fail the test."""
+    context = browser.new_context(
+        viewport=SIZE, color_scheme=scheme, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors = []
+    left = []
+
+    def route(one):
+        if one.request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            one.continue_()
+        else:
+            left.append(one.request.url)
+            one.abort()
+
+    page.route("**/*", route)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.left_loopback = left
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(folder):
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTER_DATA_DIR": "data",
+        "IPYTHONDIR": "ipython",
+    }
+    return {**os.environ, **{key: str(folder / name) for key, name in places.items()}, "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def started(command, folder, port):
+    """Run a server until its port answers; stop it at the end, whatever happens."""
+    log = (folder / "server.log").open("w")
+    server = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log, cwd=folder)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "server.log").read_text()
+                assert time.monotonic() < deadline, (folder / "server.log").read_text()
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def voila(browser, tmp_path_factory):
+    """Address of `dynsim explore`, which is Voilà."""
+    port = free_port()
+    command = [sys.executable, "-m", "dynsim", "explore", "toy", "--no-browser", "--port", str(port)]
+    with started(command, tmp_path_factory.mktemp("voila"), port) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def lab(browser, tmp_path_factory):
+    """Address of a JupyterLab with a notebook that explores the toy."""
+    import nbformat
+
+    folder, port = tmp_path_factory.mktemp("lab"), free_port()
+    cell = nbformat.v4.new_code_cell('import dynsim\n\ndynsim.explore("toy")')
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), folder / "toy.ipynb")
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.news_url=",
+        f"--ServerApp.root_dir={folder}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    with started(command, folder, port) as address:
+        yield address
+
+
+def open_lab(page, address):
+    """Open the notebook in JupyterLab and run its cell by keyboard."""
+    page.goto(f"{address}lab/tree/toy.ipynb?reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell .cm-content")
+    page.wait_for_selector(
+        ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
+    )
+    page.click(".jp-Notebook .jp-Cell .cm-content")
+    page.keyboard.press("Shift+Enter")
+
+
+class View:
+    """The explorer on a page, as a person sees it: sliders by their labels, the sentence, the curves."""
+
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator(".dynsim-view")
+
+    @property
+    def start(self):
+        return json.loads(self.root.get_attribute("data-start"))
+
+    @property
+    def parameters(self):
+        return json.loads(self.root.get_attribute("data-parameters"))
+
+    @property
+    def last(self):
+        return [float(value) for value in self.root.get_attribute("data-last").split(",")]
+
+    @property
+    def sentence(self):
+        return self.page.locator(".dynsim-sentence").inner_text()
+
+    def curve(self, name):
+        """Path of a drawn curve, in pixels."""
+        return self.page.locator(f".dynsim-states path[data-name={name}]").get_attribute("d")
+
+    def slider(self, label):
+        return self.page.locator(f'.noUi-handle[role=slider][aria-label="{label}"]')
+
+    def wait(self, condition, *arguments):
+        """Wait until a JavaScript condition on the view's data attributes holds."""
+        self.page.wait_for_function(
+            "([condition, ...rest]) => new Function('data', 'rest', `return ${condition}`)"
+            "(document.querySelector('.dynsim-view').dataset, rest)",
+            arg=[condition, *arguments],
+        )
+
+    def wait_for_start(self, **values):
+        for name, value in values.items():
+            self.wait("Math.abs(JSON.parse(data.start)[rest[0]] - rest[1]) < 1e-9", name, value)
+
+    def open(self, address):
+        self.page.goto(address)
+        self.settle()
+
+    def reset(self):
+        """Bring the page back to how it opens: through a system that shares no name with the toy."""
+        if self.page.locator(".dynsim-told button:visible").count():
+            self.page.locator(".dynsim-told button").click()
+        for button in ("stop", "linear"):
+            self.page.get_by_role("button", name=button, exact=True).click()
+        self.choose("barlow", "s")
+        self.choose("toy", "phi")
+        self.settle()
+
+    def choose(self, system, state):
+        """Select a system and wait until one of its states is there."""
+        self.page.get_by_label("System").select_option(system)
+        self.wait("rest[0] in JSON.parse(data.start)", state)
+
+    def settle(self):
+        """Wait until the picture is complete."""
+        self.page.wait_for_selector(".dynsim-view[data-settled=true]")
+
+    def shot(self, name):
+        """Keep what is seen, for a person to look at."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTEFACTS / f"explorer-{name}.png")
+
+    def press(self, label, key, times=1):
+        handle = self.slider(label)
+        handle.focus()
+        for _ in range(times):
+            handle.press(key)
+
+
+@pytest.fixture(scope="session")
+def pages(browser):
+    """``with pages(scheme) as view``: a fresh page."""
+
+    @contextmanager
+    def opened(scheme="light"):
+        with new_page(browser, scheme) as page:
+            yield View(page)
+
+    return opened
+
+
+@pytest.fixture(scope="module")
+def one_page(pages, voila):
+    with pages() as view:
+        view.open(voila)
+        yield view
+
+
+@pytest.fixture
+def in_voila(one_page):
+    """Page of `dynsim explore toy`, as it is when it opens."""
+    one_page.reset()
+    return one_page
+
+
+@pytest.fixture(scope="module")
+def in_lab(pages, lab):
+    """JupyterLab with the toy's notebook, its cell run."""
+    with pages() as view:
+        open_lab(view.page, lab)
+        view.settle()
+        yield view

@@ -1,0 +1,277 @@
+"""The explorer in Voilà, in a real browser: moved by keyboard and mouse, it shows what `solve` and `outcome` say."""
+
+import re
+
+import numpy as np
+import pytest
+
+import dynsim
+
+
+def expected(start, branch="stop", alpha=1.0):
+    """End of the run, and the values at the end of what is drawn, computed apart from the explorer."""
+    flow = dynsim.system("toy", branch=branch)
+    end = dynsim.outcome(flow, start, {"alpha": alpha})
+    run = dynsim.solve(flow, start, 30.0, parameters={"alpha": alpha})
+    return end, [float(run.phi[-1]), float(run.theta[-1])]
+
+
+def agrees(view, branch="stop", alpha=1.0):
+    end, last = expected(view.start, branch, alpha)
+    np.testing.assert_allclose(view.last, last, atol=1e-5)
+    assert f"θ → {end.limit['theta'] if end.limit['theta'] else 0:.4g}".replace("-", "−") in view.sentence
+    assert view.sentence.endswith(": no collapse") is not end.collapsed
+
+
+def test_sliders_by_keyboard(in_voila):
+    view = in_voila
+    agrees(view)
+    before = view.curve("theta")
+    for label, name, key, times, value in (
+        ("θ(0)", "theta", "ArrowRight", 5, 0.15),
+        ("φ(0)", "phi", "ArrowLeft", 3, 0.57),
+        ("θ(0)", "theta", "PageUp", 1, 0.20),
+    ):
+        view.press(label, key, times)
+        view.wait_for_start(**{name: value})
+        agrees(view)
+        assert view.slider(label).get_attribute("aria-valuetext") == f"{value:.2f}"
+        assert view.curve("theta") != before
+        before = view.curve("theta")
+
+
+def test_negative_control(in_voila):
+    """What must not move does not move, and the comparison above can fail."""
+    view = in_voila
+    before = (view.curve("theta"), view.sentence, view.last)
+    view.press("θ(0)", "Shift")
+    view.page.locator(".dynsim-toolbar [data-what=command]").click()
+    view.page.wait_for_selector(".dynsim-told textarea:visible")
+    assert (view.curve("theta"), view.sentence, view.last) == before
+    view.press("θ(0)", "ArrowRight")
+    view.wait_for_start(theta=0.11)
+    assert view.last != before[2]
+    with pytest.raises(AssertionError):
+        agrees(view, branch="full")
+
+
+def test_dragging_the_start(in_voila):
+    view, page = in_voila, in_voila.page
+    box = page.locator(".dynsim-view .start .dot").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(1, 41):
+        page.mouse.move(x - 3 * step, y - 2 * step)
+    page.mouse.up()
+    handle = page.locator(".dynsim-view .start")
+    told = handle.get_attribute("aria-valuetext").replace("\u2212", "-")
+    phi, theta = (float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", told))
+    assert phi < 0.1
+    assert theta > 0.3
+    view.wait_for_start(phi=phi, theta=theta)  # no frame is lost at the end of a drag
+    agrees(view)
+    assert view.slider("φ(0)").get_attribute("aria-valuetext") == f"{phi:.2f}"
+    placed = page.locator(".dynsim-view .start .dot").bounding_box()
+    assert placed["x"] + placed["width"] / 2 == pytest.approx(x - 120, abs=4)
+    assert placed["y"] + placed["height"] / 2 == pytest.approx(y - 80, abs=4)
+
+
+def test_a_storm_of_moves_ends_at_the_last(in_voila):
+    view = in_voila
+    view.press("θ(0)", "ArrowRight", 60)
+    view.press("θ(0)", "ArrowLeft", 20)
+    view.wait_for_start(theta=0.5)
+    agrees(view)
+
+
+def test_click_adds_an_orbit_and_the_keyboard_does_too(in_voila):
+    view, page = in_voila, in_voila.page
+    plane = page.locator(".dynsim-plane svg").bounding_box()
+    page.mouse.click(plane["x"] + 0.2 * plane["width"], plane["y"] + 0.2 * plane["height"])
+    orbits = page.locator(".dynsim-plane path.orbit.more:visible")
+    orbits.first.wait_for()
+    assert orbits.count() == 1
+    handle = page.locator(".dynsim-view .start")
+    handle.focus()
+    handle.press("ArrowUp")
+    view.wait_for_start(theta=0.11)
+    handle.press("Enter")
+    page.wait_for_function("() => document.querySelectorAll('.dynsim-plane circle.more-start').length === 2")
+    agrees(view)
+    page.get_by_role("button", name="Clear orbits").click()
+    orbits.first.wait_for(state="hidden")
+
+
+def test_branches(in_voila):
+    view, page = in_voila, in_voila.page
+    equations = page.locator(".dynsim-equations")
+    before = equations.inner_html()
+    for branch in ("full", "target", "stop"):
+        page.get_by_role("button", name=branch, exact=True).click()
+        view.wait("data.branch === rest[0]", branch)
+        agrees(view, branch)
+    page.get_by_role("button", name="full", exact=True).click()
+    page.wait_for_function("(before) => document.querySelector('.dynsim-equations').innerHTML !== before", arg=before)
+
+
+def test_alpha_and_time(in_voila):
+    view = in_voila
+    view.press("α", "ArrowRight", 4)
+    view.wait("JSON.parse(data.parameters).alpha > 1")
+    alpha = view.parameters["alpha"]
+    assert view.slider("α").get_attribute("aria-valuetext") == f"{alpha:g}"
+    agrees(view, alpha=alpha)
+    before = view.curve("theta")
+    view.page.get_by_role("button", name="log", exact=True).click()
+    view.page.wait_for_function(
+        "(before) => document.querySelector('.dynsim-states path[data-name=theta]').getAttribute('d') !== before",
+        arg=before,
+    )
+    agrees(view, alpha=alpha)
+
+
+def test_wrong_and_hostile_losses(in_voila, tmp_path):
+    view, page = in_voila, in_voila.page
+    before = (view.curve("theta"), view.sentence)
+    field = page.get_by_label("Loss")
+    trap = tmp_path / "trap"
+    for text in (
+        "(phi*theta - sg(theta)",
+        f"__import__('pathlib').Path('{trap}').touch()",
+        "<img src=x onerror=\"document.body.dataset.trap='1'\">",
+    ):
+        field.fill(text)
+        field.press("Enter")
+        alert = page.get_by_role("alert")
+        alert.wait_for()
+        assert "position" in alert.inner_text()
+        assert (view.curve("theta"), view.sentence) == before
+    assert not trap.exists()
+    assert page.locator("body").get_attribute("data-trap") is None
+    field.fill("(phi*theta - sg(theta))^2/2 + eta*theta^2")
+    field.press("Enter")
+    view.slider("η").wait_for()
+    assert page.get_by_role("alert").count() == 0
+    flow = dynsim.gradient_flow("(phi*theta - sg(theta))^2/2 + eta*theta^2", ["phi", "theta"])
+    run = dynsim.solve(flow, view.start, 30.0, parameters=view.parameters)
+    np.testing.assert_allclose(view.last, [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
+
+
+def test_copying_and_saving(in_voila):
+    from dynsim.explorer.short_text import from_text
+
+    view, page = in_voila, in_voila.page
+    view.press("θ(0)", "ArrowRight", 2)
+    view.wait_for_start(theta=0.12)
+    copied = {}
+    for what in ("code", "command", "link"):
+        page.locator(f".dynsim-toolbar [data-what={what}]").click()
+        mark = {"code": "import dynsim", "command": "dynsim explore", "link": "show="}[what]
+        page.wait_for_function(
+            "(mark) => document.querySelector('.dynsim-told textarea').value.includes(mark)", arg=mark
+        )
+        page.wait_for_function("() => document.querySelector('.dynsim-told span').textContent === 'Copied:'")
+        copied[what] = page.evaluate("() => navigator.clipboard.readText()")
+    assert "theta=0.12" in copied["command"]
+    assert "'theta': 0.12" in copied["code"]
+    address, _, text = copied["link"].partition("?")
+    assert address.startswith("http://127.0.0.1:")
+    assert from_text(text).initial == {"phi": 0.6, "theta": 0.12}
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save SVG").click()
+    assert b"<svg" in download.value.path().read_bytes()[:400]
+    assert download.value.suggested_filename == "dynsim-toy-stop.svg"
+
+
+def test_an_address_restores_a_view_and_a_bad_one_is_said(pages, voila):
+    with pages() as view:
+        page = view.page
+        view.open(f"{voila}?show=scalar&branch=full&initial=phi:0.9,theta:0.4&set=sigma2:0.2&time=log")
+        assert view.start == {"phi": 0.9, "theta": 0.4}
+        assert view.parameters["sigma2"] == 0.2
+        page.goto(f"{voila}?show=toi")
+        page.get_by_role("alert").wait_for()
+        assert "did you mean 'toy'" in page.get_by_role("alert").inner_text()
+        view.settle()
+
+
+def test_keyboard_alone_reaches_everything(in_voila):
+    page = in_voila.page
+    reached = set()
+    page.evaluate("() => document.activeElement.blur()")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.textContent.trim() "
+                "|| document.querySelector(`label[for='${e.id}']`)?.textContent || e.tagName }"
+            )[:60]
+        )
+    wanted = {"φ(0)", "θ(0)", "α", "t end", "stop", "full", "target", "linear", "log", "Copy as code", "Save PNG"}
+    assert wanted <= reached, wanted - reached
+    assert any(label.startswith("start point") for label in reached)
+    assert any(label.startswith(("toy", "System")) for label in reached)
+    assert "Loss" in reached
+
+
+def test_a_screen_reader_finds_names(in_voila):
+    page = in_voila.page
+    for handle in page.locator("[role=slider]").all():
+        assert handle.get_attribute("aria-label")
+        assert handle.get_attribute("aria-valuetext")
+    for image in page.locator(".dynsim-view svg").all():
+        assert len(image.get_attribute("aria-label")) > 20
+    assert page.locator(".dynsim-words[aria-live=polite]").count() == 1
+    unnamed = page.evaluate(
+        "() => [...document.querySelectorAll('.dynsim-explorer button, .dynsim-explorer select, .dynsim-explorer input')]"
+        ".filter(e => e.offsetParent && !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length))"
+        ".map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_it_fits_and_asks_nobody(in_voila):
+    page = in_voila.page
+    width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+    bottom = page.locator(".dynsim-explorer").bounding_box()
+    assert bottom["y"] + bottom["height"] <= 720
+    outside = page.evaluate(
+        "() => { const w = innerWidth; return [...document.querySelectorAll('.dynsim-explorer *')].filter(e => {"
+        "const b = e.getBoundingClientRect(); return b.width && b.right > w + 1; }).map(e => e.outerHTML.slice(0, 80)) }"
+    )
+    assert outside == []
+    assert page.left_loopback == []
+
+
+def test_other_kinds_of_systems(in_voila):
+    view = in_voila
+    for system, state, first in (("barlow", "s", "s(0)"), ("dirac-gan", "psi", "θ(0)"), ("byol", "xi", "ξ(0)")):
+        view.choose(system, state)
+        view.settle()
+        view.press(first, "ArrowLeft", 2)
+        view.settle()
+        field = dynsim.system(system)
+        run = dynsim.solve(field, view.start, 30.0, parameters=view.parameters)
+        np.testing.assert_allclose(view.last, [float(run[name][-1]) for name in field.states], atol=1e-4)
+        view.shot(f"voila-{system}")
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("light", "show=toy&more=-0.8:0.9;0.2:-1.2;1.3:0.5"),
+        ("dark", "show=toy&branch=full&theme=dark&time=log"),
+    ],
+)
+def test_themes(pages, voila, name, query):
+    with pages(name) as view:
+        view.open(f"{voila}?{query}")
+        view.page.wait_for_selector(".dynsim-equations mjx-container")
+        view.shot(f"voila-{name}")
+        ground = view.page.evaluate(
+            "() => getComputedStyle(document.querySelector('.dynsim-explorer')).backgroundColor"
+        )
+        brightness = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) / 3
+        assert (brightness < 80) is (name == "dark")

@@ -1,0 +1,133 @@
+"""`dynsim explore` as a server: bounded, local, and gone when it is told to go."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+pytest.importorskip("voila", reason="needs the extra 'notebooks'")
+
+
+@pytest.fixture
+def one_place(tmp_path):
+    """A server with one place; yields (process, address)."""
+    command = [sys.executable, "-m", "dynsim", "explore", "byol", "--no-browser", "--max-sessions", "1", "--port"]
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = {
+        key: str(tmp_path / key) for key in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "TMPDIR")
+    }
+    (tmp_path / "TMPDIR").mkdir()
+    server = subprocess.Popen(
+        [*command, str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
+        env={**os.environ, **places, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        line = server.stdout.readline()
+        assert line.startswith(f"dynsim explorer: http://127.0.0.1:{port}/"), line + server.stdout.read()
+        yield server, f"http://127.0.0.1:{port}/", tmp_path / "TMPDIR"
+    finally:
+        server.kill()
+        server.wait(10)
+
+
+def ask(address, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def test_bounded_local_and_clean(one_place):
+    server, address, temporary = one_place
+    status, page, headers = ask(address)
+    assert status == 200
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    status, page, headers = ask(address)
+    assert status == 503
+    assert "at most 1 visitors" in page
+    assert headers["Retry-After"]
+    assert ask(address, Host="evil.example")[0] == 403
+    assert ask(f"{address}voila/files/dynsim.ipynb")[0] in (403, 404)
+
+    started = time.monotonic()
+    server.send_signal(signal.SIGINT)
+    assert server.wait(30) == 0
+    assert time.monotonic() - started < 20
+    assert server.stdout.read().strip() == ""
+    assert list(temporary.iterdir()) == []  # nothing is left behind
+
+
+def test_no_message_runs_code(one_place):
+    """A visitor may move sliders; a request to execute text is refused by the server."""
+    import asyncio
+    import json
+    import re
+
+    from tornado.websocket import websocket_connect
+
+    _, address, _ = one_place
+    _, page, _ = ask(address)
+    kernel = re.search(r'"kernelId": "([0-9a-f-]{36})"', page).group(1)
+    trap = "open('trap', 'w').close()"
+
+    async def send():
+        url = f"{address.replace('http', 'ws')}api/kernels/{kernel}/channels"
+        socket = await websocket_connect(url)
+        header = {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": "1", "version": "5.3"}
+        content = {"code": trap, "silent": False}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        await socket.write_message(json.dumps(message))
+        replies = []
+        while True:
+            try:
+                replies.append(await asyncio.wait_for(socket.read_message(), 3))
+            except TimeoutError:
+                break
+        socket.close()
+        return replies
+
+    replies = asyncio.run(send())
+    assert not [reply for reply in replies if reply and "execute_reply" in str(reply)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["toi"],
+        ["(phi*theta"],
+        ["toy", "--initial", "psi=1"],
+        ["toy", "--max-sessions", "0"],
+        ["toy", "--port", "70000"],
+        ["toy", "--t-end", "-1"],
+        ["--restore", "show=toy&branch=half"],
+    ],
+)
+def test_a_users_mistake_is_one_line(words, capsys):
+    from dynsim.cli import main
+
+    assert main(["explore", "--no-browser", *words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("dynsim: ")
+    assert told.count("\n") == 1
+
+
+def test_a_taken_port_is_said(capsys):
+    import socket
+
+    from dynsim.cli import main
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["explore", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
+    assert "--port" in capsys.readouterr().err
