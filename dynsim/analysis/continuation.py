@@ -100,7 +100,7 @@ def continuation(
     low, high = span_of("span", span)
     field = ParameterField(flow, [name], parameters)
     curve = Curve(field.function, field.jacobian, _scale(flow, low, high))
-    waiting = [(z, None) for z in _starts(field, curve, start, low, high)]
+    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [(z, None) for z in _starts(field, curve, start, low, high)]
     branches: list[np.ndarray] = []
     found: dict[str, list[np.ndarray]] = {"fold": [], "branch point": [], "hopf": []}
     while waiting and len(branches) < _MOST_BRANCHES:

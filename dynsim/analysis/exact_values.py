@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
@@ -12,7 +13,7 @@ import sympy
 from dynsim.errors import InvalidType, bad
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["at_exact_values", "rational"]
+__all__ = ["at_exact_values", "rational", "without_floats"]
 
 
 def at_exact_values(flow: Flow, parameters: Mapping[Any, Any] | None) -> tuple[Flow, bool]:
@@ -42,10 +43,23 @@ def at_exact_values(flow: Flow, parameters: Mapping[Any, Any] | None) -> tuple[F
     values = flow.values(parameters)
     given = [values[name] for name in flow.parameters if parameters and name in {str(key) for key in parameters}]
     exact = all(_is_exact(value) for value in given)
-    fixed = flow.fix({name: rational(f"parameter '{name}'", value) for name, value in values.items()})
+    fixed = without_floats(flow.fix({name: rational(f"parameter '{name}'", value) for name, value in values.items()}))
     if fixed.rhs.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
         raise bad("parameters", values, "values at which the right-hand side is finite")
     return fixed, exact
+
+
+def without_floats(flow: Flow) -> Flow:
+    """Return the flow with every floating-point number in its right-hand side as the decimal it prints as.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> without_floats(dynsim.system("toy").fix(alpha=0.3)).rhs[0].factor()
+    -3*theta**2*(phi - 1)/10
+    """
+    numbers = {number: sympy.Rational(str(number)) for number in flow.rhs.atoms(sympy.Float)}
+    return replace(flow, rhs=flow.rhs.xreplace(numbers)) if numbers else flow
 
 
 def _is_exact(value: Any) -> bool:

@@ -86,10 +86,10 @@ def fold_curve(
     exact = solve_fold(single, guess)
     if exact is None or (np.abs(exact - guess) > _NEAR * (1 + np.abs(guess))).any():
         raise bad("fold", dict(fold), "a point near a fold", "take one of continuation(…).folds")
-    extended, start = _extended(field, exact, float(second))
+    (function, jacobian), start = _extended(field, exact, float(second))
     bounds = {name: _bounds(flow, name, value, span) for name, value in ((a, start[-2]), (b, start[-1]))}
     scale = np.concatenate([np.ones(len(start) - 2), [np.ptp(bounds[a]), np.ptp(bounds[b])]])
-    curve = Curve(*extended, scale)
+    curve = Curve(function, jacobian, scale)
 
     def inside(z: np.ndarray) -> bool:
         return all(low <= value <= high for value, (low, high) in zip(z[-2:], bounds.values(), strict=True))

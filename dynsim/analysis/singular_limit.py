@@ -16,7 +16,7 @@ import sympy
 
 from dynsim.analysis.algebraic_set import graphs
 from dynsim.analysis.deadline import CutOff
-from dynsim.analysis.exact_values import rational
+from dynsim.analysis.exact_values import rational, without_floats
 from dynsim.analysis.line_stability import closed_eigenvalues
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import name_of
@@ -135,7 +135,7 @@ def singular_limit(
     given = {name_of("parameters", key): value for key, value in (parameters or {}).items()}
     if name in given:
         raise bad("parameters", dict(given), "values of the other parameters", f"'{name}' goes to its limit")
-    fixed = flow.fix({key: rational(f"parameter '{key}'", value) for key, value in given.items()})
+    fixed = without_floats(flow.fix({key: rational(f"parameter '{key}'", value) for key, value in given.items()}))
     symbol = fixed.symbols[name]
     velocities = dict(zip(fixed.states, fixed.rhs, strict=True))
     layer, drift = _split(velocities, symbol, towards)

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import sympy
 import xarray as xr
 
 from dynsim.analysis.slow_manifold import slow_manifold_distance
@@ -96,7 +97,7 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
             distances = slow_manifold_distance(field, y, blocks["predictor"])
             result = result.assign({name: ("time", values) for name, values in distances.items()})
     if isinstance(flow, Flow) and flow.loss is not None:
-        result = result.assign(_loss_shares(flow, field, y, velocity, parameters))
+        result = result.assign(_loss_shares(flow, flow.loss, field, y, velocity, parameters))
     return stamp(
         result,
         flow={key: value for key, value in field.about.items() if key != "parameters"},
@@ -197,10 +198,15 @@ def _eigenvalues(field: Field, y: np.ndarray) -> dict[str, Any]:
 
 
 def _loss_shares(
-    flow: Flow, field: Field, y: np.ndarray, velocity: np.ndarray, parameters: dict[str, float]
+    flow: Flow,
+    written: sympy.Expr,
+    field: Field,
+    y: np.ndarray,
+    velocity: np.ndarray,
+    parameters: dict[str, float],
 ) -> dict[str, Any]:
-    held = {symbol: flow.held[symbol.name] for symbol in flow.loss.free_symbols if symbol.name in flow.held}
-    loss = release(flow.loss).xreplace(held)
+    held = {symbol: flow.held[symbol.name] for symbol in written.free_symbols if symbol.name in flow.held}
+    loss = release(written).xreplace(held)
     arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
     slopes = compile_expressions([loss.diff(flow.symbols[name]) for name in flow.states], arguments)
     values = slopes(*y, *(field.about["parameters"][name] for name in flow.parameters))
