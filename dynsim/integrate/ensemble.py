@@ -31,8 +31,8 @@ def ensemble(
     times: Any = None,
     parameters: Mapping[Any, Any] | None = None,
     method: str = "auto",
-    rtol: float = 1e-9,
-    atol: float = 1e-11,
+    rtol: float = 1e-10,
+    atol: float = 1e-12,
     threads: int | None = None,
     chunk: int | None = None,
     out: Any = None,
@@ -51,9 +51,10 @@ def ensemble(
         Only the final state is kept; ∞ where the flow has a closed form. Exactly one of `t_end` and `times`.
     times : sequence of float, optional
         Increasing flow times at which every member is recorded.
-    method : {"auto", "scipy", "exact"}
-        "scipy" integrates the concatenated system, "exact" evaluates the closed form that the system
-        knows. "auto" takes the fastest integrator that can do the flow.
+    method : {"auto", "compiled", "scipy", "exact"}
+        "compiled" integrates with machine code made for the flow (extra ``fast``), "scipy" the members as one
+        large system, "exact" evaluates the closed form that the system knows. "auto" takes the fastest
+        integrator that can do the flow, and an implicit one for members that turn out to be stiff.
     rtol, atol : float
         Relative and absolute tolerance of each step, held by every member by itself.
     threads : int, optional

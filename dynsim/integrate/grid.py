@@ -66,8 +66,10 @@ class Grid:
         value, own = self.values[name], self.own(name)
         if not self.spans[name]:
             return np.broadcast_to(value.reshape(own), (stop - start, *own))
-        if (start, stop) == (0, self.size):
-            return np.broadcast_to(value, (*self.shape, *own)).reshape(self.size, *own)
+        row = prod(self.shape[1:])
+        if row and start % row == 0 == stop % row:
+            whole = np.broadcast_to(value, (*self.shape, *own))
+            return whole[start // row : stop // row].reshape(stop - start, *own)
         index = np.unravel_index(np.arange(start, stop), self.shape)
         lengths = value.shape[: len(self.dims)]
         return value[tuple(i if n > 1 else 0 * i for i, n in zip(index, lengths, strict=True))]

@@ -10,6 +10,7 @@ import sympy
 
 from dynsim.errors import bad
 from dynsim.symbolic.expressions import substitute
+from dynsim.symbolic.numeric import compile_expressions
 
 __all__ = ["Exact", "Limit"]
 
@@ -52,7 +53,7 @@ class Exact:
     >>> import dynsim
     >>> flow = dynsim.system("toy", branch="full")
     >>> {name: round(float(value), 6) for name, value in flow.exact(1.0, {"phi": 0.6, "theta": 0.1}).items()}
-    {'phi': 0.603723, 'theta': 0.084057}
+    {'phi': 0.603412, 'theta': 0.085337}
     """
 
     limit: Callable[[Mapping[str, Any], Mapping[str, Any]], Limit | None] | None = None
@@ -81,12 +82,19 @@ class Exact:
     def original(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """Values of the system's own parameters, from those of a flow in which some are fixed or tied."""
         values = {**self.defaults, **(parameters or {})}
+        symbolic = any(isinstance(value, sympy.Basic) for value in values.values())
         for name, bound in self.bindings.items():
-            value = substitute(bound, values)
-            values[name] = value if any(isinstance(v, sympy.Basic) for v in values.values()) else float(value)
+            values[name] = substitute(bound, values) if symbolic else _evaluated(bound, values)
         return values
 
     def bind(self, bindings: Mapping[str, sympy.Expr], defaults: Mapping[str, Any]) -> Exact:
         """Return the same closed forms for a flow in which `bindings` were substituted."""
         chained = {name: substitute(bound, bindings) for name, bound in self.bindings.items()}
         return replace(self, bindings={**bindings, **chained}, defaults=dict(defaults))
+
+
+def _evaluated(bound: sympy.Expr, values: Mapping[str, Any]) -> Any:
+    """Value of an expression at numbers or arrays of numbers."""
+    arguments = sorted(bound.free_symbols, key=lambda symbol: symbol.name)
+    value = compile_expressions([bound], arguments)(*(values[symbol.name] for symbol in arguments))[0]
+    return value if getattr(value, "ndim", 0) else float(value)

@@ -7,6 +7,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.toy_limits import toy_limit
+from dynsim.systems.parts.toy_solution import SOLUTIONS
 
 LOSS = "(phi*theta - sg(theta))^2/2"
 REFERENCE = "Su Jianlin, kexue.fm/archives/7980 (2020)"
@@ -20,7 +21,7 @@ def build(branch: str, variant: str | None) -> Flow:
         ranges={"phi": (-1.5, 1.5), "theta": (-1.5, 1.5), "alpha": (0.1, 100.0)},
         view={"phi": (-1.5, 1.75), "theta": (-1.5, 1.5)},
         observables={"loss": "(phi*theta - theta)^2/2", "predictor_gap": "abs(1 - phi)"},
-        exact=Exact(limit=toy_limit(branch), defaults={"alpha": 1.0}),
+        exact=Exact(limit=toy_limit(branch), solution=SOLUTIONS[branch], defaults={"alpha": 1.0}),
     )
 
 
