@@ -13,7 +13,7 @@ from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import system as find_system
 
-COST = 40.0
+COST = 50.0
 SMALL = {"resolution": (7, 5), "span": 20.0}  # what tests run
 STEP_SIZES = (0.01, 0.1, 1.0)
 COLLAPSED = 0.05
