@@ -56,6 +56,7 @@ _HOME = {
     "basins": "dynsim.analysis.basins",
     "singular_limit": "dynsim.analysis.singular_limit",
     "explore": "dynsim.explorer.opening",
+    "run_study": "dynsim.sweeps.running",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",
 }

@@ -17,6 +17,7 @@ LAYERS = [
     {"integrate"},
     {"analysis"},
     {"systems", "networks"},
+    {"sweeps"},
     {"experiments", "testing"},
     {"plots"},
     {"explorer"},

@@ -1,0 +1,130 @@
+"""Who does the tasks: a pool of processes of our own, or an executor that was given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import connection, get_context, parent_process
+from typing import Any, Protocol
+
+from dynsim.errors import InvalidType, bad
+from dynsim.sweeps.work import work
+
+__all__ = ["Borrowed", "Crew", "Pool", "crew_of"]
+
+
+class Crew(Protocol):
+    """Workers to which tasks are handed."""
+
+    width: int  # how many tasks they can do at once
+
+    def submit(self, url: str, digest: str, index: int) -> Future[Any]:
+        """Hand out a task."""
+
+    def replace(self) -> bool:
+        """Make new workers for those that died; False where that is not ours to do."""
+
+    def close(self) -> None:
+        """Let go of the workers; what they have not committed is dropped."""
+
+
+class Pool:
+    """Processes on this machine, one per core unless told otherwise.
+
+    Workers ignore Ctrl-C, which is the driver's to handle, and die with the driver, however it dies.
+    """
+
+    def __init__(self, width: int | None = None) -> None:
+        self.width = _cores() if width is None else width
+        self._executor = self._made()
+
+    def _made(self) -> ProcessPoolExecutor:
+        # Spawned, not forked: the caller may hold threads of torch or of the compiled engine.
+        return ProcessPoolExecutor(self.width, mp_context=get_context("spawn"), initializer=_begin)
+
+    def submit(self, url: str, digest: str, index: int) -> Future[Any]:
+        """Hand out a task."""
+        return self._executor.submit(work, url, digest, index)
+
+    def replace(self) -> bool:
+        """Start again after a worker died, which breaks the whole pool."""
+        self.close()
+        self._executor = self._made()
+        return True
+
+    def close(self) -> None:
+        """Stop the processes without waiting for their tasks, and wait until they are gone."""
+        for process in list((getattr(self._executor, "_processes", None) or {}).values()):
+            process.terminate()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Borrowed:
+    """Any `concurrent.futures.Executor`; it stays open."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.width = _width(executor)
+        self._handed: set[Future[Any]] = set()
+
+    def submit(self, url: str, digest: str, index: int) -> Future[Any]:
+        """Hand out a task."""
+        future = self._executor.submit(work, url, digest, index)
+        self._handed.add(future)
+        future.add_done_callback(self._handed.discard)
+        return future
+
+    def replace(self) -> bool:
+        """Nothing: the executor is not ours."""
+        return False
+
+    def close(self) -> None:
+        """Take back what has not begun; what has begun commits, or does not, by itself."""
+        for future in list(self._handed):
+            future.cancel()
+
+
+def crew_of(executor: Any, workers: int | None = None) -> Crew:
+    """Pool of our own, or the executor that is given.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        Something that is no executor; a number of workers that cannot be.
+    """
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise bad("workers", workers, "a whole number ≥ 1")
+    if executor is None:
+        return Pool(workers)
+    if not callable(getattr(executor, "submit", None)):
+        advice = "of a Dask client take client.get_executor()"
+        raise bad("executor", executor, "a concurrent.futures.Executor", advice, kind=InvalidType)
+    return Borrowed(executor)
+
+
+def _width(executor: Any) -> int:
+    client = getattr(executor, "_client", None)  # of Dask
+    if client is not None:
+        return max(1, sum(client.nthreads().values()))
+    return int(getattr(executor, "_max_workers", None) or _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _begin() -> None:
+    """Make a worker process one that only the driver ends, and that ends with the driver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    driver = parent_process()
+    if driver is None:
+        return
+
+    def watch() -> None:
+        connection.wait([driver.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="dynsim-driver-watch").start()

@@ -1,0 +1,178 @@
+"""Run a study into a store, or go on where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import xarray as xr
+
+from dynsim.errors import InvalidType, bad
+from dynsim.sweeps.catalogue import study_of
+from dynsim.sweeps.creation import made_or_found
+from dynsim.sweeps.crew import Crew, crew_of
+from dynsim.sweeps.driver import Driver, Stopped
+from dynsim.sweeps.lock import Lock
+from dynsim.sweeps.place import Folder, place_of
+from dynsim.sweeps.store import FAILED, Store, open_results
+from dynsim.sweeps.tally import Tally
+
+__all__ = ["run_study"]
+
+_EVERY = 0.2  # seconds between calls of `progress`
+
+
+def run_study(
+    study: Any,
+    out: str | os.PathLike[str] = "study.zarr",
+    executor: Any = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    workers: int | None = None,
+    retry_failed: bool = False,
+) -> xr.Dataset:
+    """Run a study and return its results; a study that was stopped goes on where it was.
+
+    Every task writes its chunks to the store, atomically and with checksums, before it counts. Whatever is killed,
+    running the study again redoes what is not finished and ends with the same numbers.
+
+    Parameters
+    ----------
+    study : Study, mapping, path or str
+        A `dynsim.sweeps.study.Study`, its fields, the path of a ``.toml`` or ``.json`` file, or the name of a study
+        that comes with the package.
+    out : path or URL
+        A Zarr store: a folder, or any URL that fsspec knows. Beside a folder lie ``<out>.log`` and, while it runs,
+        ``<out>.lock``; with a URL nothing keeps a second driver away.
+    executor : concurrent.futures.Executor, optional
+        By default a pool of processes on this machine; of a Dask client take ``client.get_executor()``. Workers need
+        the package and the store.
+    progress : callable, optional
+        ``progress(finished, total, what)`` in tasks; `what` tells rate, remaining time and failures.
+    workers : int, optional
+        Processes of the default pool: one per core.
+    retry_failed : bool
+        Run again tasks that failed in an earlier run.
+
+    Returns
+    -------
+    xarray.Dataset
+        The axes as dimensions, then `seed`; read from the store as it is used. `task_status` says 0 unfinished,
+        1 done, 2 failed; the values of a failed task are NaN (of counts −1), its message is told by
+        `dynsim.sweeps.status.sweep_status`.
+
+    Raises
+    ------
+    InvalidValue, InvalidType, UnknownName
+        Something at the door; a store of another study or version; a store on which another driver works.
+    Stopped
+        The store cannot be written, or the executor is gone.
+    MissingExtra
+        Without zarr.
+
+    Notes
+    -----
+    The default pool spawns processes: call this under ``if __name__ == "__main__":`` in a script.
+
+    Examples
+    --------
+    >>> import dynsim, tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> study = {"system": "toy", "t_end": 30.0, "axes": {"alpha": {"logspace": [-1, 1, 5]}}}
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     data = dynsim.run_study(study, f"{folder}/study.zarr", executor).load()
+    >>> data.theta.round(3).values
+    array([2.532, 1.426, 0.806, 0.461, 0.272])
+    """
+    chosen, place = study_of(study), place_of(out)
+    if progress is not None and not callable(progress):
+        raise bad("progress", progress, "a function of (finished, total, what)", kind=InvalidType)
+    crew = crew_of(executor, workers)
+    with ExitStack() as stack:
+        stack.callback(crew.close)
+        lock = None
+        if isinstance(place, Folder):
+            lock = stack.enter_context(Lock(place.path))
+            place.clean()
+            stack.callback(place.clean)
+        store = made_or_found(place, chosen)
+        stack.enter_context(_stopped_by_sigterm())
+        log = stack.enter_context(_log(place))
+        _go(store, crew, log, lock, progress, retry_failed)
+        if isinstance(place, Folder):
+            os.sync()
+    return open_results(out)
+
+
+def _go(store: Store, crew: Crew, log: logging.Logger, lock: Lock | None, progress: Any, retry_failed: bool) -> None:
+    tally, told = Tally(store.tasks.total), 0.0
+
+    def report(*, last: bool = False) -> None:
+        nonlocal told
+        if lock is not None and lock.lost and not last:
+            raise Stopped(f"another driver took over {store.place.url}, as this one was asleep for too long")
+        now = perf_counter()
+        if progress is not None and (last or now - told >= _EVERY):
+            told = now
+            progress(tally.finished, tally.total, tally.sentence())
+
+    def todo() -> Iterator[int]:
+        for index in range(tally.total):
+            status = store.status(index, verify=True)
+            if not status or (status == FAILED and retry_failed):
+                yield index
+            else:
+                tally.add(status, before=True)
+                report()
+
+    log.info("start of %s: %d tasks, %d workers", store.study.name or "a study", tally.total, crew.width)
+    try:
+        Driver(store, crew, tally, report, log).run(todo())
+    except BaseException as error:
+        log.warning("stopped by %s %s", type(error).__name__, " ".join(str(error).split()))
+        raise
+    finally:
+        counts = (tally.done, tally.failed, tally.total, tally.run, tally.seconds)
+        log.info("%d done and %d failed of %d tasks; %d of them in this run of %.1f s", *counts)
+        report(last=True)
+
+
+@contextmanager
+def _log(place: Any) -> Iterator[logging.Logger]:
+    """Log beside the store; a URL has none."""
+    log = logging.Logger("dynsim.sweeps", logging.INFO)  # not the root's child: the user's own set-up stays as it is
+    handler: logging.Handler = logging.NullHandler()
+    if isinstance(place, Folder):
+        handler = logging.FileHandler(Path(f"{place.path}.log"), encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told by the store
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        handler.close()
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C does, so that workers and lock are let go."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not ours:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

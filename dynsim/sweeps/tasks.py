@@ -1,0 +1,69 @@
+"""A study cut into numbered tasks: boxes of its grid, which are the chunks of its store at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynsim.sweeps.study import Study
+
+__all__ = ["Tasks", "tasks_of"]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Boxes of one shape that tile a grid; those at the far edges are cut.
+
+    Attributes
+    ----------
+    dims, shape, box : tuple
+        Names and lengths of the dimensions, and the length of a box along each.
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    box: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Boxes along each dimension."""
+        return tuple(-(-length // side) for length, side in zip(self.shape, self.box, strict=True))
+
+    @property
+    def total(self) -> int:
+        """Number of tasks."""
+        return prod(self.counts)
+
+    def place(self, index: int) -> tuple[int, ...]:
+        """Position of a task among the boxes, the last dimension fastest.
+
+        Examples
+        --------
+        >>> from dynsim.sweeps.tasks import Tasks
+        >>> tasks = Tasks(("alpha", "seed"), (3, 10), (1, 4))
+        >>> tasks.total, tasks.place(5), tasks.region(5)
+        (9, (1, 2), {'alpha': slice(1, 2, None), 'seed': slice(8, 10, None)})
+        """
+        position: list[int] = []
+        for count in reversed(self.counts):
+            index, here = divmod(index, count)
+            position.insert(0, here)
+        return tuple(position)
+
+    def region(self, index: int) -> dict[str, slice]:
+        """The part of the grid that a task fills."""
+        parts = zip(self.dims, self.shape, self.box, self.place(index), strict=True)
+        return {dim: slice(at * side, min((at + 1) * side, length)) for dim, length, side, at in parts}
+
+
+def tasks_of(study: Study) -> Tasks:
+    """Tasks of a study: one value of every axis that needs a run of its own, as many of the others as a task holds."""
+    alone, limit = study.subject.batching(study)
+    box: list[int] = []
+    for dim, length in reversed(study.sizes.items()):
+        side = 1 if dim in alone else min(length, limit)
+        limit = max(1, limit // side)
+        box.insert(0, side)
+    return Tasks(tuple(study.sizes), tuple(study.sizes.values()), tuple(box))

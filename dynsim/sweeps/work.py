@@ -1,0 +1,61 @@
+"""One task: run a part of the study and commit it. The same function in a process here and on a cluster's worker."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import NamedTuple
+
+from dynsim.sweeps.store import DONE, FAILED, opened
+
+__all__ = ["Outcome", "work"]
+
+# Seconds of work worth waiting for the disk. A cheaper task that a power cut takes from the disk's cache is found by
+# its checksum and done again.
+_DURABLE = 0.25
+
+
+class Outcome(NamedTuple):
+    """How a task ended.
+
+    Attributes
+    ----------
+    status : int
+        DONE, FAILED, or −1: the store cannot be written, and no task can count.
+    message : str
+        Of a failure.
+    """
+
+    status: int
+    message: str = ""
+
+
+def work(url: str, digest: str, index: int) -> Outcome:
+    """Do a task of the study in a store.
+
+    Parameters
+    ----------
+    url, digest : str
+        Of the store and of its study.
+    index : int
+        Number of the task.
+    """
+    store = opened(url, digest)
+    started = perf_counter()
+    try:
+        data = store.study.subject.run(store.study, store.tasks.region(index))
+        chunks = store.encode(index, data)
+        message = ""
+    except Exception as error:  # whatever a run does, the others go on
+        message = _told(error)
+    try:
+        if message:
+            store.fail(index, message)
+            return Outcome(FAILED, message)
+        store.commit(index, chunks, durable=perf_counter() - started > _DURABLE)
+    except OSError as error:
+        return Outcome(-1, _told(error))
+    return Outcome(DONE)
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -1,0 +1,302 @@
+"""Whatever is stopped, damaged or fails: nothing finished is lost, and the end is that of an undisturbed run."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from multiprocessing import active_children
+
+import pytest
+
+import dynsim
+from dynsim import DynsimError
+from dynsim.sweeps import flow_runs
+from dynsim.sweeps.crew import Pool
+from dynsim.sweeps.driver import Stopped
+from dynsim.sweeps.place import Folder
+from dynsim.sweeps.status import sweep_status
+
+FAILING = {  # BYOL without stop-gradient does not exist
+    "system": "byol",
+    "t_end": 1.0,
+    "axes": {"branch": ["stop", "full", "target"], "alpha": [1.0, 2.0]},
+    "record": ["theta"],
+}
+DRIVER = """
+import json, os, sys, signal, multiprocessing
+import dynsim
+def progress(done, total, what):
+    if done >= 10 and sys.argv[2] != "none":
+        pids = [child.pid for child in multiprocessing.active_children()]
+        print(json.dumps(pids), flush=True)
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+if __name__ == "__main__":
+    dynsim.run_study(json.loads(sys.argv[3]), sys.argv[1], progress=progress, workers=2)
+"""
+
+
+def run(study, out, **more):
+    with ThreadPoolExecutor(1) as executor:
+        return dynsim.run_study(study, out, executor, **more)
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def stopped_after(count):
+    def progress(done, total, what):
+        if done >= count:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_a_driver_that_is_stopped_leaves_nothing_behind_and_goes_on(tmp_path, undisturbed, name, tasks, contents):
+    store, study = tmp_path / "study.zarr", tasks(120)
+    command = [sys.executable, "-c", DRIVER, str(store), name, json.dumps(study)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": -2}[name], done.stderr
+    workers = json.loads(done.stdout.splitlines()[0])
+    assert workers
+    deadline = time.monotonic() + 20
+    while not all(map(gone, workers)):
+        assert time.monotonic() < deadline, "workers outlived their driver"
+        time.sleep(0.05)
+    before = sweep_status(store)
+    assert 10 <= before["done"] < 120
+    assert before["driver"] is None
+    seen = []
+    run(study, store, progress=lambda done, total, what: seen.append(done))
+    assert seen[0] >= 1
+    assert f"{120 - before['done']} of them in this run" in (tmp_path / "study.zarr.log").read_text()
+    assert contents(store) == undisturbed(study)
+    assert not (tmp_path / "study.zarr.lock").exists()
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_are_replaced(tmp_path, undisturbed, tasks, contents):
+    store, study, killed = tmp_path / "study.zarr", tasks(120), []
+
+    def kill(done, total, what):
+        if done >= 15 * (len(killed) + 1) and len(killed) < 2:
+            killed.append(active_children()[0].pid)
+            os.kill(killed[-1], signal.SIGKILL)
+
+    dynsim.run_study(study, store, progress=kill, workers=2)
+    assert len(killed) == 2
+    assert contents(store) == undisturbed(study)
+    assert "a worker died" in (tmp_path / "study.zarr.log").read_text()
+    assert not active_children()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "empty"])
+def test_a_damaged_chunk_is_found_and_done_again(tmp_path, undisturbed, damage, tasks, contents):
+    store, study = tmp_path / "study.zarr", tasks(6)
+    run(study, store)
+    path = store / "theta" / "c" / "3"
+    good = path.read_bytes()
+    bad = {"flip": good[:-1] + bytes([good[-1] ^ 1]), "cut": good[:-3], "empty": b""}
+    path.unlink()
+    if damage in bad:
+        path.write_bytes(bad[damage])
+    run(study, store)
+    assert "1 of them in this run" in (tmp_path / "study.zarr.log").read_text()
+    assert contents(store) == undisturbed(study)
+
+
+def test_a_finished_study_does_nothing(tmp_path, undisturbed, tasks):
+    store, study = tmp_path / "study.zarr", tasks(6)
+    run(study, store)
+    stamps = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    run(study, store)
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == stamps
+
+
+def test_ctrl_c_in_the_middle(tmp_path, undisturbed, tasks, contents):
+    store, study = tmp_path / "study.zarr", tasks(300)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, store, progress=stopped_after(5))
+    assert 5 <= sweep_status(store)["done"] < 300
+    run(study, store)
+    assert contents(store) == undisturbed(study)
+
+
+def test_failing_tasks_are_told_and_do_not_stop_the_others(tmp_path):
+    store = tmp_path / "study.zarr"
+    data = run(FAILING, store)
+    assert data.task_status.sel(branch="stop").values.tolist() == [1, 1]
+    assert data.task_status.sel(branch="full").values.tolist() == [2, 2]
+    assert data.theta.isnull().sum() == 4
+    status = sweep_status(store)
+    assert (status["done"], status["failed"]) == (1, 2)
+    assert {entry["cell"]["branch"] for entry in status["failures"]} == {"full", "target"}
+    assert all("branch: got" in entry["message"] for entry in status["failures"])
+
+
+def test_failed_tasks_are_tried_again_only_when_asked(tmp_path, monkeypatch, undisturbed, tasks, contents):
+    store, study, calls = tmp_path / "study.zarr", tasks(4), []
+    right = flow_runs.run
+
+    def wrong(study, region):
+        calls.append(region)
+        if region["alpha"].start == 2:
+            raise OSError("a file that a run reads is missing")
+        return right(study, region)
+
+    monkeypatch.setattr(flow_runs, "run", wrong)
+    assert run(study, store).task_status.values.tolist() == [1, 1, 2, 1]
+    run(study, store)
+    assert len(calls) == 4
+    monkeypatch.undo()
+    run(study, store)
+    assert sweep_status(store)["failed"] == 1
+    run(study, store, retry_failed=True)
+    assert sweep_status(store)["failures"] == []
+    assert contents(store) == undisturbed(study)
+
+
+def test_a_full_disk_stops_the_sweep_and_counts_nothing(tmp_path, monkeypatch, undisturbed, tasks, contents):
+    store, study = tmp_path / "study.zarr", tasks(6)
+    right = Folder.write
+
+    def full(self, key, data, *, durable=False):
+        if key == "steps/c/3":
+            raise OSError(28, "No space left on device")
+        right(self, key, data, durable=durable)
+
+    monkeypatch.setattr(Folder, "write", full)
+    with pytest.raises(Stopped, match="No space left"):
+        run(study, store)
+    monkeypatch.undo()
+    assert sweep_status(store)["failed"] == 0
+    run(study, store)
+    assert contents(store) == undisturbed(study)
+
+
+def test_a_second_driver_is_refused(tmp_path, tasks):
+    store, refused = tmp_path / "study.zarr", []
+
+    def second(done, total, what):
+        if not refused:
+            with pytest.raises(DynsimError, match=rf"no other driver.*process {os.getpid()}") as caught:
+                run(tasks(30), store)
+            refused.append(caught)
+
+    run(tasks(30), store, progress=second)
+    assert refused
+
+
+@pytest.mark.parametrize(
+    ("left", "refused"),
+    [
+        ({"pid": 2**22 + 1, "born": "1", "host": None}, False),  # no such process
+        ({"pid": os.getpid(), "born": "another time", "host": None}, False),  # its number was given to another
+        ({"pid": 1, "born": "1", "host": "elsewhere", "age": 3600}, False),
+        ({"pid": 1, "born": "1", "host": "elsewhere", "age": 0}, True),
+        ("torn", False),
+    ],
+)
+def test_the_lock_of_a_dead_driver_is_taken_over(tmp_path, left, refused, tasks):
+    import platform
+
+    lock = tmp_path / "study.zarr.lock"
+    if left == "torn":
+        lock.write_text("{")
+    else:
+        lock.write_text(json.dumps({**left, "host": left["host"] or platform.node(), "token": "x"}))
+        then = time.time() - left.get("age", 0)
+        os.utime(lock, (then, then))
+    if refused:
+        with pytest.raises(DynsimError, match="elsewhere"):
+            run(tasks(2), tmp_path / "study.zarr")
+    else:
+        run(tasks(2), tmp_path / "study.zarr")
+        assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"t_end": 21.0}, "t_end = 20.0 where this has 21.0"),
+        ({"axes": {"alpha": [1.0]}}, r"axes\.alpha"),
+        ({"chunk": 2}, "chunk = 1 where this has 2"),
+        ({"system": "scalar", "axes": {"sigma2": [0.1]}}, "system"),
+    ],
+)
+def test_the_store_of_another_study_is_refused(tmp_path, other, words, tasks, contents):
+    store = tmp_path / "study.zarr"
+    run(tasks(3), store)
+    before = contents(store)
+    with pytest.raises(DynsimError, match=words):
+        run({**tasks(3), **other}, store)
+    assert contents(store) == before
+
+
+def test_the_store_of_another_version_is_refused(tmp_path, monkeypatch, tasks):
+    run(tasks(3), tmp_path / "study.zarr")
+    monkeypatch.setattr(dynsim, "__version__", "99.0")
+    with pytest.raises(DynsimError, match=re.escape("99.0")):
+        run(tasks(3), tmp_path / "study.zarr")
+
+
+def test_what_is_no_store_is_refused(tmp_path, tasks):
+    (tmp_path / "study.zarr").mkdir()
+    (tmp_path / "study.zarr" / "zarr.json").write_text("{}")
+    with pytest.raises(DynsimError, match="store"):
+        run(tasks(3), tmp_path / "study.zarr")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DynsimError, match="folder"):
+        run(tasks(3), tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+class Deadly(Pool):
+    """A pool of one thread in which one task kills its worker every time, or so it looks."""
+
+    def __init__(self, deadly):
+        self.deadly, self.width, self.replaced = deadly, 2, 0
+
+    def submit(self, url, digest, index):
+        from dynsim.sweeps.work import work
+
+        future = Future()
+        if index == self.deadly:
+            future.set_exception(BrokenExecutor())
+        else:
+            future.set_result(work(url, digest, index))
+        return future
+
+    def replace(self):
+        self.replaced += 1
+        return True
+
+    def close(self):
+        pass
+
+
+def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch, tasks):
+    crew = Deadly(3)
+    monkeypatch.setattr("dynsim.sweeps.running.crew_of", lambda executor, workers: crew)
+    data = dynsim.run_study(tasks(8), tmp_path / "study.zarr")
+    assert data.task_status.values.tolist() == [1, 1, 1, 2, 1, 1, 1, 1]
+    (failure,) = sweep_status(tmp_path / "study.zarr")["failures"]
+    assert "3 attempts" in failure["message"]
+    assert 3 <= crew.replaced <= 4
+
+
+def test_an_executor_that_dies_is_told(tmp_path, tasks):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(Stopped, match="executor is gone"):
+        dynsim.run_study(tasks(3), tmp_path / "study.zarr", executor)

@@ -1,0 +1,138 @@
+"""A study is plain, immutable, the same however it was written, and refuses what no run could use."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import dynsim
+from dynsim import DynsimError
+from dynsim.sweeps.axes import axis
+from dynsim.sweeps.catalogue import shipped, study_of
+from dynsim.sweeps.flow_runs import draw
+from dynsim.sweeps.study import Study
+from dynsim.sweeps.tasks import Tasks, tasks_of
+
+TEXT = """
+system = "scalar"
+t_end = 50.0
+initial = { phi = 0.6, theta = { normal = [0.0, 0.5] } }
+seeds = 4
+chunk = 8
+[axes]
+branch = ["stop", "full"]
+eta = { linspace = [0.0, 0.2, 5], sets = ["eta_p", "eta_s"] }
+alpha = { logspace = [-1, 1, 3] }
+"""
+
+
+def test_a_file_and_python_say_the_same(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    here = Study(
+        name="mine",
+        system="scalar",
+        t_end=50.0,
+        initial={"phi": np.float64(0.6), "theta": {"normal": (0.0, 0.5)}},
+        seeds=range(4),
+        chunk=8,
+        axes={
+            "branch": ("stop", "full"),
+            "eta": {"values": np.linspace(0, 0.2, 5), "sets": ["eta_p", "eta_s"]},
+            "alpha": np.logspace(-1, 1, 3),
+        },
+    )
+    read = study_of(path)
+    assert read == here
+    assert read.digest == here.digest
+    assert read.sizes == {"branch": 2, "eta": 5, "alpha": 3, "seed": 4}
+    assert Study.from_dict(read.to_dict()) == read
+    assert pickle.loads(pickle.dumps(read)) == read
+
+
+def test_the_order_of_axes_is_part_of_a_study():
+    one = Study(system="toy", t_end=1.0, axes={"alpha": [1.0], "phi0": [0.1]})
+    other = Study(system="toy", t_end=1.0, axes={"phi0": [0.1], "alpha": [1.0]})
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"), [((7,), (3,)), ((3, 10), (1, 4)), ((2, 5, 4), (1, 2, 4)), ((1, 1), (1, 1)), ((), ())]
+)
+def test_tasks_tile_the_grid(shape, box):
+    grid = Tasks(tuple("abc"[: len(shape)]), shape, box)
+    seen = np.zeros(shape, dtype=int)
+    for index in range(grid.total):
+        seen[tuple(grid.region(index).values())] += 1
+    assert (seen == 1).all()
+
+
+def test_axes_that_change_the_flow_are_cut_and_the_others_fill_the_tasks(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    assert tasks_of(study_of(path)).box == (1, 1, 2, 4)
+
+
+def test_random_starts_do_not_depend_on_how_many_there_are():
+    law = {"normal": [0.0, 1.0]}
+    few, many = ([draw(law, seed, 0, (2,)) for seed in range(n)] for n in (2, 5))
+    assert np.array_equal(few, many[:2])
+    assert len({value.tobytes() for value in many}) == 5
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_studies_are_read(name):
+    study = study_of(name)
+    assert study.name == name
+    assert study.summary
+    assert tasks_of(study).total > 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "system"),
+        ({"system": "toy"}, "t_end"),
+        ({"system": "toy", "t_end": 1.0, "times": [1.0]}, "t_end"),
+        ({"system": "toi", "t_end": 1.0}, "toy"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"alfa": [1.0]}}, "alpha"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"phi": [1.0]}}, "phi0"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"alpha": []}}, "at least one"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"alpha": [1.0, 1.0]}}, "different"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"alpha": {"linspace": [0, 1]}}}, "count"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"alpha": {"logspace": [0, 999, 3]}}}, "logspace"),
+        ({"system": "toy", "t_end": 1.0, "axes": {"seed": [1.0]}}, "seed"),
+        ({"system": "toy", "t_end": 1.0, "seeds": 3}, "random"),
+        ({"system": "toy", "t_end": 1.0, "initial": {"phi": {"normal": [0.0]}}, "seeds": 3}, "deviation"),
+        ({"system": "toy", "t_end": 1.0, "initial": {"fi": 0.1}}, "phi"),
+        ({"system": "toy", "t_end": 1.0, "parameters": {"beta": 0.1}}, "alpha"),
+        ({"system": "toy", "t_end": 1.0, "chunk": 0}, "chunk"),
+        ({"system": "toy", "t_end": 1.0, "colour": 0}, "colour"),
+        ({"system": "toy", "t_end": 1.0, "history": True}, "times"),
+        ({"experiment": {}, "axes": {"branch": ["stop"]}}, "seeds"),
+        ({"experiment": {}, "seeds": 2, "axes": {"brunch": ["stop"]}}, "branch"),
+        ({"experiment": {}, "seeds": 2, "t_end": 3.0}, "t_end"),
+        ({"experiment": {"brunch": "stop"}, "seeds": 2}, "branch"),
+    ],
+)
+def test_what_no_run_could_use_is_refused(fields, words):
+    with pytest.raises(DynsimError, match=words):
+        Study.from_dict(fields)
+
+
+@pytest.mark.parametrize("given", ["decay-mop", "no/such/file.toml", 3, "x.yaml"])
+def test_what_is_no_study_is_refused(given):
+    with pytest.raises(DynsimError, match="study"):
+        dynsim.run_study(given)
+
+
+def test_broken_toml_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("system = [")
+    with pytest.raises(DynsimError, match=r"mine\.toml"):
+        study_of(path)
+
+
+def test_logspace_is_that_of_numpy():
+    assert axis("a", {"logspace": [-1, 1, 3]}).values == tuple(np.logspace(-1, 1, 3).tolist())
+    assert axis("a", {"geomspace": [0.1, 10, 3]}).values == tuple(np.geomspace(0.1, 10, 3).tolist())
