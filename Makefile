@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: setup figures test lint types clean
+.PHONY: setup system-packages figures test lint types clean
 .DEFAULT_GOAL := figures
 
 setup: $(READY)
@@ -23,7 +23,16 @@ figures: $(READY)
 	$(BIN)/dynsim plot --out figures
 	@echo "figures: figures/"
 
-test: $(READY)
+# The explorer is tested in a real browser. Where none is installed, apt installs Chromium if it may.
+system-packages:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  command -v apt-get >/dev/null || { echo "no Chromium and no apt-get: the browser tests will be skipped"; exit 0; }; \
+	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run="sudo -n"; else \
+	    echo "no Chromium and no right to install it: the browser tests will be skipped"; exit 0; fi; \
+	  $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+	    || echo "Chromium could not be installed: the browser tests will be skipped"; }
+
+test: $(READY) system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 	@echo "all tests passed"
 
