@@ -15,6 +15,7 @@ from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.members import Batch
 from dynsim.integrate.methods import choose
 from dynsim.integrate.results import Frame, InMemory, observe
+from dynsim.integrate.streaming import Streamed
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 
@@ -60,9 +61,10 @@ def ensemble(
     threads : int, optional
         All cores by default. The results do not depend on it.
     chunk : int, optional
-        Members held in memory at a time beside the result; also the grain of `progress` and `out`.
+        Members done at a time, 131072 by default: the grain of `progress`, and of memory with `out`.
     out : path, optional
-        Write to this zarr store chunk by chunk, and return a Dataset that reads from it.
+        Write each chunk to this new zarr store (extra ``zarr``) when it is done, and return a Dataset that
+        reads from there; memory then holds one chunk and the coordinates.
     progress : callable, optional
         ``progress(done, total)`` after every chunk, in members.
 
@@ -112,7 +114,7 @@ def ensemble(
         return Batch(flow, *_members(flow, grid, start, stop), record, rtol, atol, threads)
 
     frame = Frame(batch(0, 0).field, grid, record, single=times is None)
-    sink = InMemory(frame)
+    sink = InMemory(frame) if out is None else Streamed(frame, out, limit)
     stiff = 0
     for block in blocks(grid.shape, limit):
         members, run = batch(block.start, block.stop), sink.part(block)
@@ -120,8 +122,8 @@ def ensemble(
         sink.keep(block, run, observe(members, run))
         if progress is not None:
             progress(block.stop, grid.size)
-    return stamp(
-        sink.dataset(),
+    told = stamp(
+        xr.Dataset(),
         flow=described(flow),
         parameters=grid.describe(_constants(flow)),
         initial=grid.describe(frame.field.names),
@@ -131,6 +133,7 @@ def ensemble(
         stiff_members=stiff,
         **({"method_reason": choice.reason} if choice.reason else {}),
     )
+    return sink.dataset(told.attrs)
 
 
 def _constants(flow: Any) -> tuple[str, ...]:

@@ -99,6 +99,6 @@ class InMemory:
         for name, values in observed.items():
             self.observed[name][block.start : block.stop] = values
 
-    def dataset(self) -> xr.Dataset:
+    def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The result."""
-        return self.frame.dataset(self.run, self.observed)
+        return self.frame.dataset(self.run, self.observed).assign_attrs(attributes)

@@ -1,0 +1,80 @@
+"""Results too large for memory: every block of members goes to a zarr store as soon as it is done."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.errors import bad, missing_extra
+from dynsim.integrate.blocks import Block, block_shape
+from dynsim.integrate.members import Run
+from dynsim.integrate.results import ATTRIBUTES, Frame
+
+__all__ = ["Streamed"]
+
+
+class Streamed:
+    """Writes blocks to a zarr store whose chunks are the blocks.
+
+    Parameters
+    ----------
+    frame : Frame
+    out : path
+        Must not exist yet.
+    limit : int
+        Members per block at most.
+
+    Raises
+    ------
+    MissingExtra
+        zarr is not installed.
+    InvalidValue
+        `out` exists.
+    """
+
+    def __init__(self, frame: Frame, out: Any, limit: int) -> None:
+        if find_spec("zarr") is None:
+            raise missing_extra("zarr", "zarr", "results on disk")
+        import zarr
+
+        if Path(out).exists():
+            raise bad("out", str(out), "a path that does not exist yet", "remove it or choose another")
+        self.frame, self.out = frame, out
+        xr.Dataset(coords=frame.coords).to_zarr(out, mode="w-", consolidated=False)
+        self.group = zarr.open_group(out, mode="r+")
+        self.arrays = {}
+        grid, box = frame.grid, block_shape(frame.grid.shape, limit)
+        nothing = {name: np.empty((0, len(frame.times))) for name in frame.field.observables}
+        for name, (more, values) in frame.variables(self._empty(0), nothing).items():
+            own = values.shape[1:]
+            self.arrays[name] = self.group.create_array(
+                name,
+                shape=(*grid.shape, *own),
+                chunks=tuple(max(n, 1) for n in (*box, *own)),
+                dtype=values.dtype,
+                fill_value=np.nan if values.dtype.kind == "f" else 0,
+                dimension_names=(*grid.dims, *more),
+                attributes={key: np.asarray(value).tolist() for key, value in ATTRIBUTES.get(name, {}).items()},
+            )
+
+    def _empty(self, members: int) -> Run:
+        return Run.empty(self.frame.field.size, members, len(self.frame.times))
+
+    def part(self, block: Block) -> Run:
+        """Arrays for the engine to fill."""
+        return self._empty(block.stop - block.start)
+
+    def keep(self, block: Block, run: Run, observed: dict[str, np.ndarray]) -> None:
+        """Write a finished block."""
+        box = tuple(part.stop - part.start for part in block.region)
+        for name, (_, values) in self.frame.variables(run, observed).items():
+            self.arrays[name][block.region] = values.reshape((*box, *values.shape[1:]))
+
+    def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
+        """The result, read from the store as it is used."""
+        self.group.attrs.update(attributes)
+        return xr.open_dataset(self.out, engine="zarr", consolidated=False)
