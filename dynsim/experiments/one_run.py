@@ -35,7 +35,7 @@ def run(
     start = {**{name: flow.defaults.get(name, 0.5) for name in flow.states}, **(initial or {})}
     data = solve(flow, start, t_end, parameters=parameters)
     speeds = timescales(flow, data)
-    data = data.assign({name: speeds[name] for name in speeds if name.endswith(("speed_ratio", "half_life"))})
+    data = data.assign({name: speeds[name] for name in speeds if str(name).endswith(("speed_ratio", "half_life"))})
     end = outcome(flow, start, parameters)
     data = data.assign({f"limit_{name}": float(value) for name, value in end.limit.items()})
     if len(flow.states) > 1:

@@ -29,6 +29,7 @@ from dynsim.symbolic.printing import text
 
 __all__ = ["Explorer"]
 
+_FOLLOW = 0.15  # seconds after which the sliders show where the start was dragged to
 _REST = 0.2  # seconds without a move after which the slower facts are computed
 _worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dynsim-explorer")
 
@@ -48,7 +49,9 @@ class Explorer(widgets.VBox):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = filled(setting)
-        self._serial, self._job, self._half_lives = 0, None, ""
+        self._serial, self._half_lives = 0, ""
+        self._job: asyncio.Task[None] | None = None
+        self._following = False
         self.view = LiveView()
         self.controls = Controls(self.setting, self.change)
         self.equations = widgets.HTMLMath()
@@ -84,7 +87,21 @@ class Explorer(widgets.VBox):
         if what.keys() & {"source", "states", "branch", "plane", "t_end", "time"}:
             self.controls.show(after)
         elif "dragged" in what:
-            self.controls.show_numbers(after)
+            self._let_sliders_follow()
+
+    def _let_sliders_follow(self) -> None:
+        """Bring the sliders to the dragged start a few times a second: every message delays the picture."""
+        if self._following:
+            return
+        try:
+            asyncio.get_running_loop().call_later(_FOLLOW, self._follow)
+            self._following = True
+        except RuntimeError:
+            self._follow()
+
+    def _follow(self) -> None:
+        self._following = False
+        self.controls.show_numbers(self.setting)
 
     def _changed(self, now: Setting, what: Mapping[str, Any]) -> Setting:
         if "dragged" in what:
@@ -144,8 +161,12 @@ class Explorer(widgets.VBox):
     async def _settle(self) -> None:
         serial, setting = self._serial, self.setting
         await asyncio.sleep(_REST)
-        facts = await asyncio.get_running_loop().run_in_executor(_worker, settled, setting, self._reusable())
-        self._show_settled(facts, serial)
+        try:
+            facts = await asyncio.get_running_loop().run_in_executor(_worker, settled, setting, self._reusable())
+        except DynsimError as error:
+            self._complain(str(error))
+        else:
+            self._show_settled(facts, serial)
 
     def _reusable(self) -> Scenery | None:
         return self.scenery if self.scenery.settled else None

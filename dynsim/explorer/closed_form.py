@@ -70,9 +70,10 @@ def formulas(
     usual = {name: _usual(value, parameters, flow) for name, value in limit.items()}
     result = {}
     for name, value in limit.items():
-        if usual[name] is not None:
-            if not usual[name].is_Integer:
-                result[name] = readable(usual[name])
+        known = usual[name]
+        if known is not None:
+            if not known.is_Integer:
+                result[name] = readable(known)
             continue
         others = tuple((other, usual[other]) for other in limit if other != name)
         if any(end is None for _, end in others):

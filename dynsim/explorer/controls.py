@@ -61,10 +61,10 @@ class Controls(widgets.VBox):
             toggle.style.button_width = "auto"
         self.show(setting)
         self._listen(self.system, lambda value: changed(source=None if value == TYPED else value, states=None))
-        self._listen(self.loss, lambda value: value.strip() and changed(source=value.strip(), states=self._states()))
-        self._listen(self.states, lambda value: self.loss.value.strip() and changed(states=self._states()))
-        self._listen(self.branch, lambda value: value and changed(branch=value))
-        self._listen(self.plane, lambda value: value and changed(plane=tuple(value)))
+        self._listen(self.loss, lambda value: changed(source=value.strip(), states=self._states()))
+        self._listen(self.states, lambda value: changed(states=self._states()))
+        self._listen(self.branch, lambda value: changed(branch=value))
+        self._listen(self.plane, lambda value: changed(plane=tuple(value)))
         self._listen(self.t_end, lambda value: changed(t_end=value))
         self._listen(self.time, lambda value: changed(time=value))
 
@@ -129,7 +129,7 @@ class Controls(widgets.VBox):
 
     def _listen(self, widget: Any, report: Callable[[Any], Any]) -> None:
         def heard(change: Any) -> None:
-            if not self._silent:
+            if not self._silent and change["new"] not in ("", None):
                 report(change["new"])
 
         widget.observe(heard, "value")
@@ -168,7 +168,7 @@ def _put(slider: Any, value: float) -> None:
         slider.value = value
         return
     slider.min, slider.max = min(slider.min, value), max(slider.max, value)
-    decimals = max(0, -Decimal(f"{value:.6g}").normalize().as_tuple().exponent)
+    decimals = max(0, -int(Decimal(f"{value:.6g}").normalize().as_tuple().exponent))
     step = min(slider_step(slider.min, slider.max), 10.0**-decimals)
     if step != slider.step:
         slider.step, slider.readout_format = step, f".{max(0, -round(math.log10(step)))}f"

@@ -25,7 +25,7 @@ class LiveView(anywidget.AnyWidget):
 
     frame = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
-    dragged = traitlets.List().tag(sync=True)
+    dragged: traitlets.List[float] = traitlets.List().tag(sync=True)
 
     def __repr__(self) -> str:  # the default would print every number
         return f"LiveView(frame {self.frame.get('serial', 0)})"

@@ -101,7 +101,7 @@ def _of_grid(data: xr.Dataset, settled: bool = False) -> Scenery:
     nullclines = tuple(
         (name, (line[:, 0], line[:, 1]))
         for name, values in fields.items()
-        for line in contour_generator(x, y, np.ma.masked_invalid(values.T)).lines(0.0)
+        for line in map(np.asarray, contour_generator(x, y, np.ma.masked_invalid(values.T)).lines(0.0))
     )
     inner = np.linspace(0, len(x) - 1, 2 * ARROWS + 1).round().astype(int)[1::2]
     places = np.meshgrid(x[inner], y[inner], indexing="ij")

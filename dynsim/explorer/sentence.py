@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dynsim.analysis.outcome import Outcome, outcome
 from dynsim.explorer.closed_form import formulas
-from dynsim.explorer.live_run import LiveRun
+from dynsim.explorer.live_run import LiveRun, field_at, live_run
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import unicode_name
 
 __all__ = ["Verdict", "quick_verdict", "settled_verdict"]
 
+_FAR, _MOVING = 1e3, 1e-3  # relative speed at that flow time beyond which a run is not expected to rest
 _WORDS = {True: "collapse", False: "no collapse", None: "undecided"}
 
 
@@ -59,21 +60,36 @@ def quick_verdict(setting: Setting, run: LiveRun) -> Verdict:
     'θ → 0.8062 = √(θ₀² − φ₀² + 1), φ → 1: no collapse'
     """
     about = subject(setting)
-    exact = about.flow.exact
-    known = None if exact is None else exact.end(setting.initial, setting.parameters)
-    if known is not None and set(known.values) >= set(about.flow.states):
+    if _has_rule(about, setting):
         return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
-    last = dict(zip(about.flow.states, run.states[:, -1], strict=True))
-    now = ", ".join(f"{unicode_name(name)} = {_short(last[name])}" for name in _order(about, last))
     if run.diverged is not None:
         return Verdict(f"the run diverges at t = {run.diverged:.4g}", "no rest to reach", {}, None, False, True)
-    return Verdict(f"{now} at t = {run.times[-1]:.4g}", "integrating to rest …", {}, None, False, False)
+    return Verdict(_now(about, run), "integrating to rest …", {}, None, False, False)
 
 
 def settled_verdict(setting: Setting) -> Verdict:
-    """Verdict after integrating to rest; takes as long as that takes."""
+    """Verdict after integrating to rest; an orbit that circles is not followed for ever."""
     about = subject(setting)
+    if not _has_rule(about, setting):
+        far = live_run(replace(setting, t_end=_FAR))
+        velocity = field_at(about, setting.parameters).f(0.0, far.states[:, -1])
+        if far.diverged is None and np.abs(velocity).max() > _MOVING * np.abs(far.states[:, -1]).max():
+            reason = f"still moving at t = {_FAR:g}: no rest in sight"
+            return Verdict(_now(about, live_run(setting)), reason, {}, None, False, True)
     return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
+
+
+def _has_rule(about: Subject, setting: Setting) -> bool:
+    """Whether an exact rule says where every state ends."""
+    exact = about.flow.exact
+    known = None if exact is None else exact.end(setting.initial, setting.parameters)
+    return known is not None and set(known.values) >= set(about.flow.states)
+
+
+def _now(about: Subject, run: LiveRun) -> str:
+    last = dict(zip(about.flow.states, run.states[:, -1], strict=True))
+    told = ", ".join(f"{unicode_name(name)} = {_short(last[name])}" for name in _order(about, last))
+    return f"{told} at t = {run.times[-1]:.4g}"
 
 
 def _said(about: Subject, setting: Setting, end: Outcome) -> Verdict:

@@ -95,6 +95,14 @@ def test_a_verdict_without_a_rule_is_settled_later():
     assert later.limit["theta"] == pytest.approx(dynsim.outcome(dynsim.system("byol"), setting.initial).limit["theta"])
 
 
+def test_an_orbit_that_circles_is_not_followed_for_ever():
+    started = time.perf_counter()
+    verdict = settled(filled(Setting("dirac-gan", initial={"theta": 0.98}))).verdict
+    assert "no rest in sight" in verdict.reason
+    assert verdict.limit == {}
+    assert time.perf_counter() - started < 30
+
+
 def test_scenery_stays_while_only_the_start_moves():
     setting = filled(Setting("toy"))
     assert same_scenery(setting, setting.moved({"theta": 0.7}))

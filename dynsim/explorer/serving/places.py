@@ -29,7 +29,7 @@ class BoundedKernels(AsyncMappingKernelManager):
         """Whether every place is taken, those being prepared included."""
         return len(self.list_kernel_ids()) + len(self.waiting) >= self.max_sessions
 
-    async def start_kernel(self, *args: Any, **kwargs: Any) -> Any:
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Start a kernel in the place that the request holds."""
         quiet = {"stdout": DEVNULL, "stderr": DEVNULL}  # a kernel that is stopped while it starts would complain here
         started = await super().start_kernel(*args, **{**quiet, **kwargs})

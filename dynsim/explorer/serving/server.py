@@ -44,6 +44,7 @@ class ExplorerServer(Voila):
 
     ready: Callable[[str], None] = staticmethod(lambda url: None)
     any_port = True
+    first_port = 8866
 
     def init_settings(self) -> dict[str, Any]:
         """Refuse other hosts' names while the server listens on loopback only."""
@@ -70,7 +71,7 @@ class ExplorerServer(Voila):
             self.stop()
 
     def _bind(self) -> None:
-        for port in range(self.port, self.port + (_RETRIES if self.any_port else 1)):
+        for port in range(self.first_port, self.first_port + (_RETRIES if self.any_port else 1)):
             try:
                 self.app.listen(port, self.ip)
             except OSError as error:
@@ -79,7 +80,7 @@ class ExplorerServer(Voila):
                 raise bad("--port", port, "a port that is free and allowed", str(error)) from error
             self.port = port
             return
-        raise bad("--port", self.port, f"a free port among the next {_RETRIES}")
+        raise bad("--port", self.first_port, f"a free port among the next {_RETRIES}")
 
 
 def serve(
@@ -127,7 +128,7 @@ def serve(
         os.environ[START] = to_text(setting)
         server = ExplorerServer(config=_config(max_sessions, idle_minutes, theme))
         server.config_file_paths = []  # a visitor's page must not depend on what else is installed
-        server.port, server.ip, server.any_port = port or 8866, ip, port is None
+        server.first_port, server.any_port, server.ip = port or 8866, port is None, ip
         server.connection_dir_root, server.log_level = folder, logging.ERROR
         server.initialize([str(_notebook(Path(folder)))])
 
