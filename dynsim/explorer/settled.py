@@ -50,11 +50,12 @@ def settled(setting: Setting, scenery: Scenery | None = None) -> Settled:
     >>> settled(filled(Setting("toy"))).half_lives
     'half-life φ 7.63, θ 6.65'
     """
+    verdict = settled_verdict(setting)
     return Settled(
         scenery if scenery is not None else settled_scenery(setting),
-        settled_verdict(setting),
+        verdict,
         integral_lines(setting),
-        _half_lives(setting),
+        _half_lives(setting) if verdict.limit else "",  # half of a way that ends nowhere says nothing
     )
 
 

@@ -68,7 +68,7 @@ class Panel {
 
   titles(x, y) {
     write(this.xTitle, this.inner.right, this.inner.bottom + 27, x, "end");
-    write(this.yTitle, 4, 11, y, "start");
+    write(this.yTitle, 6, 15, y, "start");
   }
 
   // One element per item: those that exist are updated, those that are too many are hidden.
