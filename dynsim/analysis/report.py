@@ -10,8 +10,9 @@ import numpy as np
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.first_integrals import first_integrals
 from dynsim.analysis.outcome import outcome
+from dynsim.analysis.singular_limit import singular_limit
 from dynsim.analysis.timescales import timescales
-from dynsim.errors import BlowUp
+from dynsim.errors import BlowUp, DynsimError
 from dynsim.integrate.solve import solve
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
@@ -41,7 +42,9 @@ def report(
     Returns
     -------
     dict
-        "flow", "parameters", "first_integrals" (text), "equilibria" (rows), "complete", and with a start also
+        "flow", "is_gradient", "parameters"; "first_integrals" (text) for any parameters, with a note where the
+        search was cut off, and "first_integrals_here" at these; "equilibria" (rows), "complete" and a note;
+        "limits", what a very fast predictor and a very slow teacher make of the flow; and with a start also
         "outcome" and "timescales" (a few numbers; `dynsim.timescales` gives them along the whole run).
 
     Raises
@@ -57,16 +60,36 @@ def report(
     ['-alpha*theta**2 + phi**2']
     """
     found = equilibria(flow, parameters)
+    values = flow.values(parameters)
+    general, here = first_integrals(flow), first_integrals(flow.fix(values))
     told: dict[str, Any] = {
         "flow": flow.about(),
-        "parameters": {name: float(value) for name, value in flow.values(parameters).items()},
-        "first_integrals": [text(item) for item in first_integrals(flow)],
+        "is_gradient": flow.is_gradient,
+        "parameters": {name: float(value) for name, value in values.items()},
+        "first_integrals": [text(item) for item in general],
+        "first_integrals_note": general.note,
+        "first_integrals_here": [text(item) for item in here],
         "equilibria": [item.row() for item in found],
         "complete": found.complete,
+        "note": found.note,
+        "limits": _limits(flow, values),
     }
     if initial:
         told["outcome"] = str(outcome(flow, initial, parameters))
         told["timescales"] = _along_a_run(flow, initial, parameters, t_end)
+    return told
+
+
+def _limits(flow: Flow, values: Mapping[str, Any]) -> list[str]:
+    """What the limits of the usual rates say, where they separate fast from slow."""
+    told = []
+    for name, towards in (("alpha", "large"), ("beta", "small")):
+        if name in flow.parameters:
+            others = {key: value for key, value in values.items() if key != name}
+            try:
+                told.append(str(singular_limit(flow, name, towards, parameters=others)))
+            except DynsimError:  # this rate separates nothing here
+                continue
     return told
 
 

@@ -34,10 +34,17 @@ def run(args: argparse.Namespace) -> int:
     for name, entry in zip(flow.states, flow.rhs, strict=True):
         print(f"  {unicode_name(name)}' = {unicode_text(tidy(entry))}")
     values = ", ".join(f"{unicode_name(name)} = {value:g}" for name, value in told["parameters"].items())
+    print("  the gradient of a function" if told["is_gradient"] else "  not the gradient of any function")
     print(f"  {values or 'no parameters'}\n\nfirst integrals (polynomial, possibly times an exponential in t)")
-    print("".join(f"  {item}\n" for item in told["first_integrals"]) or "  none found\n")
-    print("equilibria" if told["complete"] else "equilibria (searched numerically, not proven complete)")
+    print("".join(f"  {item}\n" for item in told["first_integrals"]) or "  none found\n", end="")
+    if len(told["first_integrals_here"]) > len(told["first_integrals"]):
+        print(f"  at these parameters: {', '.join(told['first_integrals_here'])}")
+    if told["first_integrals_note"]:
+        print(f"  ({told['first_integrals_note']})")
+    print("\nequilibria" if told["complete"] else "\nequilibria (searched numerically, not proven complete)")
     print(_indented(str(Table(told["equilibria"]))) if told["equilibria"] else "  none")
+    for limit in told["limits"]:
+        print(f"\nfast and slow\n{_indented(limit)}")
     if "outcome" in told:
         print(f"\noutcome\n  {told['outcome']}\n\ntime scales")
         rows = [{"measure": key, "value": _short(value)} for key, value in told["timescales"].items()]
