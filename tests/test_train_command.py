@@ -1,0 +1,120 @@
+"""`dynsim train` as a user runs it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+pytest.importorskip("torch")
+
+import xarray as xr
+
+import dynsim
+from dynsim.cli import main
+from dynsim.commands.parts.experiment_fields import experiment_fields
+from dynsim.networks import Experiment
+
+QUICK = [
+    "train",
+    "--steps",
+    "4",
+    "--images",
+    "60",
+    "--measure-every",
+    "2",
+    "--measures",
+    "spread,rankme",
+    "--dim",
+    "4",
+]
+
+
+def test_the_help_is_light_and_names_every_field():
+    code = (
+        "import sys\nfrom dynsim.cli import main\ntry: main(['train', '--help'])\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "heavy = {'numpy', 'scipy', 'sympy', 'torch', 'xarray', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for item in fields(Experiment):
+        assert f"--{item.name.replace('_', '-')}" in done.stdout
+
+
+def test_fields_read_from_the_source_are_those_of_the_class():
+    read = {name: default for _, _, group in experiment_fields() for name, _, default in group}
+    plain = {name: value for name, value in Experiment().to_dict().items() if name != "measures"}
+    assert set(read) == {item.name for item in fields(Experiment)}
+    assert plain == {name: read[name] for name in plain}
+    assert Experiment().measures == read["measures"]
+    assert "more" not in [heading for heading, _, _ in experiment_fields()], "every field is documented"
+
+
+def test_it_prints_means_over_seeds(capsys):
+    assert main([*QUICK, "--seeds", "2", "--rows", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["step", "time"]
+    assert {"loss", "spread", "rankme"} <= set(lines[0].split())
+    assert [line.split()[0] for line in lines[1:4]] == ["0", "2", "4"]
+    assert lines[4] == "means over 2 seeds"
+
+
+def test_json_options_and_listed_seeds(capsys):
+    words = ["--encoder", "linear", "--predictor", "linear", "--no-symmetric", "--alpha", "3", "--batch", "full"]
+    assert main([*QUICK, *words, "--augmentation", "noise=1/4", "--seeds", "5,2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    made = told["provenance"]["experiment"]
+    assert (made["encoder"], made["symmetric"], made["alpha"], made["batch"]) == ("linear", False, 3.0, "full")
+    assert made["augmentation"] == {"noise": 0.25}
+    assert len(told["last"]["spread"]) == 2
+    assert told["rows"][-1]["step"] == 4
+
+
+def test_a_config_and_what_overrides_it(tmp_path, capsys):
+    config = Experiment(steps=2, images=60, dim=4, lr=0.3, measures=["spread"]).save(tmp_path / "run.toml")
+    out, kept = tmp_path / "run.nc", tmp_path / "kept.json"
+    assert main(["train", str(config), "--lr", "0.2", "--out", str(out), "--save-config", str(kept)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    data = xr.load_dataset(out, engine="h5netcdf")
+    assert dict(data.sizes) == {"seed": 3, "step": 2}
+    made = Experiment.load(kept)
+    assert (made.lr, made.steps) == (0.2, 2)
+    assert dynsim.provenance(data)["digest"] == made.digest
+
+
+def test_a_checkpoint_is_written_and_gone_on_from(tmp_path, capsys):
+    words = [*QUICK, "--seeds", "1", "--checkpoint", str(tmp_path / "run.ckpt"), "--json"]
+    assert main(words) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "run.ckpt").exists()
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == first["rows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--encoder", "mpl"], "mlp"),
+        (["--out", "run.csv"], ".nc"),
+        (["--out", "/no/such/folder/run.nc"], "existing folder"),
+        (["--rows", "1"], "at least 2"),
+        (["--augmentation", "noise"], "NAME=VALUE"),
+        (["no-such.toml"], "no-such.toml"),
+        (["--device", "abacus"], "device"),
+        (["--seeds", "0"], "seeds"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(words, told, capsys):
+    assert main([*QUICK, *words]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_lost_seed_is_told(capsys):
+    words = ["--objective", "squared", "--predictor", "linear", "--lr", "1e30", "--norm", "none", "--seeds", "1"]
+    assert main([*QUICK, *words]) == 0
+    assert "no longer finite" in capsys.readouterr().out
