@@ -58,7 +58,7 @@ def new_page(browser, scheme="light"):
         viewport=SIZE, color_scheme=scheme, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
     )
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     errors = []
     left = []
 
