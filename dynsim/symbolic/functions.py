@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import sympy
@@ -49,18 +50,21 @@ def _gently(function: Any) -> Callable[..., sympy.Expr]:
     """Let SymPy evaluate small arguments; keep large ones, and what would leave the reals, as written."""
 
     def build(*arguments: sympy.Expr) -> sympy.Expr:
-        parts = [part for argument in arguments for part in _up_to(argument, _SMALL)]
+        parts = list(islice(chain.from_iterable(map(sympy.preorder_traversal, arguments)), _SMALL + 1))
         if len(parts) <= _SMALL and not any(isinstance(part, _COSTLY) for part in parts):
             result = function(*arguments)
-            if not result.has(re, im, arg, conjugate):
+            if not any(map(_is_odd, sympy.preorder_traversal(result))):
                 return result
         return function(*arguments, evaluate=False)
 
     return build
 
 
-def _up_to(expression: sympy.Expr, limit: int) -> list[sympy.Basic]:
-    return [part for _, part in zip(range(limit + 1), sympy.preorder_traversal(expression), strict=False)]
+def _is_odd(part: sympy.Basic) -> bool:
+    """Whether a part is complex, or a number times a sum that SymPy would have multiplied out anywhere else."""
+    if isinstance(part, sympy.Mul):
+        return len(part.args) == 2 and part.args[0].is_Number and part.args[1].is_Add
+    return isinstance(part, (re, im, arg, conjugate))
 
 
 def _point_mass(argument: sympy.Expr, order: sympy.Expr = sympy.S.Zero) -> sympy.Expr:
@@ -88,8 +92,8 @@ def _point_mass_number(x: float, order: float = 0.0) -> float:
 _SG = Function(stop_gradient, float)
 _LOG = Function(sympy.log, math.log)
 _ABS = Function(_gently(sympy.Abs), abs)
-_MAX = Function(_gently(sympy.Max), max, 2, 8)
-_MIN = Function(_gently(sympy.Min), min, 2, 8)
+_MAX = Function(_gently(sympy.Max), max, 2, 16)
+_MIN = Function(_gently(sympy.Min), min, 2, 16)
 
 FUNCTIONS: dict[str, Function] = {
     "sg": _SG,

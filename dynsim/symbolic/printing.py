@@ -92,10 +92,12 @@ class _Unicode(_Text):
     def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
         if not (power.exp.is_Integer and power.exp > 1):
             return str(super()._print_Pow(power, rational)).replace("**", "^")
-        base = self.parenthesize(power.base, PRECEDENCE["Pow"])
-        if base.endswith("²"):
-            base = f"({base})"
-        return base + str(power.exp).translate(_POWERS)
+        return self.parenthesize(power.base, PRECEDENCE["Pow"]) + str(power.exp).translate(_POWERS)
+
+    def parenthesize(self, item: sympy.Basic, level: int, strict: bool = False) -> str:
+        """Keep the square that belongs to the name σ² apart from a power of it."""
+        printed = str(super().parenthesize(item, level, strict))
+        return f"({printed})" if printed.endswith("²") and level >= PRECEDENCE["Pow"] else printed
 
 
 class _Latex(LatexPrinter):

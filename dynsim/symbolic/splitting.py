@@ -47,9 +47,9 @@ class Splitting:
     def _combine(self, expression: Expr, inner: list[int]) -> int:
         if not inner:
             return 1
-        if isinstance(expression, Pow) and isinstance(expression.exp, Integer) and isinstance(expression.base, Add):
+        if isinstance(expression, Pow) and isinstance(expression.exp, Integer):
             power = abs(int(expression.exp))
-            return comb(inner[0] + power - 1, power)
+            return comb(max(inner[0], 2) + power - 1, power)  # even one symbol has two parts
         if isinstance(expression, Mul | Pow):
             return prod(inner)
         doubled = not isinstance(expression, (Add, *HYPERBOLIC))

@@ -6,6 +6,8 @@ from typing import Any
 
 import sympy
 
+from dynsim.errors import InvalidType, bad
+
 __all__ = ["has_stop_gradient", "release", "stop_gradient"]
 
 
@@ -14,10 +16,16 @@ class stop_gradient(sympy.Function):
 
     Nested uses collapse, the outermost counts; a number passes through. It prints as ``sg(·)``.
 
+    Raises
+    ------
+    InvalidType
+        The argument is no scalar expression or number. Text goes through `dynsim.parse`, which does not execute it.
+
     Notes
     -----
     A flow resolves it *after* the gradient is taken and *before* the Jacobian is: differentiating twice
-    with it still inside gives a wrong Hessian and wrong stabilities.
+    with it still inside gives a wrong Hessian and wrong stabilities. ``sympy.solve`` recognises by derivatives what an
+    expression depends on: give it the released expression.
 
     References
     ----------
@@ -37,6 +45,17 @@ class stop_gradient(sympy.Function):
     """
 
     nargs = 1
+
+    def __new__(cls, argument: Any, **options: Any) -> Any:
+        """Check the argument before SymPy would evaluate text as code."""
+        try:
+            inner = sympy.sympify(argument, strict=True)
+        except sympy.SympifyError:
+            inner = None
+        if not isinstance(inner, sympy.Expr) or inner.is_Matrix:
+            advice = "apply it to every entry, and parse text first"
+            raise bad("expression", argument, "a scalar SymPy expression or a number", advice, kind=InvalidType)
+        return super().__new__(cls, inner, **options)
 
     @classmethod
     def eval(cls, argument: sympy.Expr) -> sympy.Expr | None:
