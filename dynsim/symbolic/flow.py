@@ -71,7 +71,7 @@ class Flow:
     >>> flow = gradient_flow("(phi*theta - sg(theta))^2/2", ["phi", "theta"])
     >>> flow.rhs.applyfunc(lambda entry: entry.factor())
     Matrix([
-    [-theta**2*(phi - 1)],
+    [ -theta**2*(phi - 1)],
     [-phi*theta*(phi - 1)]])
     >>> flow.is_gradient
     False
@@ -159,7 +159,7 @@ class Flow:
         >>> from dynsim import gradient_flow
         >>> print(gradient_flow("eta_s*theta^2/2", ["theta"]).latex())
         \begin{aligned}
-        \dot{\theta} &= - \eta_{s} \theta
+        \dot{\theta} &= - \eta_s \theta
         \end{aligned}
         """
         lines = [
