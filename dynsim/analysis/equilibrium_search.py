@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import monotonic
 
 import numpy as np
 
@@ -15,6 +16,7 @@ _ITERATIONS = 80
 _SAME = 1e-6
 _SINGULAR = 1e-6
 _STEPS = 400
+_SECONDS = 8.0  # surfaces of equilibria have no end of curves through them
 
 # A point, and the points of the curve of equilibria it lies on, one per row; None if it is isolated.
 Found = tuple[np.ndarray, np.ndarray | None]
@@ -34,7 +36,8 @@ def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
     -------
     list of (point, curve)
         Isolated points, with None, and one point of every curve that was met, with an array of shape
-        ``(n, size)`` of points along it. Nothing proves that there are no others.
+        ``(n, size)`` of points along it. Nothing proves that there are no others; after eight seconds the search
+        returns what it has.
 
     Examples
     --------
@@ -49,7 +52,10 @@ def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
     inside = (points >= low[:, None] - _SAME * size).all(axis=0) & (points <= high[:, None] + _SAME * size).all(axis=0)
     found: list[Found] = []
     curves: list[np.ndarray] = []
+    end = monotonic() + _SECONDS
     for point in _clearest_first(field, points[:, inside]):
+        if monotonic() > end:
+            break
         if any(np.linalg.norm(point - other) < _SAME * size for other, _ in found):
             continue
         if any(np.linalg.norm(curve - point, axis=1).min() < 2 * size / _STEPS for curve in curves):

@@ -130,6 +130,8 @@ class _Independent:
         self.kept: list[tuple[int, bool, sympy.Expr]] = []
 
     def add(self, degree: int, integral: sympy.Expr, rate: sympy.Expr | None = None) -> None:
+        if integral.has(sympy.Piecewise, sympy.Heaviside):
+            return  # constant on each side of a kink only
         if rate is not None:
             integral = integral * sympy.exp(-rate * self.time)
         trial = [expr for *_, expr in self.kept] + [integral]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
@@ -20,8 +20,8 @@ from dynsim.symbolic.flow import Flow
 
 __all__ = ["Outcome", "outcome"]
 
-# Integrated to rest: twelve decades of time hold every rate that double precision can tell from zero.
 _STAGES = (1e2, 1e4, 1e6)
+_MOST_EVALUATIONS = 300_000  # a run that circles never rests; after this much work it is called undecided
 _COLLAPSED = 1e-6
 
 
@@ -106,9 +106,14 @@ def _integrate(field: Field, initial: Mapping[Any, Any]) -> Outcome:
     scalars = all(field.shape(name) == () for name in field.names)
     state: Mapping[str, Any] = initial
     elapsed = 0.0
+    bounded, spent = _bounded(field)
     for stage in _STAGES:
         try:
-            run = solve(field, state, times=[stage - elapsed], method="LSODA", rtol=1e-10, events=["rest"])
+            run = solve(bounded, state, times=[stage - elapsed], method="LSODA", rtol=1e-10, events=["rest"])
+        except _TooLong:
+            limit = dict.fromkeys(field.names, math.nan)
+            reason = f"no rest before flow time {elapsed + spent[1]:.3g} and {spent[0]} evaluations: no verdict"
+            return Outcome(limit, None, False, reason)
         except BlowUp as error:
             limit = dict.fromkeys(field.names, math.nan)
             return Outcome(limit, None, False, f"the run diverges at flow time {elapsed + error.time:.6g}")
@@ -123,6 +128,24 @@ def _integrate(field: Field, initial: Mapping[Any, Any]) -> Outcome:
             return Outcome(limit, _is_collapsed(field, state), False, "integrated until every state rests")
     limit = {name: float(v) if scalars else v for name, v in state.items()}
     return Outcome(limit, None, False, f"still moving at flow time {elapsed:g}: no rest, no verdict")
+
+
+class _TooLong(Exception):
+    """The integration has used up its work."""
+
+
+def _bounded(field: Field) -> tuple[Field, list[float]]:
+    """Return the field with a bound on its evaluations, and the record [evaluations, largest time] of the work."""
+    spent: list[float] = [0, 0.0]
+
+    def function(t: Any, y: Any) -> Any:
+        spent[0] += 1
+        spent[1] = max(spent[1], float(t))
+        if spent[0] > _MOST_EVALUATIONS:
+            raise _TooLong
+        return field.f(t, y)
+
+    return replace(field, function=function), spent
 
 
 def _repels(field: Field, y: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ EXPERIMENT = "matrix-flow"
 OPTIONS: dict[str, Any] = {}
 SIZE = (10.2, 7.4)
 
-_MONITORED = {
+_MONITORED: dict[str, dict[str, Any]] = {
     "SGD": {"color": COLOURS["blue"], "linestyle": "-"},
     "SGD, half the lr": {"color": COLOURS["sky"], "linestyle": "--"},
     "SGD with decay": {"color": COLOURS["green"], "linestyle": "-."},
@@ -88,7 +88,7 @@ def _draw_balance(data: xr.Dataset, axes: Any) -> None:
     moments = data["record"].values[1:]
     for name in data["monitored"].values:
         drift = data["balance_drift"].sel(monitored=name).isel(record=slice(1, None))
-        draw_seeds(axes, moments, drift, {"linewidth": 1.7, **_MONITORED[str(name)]}, label=str(name))
+        draw_seeds(axes, moments, drift, {"linewidth": 1.7} | _MONITORED[str(name)], label=str(name))
     error = data["balance_error"].max("decay")
     axes.plot(time, error.where(error > 1e-16), color=COLOURS["black"], linewidth=1.4)
     axes.annotate(
