@@ -158,4 +158,7 @@ def _show(value: object, limit: int = 80) -> str:
     except Exception:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
     text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    if len(text) <= limit:
+        return text
+    tail = limit // 2  # the end of a path says more than its middle
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"

@@ -31,7 +31,7 @@ class Terminal:
     ...     dynsim.system("toy"), {"phi": 0.6, "theta": 0.1}, 30.0, events=[dynsim.Terminal("theta - 1/2")]
     ... )
     >>> round(float(run.event_time[0]), 6)
-    8.156083
+    7.188211
     """
 
     expression: Any

@@ -125,7 +125,7 @@ def serve(
     if not idle_minutes > 0:
         raise bad("--idle", idle_minutes, "a positive number of minutes")
     for name in ("tornado.access", "tornado.application", "tornado.general"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # a visitor who is refused is no news
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a visitor who is refused is no news
     with TemporaryDirectory(prefix="dynsim-explorer-") as folder:
         os.environ[START] = to_text(setting)
         server = ExplorerServer(config=_config(max_sessions, idle_minutes, theme))

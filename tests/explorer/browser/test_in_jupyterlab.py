@@ -60,4 +60,4 @@ def test_the_dark_theme(in_lab):
     )
     assert page.evaluate(ink) != light
     view.shot("jupyterlab-dark")
-    agrees(view)
+    agrees(view, view.root.get_attribute("data-branch"))

@@ -38,6 +38,7 @@ def one_place(tmp_path):
     finally:
         server.kill()
         server.wait(10)
+        server.stdout.close()
 
 
 def ask(address, **headers):
