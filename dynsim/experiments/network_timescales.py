@@ -109,7 +109,7 @@ def _linear_spectrum(alpha: float, dim: int, t_end: float, records: int) -> xr.D
 
 
 def _spectrum(told: xr.Dataset) -> xr.Dataset:
-    size = np.hypot(told["eigenvalue"], told["eigenvalue_imaginary"])
+    size: xr.DataArray = np.hypot(told["eigenvalue"], told["eigenvalue_imaginary"])  # type: ignore[assignment]
     zero = size <= 1e-7 * size.max("mode")
     moving = size.where(~zero)
     spectrum = xr.Dataset(

@@ -72,7 +72,8 @@ def _draw_modes(data: xr.Dataset, axes: Any) -> None:
 def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
     for branch in data["branch"].values:
         one, style = data.sel(branch=branch), BRANCH_STYLE[str(branch)]
-        error = np.maximum(abs(one["w_network"] - one["w_toy"]), abs(one["p_network"] - one["p_toy"])).max("mode")
+        encoder, predictor = abs(one["w_network"] - one["w_toy"]), abs(one["p_network"] - one["p_toy"])
+        error = encoder.where(encoder > predictor, predictor).max("mode")
         axes.plot(one["aligned_time"], error.where(error > 0), label=str(branch), **style)
     leak = data["leak"].max("branch")
     axes.plot(data["aligned_time"], leak.where(leak > 0), color=COLOURS["grey"], lw=1.2, ls=":", label="off the modes")
