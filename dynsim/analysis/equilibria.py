@@ -82,11 +82,11 @@ def equilibria(
     field = flow.field(parameters)
     try:
         pieces = _solve(fixed)
+        found = [item for piece in pieces if (item := _described(fixed, field, piece, region, exact)) is not None]
     except (CutOff, TypeError, NotImplementedError, RecursionError) as error:
         reason = error if isinstance(error, CutOff) else f"a limit of SymPy ({type(error).__name__})"
         note = f"seeded numeric search in {drawn_box(flow, region)}, because the exact one met {reason}"
         return Equilibria(_searched(flow, field, drawn_box(flow, region)), False, note)
-    found = [item for piece in pieces if (item := _described(fixed, field, piece, region, exact)) is not None]
     return Equilibria(sorted(found, key=_order), True)
 
 

@@ -212,3 +212,9 @@ def test_bad_input(parameters, box):
 def test_a_value_at_which_the_field_is_infinite():
     with pytest.raises(DynsimError, match="finite"):
         equilibria(gradient_flow("x^2/sigma2", ["x"]), {"sigma2": 0})
+
+
+def test_limits_of_sympy_lead_to_the_numeric_search():
+    found = equilibria(system("cosine", variant="isoloss"))
+    assert len(found) > 0
+    assert not found.complete
