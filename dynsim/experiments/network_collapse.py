@@ -45,7 +45,7 @@ def run(
 
     trained, toys = [], []
     for index, branch in enumerate(BRANCHES):
-        experiment = Experiment(branch=branch, steps=steps, **fields)
+        experiment = Experiment().but(branch=branch, steps=steps, **fields)
 
         def report(done: int, total: int, branch: str = branch, before: int = index) -> None:
             if progress:

@@ -25,11 +25,12 @@ _HOME = {
     "fit": "training",
     "flow": "network_flow",
     "initial_state": "network_flow",
+    "second_moments": "view_moments",
     "train": "training",
 }
 _WITHOUT_TORCH = {"Experiment", "Images"}
 
-__all__ = ["Experiment", "Images", "fit", "flow", "initial_state", "measures", "train"]
+__all__ = ["Experiment", "Images", "fit", "flow", "initial_state", "measures", "second_moments", "train"]
 
 
 def __getattr__(name: str) -> Any:

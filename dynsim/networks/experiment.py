@@ -204,10 +204,7 @@ class Experiment:
         UnknownName
             For a key that is no field.
         """
-        known = [item.name for item in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise unknown("experiment", name, known)
+        _check_names(values)
         if str(values.get("data", "")).startswith("sha256:"):
             raise bad("data", values["data"], "a name or a path", "save data that live in memory as .npz first")
         return cls(**values)
@@ -259,13 +256,26 @@ class Experiment:
     def but(self, **changes: Any) -> Experiment:
         """The same experiment with some fields changed.
 
+        Raises
+        ------
+        UnknownName
+            For a name that is no field.
+
         Examples
         --------
         >>> from dynsim.networks import Experiment
         >>> Experiment().but(branch="full").branch
         'full'
         """
+        _check_names(changes)
         return replace(self, **changes)
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    known = [item.name for item in fields(Experiment)]
+    for name in values:
+        if name not in known:
+            raise unknown("experiment", name, known)
 
 
 def _made(values: dict[str, Any]) -> Experiment:

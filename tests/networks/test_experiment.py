@@ -187,3 +187,8 @@ def test_bad_text(make, message, tmp_path):
 def test_images_are_accepted_as_they_are(pictures):
     assert isinstance(pictures, Images)
     assert Experiment(data=pictures).data is pictures
+
+
+def test_a_change_of_no_field_is_named():
+    with pytest.raises(DynsimError, match="did you mean 'branch'"):
+        Experiment().but(brnch="full")

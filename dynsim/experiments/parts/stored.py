@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -90,7 +90,10 @@ def result(
 
 
 def _check(module: ModuleType, name: str, options: Mapping[str, Any]) -> None:
-    accepted = [key for key in signature(module.run).parameters if key != "progress"]
+    parameters = signature(module.run).parameters.values()
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+        return  # fields of an Experiment, which knows its own
+    accepted = [parameter.name for parameter in parameters if parameter.name != "progress"]
     for key in options:
         if key not in accepted:
             raise unknown(f"option of '{name}'", key, accepted)

@@ -1,0 +1,53 @@
+"""Compare toy, linear network and real network of one configuration: what is predicted, what is observed."""
+
+from __future__ import annotations
+
+import argparse
+
+from dynsim.commands.parts.experiment_options import add_config, add_fields, experiment_of
+from dynsim.errors import bad
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `dynsim compare`: its own, and one for every field of an Experiment."""
+    add_config(parser)
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        default="compare.png",
+        help="figure .png, .svg, .pdf or data .nc; default: compare.png",
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    add_fields(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run all three, draw them and print the verdict table."""
+    from pathlib import Path
+
+    from dynsim.commands.parts.output import print_json, write_dataset
+    from dynsim.commands.parts.progress import reporter
+    from dynsim.experiments.compare import run as compare
+    from dynsim.experiments.compare import verdict, verdict_table
+    from dynsim.plots.gallery.files import FORMATS, save_figure
+    from dynsim.plots.gallery.plot import draw
+    from dynsim.records import provenance
+
+    out = Path(args.out)
+    if out.suffix[1:] not in (*FORMATS, "nc"):
+        raise bad("--out", args.out, f"a name that ends in .{', .'.join(FORMATS)} or .nc")
+    if not out.parent.is_dir():
+        raise bad("--out", args.out, "a file in an existing folder")
+    with reporter("compare") as progress:
+        data = compare(progress, experiment=experiment_of(args), seeds=args.seeds)
+    if out.suffix == ".nc":
+        write_dataset(data, str(out))
+    else:
+        save_figure(draw("compare", data), out.stem, out.parent, (out.suffix[1:],), data)
+    table = verdict_table(data)
+    if args.json:
+        told = {"verdict": verdict(data), "table": list(table), "out": str(out), "provenance": provenance(data)}
+        print_json(told)
+    else:
+        print(table, verdict(data), out, sep="\n")
+    return 0
