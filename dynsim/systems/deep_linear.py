@@ -19,6 +19,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.logistic import logistic
+from dynsim.systems.parts.power_logistic import power_logistic
 from dynsim.systems.parts.rewritten import as_powers, rewritten
 from dynsim.systems.parts.structure import count
 
@@ -57,7 +58,10 @@ def _solution(L: int) -> Any:
             return {"u": s + (u - s) * np.exp(-np.asarray(t, dtype=float))}
         if L == 2:
             return {"u": logistic(t, u, 2 * s, s)}
-        raise bad("L", L, "1 or 2 for a closed form in time", "integrate with solve instead")
+        if np.any(s <= 0):
+            raise bad("s", parameters["s"], "s > 0, for which the closed form holds")
+        power = 2 - 2 / L
+        return {"u": s * power_logistic(t, np.where(u < 0, np.nan, u / s), L * s**power, power)}
 
     return solution
 

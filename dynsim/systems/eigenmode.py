@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import sympy
 
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Move
 from dynsim.systems.catalogue import System
+from dynsim.systems.parts.mode_solution import mode_at
 from dynsim.systems.parts.toy_limits import noisy_limit
 from dynsim.systems.scalar import build_byol, build_scalar
 
@@ -69,8 +71,16 @@ def build(branch: str, variant: str | None) -> Flow:
         ranges={name: RANGES[name] for name in (*flow.states, *flow.parameters)},
         view={name: VIEW[name] for name in flow.states},
         observables={"loss": sympy.expand(loss), "balance": "s - p^2/alpha"},
-        exact=Exact(limit=_limit, defaults=dict(DEFAULTS)),
+        exact=Exact(limit=_limit, solution=None if teacher else _solution, defaults=dict(DEFAULTS)),
     )
+
+
+def _solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without decay the toy in other units, see `mode_at`; NaN where s₀ < 0."""
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(np.asarray(initial["s"], dtype=float))
+    p, w = mode_at("stop", t, (initial["p"], root), parameters, "sigma2")
+    return {"p": p, "s": w**2}
 
 
 def _limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:

@@ -35,10 +35,12 @@ def build(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensembl
     else:
         terms = (f"(lambda{i}*z{i} - sg(z{i}))^2/2" for i in modes)
     flow = closed_form_predictor(" + ".join(terms), branch, variant, k, spectrum)
-    frozen = variant != "no-predictor" and spectrum == "frozen"
-    if frozen:
-        return flow
-    law = _LAWS["no-predictor" if variant == "no-predictor" else "isoloss" if variant == "isoloss" else branch]
+    kind = branch if variant == "predictor" else str(variant)
+    if spectrum == "frozen" and variant != "no-predictor":
+        rate = _RATES[kind]
+        exact = Exact(limit=partial(_frozen_limit, rate), solution=partial(_frozen, rate), defaults=flow.defaults)
+        return replace(flow, exact=exact)
+    law = _LAWS[kind]
     return replace(flow, exact=Exact(limit=partial(_limit, law), solution=partial(_solution, law)))
 
 
@@ -68,6 +70,36 @@ def _solution(law: Any, t: Any, initial: Mapping[str, Any], parameters: Mapping[
         return {
             name: signed_root(law[0](t, np.asarray(start, dtype=float) ** 2), start) for name, start in initial.items()
         }
+
+
+# In a frozen spectrum every mode grows or decays exponentially, at these rates.
+_RATES: dict[str, Callable[[Any], Any]] = {
+    "stop": lambda variance: variance * (1 - variance),
+    "isoloss": lambda variance: 1 - variance,
+    "full": lambda variance: -((1 - variance) ** 2),
+    "target": lambda variance: variance - 1,
+}
+
+
+def _frozen(rate: Any, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, start in initial.items():
+        speed = rate(np.asarray(parameters[name.replace("z", "lambda")], dtype=float))
+        with np.errstate(invalid="ignore", over="ignore"):  # 0·∞: a mode that nothing moves
+            turned = np.where(speed == 0, 1.0, np.exp(speed * t))
+            values[name] = np.where(np.asarray(start) == 0, 0.0, np.asarray(start, dtype=float) * turned)
+    return values
+
+
+def _frozen_limit(rate: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    values = {}
+    for name, z in initial.items():
+        speed = rate(parameters[name.replace("z", "lambda")])
+        if speed > 0 and z != 0:
+            return None
+        values[name] = z if speed == 0 else 0 * z
+    reason = "λ stands still: z grows or decays as e^(rate·t), and none of the modes grows"
+    return Limit(values, all(value == 0 for value in values.values()), reason)
 
 
 def _limit(law: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:

@@ -21,8 +21,7 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Hold
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.log_linear import log_linear
-from dynsim.systems.parts.logistic import logistic, signed_root
+from dynsim.systems.parts.power_logistic import power_logistic
 from dynsim.systems.parts.rewritten import as_powers, rewritten
 from dynsim.systems.parts.structure import count
 
@@ -61,24 +60,29 @@ def _limit(power: Any, written: str) -> Any:
     return limit
 
 
-def _one_layer(parameters: Mapping[str, Any]) -> tuple[Any, Any]:
-    if np.any(np.asarray(parameters["L"], dtype=float) != 1):
-        raise bad("L", parameters["L"], "1 for a closed form in time", "integrate with solve instead")
-    return np.asarray(parameters["lambda_d"], dtype=float), np.asarray(parameters["rho"], dtype=float)
+def _given(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """w₀, λ_d, ρ and L as arrays; NaN where w₀ < 0, which is no product of balanced layers."""
+    w = np.asarray(initial["w"], dtype=float)
+    signal, rho, layers = (np.asarray(parameters[name], dtype=float) for name in ("lambda_d", "rho", "L"))
+    for name, fine in (("lambda_d", signal > 0), ("rho", rho > 0), ("L", layers >= 1)):
+        if not np.all(fine):
+            raise bad(name, parameters[name], "λ_d > 0, ρ > 0 and L ≥ 1, for which the closed form holds")
+    return np.where(w < 0, np.nan, w), signal, rho, layers
 
 
 def _jepa_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Solve by u = ρ/w − 1, which obeys u' = −λ_dρ·u/(1 + u)."""
-    signal, rho = _one_layer(parameters)
-    with np.errstate(divide="ignore"):
-        return {"w": rho / (1 + log_linear(t, rho / np.asarray(initial["w"], dtype=float) - 1, signal * rho))}
+    """Solve by y = w^(1/L)/ρ, which obeys y' = λ_dρ^(2L − 1)·y^(2L)(1 − y)."""
+    w, signal, rho, layers = _given(initial, parameters)
+    y = power_logistic(t, w ** (1 / layers) / rho, signal * rho ** (2 * layers - 1), 2 * layers)
+    return {"w": (rho * y) ** layers}
 
 
 def _mae_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Solve by w², which is logistic."""
-    signal, rho = _one_layer(parameters)
-    w = np.asarray(initial["w"], dtype=float)
-    return {"w": signed_root(logistic(t, w**2, 2 * signal, rho), w)}
+    """Solve by y = w^((L + 1)/L)/ρ, which obeys y' = (L + 1)λ_dρ^((L − 1)/(L + 1))·y^(2L/(L + 1))(1 − y)."""
+    w, signal, rho, layers = _given(initial, parameters)
+    more = layers + 1
+    y = power_logistic(t, w ** (more / layers) / rho, more * signal * rho ** ((layers - 1) / more), 2 * layers / more)
+    return {"w": (rho * y) ** (layers / more)}
 
 
 _LIMITS = {"jepa": _limit(lambda L: L, "ρ^L"), "mae": _limit(lambda L: L / (L + 1), "ρ^(L/(L + 1))")}

@@ -10,16 +10,12 @@ With weight decay a mode is learned only if η_s ≤ λ_d²/(4λ_s): the decay c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import two_view_loss
+from dynsim.systems.parts.mode_solution import Mode, exact_modes
 from dynsim.systems.parts.structure import count, numbered, only_stop
-from dynsim.systems.parts.toy_limits import noisy_limit
 
 NOISE = 0.1
 
@@ -54,37 +50,14 @@ def build(branch: str, variant: str | None, k: int = 3) -> Flow:
     if not student:
         defaults |= {**dict.fromkeys(teachers, 0.1), "beta": 1.0}
         ranges |= {"beta": (0.0, 10.0)}
+    aligned = [Mode(f"p{i}", f"w{i}", f"lambda_d{i}", f"lambda_s{i}", f"mode {i}, ") for i in modes]
     return flow.describe(
         defaults=defaults,
         ranges=ranges,
         view=dict.fromkeys(flow.states, (-1.5, 1.5)),
         observables={"learned_variance": " + ".join(f"w{i}^2" for i in modes)},
-        exact=Exact(limit=_limit(branch, k), defaults=defaults) if student else None,
+        exact=exact_modes(branch, aligned, defaults) if student else None,
     )
-
-
-def _limit(branch: str, k: int) -> Any:
-    """Every mode is the noisy scalar system with σ² = λ_s/λ_d − 1, its clock running λ_d times as fast."""
-    one = noisy_limit(branch)
-
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        values: dict[str, Any] = {}
-        ends, reasons = [], []
-        for i in range(1, k + 1):
-            signal = parameters[f"lambda_d{i}"]
-            if not signal > 0:
-                return None
-            told = {**parameters, "sigma2": parameters[f"lambda_s{i}"] / signal - 1}
-            end = one({"phi": initial[f"p{i}"], "theta": initial[f"w{i}"]}, told)
-            if end is None:
-                return None
-            renamed = {"phi": f"p{i}", "theta": f"w{i}"}
-            values |= {renamed[name]: value for name, value in end.values.items()}
-            ends.append(end.collapsed)
-            reasons.append(f"mode {i}, φ=p{i}, θ=w{i}, σ²=λ_s/λ_d−1: {end.reason}")
-        return Limit(values, all(ends), "; ".join(reasons))
-
-    return limit
 
 
 SYSTEMS = (

@@ -6,10 +6,15 @@ the expectation of ½(φθ(x+n₁) − sg(target)(x+n₂))².
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
+from dynsim.systems.parts.mode_solution import mode_at
 from dynsim.systems.parts.toy_limits import noisy_limit
 
 REFERENCE = "Tian, Chen & Ganguli, arXiv:2102.06810 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)"
@@ -49,8 +54,14 @@ def build_scalar(branch: str, variant: str | None) -> Flow:
         ranges=dict(RANGES),
         view=dict(VIEW),
         observables={"loss": _released("theta"), "predictor_gap": f"abs({line} - phi)"},
-        exact=Exact(limit=noisy_limit(branch), defaults=dict(DEFAULTS)),
+        exact=Exact(limit=noisy_limit(branch), solution=partial(_solution, branch), defaults=dict(DEFAULTS)),
     )
+
+
+def _solution(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without decay the toy in other units, see `mode_at`."""
+    phi, theta = mode_at(branch, t, (initial["phi"], initial["theta"]), parameters, "sigma2")
+    return {"phi": phi, "theta": theta}
 
 
 def build_byol(branch: str, variant: str | None) -> Flow:

@@ -6,6 +6,8 @@ without stop-gradient. It collapses wherever there is noise. With predictor, E�
     p' = αw(λ_d w − λ_s pw) − η_p p,   w' = p(λ_d w − λ_s pw) − η_s w   [second branch: + λ_d(pw − w)],
 
 `stop` is the same flow as SimSiam's, two noisy views and all: a target that is never differentiated needs no noise.
+The others collapse wherever there is noise: `full` because −λ_s p² + 2λ_d p − λ_d < 0 for every p, `target` because
+p ends below 1.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import mean_view_loss
+from dynsim.systems.parts.mode_solution import Mode, exact_modes
 from dynsim.systems.parts.noise_decay import DEFAULTS, RANGES, noise_decay
 
 
@@ -35,14 +38,16 @@ def build(branch: str, variant: str | None) -> Flow:
         rates={"p": "alpha"},
         decay={"p": "eta_p", "w": "eta_s"},
     )
+    defaults = {**DEFAULTS, "p": 0.6, "w": 0.1, "alpha": 1.0, "eta_p": 0.0}
     return flow.describe(
-        defaults={**DEFAULTS, "p": 0.6, "w": 0.1, "alpha": 1.0, "eta_p": 0.0},
+        defaults=defaults,
         ranges={**RANGES, "p": (-1.5, 1.5), "alpha": (0.1, 100.0), "eta_p": (0.0, 0.5)},
         view={"p": (-1.5, 1.75), "w": (-1.5, 1.5)},
         observables={
             "loss": mean_view_loss("p*w", "w"),
             "predictor_gap": "abs(lambda_d/lambda_s - p)",
         },
+        exact=exact_modes(branch, [Mode("p", "w", "lambda_d", "lambda_s")], defaults),
     )
 
 
