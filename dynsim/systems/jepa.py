@@ -21,9 +21,11 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Hold
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.power_logistic import power_logistic
+from dynsim.systems.parts.power_logistic import passage, power_logistic
 from dynsim.systems.parts.rewritten import as_powers, rewritten
 from dynsim.systems.parts.structure import count
+
+__all__ = ["SYSTEMS", "learning_time"]
 
 LOSSES = {
     "jepa": "(lambda_d/rho)*(v*w)^2/2 - lambda_d*v*w*sg(w)",
@@ -43,7 +45,7 @@ def _build(objective: str, L: Any) -> Flow:
         ranges=dict(RANGES),
         view={"w": (0.01, 1.5)},
         observables={"predictor": "w^(1/L)"},
-        exact=Exact(limit=_LIMITS[objective], solution=_SOLUTIONS[objective], defaults=dict(DEFAULTS)),
+        exact=Exact(limit=_LIMITS[objective], solution=_solution(objective), defaults=dict(DEFAULTS)),
     )
     return flow if L is None else flow.fix(L=count("L", L))
 
@@ -60,33 +62,69 @@ def _limit(power: Any, written: str) -> Any:
     return limit
 
 
-def _given(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    """w₀, λ_d, ρ and L as arrays; NaN where w₀ < 0, which is no product of balanced layers."""
-    w = np.asarray(initial["w"], dtype=float)
+def _jepa_scale(rho: Any, layers: Any) -> tuple[Any, Any, Any]:
+    """Scales of w = (ρy)^e with y' = λ_d·rate·y^power(1 − y): e, rate and power. Here y = w^(1/L)/ρ."""
+    return layers, rho ** (2 * layers - 1), 2 * layers
+
+
+def _mae_scale(rho: Any, layers: Any) -> tuple[Any, Any, Any]:
+    """The same with y = w^((L + 1)/L)/ρ."""
+    more = layers + 1
+    return layers / more, more * rho ** ((layers - 1) / more), 2 * layers / more
+
+
+_SCALES = {"jepa": _jepa_scale, "mae": _mae_scale}
+
+
+def _solution(objective: str) -> Any:
+    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """NaN where w₀ < 0, which is no product of balanced layers."""
+        signal, rho, layers = _positive(parameters)
+        exponent, rate, power = _SCALES[objective](rho, layers)
+        w = np.asarray(initial["w"], dtype=float)
+        start = np.where(w < 0, np.nan, np.abs(w) ** (1 / exponent) / rho)
+        return {"w": (rho * power_logistic(t, start, signal * rate, power)) ** exponent}
+
+    return solution
+
+
+def _positive(parameters: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     signal, rho, layers = (np.asarray(parameters[name], dtype=float) for name in ("lambda_d", "rho", "L"))
     for name, fine in (("lambda_d", signal > 0), ("rho", rho > 0), ("L", layers >= 1)):
         if not np.all(fine):
             raise bad(name, parameters[name], "λ_d > 0, ρ > 0 and L ≥ 1, for which the closed form holds")
-    return np.where(w < 0, np.nan, w), signal, rho, layers
+    return signal, rho, layers
 
 
-def _jepa_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Solve by y = w^(1/L)/ρ, which obeys y' = λ_dρ^(2L − 1)·y^(2L)(1 − y)."""
-    w, signal, rho, layers = _given(initial, parameters)
-    y = power_logistic(t, w ** (1 / layers) / rho, signal * rho ** (2 * layers - 1), 2 * layers)
-    return {"w": (rho * y) ** layers}
+def learning_time(objective: str, start: Any, parameters: Mapping[str, Any], share: float = 0.5) -> Any:
+    """Flow time at which a mode reaches `share` of its own end; NaN where it starts beyond. Everything broadcasts.
 
+    Parameters
+    ----------
+    objective : {"jepa", "mae"}
+    start : array
+        w₀ > 0.
+    parameters : mapping
+        λ_d, ρ and L, arrays allowed.
+    share : float
+        Between 0 and 1.
 
-def _mae_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Solve by y = w^((L + 1)/L)/ρ, which obeys y' = (L + 1)λ_dρ^((L − 1)/(L + 1))·y^(2L/(L + 1))(1 − y)."""
-    w, signal, rho, layers = _given(initial, parameters)
-    more = layers + 1
-    y = power_logistic(t, w ** (more / layers) / rho, more * signal * rho ** ((layers - 1) / more), 2 * layers / more)
-    return {"w": (rho * y) ** (layers / more)}
+    Examples
+    --------
+    >>> from dynsim.systems.jepa import learning_time
+    >>> noisy, robust = ({"lambda_d": 1.0, "rho": rho, "L": 4.0} for rho in (0.4, 0.9))
+    >>> [round(float(learning_time("jepa", 1e-4, noisy) / learning_time("jepa", 1e-4, robust)), 2),
+    ...  round(float(learning_time("mae", 1e-4, noisy) / learning_time("mae", 1e-4, robust)), 2)]
+    [1.24, 1.0]
+    """
+    signal, rho, layers = _positive(parameters)
+    exponent, rate, power = _SCALES[objective](rho, layers)
+    first, last = np.asarray(start, dtype=float) ** (1 / exponent) / rho, share ** (1 / exponent)
+    told = passage(np.minimum(first, last), last, power) / (signal * rate)
+    return np.where(first < last, told, np.nan)
 
 
 _LIMITS = {"jepa": _limit(lambda L: L, "ρ^L"), "mae": _limit(lambda L: L / (L + 1), "ρ^(L/(L + 1))")}
-_SOLUTIONS = {"jepa": _jepa_solution, "mae": _mae_solution}
 
 
 def build_jepa(branch: str, variant: str | None, L: Any = None) -> Flow:
