@@ -43,8 +43,8 @@ class Experiment:
         Strength of each augmentation; 0 is none. rotation: degrees; scale, contrast: fraction; shift, erasing:
         pixels; noise: standard deviation.
     encoder, norm, init : str
-        ``linear``, ``mlp``, ``cnn``; ``none``, ``batch``, ``batch-out``; ``default``, ``orthogonal``, ``zero``,
-        ``identity``.
+        ``linear``, ``mlp``, ``mlp-tanh``, ``cnn``; ``none``, ``batch``, ``batch-out``; ``default``, ``orthogonal``,
+        ``zero``, ``identity``.
     predictor : str
         ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``.
     objective : str

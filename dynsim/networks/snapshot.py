@@ -72,8 +72,11 @@ class Snapshot:
     def features(self, views: Tensor) -> Tensor:
         """Features (seeds, images, dim) of centred views (1 or seeds, 1, images, channels, height, width)."""
         with torch.no_grad():
-            encoded = self.network.encode(self.weights.encoder, self._for_all(views), self._population)
-        return encoded[:, :, 0].mT
+            return self.encoded(views)[:, :, 0].mT
+
+    def encoded(self, views: Tensor) -> Tensor:
+        """Features (seeds, dim, views, images) of any number of centred views, with derivatives by them."""
+        return self.network.encode(self.weights.encoder, self._for_all(views), self._population)
 
     @cached_property
     def _population(self) -> Population:

@@ -58,6 +58,34 @@ class Trained:
         """
         return self.snapshot.features((self._pictures(pictures) - self.source.mean)[None, None])
 
+    def directional_derivative(self, pictures: Any, directions: Any) -> Tensor:
+        """How features change with the pictures: J(x)δ with J = ∂F/∂x, (seeds, number, N, dim).
+
+        Batch normalisation is held at the statistics of the clean training images, as in `features`.
+
+        Parameters
+        ----------
+        pictures : array-like
+            x, (N, channels, height, width).
+        directions : array-like
+            δ, (number, N, channels, height, width): several for each picture.
+
+        Raises
+        ------
+        InvalidValue
+            For another shape.
+        """
+        x = self._pictures(pictures) - self.source.mean
+        delta = torch.as_tensor(directions, dtype=x.dtype, device=x.device)
+        if delta.ndim != 5 or delta.shape[1:] != x.shape:
+            raise bad("directions", f"shape {tuple(delta.shape)}", f"(number, {', '.join(map(str, x.shape))})")
+        x = x.repeat(len(delta), 1, 1, 1, 1)[None].requires_grad_()
+        features = self.snapshot.encoded(x)
+        cotangent = torch.zeros_like(features, requires_grad=True)
+        (pulled,) = torch.autograd.grad(features, x, cotangent, create_graph=True)  # Jᵀv, linear in v
+        (change,) = torch.autograd.grad(pulled, cotangent, delta[None])
+        return change.permute(0, 2, 3, 1)
+
     def views(self, pictures: Any, number: int = 1, *, seed: int = 0) -> Tensor:
         """Random views of pictures, (number, N, channels, height, width), before centring, as `features` wants them.
 

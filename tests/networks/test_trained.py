@@ -37,6 +37,33 @@ def test_views_average_to_the_picture(small):
     assert not torch.equal(views[:5], trained.views(x, 5, seed=1))
 
 
+@pytest.mark.parametrize("encoder", ["linear", "mlp", "mlp-tanh", "cnn"])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_directional_derivative_is_the_jacobian_of_the_features(small, encoder, norm):
+    trained = fit(small(encoder=encoder, norm=norm), 2)
+    x = torch.tensor(trained.images.test[:3])
+    directions = trained.views(x, 4) - x
+    found = trained.directional_derivative(x, directions)
+    for k, delta in enumerate(directions):
+        for n in range(3):
+
+            def along(t, n=n, delta=delta):
+                return trained.snapshot.encoded((x + t * delta - trained.source.mean)[n][None, None, None])
+
+            jacobian = torch.autograd.functional.jacobian(along, torch.tensor(0.0, dtype=torch.float64))
+            torch.testing.assert_close(found[:, k, n], jacobian[:, :, 0, 0], rtol=1e-10, atol=1e-12)
+
+
+def test_tanh_is_smooth_where_relu_is_not(small):
+    x = torch.linspace(0, 1, 401, dtype=torch.float64)
+    for encoder, smooth in {"mlp": False, "mlp-tanh": True}.items():
+        trained = fit(small(encoder=encoder, steps=0), 2)
+        one, other = torch.tensor(trained.images.test[:2])
+        z = trained.features(one + x[:, None, None, None] * (other - one))
+        bend = z.diff(n=2, dim=1).abs().amax(-1)
+        assert bool((bend.amax(1) < 20 * bend.mean(1)).all()) == smooth
+
+
 def test_parameters(small):
     e = small(teacher=0.9, steps=0)
     found, start = fit(e, [5, 2]).parameters(2), initial_state(e, seed=2)
@@ -49,5 +76,7 @@ def test_bad_input(small):
     trained = fit(small(steps=0), [5])
     with pytest.raises(DynsimError, match=r"\(N, 1, 6, 6\)"):
         trained.features(np.zeros((3, 6, 6)))
+    with pytest.raises(DynsimError, match="directions"):
+        trained.directional_derivative(np.zeros((3, 1, 6, 6)), np.zeros((2, 1, 6, 6)))
     with pytest.raises(DynsimError, match=r"seed: got 0, expected one of \[5\]"):
         trained.parameters(0)

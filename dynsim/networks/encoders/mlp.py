@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 
 def build(experiment: Experiment, image_shape: tuple[int, ...]) -> Part:
     """Encoder for images of shape (channels, height, width)."""
+    return with_activation(torch.relu, experiment, image_shape)
+
+
+def with_activation(
+    activation: Callable[[Tensor], Tensor], experiment: Experiment, image_shape: tuple[int, ...]
+) -> Part:
+    """The same encoder with another activation between its layers."""
     hidden = [experiment.width or 128] * ((experiment.depth or 2) - 1)
     stack = Perceptron(
         [prod(image_shape), *hidden, experiment.dim],
         "W",
-        activation=torch.relu,
+        activation=activation,
         norm=experiment.norm,
         bias=experiment.bias is not False,
     )
