@@ -24,7 +24,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     panels = figure.subplots(
         len(branches), data.sizes["alpha"], sharex=True, sharey=True, squeeze=False, height_ratios=heights
     )
-    size = np.sqrt(data["alpha"]) * abs(data["theta"]).transpose("branch", "alpha", "eta", "sigma2")
+    size = data["alpha"] ** 0.5 * abs(data["theta"]).transpose("branch", "alpha", "eta", "sigma2")
     for row, branch in zip(panels, branches, strict=True):
         for axes, alpha in zip(row, data["alpha"].values, strict=True):
             mesh = _map(axes, data, size.sel(branch=branch, alpha=alpha))

@@ -13,6 +13,7 @@ from dynsim.errors import bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.runs import state_axes
+from dynsim.sweeps.axes import spanned
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
@@ -41,7 +42,7 @@ def check(study: Study) -> None:
         raise bad("study", {"t_end": study.t_end, "times": study.times}, "exactly one of t_end and times")
     if study.history:
         raise bad("history", True, "nothing for a flow", "give times, which are all kept")
-    flow = _flow(study, {name: item.values[0] for item in study.axes for name in _alone(study, item)})
+    flow = _flow(study, {name: item.along(name)[0] for item in study.axes for name in _alone(study, item)})
     states = _states(flow)
     known = {*_structure(study), *_parameters(study, flow), *(f"{name}0" for name in states)}
     for dimension in study.axes:
@@ -50,6 +51,8 @@ def check(study: Study) -> None:
                 raise unknown(f"axis '{dimension.name}'", name, known)
         if dimension.name in states:
             raise bad("axis", dimension.name, f"'{dimension.name}0'", "the state itself is a result")
+        if dimension.name in flow.observables:
+            raise bad("axis", dimension.name, "a name that no result has")
     for kind, given, names in (("initial", study.initial, states), ("parameter", study.parameters, known)):
         for name in given:
             if name not in names:
@@ -81,11 +84,13 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
     fixed: dict[str, Any] = {}
     varying: dict[str, xr.DataArray] = {}
     for item in study.axes:
-        values, alone = item.values[region[item.name]], _alone(study, item)
-        fixed |= dict.fromkeys(alone, values[0])
-        if shared := [name for name in item.sets if name not in alone]:
-            along = xr.DataArray(np.asarray(values, dtype=float), {item.name: list(values)}, (item.name,))
-            varying |= dict.fromkeys(shared, along)
+        labels, alone = list(item.values[region[item.name]]), _alone(study, item)
+        for name in item.sets:
+            values = item.along(name)[region[item.name]]
+            if name in alone:
+                fixed[name] = values[0]
+            else:
+                varying[name] = xr.DataArray(np.asarray(values, dtype=float), {item.name: labels}, (item.name,))
     flow = _flow(study, fixed)
     states, parameters = _states(flow), flow.parameters if isinstance(flow, Flow) else ()
     starts = _starts(study, flow, region) | {n: varying[f"{n}0"] for n in states if f"{n}0" in varying}
@@ -96,7 +101,7 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
     data = ensemble(flow, starts, parameters=settings or None, threads=1, **times, **tolerances)
     ends = {"times": ("time", list(study.times))} if study.times is not None else {"times": ((), study.t_end)}
     data = data.assign_coords(time=(*ends["times"], data["time"].attrs))
-    return data.expand_dims({name: 1 for name in study.sizes if name not in data.dims})
+    return spanned(data, study.sizes)
 
 
 def _starts(study: Study, flow: Any, region: Mapping[str, slice]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import DynsimError, bad, unknown
+from dynsim.sweeps.axes import spanned
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -57,7 +58,8 @@ def experiment_of(study: Study, values: Mapping[str, Any]) -> Experiment:
     InvalidValue, UnknownName
         Fields that exclude each other.
     """
-    return study.experiment.but(**{name: values[item.name] for item in study.axes for name in item.sets})
+    chosen = {item: item.values.index(values[item.name]) for item in study.axes}
+    return study.experiment.but(**{name: item.along(name)[at] for item, at in chosen.items() for name in item.sets})
 
 
 def cells(study: Study) -> Iterator[dict[str, Any]]:
@@ -75,7 +77,7 @@ def run(study: Study, region: Mapping[str, slice]) -> xr.Dataset:
         data = data.isel(step=-1, drop=True)
     elif data.sizes["step"] < len(steps := _steps(study)):  # all seeds were lost before the end
         data = data.reindex(step=steps)
-    return _arranged(study, data)
+    return spanned(data, study.sizes)
 
 
 def example(study: Study) -> xr.Dataset:
@@ -93,7 +95,7 @@ def example(study: Study) -> xr.Dataset:
             data = data if clock else data.assign_coords(time=_time(study))
         else:
             data = data.isel(step=-1, drop=True)
-        return _arranged(study, data)
+        return spanned(data, study.sizes)
     raise refused
 
 
@@ -103,10 +105,6 @@ def _trained(experiment: Experiment, seeds: Any) -> xr.Dataset:
 
     with one_thread():
         return train(experiment, list(seeds)).drop_vars("time")
-
-
-def _arranged(study: Study, data: xr.Dataset) -> xr.Dataset:
-    return data.expand_dims({item.name: 1 for item in study.axes})
 
 
 def _steps(study: Study) -> list[int]:

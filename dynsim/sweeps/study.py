@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +139,17 @@ class Study:
 
         return network_runs
 
-    @property
+    @cached_property
     def dimensions(self) -> tuple[Axis, ...]:
         """The axes, then that of the seeds if there are any."""
         return self.axes if self.seeds is None else (*self.axes, Axis("seed", self.seeds, ("seed",)))
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Length of every dimension."""
         return {item.name: len(item.values) for item in self.dimensions}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the description, in hexadecimal: equal on every machine for equal studies."""
         told = [self.to_dict(), list(self.sizes)]  # sorted keys, but the order of the axes matters

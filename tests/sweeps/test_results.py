@@ -9,6 +9,7 @@ import xarray as xr
 import dynsim
 from dynsim import DynsimError
 from dynsim.sweeps.flow_runs import draw
+from dynsim.sweeps.in_memory import results_in_memory
 from dynsim.sweeps.status import sweep_status
 
 
@@ -144,3 +145,20 @@ def test_bad_options_are_named(tmp_path, options, words, tasks):
 def test_an_unknown_variable_is_named(tmp_path, tasks):
     with pytest.raises(DynsimError, match="theta"):
         run(tasks(2, record=["teta"]), tmp_path / "study.zarr")
+
+
+@pytest.mark.parametrize("study", [{"system": "toy", "t_end": 1.0}, {"experiment": {"images": 50}, "seeds": 1}])
+def test_an_axis_named_like_a_result_is_refused(tmp_path, study):
+    pytest.importorskip("torch")
+    setting = "lr" if "experiment" in study else "alpha"
+    with pytest.raises(DynsimError, match="a name that no result has"):
+        run({**study, "axes": {"loss": {"values": [0.1, 0.2], "sets": [setting]}}}, tmp_path / "study.zarr")
+    assert not (tmp_path / "study.zarr").exists()
+
+
+def test_in_memory_are_the_same_numbers(tmp_path, tasks):
+    study = {**tasks(7, chunk=3), "times": [0.0, 1.0, 20.0], "t_end": None}
+    xr.testing.assert_identical(
+        run(study, tmp_path / "study.zarr").drop_vars("task_status").drop_attrs(),
+        results_in_memory(study).drop_attrs(),
+    )

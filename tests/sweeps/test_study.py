@@ -1,5 +1,6 @@
 """A study is plain, immutable, the same however it was written, and refuses what no run could use."""
 
+import json
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from dynsim import DynsimError
 from dynsim.sweeps.axes import axis
 from dynsim.sweeps.catalogue import shipped, study_of
 from dynsim.sweeps.flow_runs import draw
+from dynsim.sweeps.in_memory import results_in_memory
 from dynsim.sweeps.study import Study
 from dynsim.sweeps.tasks import Tasks, tasks_of
 
@@ -136,3 +138,48 @@ def test_broken_toml_is_named(tmp_path):
 def test_logspace_is_that_of_numpy():
     assert axis("a", {"logspace": [-1, 1, 3]}).values == tuple(np.logspace(-1, 1, 3).tolist())
     assert axis("a", {"geomspace": [0.1, 10, 3]}).values == tuple(np.geomspace(0.1, 10, 3).tolist())
+
+
+def test_cases_name_combinations(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("""
+system = "scalar"
+t_end = 5.0
+[axes.rates.cases]
+slow = { alpha = 0.1, branch = "stop", theta0 = 1 }
+fast = { alpha = 10, branch = "full", theta0 = 0.5 }
+""")
+    study = study_of(path)
+    assert study.sizes == {"rates": 2}
+    assert study.axes[0].along("alpha") == (0.1, 10.0)
+    assert tasks_of(study).box == (1,)  # the branch changes the flow
+    assert Study.from_dict(study.to_dict()) == study
+    assert Study.from_dict(json.loads(json.dumps(study.to_dict(), sort_keys=True))).sizes == study.sizes
+    data = results_in_memory(study)
+    for label, branch, alpha, theta in (("slow", "stop", 0.1, 1.0), ("fast", "full", 10.0, 0.5)):
+        flow = dynsim.system("scalar", branch=branch)
+        alone = dynsim.ensemble(flow, {"phi": 0.6, "theta": theta}, 5.0, parameters={"alpha": alpha})
+        assert float(data.theta.sel(rates=label)) == float(alone.theta)
+
+
+def test_the_order_of_cases_is_part_of_a_study():
+    cases = {"a": {"alpha": 1.0}, "b": {"alpha": 2.0}}
+    one = Study(system="toy", t_end=1.0, axes={"rate": {"cases": cases}})
+    other = Study(system="toy", t_end=1.0, axes={"rate": {"cases": dict(reversed(cases.items()))}})
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("cases", "words"),
+    [
+        ({}, "cases"),
+        ({"a": 3}, "cases"),
+        ({"a": {}}, "cases"),
+        ({"a": {"alpha": 1.0}, "b": {"phi0": 1.0}}, "alpha"),
+        ({"a": {"alpha": 1.0}, "b": {"alpha": "x"}}, "one kind"),
+        ({"a": {"alfa": 1.0}}, "alpha"),
+    ],
+)
+def test_cases_that_cannot_be(cases, words):
+    with pytest.raises(DynsimError, match=words):
+        Study(system="toy", t_end=1.0, axes={"rate": {"cases": cases}})
