@@ -38,8 +38,10 @@ class InvalidType(DynsimError, TypeError):
     """An argument has a type that cannot be used."""
 
 
-class UnknownName(DynsimError, LookupError):
+class UnknownName(DynsimError, KeyError, ValueError):
     """A name that is not registered: a system, a figure, a state, a parameter."""
+
+    __str__ = Exception.__str__  # that of KeyError would put the message into quotes
 
 
 class MissingExtra(DynsimError, ImportError):

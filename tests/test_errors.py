@@ -12,7 +12,8 @@ from dynsim import errors
     [
         (errors.bad("a", 1, "b"), ValueError),
         (errors.bad("a", 1, "b", kind=errors.InvalidType), TypeError),
-        (errors.unknown("a", "b", ["c"]), LookupError),
+        (errors.unknown("a", "b", ["c"]), KeyError),
+        (errors.unknown("a", "b", ["c"]), ValueError),
         (errors.missing_extra("torch", "networks", "real networks"), ImportError),
         (errors.ParseError("no", 3), ValueError),
         (errors.BlowUp("no", 1.0, None), ArithmeticError),
