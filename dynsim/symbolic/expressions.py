@@ -59,6 +59,8 @@ def expression(argument: str, value: object) -> sympy.Expr:
         raise bad(argument, value, "a real expression", "it contains the imaginary unit")
     if result.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo):
         raise bad(argument, value, "a finite expression")
+    if any(getattr(part, "is_extended_real", None) is False for part in sympy.preorder_traversal(result)):
+        raise bad(argument, value, "a real expression", "a part of it is not real")
     unknown_functions = sorted(str(node.func) for node in result.atoms(AppliedUndef))
     if unknown_functions:
         raise bad(argument, value, "known functions only", f"'{unknown_functions[0]}' is undefined")

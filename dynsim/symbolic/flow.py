@@ -24,6 +24,7 @@ from dynsim.symbolic.expressions import (
 )
 from dynsim.symbolic.fixing import fixed
 from dynsim.symbolic.printing import latex, text
+from dynsim.symbolic.roles import default_roles, roles_of
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track, parts_of, with_parts
 from dynsim.symbolic.tidy import tidy
 
@@ -103,7 +104,8 @@ class Flow:
         rules : mapping
             ``{state: Descend(…) | Track(…) | Hold(…) | Move(…)}``.
         roles : mapping, optional
-            As the attribute; a flow made of rules has none unless they are given.
+            As the attribute. By default those that `gradient_flow` gives if all states that descend share one loss;
+            a game has none.
 
         Raises
         ------
@@ -124,7 +126,11 @@ class Flow:
         states, rhs, held = right_hand_side(named, symbols)
         losses = [rule.loss for rule in named.values() if isinstance(rule, Descend)]
         loss = losses[0] if losses and all(item == losses[0] for item in losses) else None
-        return cls(states, rhs, symbols, loss, roles=_roles(roles, states), held=held, rules=named)
+        if roles is None:
+            chosen = {} if loss is None else default_roles(loss, states, named)
+        else:
+            chosen = roles_of(roles, states)
+        return cls(states, rhs, symbols, loss, roles=chosen, held=held, rules=named)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -295,19 +301,6 @@ def _read(name: str, rule: Rule) -> Rule:
     if not isinstance(rule, Descend | Track | Hold | Move):
         raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
     return with_parts(rule, lambda part, value: expression(f"{part} of '{name}'", value))
-
-
-def _roles(roles: Mapping[str, Any] | None, states: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    result = {}
-    for role, names in (roles or {}).items():
-        if role not in ("predictor", "encoder", "teacher"):
-            raise unknown("roles", role, ("predictor", "encoder", "teacher"))
-        given = (names,) if isinstance(names, str | sympy.Symbol) else tuple(names)
-        result[role] = tuple(name_of(f"roles['{role}']", name) for name in given)
-        for name in result[role]:
-            if name not in states:
-                raise unknown(f"roles['{role}']", name, states)
-    return result
 
 
 def _number(name: str, value: object) -> float:

@@ -9,6 +9,7 @@ from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.derivation import stopped_states
 from dynsim.symbolic.expressions import expression, name_of, names_of
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.roles import default_roles
 from dynsim.symbolic.rules import Descend, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release
 
@@ -96,7 +97,7 @@ def gradient_flow(
     for name in names:
         descended = written if branch == "target" and name not in stopped else losses[branch]
         rules[name] = followed.get(name) or Descend(descended, rates.get(name, 1), decay.get(name, 0))
-    chosen = roles if roles is not None else _default_roles(names, stopped, followed)
+    chosen = roles if roles is not None else default_roles(written, names, rules)
     return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch)
 
 
@@ -117,13 +118,3 @@ def _tracked(track: Mapping[Any, tuple[Any, Any]] | None, names: tuple[str, ...]
             raise bad(f"track['{name}']", pair, "a pair (source, rate)", kind=InvalidType)
         result[name] = Track(*pair)
     return result
-
-
-def _default_roles(
-    names: tuple[str, ...], stopped: tuple[str, ...], followed: Mapping[str, Track]
-) -> dict[str, tuple[str, ...]]:
-    sources = {name_of("track", rule.source) for rule in followed.values()}
-    teacher = tuple(name for name in names if name in followed)
-    encoder = tuple(name for name in names if name not in teacher and (name in stopped or name in sources))
-    predictor = tuple(name for name in names if name not in teacher and name not in encoder)
-    return {"predictor": predictor, "encoder": encoder, "teacher": teacher}

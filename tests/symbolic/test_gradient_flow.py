@@ -139,6 +139,8 @@ def test_kinks_differentiate_over_the_reals():
         (lambda: gradient_flow(TOY, "phi, theta", rates={"phi": stop_gradient(theta)}), "unresolved"),
         (lambda: gradient_flow(TOY, "phi, theta", decay={"phi": stop_gradient(alpha)}), "unresolved"),
         (lambda: gradient_flow(sympy.I * phi, ["phi"]), "imaginary"),
+        (lambda: gradient_flow(Symbol("z", imaginary=True) * phi, ["phi"]), "not real"),
+        (lambda: gradient_flow((-1) ** Rational(1, 3) * phi, ["phi"]), "not real"),
         (lambda: gradient_flow(sympy.Matrix([phi, theta]), ["phi"]), "scalar"),
         (lambda: gradient_flow([phi, theta], ["phi"]), "scalar"),
         (lambda: gradient_flow(phi > theta, ["phi"]), "scalar"),
@@ -173,3 +175,15 @@ def test_latex_prints_greek():
     assert r"\dot{\phi}" in system("toy").latex()
     assert r"\operatorname{sg}" in sympy.latex(TOY)
     assert cos(phi).diff(phi) == -sympy.sin(phi)
+
+
+def test_rules_that_share_one_loss_are_the_gradient_flow_of_that_loss():
+    """No game: the same right-hand side, loss and roles as `gradient_flow` gives."""
+    loss = "(phi*theta - sg(xi))^2/2"
+    named = gradient_flow(loss, "phi, theta, xi", rates={"phi": "alpha"}, track={"xi": ("theta", "beta")})
+    ruled = Flow.of(
+        {"phi": Descend(loss, rate="alpha"), "theta": Descend(loss), "xi": Track("theta", "beta")},
+    )
+    assert ruled.rhs == named.rhs
+    assert ruled.loss == named.loss
+    assert ruled.roles == named.roles == {"predictor": ("phi",), "encoder": ("theta",), "teacher": ("xi",)}
