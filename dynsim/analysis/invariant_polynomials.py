@@ -17,7 +17,7 @@ from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
-from dynsim.analysis.modular import PRIME, image, kernel, reduced
+from dynsim.analysis.modular import PRIME, image, kernel, product, reduced
 from dynsim.analysis.polynomial_field import PolynomialField
 
 __all__ = ["TooLarge", "eigenpolynomials", "invariants"]
@@ -131,21 +131,12 @@ def _stable(derivative: np.ndarray, multiple: np.ndarray) -> np.ndarray:
     """Largest space V (a vector per row) whose image under `derivative` lies in that under `multiple`."""
     space = np.eye(derivative.shape[1], dtype=np.int64)
     while len(space):
-        both = np.hstack([_product(derivative, space.T), -_product(multiple, space.T)])
+        both = np.hstack([product(derivative, space.T), -product(multiple, space.T)])
         coordinates, _ = reduced(kernel(both)[:, : len(space)])
         if len(coordinates) == len(space):
             break
-        space = _product(coordinates, space)
+        space = product(coordinates, space)
     return space
-
-
-def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Matrix product in the prime field; each column is summed with reduction, so nothing overflows."""
-    result = np.zeros((left.shape[0], right.shape[1]), dtype=np.int64)
-    for k in range(left.shape[1]):
-        if right[k].any():
-            result = (result + left[:, k, None] * right[k] % PRIME) % PRIME
-    return result
 
 
 def _exact(field: PolynomialField, polynomials: list[PolyElement], *others: list[PolyElement]) -> DomainMatrix:

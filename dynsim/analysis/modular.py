@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from sympy.polys.fields import FracElement
 
-__all__ = ["PRIME", "image", "kernel", "reduced"]
+__all__ = ["PRIME", "image", "kernel", "product", "reduced"]
 
 PRIME = 2_147_483_629
 
@@ -21,7 +21,9 @@ def image(element: object, point: Sequence[int]) -> int:
     """Value of a rational function, or of a rational number, at a point of the prime field."""
     if isinstance(element, FracElement):
         top, bottom = (
-            sum(image(coefficient, ()) * _product(point, powers) % PRIME for powers, coefficient in polynomial.terms())
+            sum(
+                image(coefficient, ()) * _monomial(point, powers) % PRIME for powers, coefficient in polynomial.terms()
+            )
             for polynomial in (element.numer, element.denom)
         )
     else:
@@ -29,10 +31,28 @@ def image(element: object, point: Sequence[int]) -> int:
     return top % PRIME * pow(bottom % PRIME, -1, PRIME) % PRIME
 
 
-def _product(point: Sequence[int], powers: Sequence[int]) -> int:
+def _monomial(point: Sequence[int], powers: Sequence[int]) -> int:
     result = 1
     for value, power in zip(point, powers, strict=True):
         result = result * pow(value, power, PRIME) % PRIME
+    return result
+
+
+def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Matrix product. Both factors are cut into 16 bits, so that sums of products are exact in doubles and quick.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> product(np.array([[PRIME - 1, 1]]), np.array([[PRIME - 1], [PRIME - 2]])).tolist() == [[PRIME - 1]]
+    True
+    """
+    pieces = [[part.astype(float) for part in np.divmod(matrix % PRIME, 1 << 16)] for matrix in (left, right)]
+    result = np.zeros((left.shape[0], right.shape[1]), dtype=np.int64)
+    for high_left, a in zip((1 << 16, 1), pieces[0], strict=True):
+        for high_right, b in zip((1 << 16, 1), pieces[1], strict=True):
+            weight = high_left * high_right % PRIME
+            result = (result + (a @ b).astype(np.int64) % PRIME * weight) % PRIME
     return result
 
 
