@@ -14,7 +14,7 @@ from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.parameter_field import ParameterField, span_of
 from dynsim.analysis.special_points import special_points
 from dynsim.errors import DynsimError, bad
-from dynsim.integrate.door import named
+from dynsim.integrate.door import named, numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -36,7 +36,7 @@ class Continuation:
         Every state, the parameter, `growth` (largest real part of an eigenvalue) and `stable` (1, 0, −1 beyond
         the end) over ``(branch, along)``, NaN beyond the end of a branch.
     folds, branch_points, hopf : list of dict
-        ``{name: value}`` of states and parameter.
+        ``{name: value}`` of the states and the parameter, then of the other parameters.
     """
 
     branches: xr.Dataset
@@ -113,13 +113,13 @@ def continuation(
         ):
             continue
         branches.append(branch)
-        for kind, point in special_points(field, curve, branch):
+        for kind, point in special_points(field, curve, branch if direction is None else branch[1:]):
             if not _within(point[-1], low, high) or any(_same(curve, point, other) for other in found[kind]):
                 continue
             found[kind].append(point)
             if kind == "branch point":
                 waiting += [(point, way) for way in _ways_out(curve, point)]
-    told = {kind: [field.named(z) for z in points] for kind, points in found.items()}
+    told = {kind: [{**field.named(z), **field.fixed} for z in points] for kind, points in found.items()}
     data = _dataset(field, branches)
     values = {**field.fixed, name: [low, high]}
     stamp(data, flow=flow.about(), parameters=values, parameter=name)
@@ -138,9 +138,9 @@ def _starts(
     across = np.zeros(len(flow.states) + 1)
     across[-1] = 1.0  # hold the parameter
     if start is not None:
-        given = {name_of("start", key): value for key, value in start.items()}
-        at = float(given.pop(name, low))
-        guess = np.array([*(float(v) for v in named("start", given, flow.states).values()), at])
+        given = numbers("start", start)
+        at = given.pop(name, low)
+        guess = np.array([*named("start", given, flow.states).values(), at])
         z = correct(curve, guess, across)
         if z is None:
             raise bad("start", dict(start), f"a point near an isolated equilibrium at {name} = {at:g}")

@@ -12,7 +12,8 @@ import xarray as xr
 from dynsim.analysis.arclength import Curve, tangent, trace
 from dynsim.analysis.parameter_field import ParameterField, span_of
 from dynsim.analysis.special_points import fold as solve_fold
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, bad, unknown
+from dynsim.integrate.door import numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -39,10 +40,10 @@ def fold_curve(
     pair : pair of str or Symbol
         The two parameters (a, b).
     fold : mapping
-        A fold that `continuation` found in the first of them, ``{name: value}``; the second is read from it,
-        else from `parameters`, else from the system's default.
+        A fold that `continuation` found in the first of them, ``{name: value}`` of the states and the parameters;
+        a parameter that is not in it is read from `parameters`, else from the system's default.
     parameters : mapping, optional
-        Values of the other parameters.
+        Values of the other parameters; they override those in `fold`.
     span : mapping, optional
         ``{parameter: (low, high)}``; by default the flow's ranges, else within a factor of ten.
 
@@ -73,9 +74,15 @@ def fold_curve(
     a, b = (name_of("pair", name) for name in pair)
     if a == b:
         raise bad("pair", pair, "two different parameters")
-    given = {name_of("parameters", key): value for key, value in (parameters or {}).items()}
-    point = {name_of("fold", key): float(value) for key, value in fold.items()}
-    second = point.get(b, given.pop(b, flow.defaults.get(b)) if isinstance(flow, Flow) else None)
+    if not isinstance(flow, Flow):
+        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    point = numbers("fold", fold)
+    for name in point:
+        if name not in (*flow.states, *flow.parameters):
+            raise unknown("name in fold", name, (*flow.states, *flow.parameters))
+    given = {name: value for name, value in point.items() if name in flow.parameters and name not in (a, b)}
+    given |= {name_of("parameters", key): value for key, value in (parameters or {}).items()}
+    second = point.get(b, given.pop(b, flow.defaults.get(b)))
     field = ParameterField(flow, (a, b), given)
     missing = [name for name in (*flow.states, a) if name not in point]
     if missing or second is None:

@@ -15,6 +15,7 @@ __all__ = ["branch_point", "fold", "hopf", "special_points"]
 
 _ACCURACY = 1e-10
 _REAL = 1e-6  # an imaginary part below this is none
+_SAME = 1e-2  # a fold nearer to a branch point is that point, at which the equations of a fold are singular
 
 
 def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -25,12 +26,15 @@ def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> I
     for left, right in pairwise(points):
         ahead = tangent(curve, right, ahead)
         after = _tests(field, curve, right, ahead)
-        for kind, solve in (("fold", fold), ("branch point", branch_point)):
+        turned: dict[str, np.ndarray] = {}
+        for kind, solve in (("branch point", branch_point), ("fold", fold)):
             if before[kind] * after[kind] < 0:
                 found = solve(field, (left + right) / 2)
-                near = found is not None and np.linalg.norm((found - left) / curve.scale) < 0.2
-                if found is not None and near:
-                    yield kind, found
+                if found is not None and np.linalg.norm((found - left) / curve.scale) < 0.2:
+                    turned[kind] = found
+        if len(turned) == 2 and np.linalg.norm((turned["fold"] - turned["branch point"]) / curve.scale) < _SAME:
+            del turned["fold"]  # a branch that turns round in a branch point, as at a pitchfork
+        yield from turned.items()
         if n > 1 and before["hopf"] * after["hopf"] < 0:
             found = hopf(field, curve, left, right)
             if found is not None:

@@ -52,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**dict(kinds), "branches": found.branches.sizes["branch"]})
     elif not args.out:
-        rows: list[dict[str, Any]] = [{"kind": kind, **point} for kind, points in kinds for point in points]
+        shown = (*flow.states, name)
+        rows: list[dict[str, Any]] = [
+            {"kind": kind, **{key: point[key] for key in shown}} for kind, points in kinds for point in points
+        ]
         print(
             f"{found.branches.sizes['branch']} branches of equilibria over {unicode_name(name)} in [{low:g}, {high:g}]"
         )

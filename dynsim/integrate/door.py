@@ -13,7 +13,7 @@ from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["cores", "count", "described", "field_of", "named", "start_of", "times_of", "tolerance"]
+__all__ = ["cores", "count", "described", "field_of", "named", "numbers", "start_of", "times_of", "tolerance"]
 
 
 def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:
@@ -57,6 +57,22 @@ def start_of(field: Field, initial: Any) -> np.ndarray:
             raise bad(argument, value, "a finite value")
         y0[field.slices[name]] = array.ravel()
     return y0
+
+
+def numbers(argument: str, values: Any) -> dict[str, float]:
+    """``{name: finite number}`` of a mapping whose keys may be Symbols."""
+    if not isinstance(values, Mapping):
+        raise bad(argument, values, "a mapping {name: number}", kind=InvalidType)
+    result = {}
+    for key, value in values.items():
+        name = name_of(argument, key)
+        try:
+            result[name] = float(value)
+        except (TypeError, ValueError):
+            raise bad(f"{argument}['{name}']", value, "a real number", kind=InvalidType) from None
+        if not np.isfinite(result[name]):
+            raise bad(f"{argument}['{name}']", value, "a finite number")
+    return result
 
 
 def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:

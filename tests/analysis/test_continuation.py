@@ -96,3 +96,33 @@ def test_games_have_centres_not_folds():
 def test_bad_input_is_named(call, words):
     with pytest.raises(DynsimError, match=words):
         call(system("scalar"))
+
+
+def test_a_subcritical_pitchfork_has_two_folds_and_the_branch_point_is_none():
+    """w' = μw + w³ − w⁵: the branch that turns round in the pitchfork at μ = 0 folds at μ = −1/4, w = ±1/√2 only."""
+    found = continuation(Flow.of({"w": Move("mu*w + w^3 - w^5")}), "mu", (-1, 1))
+    assert sorted(round(fold["w"], 8) for fold in found.folds) == [-0.70710678, 0.70710678]
+    assert all(abs(fold["mu"] + 0.25) < 1e-10 for fold in found.folds)
+    assert len(found.branch_points) == 1
+    assert abs(found.branch_points[0]["mu"]) < 1e-10
+
+
+def test_a_fold_tells_all_that_its_curve_needs():
+    """27a² = 4b³ for the cusp w' = a + bw − w³, whose parameters have no defaults."""
+    cusp = Flow.of({"w": Move("a + b*w - w^3")})
+    fold = continuation(cusp, "a", (-1, 1), parameters={"b": 1.0}).folds[0]
+    curve = fold_curve(cusp, ("a", "b"), fold)
+    assert float(np.abs(27 * curve.a**2 - 4 * curve.b**3).max()) < 1e-9
+    assert float(curve.b.max()) > 4
+
+
+@pytest.mark.parametrize("start", [3, {"w": "x"}, {"w": float("nan")}, {"v": 1.0}, {}])
+def test_a_start_that_is_none(start):
+    with pytest.raises(DynsimError, match="start"):
+        continuation(Flow.of({"w": Move("mu - w^2")}), "mu", (-1, 1), start=start)
+
+
+@pytest.mark.parametrize("fold", [3, {"w": "x", "mu": 0}, {"w": 0.0}, {"w": 0.0, "mu": 0.0, "v": 1.0}])
+def test_a_fold_that_is_none(fold):
+    with pytest.raises(DynsimError, match="fold"):
+        fold_curve(Flow.of({"w": Move("mu - nu - w^2")}), ("mu", "nu"), fold, parameters={"nu": 0.0})
