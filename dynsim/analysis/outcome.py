@@ -32,7 +32,8 @@ class Outcome:
     Attributes
     ----------
     limit : dict
-        ``{state: value at t → ∞}``; SymPy numbers where the start was exact, else floats.
+        ``{state: value at t → ∞}``; SymPy numbers where the start was exact (a Float if it was integrated), else
+        floats. NaN where nothing can be said.
     collapsed : bool or None
         Whether every encoder state goes to zero; None where there is no encoder or it stays undecided.
     exact : bool
@@ -92,13 +93,30 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
         if known is not None and set(flow.states) <= set(known.values):
             limit = {name: known.values[name] for name in flow.states}
             return Outcome(limit, known.collapsed, True, known.reason)
-        integrated = _integrate(flow.field(values), {name: float(v) for name, v in start.items()})
+        found = _integrated(flow, start, values)
+        limit = {name: _like(value, symbolic) for name, value in found.limit.items()}
         if known is None:
-            return integrated
+            return replace(found, limit=limit)
         # The rule settles a part: what it says stands, the integration adds the rest.
-        limit = {**integrated.limit, **{name: float(v) for name, v in known.values.items()}}
+        limit |= {name: value for name, value in known.values.items() if name in limit}
         return Outcome(limit, known.collapsed, False, f"{known.reason}; the rest is integrated")
     return _integrate(field_of(flow, parameters), initial)
+
+
+def _like(value: float, symbolic: bool) -> Any:
+    return sympy.sympify(value) if symbolic else value
+
+
+def _integrated(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any]) -> Outcome:
+    """Integrate to rest, in other coordinates if the system knows some that stay bounded."""
+    other = None if flow.exact is None else flow.exact.elsewhere(start, values)
+    if other is None:
+        return _integrate(flow.field(values), {name: float(v) for name, v in start.items()})
+    field, begin, back = other
+    end = _integrate(field, {name: float(v) for name, v in begin.items()})
+    if not all(math.isfinite(value) for value in end.limit.values()):
+        return replace(end, limit=dict.fromkeys(flow.states, math.nan))
+    return replace(end, limit=back(end.limit), reason=f"{end.reason}, in {', '.join(field.names)}")
 
 
 def _integrate(field: Field, initial: Mapping[Any, Any]) -> Outcome:

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for name, value in end.limit.items():
         number = f"{float(value):.10g}"
-        print(f"{unicode_name(name)} → {number}" + (f" = {value}" if args.exact and str(value) != number else ""))
+        symbolic = args.exact and end.exact and str(value) != number
+        print(f"{unicode_name(name)} → {number}" + (f" = {value}" if symbolic else ""))
     print({True: "collapse", False: "no collapse", None: "undecided"}[end.collapsed])
     print(f"{'exact' if end.exact else 'not exact'}: {end.reason}")
     return 0

@@ -14,6 +14,8 @@ from dynsim.symbolic.numeric import compile_expressions
 
 __all__ = ["Exact", "Limit"]
 
+Elsewhere = tuple[Any, dict[str, Any], Callable[[Mapping[str, float]], dict[str, float]]]
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -45,6 +47,9 @@ class Exact:
         numbers and on floats alike.
     solution : callable, optional
         ``solution(t, initial, parameters)`` returns ``{state: array}``; everything broadcasts, t = ∞ included.
+    regular : callable, optional
+        ``regular(initial, parameters)`` returns ``(flow, start, back)``: the same run as one of another flow, whose
+        states stay bounded where these do not, and ``back(end)`` from its end to these states. None: not from here.
     bindings : mapping, optional
         Original parameter → expression in the parameters of the flow, when some were fixed or tied.
 
@@ -58,6 +63,7 @@ class Exact:
 
     limit: Callable[[Mapping[str, Any], Mapping[str, Any]], Limit | None] | None = None
     solution: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
+    regular: Callable[[Mapping[str, Any], Mapping[str, Any]], Elsewhere | None] | None = None
     bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
@@ -78,6 +84,10 @@ class Exact:
     def end(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Limit | None:
         """Where the run from `initial` ends, or None where no rule is known."""
         return None if self.limit is None else self.limit(initial, self.original(parameters))
+
+    def elsewhere(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Elsewhere | None:
+        """The same run as one of another flow, with its parameters, where that stays bounded and this may not."""
+        return None if self.regular is None else self.regular(initial, self.original(parameters))
 
     def original(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """Values of the system's own parameters, from those of a flow in which some are fixed or tied."""

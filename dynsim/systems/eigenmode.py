@@ -11,18 +11,20 @@ s − p²/α decays like e^{−2ηt}; where it is zero the outcome is known exac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf, nan
 from typing import Any
 
 import numpy as np
 import sympy
 
-from dynsim.symbolic.exact import Exact, Limit
+from dynsim.field import Field
+from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Move
 from dynsim.systems.catalogue import System
+from dynsim.systems.parts.mode_limits import mode_limit
 from dynsim.systems.parts.mode_solution import mode_at
-from dynsim.systems.parts.toy_limits import noisy_limit
 from dynsim.systems.scalar import build_byol, build_scalar
 
 DEFAULTS = {
@@ -46,6 +48,7 @@ RANGES = {
     "eta_s": (0.0, 0.5),
 }
 VIEW = {"p": (-0.5, 1.25), "s": (0.0, 1.0), "tau": (0.0, 1.5)}
+_GONE = 1e-6  # below this an encoder, or a predictor, counts as zero
 ROLES = {"predictor": "p", "encoder": "s", "teacher": "tau"}
 
 
@@ -71,7 +74,12 @@ def build(branch: str, variant: str | None) -> Flow:
         ranges={name: RANGES[name] for name in (*flow.states, *flow.parameters)},
         view={name: VIEW[name] for name in flow.states},
         observables={"loss": sympy.expand(loss), "balance": "s - p^2/alpha"},
-        exact=Exact(limit=_limit, solution=None if teacher else _solution, defaults=dict(DEFAULTS)),
+        exact=Exact(
+            limit=mode_limit,
+            solution=None if teacher else _solution,
+            regular=_regular,
+            defaults=dict(DEFAULTS),
+        ),
     )
 
 
@@ -83,64 +91,25 @@ def _solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any])
     return {"p": p, "s": w**2}
 
 
-def _limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-    p, s, tau = initial["p"], initial["s"], initial.get("tau", 1)
-    eta_p, eta_s, view = parameters["eta_p"], parameters["eta_s"], 1 + parameters["sigma2"]
-    teacher = "tau" in initial
-    if s < 0 or eta_p < 0 or eta_s < 0:
+def _regular(
+    initial: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> tuple[Field, dict[str, Any], Callable[[Mapping[str, float]], dict[str, float]]] | None:
+    """The same run in φ, θ, ξ, which stay bounded where a slow teacher makes τ = ξ/θ grow without end."""
+    if "tau" not in initial or not initial["s"] > 0:
         return None
-    if s == 0:
-        ends = {"p": p if eta_p == 0 else 0 * p, "s": 0 * s}
-        return Limit(ends, True, "s(0) = 0 never moves" + ("" if eta_p == 0 else ", and p decays"))
-    if eta_p == eta_s and eta_p > 0 and _zero(parameters["alpha"] * s - p**2, s):
-        return _balanced(p, tau, parameters, view) if not teacher or parameters["beta"] > 0 else None
-    if teacher:
-        return None
-    if eta_p == 0 and eta_s == 0:
-        start = {"phi": p, "theta": s ** sympy.Rational(1, 2) if isinstance(s, sympy.Basic) else s**0.5}
-        end = noisy_limit("stop")(start, parameters)
-        values = {"p": end.values["phi"], "s": end.values["theta"] ** 2}
-        return Limit(values, end.collapsed, f"with φ = p, θ² = s: {end.reason}")
-    if eta_p == 0:
-        return Limit({"s": 0 * s}, True, "η_p = 0 < η_s: no equilibrium has s > 0, and s → 0")
-    if 4 * eta_s * view > 1:
-        return Limit({"p": 0 * p, "s": 0 * s}, True, "η_s > 1/(4(1+σ²)): (ln s)' = 2p[1 − (1+σ²)p] − 2η_s < 0 always")
-    return None
+    theta = initial["s"] ** 0.5
+    start = {"phi": initial["p"], "theta": theta, "xi": initial["tau"] * theta}
+    beta, eta_s = parameters["beta"], parameters["eta_s"]
 
+    def back(end: Mapping[str, float]) -> dict[str, float]:
+        p, s = end["phi"], end["theta"] ** 2
+        if abs(end["theta"]) > _GONE:
+            return {"p": p, "s": s, "tau": end["xi"] / end["theta"]}
+        left_behind = beta / (beta - eta_s) if beta > eta_s else inf
+        return {"p": p, "s": s, "tau": left_behind if abs(p) <= _GONE else nan}
 
-def _balanced(p: Any, tau: Any, parameters: Mapping[str, Any], view: Any) -> Limit | None:
-    """The rule on s = p²/α, where p' = pg and τ' = β(1−τ) − τg with g = p[τ − (1+σ²)p] − η.
-
-    The regions {g ≥ 0, τ ≤ 1} and {g ≤ 0, τ ≥ 1} are never left for p > 0: where g = 0 it moves with τ' = β(1−τ),
-    and where τ = 1, τ' = −g. In the first p rises to p₊, in the second it falls to the next equilibrium.
-    """
-    eta, alpha = parameters["eta_p"], parameters["alpha"]
-    gone = {"p": 0 * p, "s": 0 * p}
-    if p < 0 and tau >= 0:
-        return Limit(gone, True, "s = p²/α and p < 0: p' = p(p[τ − (1+σ²)p] − η) > 0, p rises to 0")
-    growth = p * (tau - view * p) - eta
-    discriminant = 1 - 4 * eta * view
-    if discriminant < 0:
-        known = growth <= 0 and tau >= 1
-        return Limit(gone, True, "s = p²/α and η > η_c = 1/(4(1+σ²)): p falls to 0") if known else None
-    root = sympy.sqrt(discriminant) if isinstance(discriminant, sympy.Basic) else discriminant**0.5
-    lower, upper = (1 - root) / (2 * view), (1 + root) / (2 * view)
-    if tau == 1 and p == lower and p != upper:
-        return Limit({"p": p, "s": p**2 / alpha, "tau": tau}, False, "the start is the saddle p₋")
-    rises, falls = growth >= 0 and tau <= 1, growth <= 0 and tau >= 1
-    if (rises and p >= lower) or (falls and p >= upper):
-        alive = {"p": upper, "s": upper**2 / alpha, "tau": 1 + 0 * p}
-        return Limit(alive, False, "s = p²/α and p(0) > p₋: p → p₊ = (1 + √(1 − 4η(1+σ²)))/(2(1+σ²))")
-    if falls and p < lower:
-        return Limit(gone, True, "s = p²/α and p(0) < p₋ = (1 − √(1 − 4η(1+σ²)))/(2(1+σ²)): p → 0")
-    return None
-
-
-def _zero(value: Any, scale: Any) -> bool:
-    """Exactly zero; of floats, zero up to rounding."""
-    if isinstance(value, sympy.Basic):
-        return bool(sympy.simplify(value) == 0)
-    return bool(abs(value) <= 4e-16 * abs(scale))
+    byol = build_byol("stop", None)
+    return byol.field({name: parameters[name] for name in byol.parameters}), start, back
 
 
 SYSTEMS = (

@@ -156,3 +156,19 @@ def test_negative_alpha_has_no_rule():
 def test_bad_input_is_named(start, parameters, words):
     with pytest.raises(DynsimError, match=words):
         outcome(system("toy"), start, parameters)
+
+
+def test_exact_input_gives_sympy_numbers_back_and_floats_give_floats():
+    """Also where no rule is known, and where a rule settles a part only."""
+    typed, noisy = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta"), system("scalar", branch="full")
+    for flow in (typed, noisy):
+        exact = outcome(flow, {"phi": Rational(3, 5), "theta": 1})
+        assert all(isinstance(value, sympy.Basic) for value in exact.limit.values())
+        assert not exact.exact
+        floats = outcome(flow, {"phi": 0.6, "theta": 1.0})
+        assert all(type(value) is float for value in floats.limit.values())
+        for name, value in floats.limit.items():
+            assert float(exact.limit[name]) == pytest.approx(value, abs=1e-9)
+    assert exact.limit["theta"] is sympy.S.Zero  # by the rule
+    diverges = outcome(gradient_flow("-w^4", ["w"]), {"w": 1})
+    assert diverges.limit["w"] is sympy.nan

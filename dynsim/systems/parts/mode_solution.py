@@ -17,7 +17,7 @@ import numpy as np
 
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
-from dynsim.systems.parts.toy_limits import noisy_limit
+from dynsim.systems.parts.scalar_limits import scalar_limit
 from dynsim.systems.parts.toy_solution import SOLUTIONS
 
 __all__ = ["Mode", "exact_modes", "mode_at"]
@@ -78,7 +78,7 @@ def _solution(branch: str, modes: Sequence[Mode]) -> Callable[..., dict[str, Any
 
 
 def _limit(branch: str, modes: Sequence[Mode]) -> Callable[..., Limit | None]:
-    one = noisy_limit(branch)
+    one = scalar_limit(branch)
 
     def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
         values: dict[str, Any] = {}
@@ -87,7 +87,9 @@ def _limit(branch: str, modes: Sequence[Mode]) -> Callable[..., Limit | None]:
             signal = parameters[mode.signal]
             if not signal > 0:
                 return None
-            told = {**parameters, "sigma2": parameters[mode.view] / signal - 1}
+            # The clock runs λ_d times as fast, so that decay counts for less.
+            decays = {name: parameters[name] / signal for name in ("eta_p", "eta_s")}
+            told = {**parameters, "sigma2": parameters[mode.view] / signal - 1, **decays}
             end = one({"phi": initial[mode.predictor], "theta": initial[mode.encoder]}, told)
             if end is None:
                 return None

@@ -1,7 +1,7 @@
-"""Where a run of the scalar toy ends: exact for every start, every α > 0, with and without noise.
+"""Where a run of the scalar toy ends: exact for every start and every α > 0.
 
-Each rule takes SymPy numbers as well as floats. With noise of variance σ² the line φ = 1 moves to
-m = 1/(1+σ²), and of the three branches only `stop` keeps its escape.
+Each rule takes SymPy numbers as well as floats. With noise of variance σ² the branch `stop` keeps its rule, the
+line φ = 1 moving to 1/(1+σ²).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import sympy
 
 from dynsim.symbolic.exact import Limit
 
-__all__ = ["LIMITS", "noisy_limit", "toy_limit"]
+__all__ = ["LIMITS", "square_root", "stop_limit", "toy_limit"]
 
 
-def _sqrt(value: Any) -> Any:
+def square_root(value: Any) -> Any:
+    """Root of a number of either kind; a float that rounding made negative counts as zero."""
     if isinstance(value, sympy.Basic):
         return sympy.sqrt(sympy.nsimplify(value) if value.is_Rational else value)
     return math.sqrt(max(value, 0.0))
@@ -41,7 +42,7 @@ def _stays(phi: Any, theta: Any) -> Limit:
     return Limit({"phi": phi, "theta": theta}, True, "θ(0) = 0 never moves")
 
 
-def _stop(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
+def stop_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
     """θ² − φ²/α is conserved; φ moves monotonically towards m, unless θ vanishes on the way."""
     phi, theta, alpha = initial["phi"], initial["theta"], parameters["alpha"]
     noise = parameters.get("sigma2", 0)
@@ -52,11 +53,11 @@ def _stop(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
     name = "1" if noise == 0 else "1/(1+σ²)²"
     if phi > 0 and _at_least(at_zero, line**2):
         reason = f"φ₀ > 0 and φ₀² − αθ₀² ≥ {name}: φ → √(φ₀² − αθ₀²), θ → 0"
-        return Limit({"phi": _sqrt(at_zero), "theta": 0 * theta}, True, reason)
+        return Limit({"phi": square_root(at_zero), "theta": 0 * theta}, True, reason)
     if not phi > 0 and _at_least(at_zero, 0):
         reason = "φ₀ ≤ 0 and αθ₀² ≤ φ₀²: φ → −√(φ₀² − αθ₀²), θ → 0"
-        return Limit({"phi": -_sqrt(at_zero), "theta": 0 * theta}, True, reason)
-    end = _sign(theta) * _sqrt(theta**2 + (line**2 - phi**2) / alpha)
+        return Limit({"phi": -square_root(at_zero), "theta": 0 * theta}, True, reason)
+    end = _sign(theta) * square_root(theta**2 + (line**2 - phi**2) / alpha)
     square = "θ₀² + (1 − φ₀²)/α" if noise == 0 else "θ₀² + (1/(1+σ²)² − φ₀²)/α"
     where = "1" if noise == 0 else "1/(1+σ²)"
     return Limit({"phi": _like(line, phi), "theta": end}, False, f"θ² − φ²/α is conserved: φ → {where}, θ² → {square}")
@@ -71,8 +72,8 @@ def _full(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
     kappa = gap**2 - alpha * theta**2
     if _at_least(kappa, 0):
         reason = "αθ₀² ≤ (1−φ₀)²: θ → 0, 1−φ → sign(1−φ₀)·√((1−φ₀)² − αθ₀²)"
-        return Limit({"phi": 1 - _sign(gap) * _sqrt(kappa), "theta": 0 * theta}, True, reason)
-    end = _sign(theta) * _sqrt(theta**2 - gap**2 / alpha)
+        return Limit({"phi": 1 - _sign(gap) * square_root(kappa), "theta": 0 * theta}, True, reason)
+    end = _sign(theta) * square_root(theta**2 - gap**2 / alpha)
     reason = "(1−φ)² − αθ² is conserved and αθ₀² > (1−φ₀)²: φ → 1, θ² → θ₀² − (1−φ₀)²/α"
     return Limit({"phi": _like(1, phi), "theta": end}, False, reason)
 
@@ -86,7 +87,7 @@ def _target(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
     if gap > 0 and _at_least(2 * gap, alpha * theta**2):
         reason = "φ₀ < 1 and αθ₀² ≤ 2(1−φ₀): θ → 0, φ → φ₀ + αθ₀²/2"
         return Limit({"phi": phi + alpha * theta**2 / 2, "theta": 0 * theta}, True, reason)
-    end = _sign(theta) * _sqrt(theta**2 - 2 * gap / alpha)
+    end = _sign(theta) * square_root(theta**2 - 2 * gap / alpha)
     reason = "(1−φ) − αθ²/2 is conserved: φ → 1, θ² → θ₀² − 2(1−φ₀)/α"
     return Limit({"phi": _like(1, phi), "theta": end}, False, reason)
 
@@ -96,7 +97,7 @@ def _like(value: Any, other: Any) -> Any:
     return sympy.sympify(value) if isinstance(other, sympy.Basic) else float(value)
 
 
-LIMITS = {"stop": _stop, "full": _full, "target": _target}
+LIMITS = {"stop": stop_limit, "full": _full, "target": _target}
 
 
 def toy_limit(branch: str) -> Any:
@@ -106,18 +107,3 @@ def toy_limit(branch: str) -> Any:
 
 def _toy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     return LIMITS[branch](initial, parameters) if parameters["alpha"] > 0 else None
-
-
-def noisy_limit(branch: str) -> Any:
-    """Rule for the scalar system without weight decay; None where decay acts, and nothing exact is known."""
-    return partial(_noisy_limit, branch)
-
-
-def _noisy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-    if parameters["eta_p"] != 0 or parameters["eta_s"] != 0 or not parameters["alpha"] > 0:
-        return None
-    theta = initial["theta"]
-    if branch == "stop" or parameters["sigma2"] == 0 or theta == 0:
-        return LIMITS[branch](initial, parameters)
-    # Where φ ends solves a transcendental equation, so only θ is stated.
-    return Limit({"theta": 0 * theta}, True, f"with noise the branch '{branch}' always collapses: θ → 0")
