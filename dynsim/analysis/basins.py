@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.equilibrium import Equilibria, Equilibrium
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import named
+from dynsim.integrate.door import tolerance
 from dynsim.integrate.ensemble import ensemble
+from dynsim.integrate.grid import Grid, grid_of
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 
@@ -43,7 +43,8 @@ def basins(
     ----------
     flow : Flow
     initial : mapping
-        ``{state: value}``, numbers or one-dimensional arrays, which span the dimensions ``<state>0``.
+        ``{state: value}`` as `ensemble` takes it: numbers, one-dimensional arrays, which span the dimensions
+        ``<state>0``, or DataArrays, which keep their own dimensions and are paired along those they share.
     parameters : mapping, optional
         ``{parameter: number}``; what is left out takes the system's default.
     t_end : float
@@ -58,8 +59,9 @@ def basins(
     xarray.Dataset
         Over the dimensions of the starts: `attractor`, an index into the dimension `equilibrium`, or −1 where
         it stays undecided (still moving, diverged, or too close to a point that is slow to attract or to
-        repel); ``limit_<state>``, where the run ends, NaN if undecided; `exact`, 1 where a rule decided and
-        0 where the integration did. Over `equilibrium`: `kind` and ``at_<state>``, NaN along the free state of a line.
+        repel); ``limit_<state>``, where the run ends, NaN if undecided; `exact`, 1 where a rule decided, or nothing
+        moves at the start, and 0 where the integration did. Over `equilibrium`: `kind` and ``at_<state>``, NaN along
+        the free state of a line.
 
     Raises
     ------
@@ -76,74 +78,60 @@ def basins(
     """
     if not isinstance(flow, Flow):
         raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
-    starts = _starts(flow, initial)
+    field = flow.field(parameters)
+    grid = grid_of(flow, initial)
+    starts = _starts(flow, grid)
     found = equilibria(flow, parameters, box=box)
     if not found.complete and box is None:
         found = equilibria(flow, parameters, box=_around(flow, starts))
-    ends, exact = _ends(flow, starts, parameters, t_end, progress)
-    field = flow.field(parameters)
+    ends, exact = _known(flow, field, starts, parameters)
+    if not exact.all():
+        run = ensemble(flow, initial, tolerance("t_end", t_end), parameters=parameters, progress=progress)
+        integrated = np.array([run[name].values.reshape(-1) for name in flow.states])
+        ends = np.where(exact, ends, integrated)
     attractor, limits = _assigned(flow, field, found, ends, exact, t_end)
-    dimensions = tuple(f"{name}0" for name in flow.states if starts[name].ndim)
-    coordinates = {f"{name}0": starts[name] for name in flow.states}
-    data = xr.Dataset(
-        {
-            "attractor": (dimensions, attractor),
-            **{f"limit_{name}": (dimensions, limits[i]) for i, name in enumerate(flow.states)},
-            "exact": (dimensions, exact.astype(np.int8)),
-            **_described(flow, found),
-        },
-        coords=coordinates,
-    )
+    variables = {
+        "attractor": attractor,
+        **{f"limit_{name}": limits[i] for i, name in enumerate(flow.states)},
+        "exact": exact.astype(np.int8),
+    }
+    data = grid.dataset({name: ((), values) for name, values in variables.items()}).assign(_described(flow, found))
+    data = data.assign_coords({f"{name}0": starts[i, 0] for i, name in enumerate(flow.states) if not grid.spans[name]})
     return stamp(
         data, flow=flow.about(), parameters=field.about["parameters"], t_end=float(t_end), complete=int(found.complete)
     )
 
 
-def _starts(flow: Flow, initial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
-    result = {}
-    for name, value in named("initial", initial, flow.states).items():
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            raise bad(f"initial['{name}']", value, "a number or a sequence of numbers", kind=InvalidType) from None
-        if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
-            raise bad(f"initial['{name}']", value, "finite: a number or a one-dimensional sequence")
-        result[name] = array
-    return result
+def _starts(flow: Flow, grid: Grid) -> np.ndarray:
+    """Starts of shape ``(states, members)``."""
+    for name in flow.states:
+        if not grid.values[name].size or not np.isfinite(grid.values[name]).all():
+            raise bad(f"initial['{name}']", grid.values[name], "at least one start, and finite ones")
+    return np.array([grid.members(name) for name in flow.states], dtype=float)
 
 
-def _around(flow: Flow, starts: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+def _around(flow: Flow, starts: np.ndarray) -> dict[str, tuple[float, float]]:
     """The view, enlarged to hold every start."""
     view = drawn_box(flow, box_of(flow, None)).sides
     return {
-        name: (min(low, float(starts[name].min())), max(high, float(starts[name].max())))
-        for name, (low, high) in view.items()
+        name: (min(view[name][0], float(values.min())), max(view[name][1], float(values.max())))
+        for name, values in zip(flow.states, starts, strict=True)
     }
 
 
-def _ends(
-    flow: Flow,
-    starts: Mapping[str, np.ndarray],
-    parameters: Mapping[Any, Any] | None,
-    t_end: float,
-    progress: Callable[[int, int], None] | None,
+def _known(
+    flow: Flow, field: Field, starts: np.ndarray, parameters: Mapping[Any, Any] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where every run is at the end, shape ``(states, …)``, and whether a rule said so."""
-    shape = tuple(len(starts[name]) for name in flow.states if starts[name].ndim)
-    ends, exact = np.full((len(flow.states), *shape), np.nan), np.zeros(shape, dtype=bool)
+    """Where every run ends, shape ``(states, members)``, where a rule tells or nothing moves; and which those are."""
+    exact = (field.f(0.0, starts) == 0).all(axis=0)
+    ends = np.where(exact, starts, np.nan)
     if flow.exact is not None and flow.exact.limit is not None:
         values = {name: float(value) for name, value in flow.values(parameters).items()}
-        axes = [np.atleast_1d(starts[name]) for name in flow.states]
-        for index, start in enumerate(product(*axes)):
-            rule = flow.exact.end(dict(zip(flow.states, map(float, start), strict=True)), values)
-            if rule is None or not set(flow.states) <= set(rule.values):
-                continue
-            ends.reshape(len(ends), -1)[:, index] = [float(rule.values[name]) for name in flow.states]
-            exact.reshape(-1)[index] = True
-    if not exact.all():
-        run = ensemble(flow, dict(starts), t_end, parameters=parameters, progress=progress)
-        integrated = np.array([run[name].values for name in flow.states])
-        ends = np.where(exact, ends, integrated)
+        for index in np.flatnonzero(~exact):
+            rule = flow.exact.end(dict(zip(flow.states, map(float, starts[:, index]), strict=True)), values)
+            if rule is not None and set(flow.states) <= set(rule.values):
+                ends[:, index] = [float(rule.values[name]) for name in flow.states]
+                exact[index] = True
     return ends, exact
 
 
@@ -156,12 +144,14 @@ def _assigned(
     t_end: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Index of the equilibrium each run ends at, −1 if none can be told, and the limit itself."""
-    size = np.nanmax(np.abs(ends), initial=1.0)
+    size = np.abs(ends[np.isfinite(ends)]).max(initial=1.0)
     attractor, limits = np.full(exact.shape, -1, dtype=np.int32), np.full(ends.shape, np.nan)
     best = np.where(exact, 1e-6, _ARRIVED) * size
     for index, item in enumerate(found):
-        places, growth = _nearest(flow, field, item, ends)
-        distance = np.linalg.norm(np.nan_to_num(ends - places, nan=np.inf), axis=0)
+        with np.errstate(invalid="ignore"):  # a run without bound is nowhere near
+            places, growth = _nearest(flow, field, item, ends)
+            gap = ends - places
+        distance = np.linalg.norm(np.nan_to_num(gap, nan=np.inf, posinf=np.inf, neginf=-np.inf), axis=0)
         attracts = exact | (growth * t_end < -_TIMES)
         chosen = (distance <= best) & attracts
         attractor[chosen], best = index, np.where(chosen, distance, best)
@@ -179,7 +169,7 @@ def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> t
         return np.array([path[name] for name in flow.states]), item.growth(free)
     if item.trace is not None:
         points = np.array([item.trace[name] for name in flow.states])
-        flat = np.nan_to_num(ends.reshape(len(ends), -1), nan=1e300)
+        flat = np.nan_to_num(ends.reshape(len(ends), -1), nan=1e150, posinf=1e150, neginf=-1e150)
         _, closest = cKDTree(points.T).query(flat.T)
         eigenvalues = np.linalg.eigvals(np.moveaxis(field.jacobian(0.0, points), -1, 0))
         # The eigenvalue nearest to zero is that along the curve.
@@ -204,6 +194,6 @@ def _described(flow: Flow, found: Equilibria) -> dict[str, Any]:
         name: [np.nan if item.free == name else float(item.point[name]) for item in found] for name in flow.states
     }
     return {
-        "kind": ("equilibrium", np.array([item.kind for item in found], dtype="<U16")),
+        "kind": ("equilibrium", np.array([item.kind for item in found], dtype=object)),
         **{f"at_{name}": ("equilibrium", np.array(values[name], dtype=float)) for name in flow.states},
     }

@@ -76,7 +76,7 @@ def conservation(flow: Flow, dataset: xr.Dataset, *, degree: int = 4) -> xr.Data
         )
     else:
         result = xr.Dataset({name: (("integral", along), np.empty((0, dataset.sizes[along]))) for name in _NAMES})
-    result = result.assign_coords(integral=np.array([text(expr) for expr in integrals], dtype=str))
+    result = result.assign_coords(integral=np.array([text(expr) for expr in integrals], dtype=object))
     return stamp(result, flow=flow.about(), parameters=known, complete=integrals.complete, note=integrals.note)
 
 

@@ -29,6 +29,7 @@ _BUDGET = 10.0
 # Where a curve is looked at when neither a box nor a view says where.
 _FAR = 100.0
 _DIGITS = 50
+_ROUNDING = 1e-14  # a coordinate that is smaller, in units of the searched box, is zero
 
 
 def equilibria(
@@ -130,7 +131,7 @@ def _eigenvalues(jacobian: sympy.Matrix) -> list[complex]:
         return [complex(jacobian[0])]
     with mpmath.workdps(_DIGITS):
         found = mpmath.eig(mpmath.matrix(jacobian.tolist()), left=False, right=False)
-        return [complex(value) if abs(value) > 1e-20 else 0.0 for value in found]
+        return [complex(mpmath.chop(value, 1e-20)) for value in found]
 
 
 def _rests(field: Field, point: Mapping[str, Any]) -> bool:
@@ -189,6 +190,7 @@ def _searched(flow: Flow, field: Field, box: Box) -> list[Equilibrium]:
         eigenvalues = in_order(np.linalg.eigvals(field.jacobian(0.0, point)))
         kind = "line" if curve is not None else kind_of(eigenvalues, zero=1e-7, scale=scale)
         trace = None if curve is None else dict(zip(flow.states, curve.T, strict=True))
+        point = np.where(np.abs(point) < _ROUNDING * np.linalg.norm(high - low), 0.0, point)
         where = dict(zip(flow.states, map(float, point), strict=True))
         found.append(Equilibrium(where, None, eigenvalues, kind, trace=trace))
     return sorted(found, key=_order)

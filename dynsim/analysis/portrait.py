@@ -131,7 +131,7 @@ def _points(found: Any, x_name: str, y_name: str) -> dict[str, Any]:
     return {
         "point_x": ("point", np.array([float(item.point[x_name]) for item in points])),
         "point_y": ("point", np.array([float(item.point[y_name]) for item in points])),
-        "point_kind": ("point", np.array([item.kind for item in points], dtype="<U16")),
+        "point_kind": ("point", np.array([item.kind for item in points], dtype=object)),
     }
 
 

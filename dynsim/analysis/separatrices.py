@@ -104,8 +104,8 @@ def _dataset(flow: Flow, curves: list[_Curve]) -> xr.Dataset:
     return xr.Dataset(
         {
             **{name: (("separatrix", "along"), points[:, :, i]) for i, name in enumerate(flow.states)},
-            "manifold": ("separatrix", np.array([curve.manifold for curve in curves], dtype="<U8")),
-            "origin_kind": ("separatrix", np.array([curve.kind for curve in curves], dtype="<U8")),
+            "manifold": ("separatrix", np.array([curve.manifold for curve in curves], dtype=object)),
+            "origin_kind": ("separatrix", np.array([curve.kind for curve in curves], dtype=object)),
         }
     )
 

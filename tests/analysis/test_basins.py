@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dynsim
 from dynsim import basins, outcome, system
@@ -101,3 +102,27 @@ def test_it_is_saved_like_any_other(tmp_path):
 def test_bad_input(call):
     with pytest.raises(DynsimError):
         call()
+
+
+def test_starts_that_share_a_dimension_are_paired():
+    """As in `ensemble`: a DataArray keeps its own dimension, and no grid is spanned."""
+    phi, theta = xr.DataArray([0.5, 1.5, -1.0], dims="run"), xr.DataArray([0.5, 0.5, 0.5], dims="run")
+    for flow in (system("toy"), without_rules(system("toy"))):
+        found = basins(flow, {"phi": phi, "theta": theta})
+        assert found.attractor.dims == ("run",)
+        assert found.limit_theta.values == pytest.approx([1.0, 0.0, 0.0], abs=1e-6)
+        assert found.phi0.values == pytest.approx(phi.values)
+
+
+def test_a_start_at_which_nothing_moves_stays_there():
+    """Also where the line θ = 0 repels, so that no neighbour would end there."""
+    found = basins(without_rules(system("toy")), {"phi": np.array([-0.5, 0.5, 1.0]), "theta": 0.0})
+    assert found.limit_phi.values.tolist() == [-0.5, 0.5, 1.0]
+    assert (found.attractor >= 0).all()
+    assert (found.exact == 1).all()
+
+
+def test_a_run_without_bound_has_no_attractor():
+    found = basins(system("scalar"), {"phi": 0.5, "theta": [0.0, 0.5]}, {"eta_p": 0.1, "eta_s": 0.0})
+    assert found.limit_theta.values.tolist() == [0.0, np.inf]
+    assert found.attractor.values.tolist()[1] == -1

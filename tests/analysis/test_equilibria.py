@@ -218,3 +218,13 @@ def test_limits_of_sympy_lead_to_the_numeric_search():
     found = equilibria(system("cosine", variant="isoloss"))
     assert len(found) > 0
     assert not found.complete
+
+
+def test_rounding_leaves_no_trace():
+    """Real eigenvalues have no imaginary dust, and a searched equilibrium at the origin is at zero."""
+    move = dynsim.Move
+    lorenz = Flow.of({"x": move("10*(y - x)"), "y": move("x*(28 - z) - y"), "z": move("x*y - 8*z/3")})
+    away = equilibria(lorenz, box={"x": (1, 20)})[0]
+    assert [isinstance(value, float) for value in away.eigenvalues] == [False, False, True]
+    searched = equilibria(dynsim.gradient_flow("tanh(x)*x - x*y + y^2", "x, y"))
+    assert {"x": 0.0, "y": 0.0} in [item.point for item in searched]

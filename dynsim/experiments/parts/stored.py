@@ -46,7 +46,8 @@ def open_dataset(path: Any) -> xr.Dataset:
 def save_dataset(dataset: xr.Dataset, path: Any, *, compress: bool = False) -> Path:
     """Write a Dataset to netCDF under a temporary name and rename it, so that no half-written file is left."""
     path = Path(path)
-    encoding = {name: {"zlib": True} for name in dataset.data_vars if dataset[name].ndim} if compress else {}
+    numbers = [name for name, values in dataset.data_vars.items() if values.ndim and values.dtype.kind in "fiub"]
+    encoding = {name: {"zlib": True} for name in numbers} if compress else {}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
