@@ -49,7 +49,7 @@ class Explorer(widgets.VBox):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = filled(setting)
-        self._serial, self._half_lives = 0, ""
+        self._serial, self._heard, self._half_lives = 0, 0, ""
         self._job: asyncio.Task[None] | None = None
         self._following = False
         self.view = LiveView()
@@ -82,6 +82,7 @@ class Explorer(widgets.VBox):
         except DynsimError as error:
             self.setting = before
             self._complain(str(error))
+            self._send_frame()  # a start that was dragged there goes back
             return
         self._complain("")
         if what.keys() & {"source", "states", "branch", "plane", "t_end", "time"}:
@@ -140,14 +141,17 @@ class Explorer(widgets.VBox):
                 self.scenery, self._half_lives = quick_scenery(after), ""
             if not kept or (before.time, before.t_end) != (after.time, after.t_end):
                 self._send_scene(after)
-            self.view.frame = frame_message(frame, self._serial)
-        self.setting, self.picture = after, frame
+            self.setting, self.picture = after, frame
+            self._send_frame()
         if not kept:
             self._tell(())
         self._later()
 
     def _send_scene(self, setting: Setting) -> None:
         self.view.scene = scene_message(setting, self.scenery, self._serial, self._half_lives)
+
+    def _send_frame(self) -> None:
+        self.view.frame = frame_message(self.picture, self._serial, self._heard)
 
     def _later(self) -> None:
         """Settle when the sliders rest; at once where no event loop runs, as in a script."""
@@ -178,7 +182,7 @@ class Explorer(widgets.VBox):
         self.picture = replace(self.picture, verdict=facts.verdict)
         with self.view.hold_sync():
             self._send_scene(self.setting)
-            self.view.frame = frame_message(self.picture, self._serial)
+            self._send_frame()
         self._tell(facts.integrals)
 
     def _tell(self, integrals: Sequence[str]) -> None:
@@ -195,7 +199,8 @@ class Explorer(widgets.VBox):
 
     def _dragged(self, change: Any) -> None:
         if change["new"]:
-            self.change(dragged=self._start_at(change["new"]))
+            *at, self._heard = change["new"]
+            self.change(dragged=self._start_at(at))
 
     def _start_at(self, at: Sequence[float]) -> dict[str, float]:
         names = self.setting.plane or ()

@@ -37,6 +37,7 @@ class Controls(widgets.VBox):
 
     def __init__(self, setting: Setting, changed: Callable[..., None]) -> None:
         self._changed, self._silent = changed, False
+        self._known: dict[str, str] = {}
         self.system = widgets.Dropdown(options=[*names_of_systems(), TYPED], description="System")
         self.loss = widgets.Text(
             description="Loss",
@@ -97,8 +98,10 @@ class Controls(widgets.VBox):
             kinds = {**dict.fromkeys(setting.initial, "initial"), **dict.fromkeys(setting.parameters, "parameters")}
             if list(kinds) != list(self.sliders) or self._subject_of_sliders != self._ranges(setting):
                 self._make_sliders(setting, kinds)
+            values = {**setting.initial, **setting.parameters}
+            self._known = {name: _digits(value) for name, value in values.items()}
             for name, slider in self.sliders.items():
-                _put(slider, {**setting.initial, **setting.parameters}[name])
+                _put(slider, values[name])
         finally:
             self._silent = before
 
@@ -120,7 +123,11 @@ class Controls(widgets.VBox):
 
     def _reporter(self, name: str, kind: str) -> Callable[[float], None]:
         def report(value: float) -> None:
-            self._changed(**{kind: {name: float(f"{value:.6g}")}})
+            told = _digits(value)
+            if told == self._known.get(name):
+                return  # a browser tells back the number it was given, moved to the slider's grid
+            self._known[name] = told
+            self._changed(**{kind: {name: float(told)}})
 
         return report
 
@@ -133,6 +140,10 @@ class Controls(widgets.VBox):
                 report(change["new"])
 
         widget.observe(heard, "value")
+
+
+def _digits(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _slider(setting: Setting, name: str, kind: str, value: float) -> Any:

@@ -16,8 +16,9 @@ _SCRIPTS = ("numbers", "panel", "curves", "plane", "toolbar", "names", "view")
 class LiveView(anywidget.AnyWidget):
     """Phase plane and curves over time as SVG.
 
-    `frame` and `scene` go to the browser; `dragged` comes back while the start is moved by mouse or keyboard,
-    and messages of type "add", "clear", "code", "command", "link", "png", "svg" when something is asked for.
+    `frame` and `scene` go to the browser; `dragged` comes back while the start is moved by mouse or keyboard, as
+    (across, upwards, number of the move), and messages of type "add", "clear", "code", "command", "link", "png",
+    "svg" when something is asked for.
     """
 
     _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)

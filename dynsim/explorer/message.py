@@ -31,11 +31,12 @@ def slider_step(low: float, high: float) -> float:
     return float(f"1e{int(np.floor(np.log10((high - low) / 100)))}")
 
 
-def frame_message(picture: Picture, serial: int) -> dict[str, Any]:
-    """Return the frame as the browser reads it."""
+def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, Any]:
+    """Return the frame as the browser reads it; `heard` is the number of the last move of the start that it knows."""
     verdict, loss = picture.verdict, picture.loss
     return {
         "serial": serial,
+        "heard": heard,
         "subject": id(subject(picture.setting)),
         "branch": picture.setting.branch,
         "start": json.dumps(dict(picture.setting.initial)),

@@ -39,9 +39,30 @@ def test_what_keeps_its_name_keeps_its_value(view):
 
 
 def test_dragging_sets_the_sliders(view):
-    view.view.dragged = [0.2, -0.7]
+    view.view.dragged = [0.2, -0.7, 1]
     assert (view.controls.sliders["phi"].value, view.controls.sliders["theta"].value) == (0.2, -0.7)
     assert view.picture.states["theta"][0] == -0.7
+
+
+def test_a_slider_that_tells_its_number_back_moves_nothing(view):
+    view.view.dragged = [0.2, 0.24, 1]
+    frame, slider = view.view.frame, view.controls.sliders["theta"]
+    slider.set_state({"value": 0.24000000000000002})  # what a browser makes of 0.24 on a grid that starts at −1.5
+    assert view.setting.initial == {"phi": 0.2, "theta": 0.24}
+    assert view.view.frame is frame
+    slider.set_state({"value": 0.25000000000000004})
+    assert view.setting.initial["theta"] == 0.25
+    slider.set_state({"value": 0.24000000000000002})  # the user goes back
+    assert view.setting.initial["theta"] == 0.24
+
+
+def test_a_frame_tells_which_move_it_knows(view):
+    view.view.dragged = [0.2, 0.24, 7]
+    assert view.view.frame["heard"] == 7
+    view.view.dragged = [float("nan"), 0.24, 8]  # refused: the start goes back to where the picture is
+    assert view.view.frame["heard"] == 8
+    assert view.setting.initial["phi"] == 0.2
+    assert view.view.frame["start"] == '{"phi": 0.2, "theta": 0.24}'
 
 
 def test_orbits_are_added_and_cleared(view):

@@ -1,7 +1,16 @@
 // Names for the sliders beside the picture: a screen reader otherwise hears "slider" and a number.
+// And their numbers without the noise of binary fractions: a slider told 0.24 would report 0.24000000000000002 as a
+// move of the user's, which may come after the next move of a drag and undo it.
+
+function cleanSlider(slider) {
+  const format = slider?.options.format;
+  if (!format || format.clean) return;
+  slider.updateOptions({ format: { ...format, to: (value) => Number(Number(format.to(value)).toPrecision(12)), clean: true } }, false);
+}
 
 function nameSliders(root) {
   for (const slider of root.querySelectorAll(".widget-slider")) {
+    cleanSlider(slider.querySelector(".slider")?.noUiSlider);
     const label = slider.querySelector("label, .widget-label")?.textContent.trim();
     if (!label) continue;
     const told = slider.querySelector(".widget-readout")?.textContent;

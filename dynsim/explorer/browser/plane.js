@@ -20,6 +20,7 @@ class Plane {
     for (const end of ["pointerup", "pointercancel"]) this.handle.addEventListener(end, (event) => this.release(event));
     this.handle.addEventListener("keydown", (event) => this.key(event));
     this.dragged = null;
+    this.moves = 0;
   }
 
   draw(frame, scene) {
@@ -42,7 +43,7 @@ class Plane {
       node.setAttribute("cy", panel.y.of(ys[0]));
     });
     this.drawEnd(frame, scene);
-    this.follow([frame.orbits[0][0][0], frame.orbits[0][1][0]]);
+    if (frame.heard >= this.moves) this.put([frame.orbits[0][0][0], frame.orbits[0][1][0]]);
     panel.svg.setAttribute("aria-label", `Phase plane, ${across.label} across, ${upwards.label} upwards. ${frame.sentence}`);
   }
 
@@ -93,18 +94,11 @@ class Plane {
     this.end.classList.toggle("collapsed", frame.collapsed === true);
   }
 
-  // The handle stays where the hand put it until the frame of that place has come; older frames do not pull it back.
-  follow(start) {
-    const ahead = this.pending && performance.now() < this.pending.until && String(this.pending.at) !== String(start);
-    if (this.dragged || (ahead && !this.scene.line)) return;
-    this.pending = null;
-    this.put(start);
-  }
-
+  // The handle stays where the hand put it until the frame of that move has come: older frames do not pull it back.
   move(at) {
-    this.pending = { at, until: performance.now() + 2000 };
+    this.moves = Math.max(this.moves, this.frame.heard) + 1;
     this.put(at);
-    this.actions.move(at);
+    this.actions.move([...at, this.moves]);
   }
 
   put([px, py]) {

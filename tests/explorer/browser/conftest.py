@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,7 +100,7 @@ def started(command, folder, port):
     log = (folder / "server.log").open("w")
     server = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log, cwd=folder)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # on a loaded machine
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 0.2).close()
@@ -191,6 +192,14 @@ class View:
     def sentence(self):
         return self.page.locator(".dynsim-sentence").inner_text()
 
+    def seen(self):
+        """Start, end of the curves and sentence of one and the same frame."""
+        return self.page.evaluate(
+            "() => { const { start, last } = document.querySelector('.dynsim-view').dataset;"
+            "return { start: JSON.parse(start), last: last.split(',').map(Number),"
+            "sentence: document.querySelector('.dynsim-sentence').textContent } }"
+        )
+
     def curve(self, name):
         """Path of a drawn curve, in pixels."""
         return self.page.locator(f".dynsim-states path[data-name={name}]").get_attribute("d")
@@ -209,6 +218,19 @@ class View:
     def wait_for_start(self, **values):
         for name, value in values.items():
             self.wait("Math.abs(JSON.parse(data.start)[rest[0]] - rest[1]) < 1e-9", name, value)
+
+    def drag(self, steps, right, up):
+        """Drag the start by mouse; return what its handle says when the button is let go, {state: value}."""
+        box = self.page.locator(".dynsim-view .start .dot").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        for step in range(1, steps + 1):
+            self.page.mouse.move(x + step * right, y - step * up)
+        self.page.mouse.up()
+        told = self.page.locator(".dynsim-view .start").get_attribute("aria-valuetext").replace("\u2212", "-")
+        numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", told)]
+        return dict(zip(("phi", "theta"), numbers, strict=True))
 
     def open(self, address):
         self.page.goto(address)

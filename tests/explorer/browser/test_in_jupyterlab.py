@@ -8,11 +8,11 @@ import dynsim
 
 
 def agrees(view, branch="stop"):
-    flow = dynsim.system("toy", branch=branch)
-    end = dynsim.outcome(flow, view.start)
-    run = dynsim.solve(flow, view.start, 30.0)
-    np.testing.assert_allclose(view.last, [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
-    assert view.sentence.endswith(": no collapse") is not end.collapsed
+    flow, seen = dynsim.system("toy", branch=branch), view.seen()
+    end = dynsim.outcome(flow, seen["start"])
+    run = dynsim.solve(flow, seen["start"], 30.0)
+    np.testing.assert_allclose(seen["last"], [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
+    assert seen["sentence"].endswith(": no collapse") is not end.collapsed
 
 
 def test_moving_by_keyboard_and_mouse(in_lab):
@@ -27,20 +27,16 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     assert view.curve("theta") != before
     view.shot("jupyterlab-light")
 
-    box = page.locator(".dynsim-view .start .dot").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for step in range(1, 21):
-        page.mouse.move(x - 3 * step, y - 3 * step)
-    page.mouse.up()
-    view.wait("JSON.parse(data.start).theta > 0.3")
+    there = view.drag(20, -3, 3)
+    assert there["theta"] > 0.3
+    view.wait_for_start(**there)
+    view.settle()
+    assert view.start == there
     agrees(view)
     handle = page.locator(".dynsim-view .start")
     handle.focus()
-    theta = view.start["theta"]
     handle.press("ArrowDown")
-    view.wait_for_start(theta=round(theta - 0.01, 2))
+    view.wait_for_start(phi=there["phi"], theta=round(there["theta"] - 0.01, 2))
 
     page.get_by_role("button", name="full", exact=True).click()
     view.wait("data.branch === 'full'")

@@ -17,10 +17,11 @@ def expected(start, branch="stop", alpha=1.0):
 
 
 def agrees(view, branch="stop", alpha=1.0):
-    end, last = expected(view.start, branch, alpha)
-    np.testing.assert_allclose(view.last, last, atol=1e-5)
-    assert f"θ → {end.limit['theta'] if end.limit['theta'] else 0:.4g}".replace("-", "−") in view.sentence
-    assert view.sentence.endswith(": no collapse") is not end.collapsed
+    seen = view.seen()
+    end, last = expected(seen["start"], branch, alpha)
+    np.testing.assert_allclose(seen["last"], last, atol=1e-5)
+    assert f"θ → {end.limit['theta'] if end.limit['theta'] else 0:.4g}".replace("-", "−") in seen["sentence"]
+    assert seen["sentence"].endswith(": no collapse") is not end.collapsed
 
 
 def test_sliders_by_keyboard(in_voila):
@@ -57,27 +58,40 @@ def test_negative_control(in_voila):
 
 def test_dragging_the_start(in_voila):
     view, page = in_voila, in_voila.page
-    box = page.locator(".dynsim-view .start .dot").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for step in range(1, 41):
-        page.mouse.move(x - 3 * step, y - 2 * step)
-    page.mouse.up()
-    handle = page.locator(".dynsim-view .start")
-    told = handle.get_attribute("aria-valuetext").replace("\u2212", "-")
-    phi, theta = (float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", told))
-    assert phi < 0.1
-    assert theta > 0.3
-    view.wait_for_start(phi=phi, theta=theta)  # no frame is lost at the end of a drag
-    agrees(view)
     shown = (
         "(text) => document.querySelector('.noUi-handle[aria-label=\"φ(0)\"]').getAttribute('aria-valuetext') === text"
     )
-    page.wait_for_function(shown, arg=f"{phi:.2f}".replace("-", "\u2212"))
-    placed = page.locator(".dynsim-view .start .dot").bounding_box()
-    assert placed["x"] + placed["width"] / 2 == pytest.approx(x - 120, abs=4)
-    assert placed["y"] + placed["height"] / 2 == pytest.approx(y - 80, abs=4)
+    dot = page.locator(".dynsim-view .start .dot")
+    before = dot.bounding_box()
+    for right, up in ((-3, 2), (2, -1), (-1, -1)):
+        there = view.drag(40, right, up)
+        view.wait_for_start(**there)  # no frame is lost at the end of a drag,
+        page.wait_for_function(shown, arg=f"{there['phi']:.2f}".replace("-", "\u2212"))
+        view.settle()
+        assert view.start == there  # and the sliders, which follow, do not move it
+        agrees(view)
+    assert there["phi"] < 0.3
+    placed = dot.bounding_box()
+    assert placed["x"] == pytest.approx(before["x"] - 80, abs=5)
+    assert placed["y"] == pytest.approx(before["y"], abs=5)
+
+
+def test_sliders_that_follow_report_nothing(pages, voila):
+    """A slider that is given a number must not tell it back: that would undo the moves made in the meantime."""
+    with pages() as view:
+        sent = []
+        view.page.on("websocket", lambda one: one.on("framesent", lambda data: sent.append(str(data))))
+        view.open(voila)
+        there = view.drag(40, -3, 2)
+        view.wait_for_start(**there)
+        view.settle()
+        assert any('"dragged":' in message for message in sent)
+        reported = re.compile(r'"state":\{"value":([^}]+)\}')
+        values = {round(float(value), 9) for message in sent for value in reported.findall(message)}
+        assert values <= {0.6, 0.1}, values  # a slider that is made may say where it stands
+        view.press("θ(0)", "ArrowRight")
+        view.wait_for_start(theta=round(there["theta"] + 0.01, 2))
+        assert any(reported.search(message) for message in sent)
 
 
 def test_a_storm_of_moves_ends_at_the_last(in_voila):
