@@ -61,6 +61,15 @@ def test_single_member_of_numbers_has_no_dimension(method):
     assert abs(float(run.theta) - np.sqrt(0.65)) < 1e-8
 
 
+def test_a_member_that_underflows_at_the_edge_of_the_domain_ends():
+    """s' ∝ −s beside s^(3/2), which is no number below 0, where the smallest of all numbers may step to."""
+    flow = dynsim.system("direct-set", variant="direct-pred")
+    values = {"lambda_d": 1.0, "lambda_s": 1.1, "eta_s": 1.2 / 4.4}
+    run = dynsim.ensemble(flow, {"s": np.linspace(0.004, 1.0, 5)}, 5000.0, parameters=values)
+    assert (run.status == 1).all()
+    assert (run.s < 1e-300).all()
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 9, 33])
 def test_any_number_of_members(method, count):
     phi = np.linspace(-1, 1, count)

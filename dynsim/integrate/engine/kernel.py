@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -40,6 +41,7 @@ SIGNATURE = (
 )
 _IDLE = -1
 _T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, slopes
+_FAR_OFF = 1e30  # error of a step out of where the field is defined, however small it seems: the next one is shorter
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
 
 
@@ -225,7 +227,9 @@ class _Kernel:
         h = v.select(final, left, h)
         attempt = dop853.try_step(v, f, h, y, slope, self.rtol, self.atol)
         slope_new = attempt.slopes[-1]
-        good = v.both(v.at_most(attempt.error, v.const(1.0)), v.finite([*attempt.y_new, *slope_new]))
+        defined = v.finite([*attempt.y_new, *slope_new])
+        attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
+        good = v.both(v.at_most(attempt.error, v.const(1.0)), defined)
         t_new = v.select(final, self.t_end, v.add(t, h))
         occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
         error = attempt.error
