@@ -22,15 +22,28 @@ from dynsim.errors import missing_extra
 _HOME = {
     "Experiment": "experiment",
     "Images": "images",
+    "deep_image_prior": "image_prior",
     "fit": "training",
     "flow": "network_flow",
     "initial_state": "network_flow",
+    "photograph": "photographs",
     "second_moments": "view_moments",
     "train": "training",
 }
-_WITHOUT_TORCH = {"Experiment", "Images"}
+_WITHOUT_TORCH = {"Experiment", "Images", "photograph"}
 
-__all__ = ["Experiment", "Images", "fit", "flow", "initial_state", "measures", "second_moments", "train"]
+__all__ = [
+    "Experiment",
+    "Images",
+    "deep_image_prior",
+    "fit",
+    "flow",
+    "initial_state",
+    "measures",
+    "photograph",
+    "second_moments",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

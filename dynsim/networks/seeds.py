@@ -12,11 +12,11 @@ from dynsim.errors import bad
 
 __all__ = ["common_generator", "generator", "seed_list"]
 
-_PURPOSES = ("encoder", "predictor", "teacher", "batches", "views")
+_PURPOSES = ("encoder", "predictor", "teacher", "batches", "views", "input")
 
 
 def generator(seed: int, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
-    """Generator of one seed for one purpose: encoder, predictor, teacher, batches or views."""
+    """Generator of one seed for one purpose: encoder, predictor, teacher, batches, views or input."""
     sequence = SeedSequence(0, spawn_key=(seed, _PURPOSES.index(purpose)))
     return _seeded(sequence, device)
 
