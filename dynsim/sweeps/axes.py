@@ -13,7 +13,9 @@ from dynsim.errors import InvalidType, bad
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Axis", "axis", "spanned"]
+__all__ = ["LONGEST", "Axis", "axis", "spanned"]
+
+LONGEST = 10_000_000  # values of an axis: its coordinate is held in memory
 
 _GRIDS: dict[str, Callable[..., Any]] = {"linspace": np.linspace, "logspace": np.logspace, "geomspace": np.geomspace}
 
@@ -94,9 +96,10 @@ def axis(name: str, given: Any) -> Axis:
             raise bad(where, dict(given), f"one of values, {', '.join(_GRIDS)}, cases, and sets if it is not '{name}'")
         sets = given.get("sets", name)
         given = given["values"] if kinds[0] == "values" else _grid(where, kinds[0], given[kinds[0]])
-    names = (sets,) if isinstance(sets, str) else tuple(sets)
-    if not names or not all(isinstance(item, str) for item in names):
+    names = (sets,) if isinstance(sets, str) else sets
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(item, str) for item in names):
         raise bad(f"sets of {where}", sets, "a name or a list of names")
+    names = tuple(names)
     return Axis(name, _values(where, given), names)
 
 
@@ -124,6 +127,8 @@ def _grid(where: str, kind: str, bounds: Any) -> Any:
         first, last, count = bounds
         if isinstance(count, bool) or int(count) != count or count < 1:
             raise ValueError("a whole number of values is needed")
+        if count > LONGEST:
+            raise ValueError(f"an axis has at most {LONGEST} values")
         with np.errstate(all="raise"):
             return _GRIDS[kind](float(first), float(last), int(count))
     except (TypeError, ValueError, ArithmeticError) as error:

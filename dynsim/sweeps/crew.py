@@ -7,6 +7,7 @@ import signal
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import connection, get_context, parent_process
+from time import monotonic
 from typing import Any, Protocol
 
 from dynsim.errors import InvalidType, bad
@@ -15,10 +16,15 @@ from dynsim.sweeps.work import work
 __all__ = ["Borrowed", "Crew", "Pool", "crew_of"]
 
 
+_LOOK = 5.0  # seconds between looks at how many workers a cluster has
+
+
 class Crew(Protocol):
     """Workers to which tasks are handed."""
 
-    width: int  # how many tasks they can do at once
+    @property
+    def width(self) -> int:
+        """How many tasks they can do at once."""
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:
         """Hand out a task."""
@@ -37,12 +43,17 @@ class Pool:
     """
 
     def __init__(self, width: int | None = None) -> None:
-        self.width = _cores() if width is None else width
+        self._width = _cores() if width is None else width
         self._executor = self._made()
+
+    @property
+    def width(self) -> int:
+        """How many tasks they can do at once."""
+        return self._width
 
     def _made(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the caller may hold threads of torch or of the compiled engine.
-        return ProcessPoolExecutor(self.width, mp_context=get_context("spawn"), initializer=_begin)
+        return ProcessPoolExecutor(self._width, mp_context=get_context("spawn"), initializer=_begin)
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:
         """Hand out a task."""
@@ -66,8 +77,15 @@ class Borrowed:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self.width = _width(executor)
         self._handed: set[Future[Any]] = set()
+        self._width, self._looked = _width(executor), monotonic()
+
+    @property
+    def width(self) -> int:
+        """How many tasks they can do at once; workers may join a cluster, or leave it, at any time."""
+        if monotonic() - self._looked > _LOOK:
+            self._width, self._looked = _width(self._executor), monotonic()
+        return self._width
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:
         """Hand out a task."""

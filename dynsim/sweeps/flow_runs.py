@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import bad, unknown
+from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.runs import state_axes
@@ -40,6 +40,12 @@ def check(study: Study) -> None:
     """
     if (study.t_end is None) == (study.times is None):
         raise bad("study", {"t_end": study.t_end, "times": study.times}, "exactly one of t_end and times")
+    if study.t_end is not None and not (_is_number(study.t_end) and 0 < study.t_end < np.inf):
+        raise bad("t_end", study.t_end, "a positive, finite number")
+    if not isinstance(study.system, str):
+        raise bad("system", study.system, "the name of a system, or a loss", kind=InvalidType)
+    if study.states is not None and (study.system == MATRIX or study.system in list_systems()["name"]):
+        raise bad("states", study.states, f"nothing for system '{study.system}'", "they are for a typed loss")
     if study.history:
         raise bad("history", True, "nothing for a flow", "give times, which are all kept")
     flow = _flow(study, {name: item.along(name)[0] for item in study.axes for name in _alone(study, item)})
@@ -49,6 +55,8 @@ def check(study: Study) -> None:
         for name in dimension.sets:
             if name not in known:
                 raise unknown(f"axis '{dimension.name}'", name, known)
+            if name not in _structure(study) and not all(map(_is_number, dimension.along(name))):
+                raise bad(f"axis '{dimension.name}'", dimension.along(name), f"numbers for {name}", kind=InvalidType)
         if dimension.name in states:
             raise bad("axis", dimension.name, f"'{dimension.name}0'", "the state itself is a result")
         if dimension.name in flow.observables:
@@ -57,6 +65,12 @@ def check(study: Study) -> None:
         for name in given:
             if name not in names:
                 raise unknown(kind, name, names)
+    for name, value in study.parameters.items():
+        if not _is_number(value):
+            raise bad(f"parameters['{name}']", value, "a number", "several are an axis", kind=InvalidType)
+    for name, value in study.initial.items():
+        if not isinstance(flow, Field) and not isinstance(value, Mapping) and not _is_number(value):
+            raise bad(f"initial['{name}']", value, "a number", f"several are an axis, {name}0", kind=InvalidType)
     random = [name for name, value in study.initial.items() if isinstance(value, Mapping)]
     for name in random:
         draw(study.initial[name], 0, 0, ())
@@ -153,6 +167,10 @@ def _structure(study: Study) -> tuple[str, ...]:
     return ("branch", "variant", *more)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _states(flow: Any) -> tuple[str, ...]:
     return flow.states if isinstance(flow, Flow) else flow.names
 
@@ -178,7 +196,26 @@ def _built(study: Study, fixed: tuple[tuple[str, Any], ...]) -> Any:
 
 
 def _matrices(values: dict[str, Any], branch: str) -> Field:
-    data = np.asarray(values.pop("sigma_d", None), dtype=float)
-    data = np.diag(data) if data.ndim == 1 else data
-    views = data + values.pop("sigma2") * np.eye(len(data)) if "sigma2" in values else values.pop("sigma_s", None)
+    for name in values:
+        if name not in ("sigma_d", "sigma_s", "k", "predictor", *_MATRIX_RATES):
+            raise unknown("structure", name, ("sigma_d", "sigma_s", "k", "predictor"))
+    for name in ("sigma_d", "k"):
+        if name not in values:
+            raise bad("structure", None, f"a value for {name}", "structure = {sigma_d = [1.0, 0.5], k = 2}")
+    data = _moment("sigma_d", values.pop("sigma_d"))
+    if "sigma2" in values:
+        views = data + values.pop("sigma2") * np.eye(len(data))
+    elif "sigma_s" in values:
+        views = _moment("sigma_s", values.pop("sigma_s"))
+    else:
+        raise bad("structure", None, "a value for sigma_s", "or a parameter sigma2, Σ_s = Σ_d + σ²I")
     return matrix_flow(data, views, branch=branch, **values)
+
+
+def _moment(name: str, given: Any) -> np.ndarray:
+    """A matrix, or a list that is its diagonal."""
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise bad(name, given, "a matrix of numbers, or a list that is its diagonal", kind=InvalidType) from None
+    return np.diag(values) if values.ndim == 1 else values

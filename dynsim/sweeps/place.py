@@ -10,8 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from dynsim.errors import bad, missing_extra
+from dynsim.errors import InvalidType, bad, missing_extra
 
 __all__ = ["Folder", "Place", "Remote", "place_of"]
 
@@ -144,7 +146,13 @@ def place_of(out: Any) -> Place:
     >>> place.read("a/b"), place.read("a/c")
     (b'bytes', None)
     """
+    if not isinstance(out, str | os.PathLike):
+        raise bad("out", out, "a folder or a URL that fsspec knows", kind=InvalidType)
     text = os.fspath(out)
+    if isinstance(text, bytes) or not text:
+        raise bad("out", out, "a folder or a URL that fsspec knows")
+    if text.startswith("file://"):  # a folder by another name
+        text = url2pathname(urlsplit(text).path)
     if "://" in text:
         return _remote(text)
     return Folder(Path(text).expanduser().absolute())

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.sweeps.axes import Axis, axis
+from dynsim.sweeps.axes import LONGEST, Axis, axis
+from dynsim.sweeps.tasks import tasks_of
 
 __all__ = ["Study"]
 
+MOST = 100_000_000  # tasks: weeks, even if they cost nothing
 _RESERVED = ("seed", "step", "time", "status", "steps", "task_status")
 
 
@@ -94,9 +96,10 @@ class Study:
         put = object.__setattr__
         if (self.system is None) == (self.experiment is None):
             raise bad("study", {"system": self.system, "experiment": self.experiment}, "a system or an experiment")
-        axes = self.axes if isinstance(self.axes, Mapping) else {item.name: item for item in self.axes}
-        read = (item if isinstance(item, Axis) else axis(name, item) for name, item in axes.items())
-        put(self, "axes", tuple(read))
+        for name in ("name", "summary"):
+            if not isinstance(getattr(self, name), str):
+                raise bad(name, getattr(self, name), "a text", kind=InvalidType)
+        put(self, "axes", _axes(self.axes))
         put(self, "seeds", _seeds(self.seeds))
         put(self, "record", _names("record", self.record))
         for name in ("structure", "initial", "parameters"):
@@ -104,19 +107,19 @@ class Study:
             if not isinstance(value, Mapping):
                 raise bad(name, value, "a mapping of names to values", kind=InvalidType)
             put(self, name, {str(key): _plain(item) for key, item in value.items()})
-        for name in ("states", "times"):
-            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
-                put(self, name, tuple(_plain(getattr(self, name))))
+        if self.states is not None and not isinstance(self.states, str):
+            put(self, "states", _names("states", self.states))
+        if self.times is not None:
+            put(self, "times", _numbers("times", self.times))
         if self.chunk is not None and (isinstance(self.chunk, bool) or not isinstance(self.chunk, int)):
             raise bad("chunk", self.chunk, "a whole number ≥ 1", kind=InvalidType)
         if self.chunk is not None and self.chunk < 1:
             raise bad("chunk", self.chunk, "a whole number ≥ 1")
-        for item in self.axes:
-            if item.name in _RESERVED:
-                raise bad("axis", item.name, f"none of {', '.join(_RESERVED)}", "seeds are a dimension by themselves")
         if self.experiment is not None:
             put(self, "experiment", self._shared_fields())
         self.subject.check(self)
+        if (total := tasks_of(self).total) > MOST:
+            raise bad("study", f"{total:.3g} tasks", f"at most {MOST:.0e}", "shorten an axis or raise chunk")
 
     def _shared_fields(self) -> Any:
         from dynsim.networks import Experiment
@@ -126,7 +129,11 @@ class Study:
                 raise bad(name, getattr(self, name), "nothing beside an experiment", "it belongs to flows")
         if self.branch != "stop":
             raise bad("branch", self.branch, "nothing beside an experiment", "set the experiment's own branch")
-        return self.experiment if isinstance(self.experiment, Experiment) else Experiment.from_dict(self.experiment)
+        if isinstance(self.experiment, Experiment):
+            return self.experiment
+        if not isinstance(self.experiment, Mapping):
+            raise bad("experiment", self.experiment, "an Experiment or a table of its fields", kind=InvalidType)
+        return Experiment.from_dict(self.experiment)
 
     @property
     def subject(self) -> Any:
@@ -201,12 +208,33 @@ class Study:
         return cls.from_dict({"name": path.stem, **values})
 
 
+def _axes(given: Any) -> tuple[Axis, ...]:
+    """Axes as they are written, or read already; no name is reserved, nothing is set twice."""
+    if isinstance(given, tuple) and all(isinstance(item, Axis) for item in given):
+        axes: tuple[Axis, ...] = given
+    elif isinstance(given, Mapping):
+        axes = tuple(item if isinstance(item, Axis) else axis(str(name), item) for name, item in given.items())
+    else:
+        raise bad("axes", given, "a table of names to values", "axes = {alpha = [0.1, 1.0]}", kind=InvalidType)
+    setters: dict[str, str] = {}
+    for item in axes:
+        if item.name in _RESERVED:
+            raise bad("axis", item.name, f"none of {', '.join(_RESERVED)}", "seeds are a dimension by themselves")
+        for name in item.sets:
+            if name in setters:
+                raise bad(f"sets of axis '{item.name}'", name, "what nothing else sets", f"'{setters[name]}' does")
+            setters[name] = item.name
+    return axes
+
+
 def _seeds(given: Any) -> tuple[int, ...] | None:
     if given is None:
         return None
     numbers = range(given) if isinstance(given, int) and not isinstance(given, bool) else given
     if not isinstance(numbers, Iterable) or isinstance(numbers, str):
         raise bad("seeds", given, "a whole number ≥ 1 or a list of seeds", kind=InvalidType)
+    if isinstance(numbers, range) and len(numbers) > LONGEST:
+        raise bad("seeds", given, f"at most {LONGEST} seeds")
     values = tuple(_plain(numbers))
     if not values or not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
         raise bad("seeds", given, "a whole number ≥ 1 or a list of seeds ≥ 0")
@@ -216,10 +244,19 @@ def _seeds(given: Any) -> tuple[int, ...] | None:
 
 
 def _names(argument: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, Iterable):
+        raise bad(argument, given, "a name or a list of names", kind=InvalidType)
     names = (given,) if isinstance(given, str) else tuple(given)
     if not all(isinstance(item, str) for item in names) or len(set(names)) != len(names):
         raise bad(argument, given, "names that are all different", kind=InvalidType)
     return names
+
+
+def _numbers(argument: str, given: Any) -> tuple[float, ...]:
+    plain = _plain(given)
+    if not isinstance(plain, list) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in plain):
+        raise bad(argument, given, "a list of numbers", kind=InvalidType)
+    return tuple(map(float, plain))
 
 
 def _plain(value: Any) -> Any:

@@ -265,7 +265,7 @@ class Deadly(Pool):
     """A pool of one thread in which one task kills its worker every time, or so it looks."""
 
     def __init__(self, deadly):
-        self.deadly, self.width, self.replaced = deadly, 2, 0
+        self.deadly, self._width, self.replaced = deadly, 2, 0
 
     def submit(self, url, digest, index):
         from dynsim.sweeps.work import work

@@ -132,6 +132,19 @@ def test_a_url_instead_of_a_folder(tasks):
     xr.testing.assert_identical(data, again)
 
 
+def test_a_file_url_is_a_folder(tmp_path, tasks):
+    store = tmp_path / "my study.zarr"
+    data = run(tasks(3), store.as_uri())
+    assert (tmp_path / "my study.zarr.log").exists()
+    xr.testing.assert_identical(data, run(tasks(3), store))
+
+
+@pytest.mark.parametrize("out", [3, None, b"x", "", "nosuchscheme://x"])
+def test_what_is_no_place_is_refused(out, tasks):
+    with pytest.raises(DynsimError, match="out"):
+        run(tasks(2), out)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"progress": 3}, "progress"), ({"executor": 3}, "get_executor"), ({"workers": 0}, "workers")],
