@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from time import monotonic
 from typing import Any, Protocol
@@ -84,7 +85,9 @@ class Borrowed:
     def width(self) -> int:
         """How many tasks they can do at once; workers may join a cluster, or leave it, at any time."""
         if monotonic() - self._looked > _LOOK:
-            self._width, self._looked = _width(self._executor), monotonic()
+            self._looked = monotonic()
+            with suppress(OSError):  # a scheduler that is gone is told by the tasks
+                self._width = _width(self._executor)
         return self._width
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:

@@ -6,6 +6,12 @@ pytest.importorskip("zarr")
 pytest.importorskip("google_crc32c")
 
 
+@pytest.fixture(autouse=True)
+def _told_at_once(monkeypatch):
+    """Progress is told after every task, so that tests can act in the middle however fast the machine is."""
+    monkeypatch.setattr("dynsim.sweeps.running._EVERY", 0.0)
+
+
 @pytest.fixture(scope="session")
 def tasks():
     """Study of the toy with so many quick tasks."""

@@ -20,7 +20,7 @@ def client():
 
 @pytest.mark.slow
 def test_a_worker_is_killed_in_the_middle(tmp_path, client, tasks, contents, undisturbed):
-    store, study, killed = tmp_path / "study.zarr", tasks(120), []
+    store, study, killed = tmp_path / "study.zarr", tasks(60), []
     pids = list(client.run(os.getpid).values())
     assert os.getpid() not in pids
 

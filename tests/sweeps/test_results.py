@@ -119,9 +119,9 @@ def test_readable_while_it_runs(tmp_path, tasks):
             assert status["done"] >= done
             assert status["driver"]["pid"]
 
-    run(tasks(200), store, progress=look)
+    run(tasks(40), store, progress=look)
     ((done, finite),) = seen
-    assert done <= finite < 200
+    assert done <= finite < 40
 
 
 def test_a_url_instead_of_a_folder(tasks):
