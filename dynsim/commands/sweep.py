@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> None:
+    import logging
     from contextlib import nullcontext
 
     from dynsim.commands.parts.progress_bar import progress_bar
@@ -43,6 +44,8 @@ def _sweep(args: argparse.Namespace) -> None:
     from dynsim.sweeps.cluster import cluster
     from dynsim.sweeps.running import run_study
 
+    for name in ("distributed", "tornado.application"):  # what they lose is told in one line here
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     with cluster(args.scheduler) if args.scheduler else nullcontext() as executor, progress_bar("sweep") as progress:
         try:
             data = run_study(

@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynsim.errors import bad, missing_extra, unknown
 from dynsim.records import as_json, versions
-from dynsim.sweeps.place import Folder, Place
+from dynsim.sweeps.place import PARTS, Folder, Place
 from dynsim.sweeps.store import STATUS, Store, read_study
 from dynsim.sweeps.study import Study
 from dynsim.sweeps.tasks import Tasks, tasks_of
@@ -56,12 +56,15 @@ def _difference(kept: Study, study: Study) -> str:
         for plain in (before, now):
             plain |= {f"{table}.{name}": value for name, value in plain.pop(table, {}).items()}
     before["order of axes"], now["order of axes"] = list(kept.sizes), list(study.sizes)
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    called = ("name", "summary")  # which make no difference
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name) and name not in called]
     told = [f"{name} = {_short(before.get(name))} where this has {_short(now.get(name))}" for name in names[:3]]
     return "with " + "; ".join(told) + ("; …" if len(names) > 3 else "")
 
 
 def _short(value: Any, limit: int = 60) -> str:
+    if isinstance(value, dict) and len(values := value.get("values", ())) > 3:  # an axis
+        value = {**value, "values": f"{len(values)} from {values[0]} to {values[-1]}"}
     text = "nothing" if value is None else as_json(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -73,8 +76,6 @@ def _make(place: Place, study: Study) -> None:
         from zarr.storage import MemoryStore
     except ImportError:
         raise missing_extra("zarr", "sweeps", "sweeps") from None
-    if isinstance(place, Folder) and place.path.exists() and not place.path.is_dir():
-        raise bad("out", place.url, "a folder or a name that is free")
     objects: dict[str, Any] = {}
     group = zarr.create_group(MemoryStore(objects), attributes=_attributes(study))
     tasks = tasks_of(study)
@@ -83,8 +84,17 @@ def _make(place: Place, study: Study) -> None:
         # Zarr 3 says that other readers may not know consolidated metadata; xarray does and asks for them.
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(group.store)
+    _refuse_what_is_not_ours(place, {key.split("/")[0] for key in objects})
     for key in sorted(objects, key=lambda name: name == "zarr.json"):
         place.write(key, objects[key].to_bytes(), durable=True)
+
+
+def _refuse_what_is_not_ours(place: Place, ours: set[str]) -> None:
+    """A folder may hold the beginning of this store, whose making was cut off, but nothing else."""
+    if isinstance(place, Folder) and place.path.exists():
+        for path in sorted(place.path.iterdir()):
+            if path.name not in {*ours, PARTS}:
+                raise bad("out", place.url, "an empty folder or a name that is free", f"it holds {path.name}")
 
 
 def _attributes(study: Study) -> dict[str, Any]:

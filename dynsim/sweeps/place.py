@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 
 from dynsim.errors import InvalidType, bad, missing_extra
 
-__all__ = ["Folder", "Place", "Remote", "place_of"]
+__all__ = ["PARTS", "Folder", "Place", "Remote", "place_of"]
 
 PARTS = ".parts"  # of objects that are being written
 

@@ -97,12 +97,11 @@ def run_study(
     crew = crew_of(executor, workers)
     with ExitStack() as stack:
         stack.callback(crew.close)
-        lock = None
-        if isinstance(place, Folder):
-            lock = stack.enter_context(Lock(place.path))
-            place.clean()
-            stack.callback(place.clean)
-        store = made_or_found(place, chosen)
+        try:
+            lock = stack.enter_context(_held(place)) if isinstance(place, Folder) else None
+            store = made_or_found(place, chosen)
+        except OSError as error:
+            raise bad("out", place.url, "a place that can be written", str(error)) from None
         stack.enter_context(_stopped_by_sigterm())
         log = stack.enter_context(_log(place))
         _go(store, crew, log, lock, progress, retry_failed)
@@ -135,6 +134,12 @@ def _go(store: Store, crew: Crew, log: logging.Logger, lock: Lock | None, progre
     log.info("start of %s: %d tasks, %d workers", store.study.name or "a study", tally.total, crew.width)
     try:
         Driver(store, crew, tally, report, log).run(todo())
+    except OSError as error:
+        log.warning("stopped by %s", error)
+        if isinstance(error, BrokenPipeError):  # of who watches the progress
+            raise
+        message = f"the store {store.place.url} cannot be read or written ({error}); run it again to go on"
+        raise Stopped(message) from error
     except BaseException as error:
         log.warning("stopped by %s %s", type(error).__name__, " ".join(str(error).split()))
         raise
@@ -142,6 +147,19 @@ def _go(store: Store, crew: Crew, log: logging.Logger, lock: Lock | None, progre
         counts = (tally.done, tally.failed, tally.total, tally.run, tally.seconds)
         log.info("%d done and %d failed of %d tasks; %d of them in this run of %.1f s", *counts)
         report(last=True)
+
+
+@contextmanager
+def _held(place: Folder) -> Iterator[Lock]:
+    """The lock of a folder, and nothing half-written in it before and after."""
+    if place.path.exists() and not place.path.is_dir():
+        raise bad("out", place.url, "a folder or a name that is free")
+    with Lock(place.path) as lock:
+        place.clean()
+        try:
+            yield lock
+        finally:
+            place.clean()
 
 
 @contextmanager

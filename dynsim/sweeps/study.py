@@ -158,8 +158,9 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the description, in hexadecimal: equal on every machine for equal studies."""
-        told = [self.to_dict(), list(self.sizes)]  # sorted keys, but the order of the axes matters
+        """SHA-256 of what is run, in hexadecimal: equal for equal studies, on every machine and by every name."""
+        plain = {key: value for key, value in self.to_dict().items() if key not in ("name", "summary")}
+        told = [plain, list(self.sizes)]  # sorted keys, but the order of the axes matters
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:

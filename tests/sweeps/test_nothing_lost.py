@@ -233,6 +233,7 @@ def test_the_lock_of_a_dead_driver_is_taken_over(tmp_path, left, refused, tasks)
     [
         ({"t_end": 21.0}, "t_end = 20.0 where this has 21.0"),
         ({"axes": {"alpha": [1.0]}}, r"axes\.alpha"),
+        ({"axes": {"alpha": {"geomspace": [0.1, 10.0, 5]}}}, r"0\.1, .*10\.0.* where this has .*5 from 0\.1 to 10\.0"),
         ({"chunk": 2}, "chunk = 1 where this has 2"),
         ({"system": "scalar", "axes": {"sigma2": [0.1]}}, "system"),
     ],
@@ -253,6 +254,43 @@ def test_the_store_of_another_version_is_refused(tmp_path, monkeypatch, tasks):
         run(tasks(3), tmp_path / "study.zarr")
 
 
+def test_a_study_by_another_name_goes_on(tmp_path, tasks):
+    run({**tasks(3), "name": "one"}, tmp_path / "study.zarr")
+    run({**tasks(3), "name": "other", "summary": "renamed"}, tmp_path / "study.zarr")
+    assert "0 of them in this run" in (tmp_path / "study.zarr.log").read_text()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, tasks, undisturbed, contents):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(DynsimError, match=r"it holds thesis\.tex"):
+        run(tasks(3), folder)
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_store_whose_making_was_cut_off_is_made_again(tmp_path, tasks, undisturbed, contents):
+    store, study = tmp_path / "study.zarr", tasks(6)
+    run(study, store)
+    (store / "zarr.json").unlink()
+    run(study, store)
+    assert contents(store) == undisturbed(study)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path, tasks, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DynsimError, match="can be written"):
+        run(tasks(3), tmp_path / "file" / "study.zarr")
+
+    def full(self, key, data, *, durable=False):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Folder, "write", full)
+    with pytest.raises(DynsimError, match="No space left"):
+        run(tasks(3), tmp_path / "study.zarr")
+    assert not (tmp_path / "study.zarr.lock").exists()
+
+
 def test_what_is_no_store_is_refused(tmp_path, tasks):
     (tmp_path / "study.zarr").mkdir()
     (tmp_path / "study.zarr" / "zarr.json").write_text("{}")
@@ -262,6 +300,7 @@ def test_what_is_no_store_is_refused(tmp_path, tasks):
     with pytest.raises(DynsimError, match="folder"):
         run(tasks(3), tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+    assert not list(tmp_path.glob("file.*"))
 
 
 class Deadly(Pool):
