@@ -1,7 +1,8 @@
 """Many members as one large system, with SciPy: where nothing compiled is at hand, and where a flow is stiff.
 
 The members of a group share their steps, and a step is accepted only if *every* member meets the tolerance by
-itself: the usual norm over the whole system would let one bad member hide among a thousand good ones.
+itself: the usual norm over the whole system would let one bad member hide among a thousand good ones. A member
+that diverges, turns out to be stiff or needs too many steps leaves its group, and the others go on.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import numpy as np
 import scipy.sparse
 from scipy.integrate import DOP853, OdeSolver, Radau
 
-from dynsim.integrate.members import BLOW_UP, INVALID_START, OK, STEP_LIMIT, Batch, Run
+from dynsim.integrate.members import BLOW_UP, INVALID_START, MOST_STEPS, OK, STEP_LIMIT, STIFF, Batch, Run
 
 __all__ = ["by_radau", "by_scipy"]
 
 GROUP = 2048  # members per explicit system: enough to hide the cost of a NumPy call
 IMPLICIT_GROUP = 128
-EXPLICIT_STEPS = 10_000  # a group that needs more counts as stiff
-IMPLICIT_STEPS = 100_000
+LOOK = 1000  # explicit steps between looks at who is stiff
+IMPLICIT_STEPS = 20_000
+STIFFNESS = 2.0  # step times Lipschitz constant; DOP853 is stable up to about 6
 _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 
 def by_scipy(batch: Batch, run: Run) -> int:
-    """Fill `run` with DOP853; members that need too many steps are done again with Radau."""
+    """Fill `run` with DOP853; members that are stiff are done again with Radau."""
     with np.errstate(all="ignore"):  # members that diverge overflow before they are taken out
         for first in range(0, batch.y0.shape[1], GROUP):
             group, part = batch.select(slice(first, first + GROUP)), run.part(first, first + GROUP)
@@ -35,8 +37,8 @@ def by_scipy(batch: Batch, run: Run) -> int:
 
 
 def by_radau(batch: Batch, run: Run) -> int:
-    """Do those members again whose status is "step_limit" with an implicit method; how many there were."""
-    stiff = np.flatnonzero(run.status == STEP_LIMIT)
+    """Do those members again whose status is `STIFF`, with an implicit method; how many there were."""
+    stiff = np.flatnonzero(run.status == STIFF)
     with np.errstate(all="ignore"):
         for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)) if len(stiff) else ():
             group = batch.select(index)
@@ -48,46 +50,65 @@ def by_radau(batch: Batch, run: Run) -> int:
 
 
 def _explicit(batch: Batch, run: Run) -> None:
-    """One group with DOP853; a member that diverges leaves it, the others go on from where they are."""
+    """One group with DOP853; members leave it for a reason, the others go on from where they are."""
     run.status[~np.isfinite(batch.field.f(0.0, batch.y0)).all(axis=0)] = INVALID_START
     active = np.flatnonzero(run.status == OK)
-    t, y = 0.0, batch.y0[:, active]
+    t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
         solver = _PerMember(_flat(group), t, y.ravel(), batch.times[-1], rtol=_rtol(batch), atol=batch.atol)
-        solver.members = len(active)
-        _advance(solver, batch.times, active, run, EXPLICIT_STEPS)
-        if solver.status == "finished":
-            return
-        t, y = solver.t, solver.y.reshape(-1, len(active))
-        if solver.status == "running":
-            run.status[active] = STEP_LIMIT
-            return
-        failed = ~(solver.errors < 1)
-        run.status[active[failed]] = BLOW_UP
-        active, y = active[~failed], y[:, ~failed]
+        solver.members, solver.work = len(active), work
+        leaving = np.zeros(len(active), dtype=np.int8)
+        while not leaving.any():
+            _advance(solver, batch.times, active, run, LOOK)
+            if solver.status == "finished":
+                return
+            if solver.status == "failed":
+                leaving[~(solver.errors < 1)] = BLOW_UP
+            else:
+                leaving[solver.work > MOST_STEPS] = STEP_LIMIT
+                leaving[solver.stiffness() > STIFFNESS] = STIFF
+        run.status[active] = leaving
+        stay = leaving == OK
+        t, y, work, active = solver.t, solver.y.reshape(-1, len(active))[:, stay], solver.work[stay], active[stay]
 
 
 def _implicit(batch: Batch, run: Run) -> None:
     """One group with Radau. Its norm is a root mean square, so a tolerance tightened by √members binds each."""
+    active, t, y = np.arange(batch.y0.shape[1]), 0.0, batch.y0
+    while active.size:
+        group = batch.select(active)
+        solver = Radau(_flat(group), t, y.ravel(), batch.times[-1], **_radau_options(group))
+        _advance(solver, batch.times, active, run, IMPLICIT_STEPS)
+        if solver.status == "finished":
+            return
+        y = solver.y.reshape(y.shape)
+        if solver.status == "failed" and active.size > 1:
+            _halves(batch, run, active)
+            return
+        # Those that move fastest for their tolerance keep the steps short.
+        rate = np.abs(group.field.f(solver.t, y) / (batch.atol + batch.rtol * np.abs(y))).max(axis=0)
+        stay = (rate < rate.max() / 10) & (active.size > 1)
+        run.status[active[~stay]] = STEP_LIMIT if solver.status == "running" else BLOW_UP
+        t, y, active = solver.t, y[:, stay], active[stay]
+
+
+def _halves(batch: Batch, run: Run, members: np.ndarray) -> None:
+    """Do a group that fails again in two, until the member that makes it fail is alone."""
+    for index in np.array_split(members, 2):
+        part = Run.empty(len(batch.y0), len(index), len(batch.times))
+        _implicit(batch.select(index), part)
+        run.put(index, part)
+
+
+def _radau_options(batch: Batch) -> dict[str, Any]:
     size, count = batch.y0.shape
     options: dict[str, Any] = {"rtol": _rtol(batch, count), "atol": batch.atol / np.sqrt(count)}
     if batch.field.jacobian_function is not None:
         options["jac"] = _block_jacobian(batch)
     elif count > 1:
         options["jac_sparsity"] = scipy.sparse.kron(np.ones((size, size)), scipy.sparse.identity(count), "csc")
-    solver = Radau(_flat(batch), 0.0, batch.y0.ravel(), batch.times[-1], **options)
-    _advance(solver, batch.times, np.arange(count), run, IMPLICIT_STEPS)
-    if solver.status == "finished":
-        return
-    run.states[:] = np.nan
-    if count == 1:
-        run.status[:] = STEP_LIMIT if solver.status == "running" else BLOW_UP
-        return
-    for index in np.array_split(np.arange(count), 2):  # halve until the member that fails is alone
-        part = Run.empty(size, len(index), len(batch.times))
-        _implicit(batch.select(index), part)
-        run.put(index, part)
+    return options
 
 
 def _advance(solver: OdeSolver, times: np.ndarray, members: np.ndarray, run: Run, limit: int) -> None:
@@ -139,10 +160,17 @@ def _rtol(batch: Batch, members: int = 1) -> float:
 
 
 class _PerMember(DOP853):
-    """DOP853 whose error norm is the largest of its members' norms."""
+    """DOP853 whose error norm is the largest of its members' norms.
+
+    Attributes
+    ----------
+    work : array of shape ``(members,)``
+        About how many steps each member would have taken by itself.
+    """
 
     members = 1
     errors = np.zeros(1)
+    work = np.zeros(1)
 
     def _estimate_error_norm(self, K: np.ndarray, h: float, scale: np.ndarray) -> float:
         fifth, third = (
@@ -151,4 +179,15 @@ class _PerMember(DOP853):
         )
         size = len(scale) // self.members
         self.errors = np.where(fifth == 0, 0.0, abs(h) * fifth / np.sqrt((fifth + 0.01 * third) * size))
+        self.work = self.work + np.fmin(self.errors, 1.0) ** (1 / 8)
         return float(self.errors.max())
+
+    def stiffness(self) -> np.ndarray:
+        """Last step times Hairer's estimate of each member's Lipschitz constant, from the last two stages."""
+        h, last = self.t - self.t_old, self.n_stages - 1
+        before = self.y_old + h * np.dot(self.K[:last].T, self.A[last, :last])
+        rise, run = (
+            np.square(difference).reshape(-1, self.members).sum(axis=0)
+            for difference in (self.K[last + 1] - self.K[last], self.y - before)
+        )
+        return h * np.sqrt(rise / run)

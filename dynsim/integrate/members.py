@@ -17,14 +17,18 @@ __all__ = [
     "AT_REST",
     "BLOW_UP",
     "INVALID_START",
+    "MOST_STEPS",
     "OK",
     "STEP_LIMIT",
+    "STIFF",
     "Batch",
     "Engine",
     "Run",
 ]
 
 OK, AT_REST, BLOW_UP, STEP_LIMIT, INVALID_START = range(5)
+MOST_STEPS = 100_000  # of an explicit method
+STIFF = 5  # among engines only: needs too many explicit steps, for stability and not for accuracy
 
 
 @dataclass(frozen=True)

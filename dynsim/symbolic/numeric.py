@@ -39,10 +39,16 @@ def compile_expressions(
     """
     safe = {symbol: sympy.Symbol(f"x{index}") for index, symbol in enumerate(arguments)}
     renamed = [sympy.sympify(item).xreplace(safe) for item in expressions]
-    raw = sympy.lambdify(list(safe.values()), renamed, modules="numpy", cse=True)
+    special = any(node.func.__module__.startswith("sympy.functions.special") for node in _functions(renamed))
+    modules = ["scipy", "numpy"] if special else "numpy"
+    raw = sympy.lambdify(list(safe.values()), renamed, modules=modules, cse=True)
 
     def function(*values: Any) -> list[Any]:
         with np.errstate(all="ignore"):
             return raw(*values)
 
     return function
+
+
+def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:
+    return {node for item in expressions for node in item.atoms(sympy.Function)}

@@ -119,3 +119,20 @@ def test_starts_that_are_no_numbers_are_told_apart():
 def test_a_predictor_that_does_not_learn_has_no_closed_form():
     with pytest.raises(InvalidValue, match="alpha"):
         dynsim.system("toy").exact(1.0, {"phi": 0.6, "theta": 0.1}, {"alpha": 0.0})
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1e-130, 1e-119])
+def test_encoders_whose_square_is_no_number_follow_the_linear_flow_and_then_escape(size):
+    start, times = {"phi": 0.5, "theta": -size}, np.array([0.0, 1.0, 100.0, 800.0])
+    run = dynsim.system("toy").exact(times, start)
+    np.testing.assert_allclose(np.log(-run["theta"]), np.log(size) + times / 4, rtol=1e-12)
+    np.testing.assert_array_equal(run["phi"], [0.5] * 4)
+    for late in (1e4, np.inf):
+        end = dynsim.system("toy").exact(late, start)
+        np.testing.assert_allclose([end["phi"], end["theta"]], [1, -np.sqrt(0.75)], rtol=1e-12)
+    start["phi"] = 3.0
+    run = dynsim.system("toy", branch="target").exact(np.array([0.0, 10.0, 1e3, np.inf]), start)
+    np.testing.assert_allclose(np.log(-run["theta"][:2]), np.log(size) + np.array([0.0, 20.0]), rtol=1e-12)
+    np.testing.assert_allclose([run["phi"][2:], -run["theta"][2:]], [[1, 1], [2, 2]], rtol=1e-12)
+    decays = dynsim.system("toy").exact(100.0, {"phi": -1.0, "theta": size})
+    np.testing.assert_allclose([decays["phi"], decays["theta"]], [-1.0, size * np.exp(-200.0)], rtol=1e-12)

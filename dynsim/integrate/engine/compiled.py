@@ -8,12 +8,11 @@ from weakref import WeakKeyDictionary
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine.lowering import unsupported
 from dynsim.integrate.engine.program import program
-from dynsim.integrate.members import Batch, Run
+from dynsim.integrate.members import MOST_STEPS, STEP_LIMIT, STIFF, Batch, Run
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["by_compiled", "by_compiled_or_radau", "obstacle"]
 
-STEP_LIMIT = 100_000
 PIECE = 4096  # members per task: enough that lanes which run empty at its end do not count
 MOST_STATES = 40
 
@@ -32,8 +31,20 @@ def obstacle(flow: Flow) -> str:
 
 def by_compiled(batch: Batch, run: Run) -> int:
     """Fill `run` with DOP853, every member with steps of its own."""
+    _integrate(batch, run)
+    run.status[run.status == STIFF] = STEP_LIMIT
+    return 0
+
+
+def by_compiled_or_radau(batch: Batch, run: Run) -> int:
+    """The same, and members that are stiff are done again with an implicit method."""
+    _integrate(batch, run)
+    return by_radau(batch, run)
+
+
+def _integrate(batch: Batch, run: Run) -> None:
     assert isinstance(batch.flow, Flow)
-    task = program(batch.flow, dense=len(batch.times) > 1).task(batch, run, STEP_LIMIT)
+    task = program(batch.flow, dense=len(batch.times) > 1).task(batch, run, MOST_STEPS)
     count = batch.y0.shape[1]
     pieces = [(first, min(first + PIECE, count)) for first in range(0, count, PIECE)]
     if batch.threads == 1 or len(pieces) < 2:
@@ -42,10 +53,3 @@ def by_compiled(batch: Batch, run: Run) -> int:
     else:
         with ThreadPoolExecutor(min(batch.threads, len(pieces))) as pool:
             list(pool.map(lambda piece: task(*piece), pieces))
-    return 0
-
-
-def by_compiled_or_radau(batch: Batch, run: Run) -> int:
-    """The same, and members that need too many steps are done again with an implicit method."""
-    by_compiled(batch, run)
-    return by_radau(batch, run)

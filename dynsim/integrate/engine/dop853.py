@@ -23,13 +23,16 @@ __all__ = [
     "dense_output",
     "initial_step",
     "interpolate",
+    "interpolation_error",
     "next_size",
+    "stiff",
     "try_step",
 ]
 
 DENSE_TERMS = 8  # value at the beginning of the step, then seven coefficients
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
 INTERPOLATION = 5.0  # tolerances that the interpolant may be off
+STIFFNESS = 2.0  # the method is stable up to about 6
 SMALLEST = 1e-280  # no step is shorter, whatever overflows
 _STAGES = len(DOP853.B)
 _LOW = DOP853.B - DOP853.E3[:_STAGES]  # the method of order 3: three stages only
@@ -138,6 +141,19 @@ def initial_step(v: Lanes, f: RightHandSide, y: Vector, slope: Vector, span: Any
 def _mean_square(v: Lanes, values: Vector, weights: Vector) -> Any:
     ratios = [v.mul(value, weight) for value, weight in zip(values, weights, strict=True)]
     return v.scale(v.sum([v.mul(ratio, ratio) for ratio in ratios]), 1 / len(ratios))
+
+
+def stiff(v: Lanes, step: Step) -> Any:
+    """Whether stability limits the step: h times the local Lipschitz constant is beyond `STIFFNESS`.
+
+    The constant is Hairer's estimate, from the last two stages, both at the end of the step.
+    """
+    before_last = _advanced(v, step.h, step.y, step.slopes[: _STAGES - 1], DOP853.A[_STAGES - 1, : _STAGES - 1])
+    rise, run = (
+        v.sum([v.mul(difference, difference) for difference in (v.sub(a, b) for a, b in zip(one, other, strict=True))])
+        for one, other in ((step.slopes[_STAGES], step.slopes[_STAGES - 1]), (step.y_new, before_last))
+    )
+    return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
 def dense_output(v: Lanes, f: RightHandSide, step: Step) -> list[Vector]:

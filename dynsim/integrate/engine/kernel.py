@@ -18,7 +18,7 @@ from dynsim.integrate.engine import dop853
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
 from dynsim.integrate.events import REST_RATE
-from dynsim.integrate.members import AT_REST, BLOW_UP, INVALID_START, OK, STEP_LIMIT
+from dynsim.integrate.members import AT_REST, BLOW_UP, INVALID_START, OK, STEP_LIMIT, STIFF
 
 __all__ = ["ENTRY", "SIGNATURE", "build"]
 
@@ -254,7 +254,8 @@ class _Kernel:
 
         b.position_at_end(finish)
         self.state.store_all(following)
-        code = v.select(stuck, v.const(BLOW_UP), v.const(STEP_LIMIT))
+        code = v.select(dop853.stiff(v, attempt), v.const(STIFF), v.const(STEP_LIMIT))
+        code = v.select(stuck, v.const(BLOW_UP), code)
         at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(AT_REST), v.const(OK))
         self.code.store(v.select(finished, at_rest, code))
         vacant.add_incoming(done, b.block)

@@ -8,7 +8,8 @@ a clock: a variable that runs at a bounded speed, so that time is an almost line
     w = ∫u dt         where φ < ¾:   φ is a Möbius function of e^{2rw}, or of tan(√c·w)
     s = ∫q dt         from φ = ¾ on: u = u₀e^{−s}
 
-A start with φ < ¾ that survives goes by w up to φ = ¾ and by s from there.
+A start with φ < ¾ that survives goes by w up to φ = ¾ and by s from there. A start so close to q = 0 that q is
+no normal number follows the linear flow until it is one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["passage"]
 
 Array = np.ndarray
 _FEW, _MIDDLE = -0.25, 0.75
+_TINY = 1e-120  # below it φ stands still as long as √q does not grow
 _ITERATIONS, _CLOSE, _NARROW = 100, 1e-9, 1e-15
 
 
@@ -61,15 +63,28 @@ def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array]:
     shape = np.shape(phi)
     t, phi, root = (np.asarray(values, dtype=float).ravel() for values in (t, phi, root))
     with np.errstate(all="ignore"):
+        if (low := (root < _TINY) & (root > 0) & np.isfinite(t)).any():
+            t, root, gain = _linear(t, phi, root, low)
+        else:
+            gain = 1.0
         starts = _Starts(t, phi, root**2, (root - phi) * (root + phi))
-        collapses = np.where(phi > 0, starts.c <= -1, starts.c <= 0)
-        end, ratio = _end(starts, collapses)
+        collapses = np.where(phi > 0, starts.c <= -1, root <= -phi)
+        end, ratio = _end(starts, root, collapses)
         unmoved = (t == 0) | (root == 0)
         end[unmoved], ratio[unmoved] = phi[unmoved], 1.0
         todo = ~unmoved & np.isfinite(t) & np.isfinite(end)
         if todo.any():
             _integrate(starts, collapses, todo, end, ratio)
+        ratio = ratio * gain
     return end.reshape(shape), ratio.reshape(shape)
+
+
+def _linear(t: Array, phi: Array, root: Array, low: Array) -> tuple[Array, Array, Array]:
+    """Time that is left, √q and its gain by then, where √q grows or decays by itself as long as it is `low`."""
+    rate = np.where(low, phi * (1 - phi), 0.0)
+    spent = np.where(rate > 0, np.minimum(t, np.log(_TINY / root) / rate), np.where(low, t, 0.0))
+    gain = np.exp(rate * spent)
+    return t - spent, root * gain, gain
 
 
 def _integrate(starts: _Starts, collapses: Array, todo: Array, end: Array, ratio: Array) -> None:
@@ -88,11 +103,11 @@ def _integrate(starts: _Starts, collapses: Array, todo: Array, end: Array, ratio
     ratio[passed] = further * np.sqrt(middle.q / late.q)
 
 
-def _end(s: _Starts, collapses: Array) -> tuple[Array, Array]:
+def _end(s: _Starts, root: Array, collapses: Array) -> tuple[Array, Array]:
     """φ and θ/θ₀ at t = ∞."""
     survivors = np.maximum(s.q + (1 - s.phi) * (1 + s.phi), 0.0)
     end = np.where(collapses, np.copysign(np.sqrt(np.maximum(-s.c, 0.0)), s.phi), 1.0)
-    ratio = np.where(collapses, 0.0, np.sqrt(survivors / s.q))
+    ratio = np.where(collapses, 0.0, np.sqrt(survivors) / root)
     broken = ~np.isfinite(s.phi + s.q)
     end[broken] = ratio[broken] = np.nan
     return end, ratio
@@ -146,7 +161,8 @@ def _by_s(s: _Starts) -> tuple[Array, Array]:
     """By u = u₀e^{−s}."""
 
     def read(clock: Array) -> _Reading:
-        phi = s.phi - (1 - s.phi) * np.expm1(-clock)
+        u = 1 - s.phi
+        phi = np.where(clock < 1, s.phi - u * np.expm1(-clock), 1 - u * np.exp(-clock))
         q = phi**2 + s.c
         time = (clock + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / (1 + s.c)
         return _Reading(time, q, phi, np.sqrt(q / s.q))

@@ -17,6 +17,8 @@ from dynsim.systems.parts.toy_passage import passage
 
 __all__ = ["SOLUTIONS"]
 
+_TINY = 1e-120
+
 Solution = Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 
 
@@ -37,17 +39,23 @@ def _full(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
 
 
 def _target(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Conserve c = αθ² − 2u: u = u₀/(1 + αθ₀²·(e^{ct} − 1)/c)."""
+    """Conserve c = αθ² − 2u: u = u₀/(1 + αθ₀²·(e^{ct} − 1)/c), 1/θ² = e^{−ct}/θ₀² + α(1 − e^{−ct})/c."""
     t, phi, theta, alpha = _arrays(t, initial, parameters)
     u, pull = 1 - phi, alpha * theta**2
     c = pull - 2 * u
     fade, gain = _fade_and_gain(np.abs(c), t)
     collapses = (c <= 0) | (theta == 0)
     below = np.where(collapses, 1.0, fade) + _times(pull, gain)
-    return {
-        "phi": phi + u * (1 - np.where(collapses, 1.0, fade) / below),
-        "theta": theta * np.sqrt(np.where(collapses, fade, 1.0) / below),
-    }
+    u_ratio = np.where(collapses, 1.0, fade) / below
+    theta_t = theta * np.sqrt(np.where(collapses, fade, 1.0) / below)
+    if (low := ~collapses & (np.abs(theta) < _TINY)).any():  # θ₀² is no normal number
+        with np.errstate(all="ignore"):
+            grown = np.log(np.abs(theta)) + np.where(low, c * t, 0.0) / 2
+            size = np.where(grown < -600, np.exp(grown), 1 / np.hypot(np.exp(-grown), np.sqrt(alpha * gain)))
+            u_low = np.where(grown < -600, 1.0, (np.exp(-grown) * size) ** 2)
+        u_ratio = np.where(low, u_low, u_ratio)
+        theta_t = np.where(low, np.copysign(size, theta), theta_t)
+    return {"phi": phi + u * (1 - u_ratio), "theta": theta_t}
 
 
 def _stop(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

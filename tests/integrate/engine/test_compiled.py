@@ -1,0 +1,153 @@
+"""The compiled engine: bits do not depend on company, memory layout or threads; each kind of function works."""
+
+import numpy as np
+import pytest
+import sympy
+import xarray as xr
+
+import dynsim
+from dynsim.errors import InvalidValue
+from dynsim.integrate.ensemble import ensemble
+from dynsim.integrate.members import STEP_LIMIT, Batch, Run
+from dynsim.symbolic.flow import Flow
+
+pytest.importorskip("llvmlite")
+
+from dynsim.integrate.engine.compiled import PIECE, by_compiled
+
+BYOL = dynsim.system("byol")
+RNG = np.random.default_rng(3)
+
+
+def flow_of(rhs, **parameters):
+    symbols = {name: sympy.Symbol(name) for name in (*rhs, *parameters)}
+    expressions = [sympy.sympify(text, locals=symbols) for text in rhs.values()]
+    return Flow(tuple(rhs), sympy.Matrix(expressions), symbols, defaults=parameters)
+
+
+def paired(flow, start):
+    return xr.Dataset({name: ("member", row) for name, row in zip(flow.states, start, strict=True)})
+
+
+@pytest.mark.parametrize("when", [{"t_end": 4.0}, {"times": [0.0, 1.0, 4.0]}], ids=["end", "times"])
+@pytest.mark.parametrize("count", [1, 2 * PIECE + 37])
+def test_thread_counts_give_the_same_bits(when, count):
+    start = paired(BYOL, RNG.uniform(-1.5, 1.5, (3, count)))
+    one, two, eight = (ensemble(BYOL, start, threads=threads, method="compiled", **when) for threads in (1, 2, 8))
+    xr.testing.assert_identical(one, two)
+    xr.testing.assert_identical(one, eight)
+
+
+def test_a_member_does_not_depend_on_its_neighbours():
+    start = RNG.uniform(-1.5, 1.5, (3, 203))
+    start[:, ::7] = np.array([[np.nan], [1e9], [1e300]])
+    together = ensemble(BYOL, paired(BYOL, start), 5.0, method="compiled")
+    backwards = ensemble(BYOL, paired(BYOL, start[:, ::-1]), 5.0, method="compiled").isel(member=slice(None, None, -1))
+    xr.testing.assert_equal(together, backwards)
+    for member in (0, 1, 100, 202):
+        alone = ensemble(BYOL, paired(BYOL, start[:, [member]]), 5.0, method="compiled")
+        xr.testing.assert_equal(together.isel(member=[member]), alone)
+
+
+def test_any_memory_layout():
+    wide = RNG.uniform(-1, 1, (50, 6))
+    alpha = np.linspace(0.5, 2.0, 100)[::-2]
+    for starts in (wide[:, ::2].T, np.asfortranarray(wide)[:, 1::2].T, wide[::-1, :3].T):
+        given = paired(BYOL, starts).assign(alpha=("member", alpha))
+        plain = paired(BYOL, np.ascontiguousarray(starts)).assign(alpha=("member", alpha.copy()))
+        one, other = (
+            ensemble(BYOL, data.drop_vars("alpha"), 2.0, parameters={"alpha": data.alpha}, method="compiled")
+            for data in (given, plain)
+        )
+        xr.testing.assert_identical(one, other)
+
+
+def test_what_is_not_reached_stays_as_it_was():
+    """The engine writes what it has computed and nothing else: a prefilled array shows every gap."""
+    flow = flow_of({"x": "x**2"})
+    batch = Batch(flow, np.array([[1.0, -1.0, np.inf]]), {}, np.array([0.0, 0.5, 2.0]), 1e-10, 1e-12)
+    run = Run.empty(1, 3, 3)
+    run.states[:] = 7.25
+    by_compiled(batch, run)
+    assert run.states[0, 0, 2] == 7.25
+    assert (run.states[0, 2] == 7.25).all()
+    np.testing.assert_allclose(run.states[0, 1], [-1, -1 / 1.5, -1 / 3], rtol=1e-8)
+    assert np.isnan(Run.empty(2, 3, 4).states).all()
+
+
+@pytest.mark.parametrize(
+    ("rhs", "low", "high"),
+    [
+        ("exp(-x) - a*x", -1, 1),
+        ("log(1 + x**2) - a*x", -1, 1),
+        ("a - tanh(3*x)", -1, 1),
+        ("sin(x) + a*cos(2*x)", -3, 3),
+        ("-tan(x/2)*a", -1, 1),
+        ("a - sqrt(x)", 0.5, 2),
+        ("1 - a*Abs(x)", -1, 1),
+        ("-sign(x - 3)*(1 + a*x**2)/9", -1, 1),
+        ("Max(a, x)/2 - x**2", -0.3, 1),
+        ("Min(a, x, 0.2) - x", -1, 1),
+        ("Piecewise((-a*x, x < 0), (-x**2, x < 0.5), (-x/2, True))", -1, 1),
+        ("atan(x) - asinh(a*x) + erf(x)", -1, 1),
+        ("Heaviside(x, 0.5)*x**2 - a*x**3", -1, 1),
+    ],
+)
+def test_flows_with_elementary_functions(rhs, low, high):
+    flow, start = flow_of({"x": rhs}, a=0.7), {"x": np.linspace(low, high, 23)}
+    compiled, scipy = (
+        ensemble(flow, start, times=[0.0, 0.7, 2.0], parameters={"a": [0.3, 0.7]}, method=method)
+        for method in ("compiled", "scipy")
+    )
+    assert (compiled.status < 2).all()
+    np.testing.assert_allclose(compiled.x, scipy.x, rtol=1e-8, atol=1e-9)
+
+
+def test_the_root_of_a_negative_number_ends_that_member_only():
+    flow = flow_of({"x": "-sqrt(x)*exp(-x) + log(x)/9"})
+    run = ensemble(flow, {"x": [4.0, -1.0, 0.0, 9.0]}, 0.5, method="compiled")
+    assert run.status.values.tolist() == [0, 4, 4, 0]
+    assert np.isnan(run.x.values).tolist() == [False, True, True, False]
+
+
+def test_a_pole_ends_its_member_only():
+    flow = flow_of({"x": "-1/x", "y": "1"})
+    run = ensemble(flow, {"x": [2.0, 1.0, -1.0, 0.0], "y": 0.0}, times=[0.25, 1.0], method="compiled")
+    assert run.status.values.tolist() == [0, 2, 2, 4]
+    np.testing.assert_allclose(run.x.values[:3, 0] ** 2, [3.5, 0.5, 0.5], rtol=1e-8)
+    assert np.isnan(run.x.values[1:, 1]).all()
+
+
+def test_new_parameters_compile_nothing(monkeypatch):
+    flow = dynsim.system("toy")
+    ensemble(flow, {"phi": 0.6, "theta": 0.1}, 1.0, method="compiled")
+    monkeypatch.setattr("dynsim.integrate.engine.machine.compiled", None)
+    monkeypatch.setattr("dynsim.integrate.engine.machine.load", None)
+    runs = [
+        float(ensemble(flow, {"phi": 0.6, "theta": 0.1}, 1.0, parameters={"alpha": a}, rtol=r, method="compiled").phi)
+        for a, r in ((1.0, 1e-9), (2.0, 1e-9), (2.0, 1e-6))
+    ]
+    assert len(set(runs)) == 3
+
+
+def test_a_run_that_needs_too_many_steps_is_told():
+    """x'' = −ω²x with far too many periods: accuracy limits the steps, no implicit method would help."""
+    flow = flow_of({"x": "v", "v": "-w**2*x"}, w=1.0)
+    run = ensemble(flow, {"x": 1.0, "v": 0.0}, 10.0, parameters={"w": [1.0, 1e6]})
+    assert run.status.values.tolist() == [0, STEP_LIMIT]
+    assert (run.attrs["stiff_members"], int(run.steps[1])) == (0, 100_000)
+    assert np.isnan(run.x[1])
+
+
+def test_functions_without_machine_code_take_the_other_engine():
+    flow = flow_of({"x": "-besselj(0, x)"})
+    with pytest.raises(InvalidValue, match="besselj"):
+        ensemble(flow, {"x": 1.0}, 1.0, method="compiled")
+
+
+def test_many_states_take_the_other_engine():
+    flow = flow_of({f"x{i}": f"-x{(i + 1) % 41}" for i in range(41)})
+    run = ensemble(flow, dict.fromkeys(flow.states, 1.0), 1.0)
+    assert run.attrs["method"] == "scipy"
+    assert "41 states" in run.attrs["method_reason"]
+    np.testing.assert_allclose(run.x7, np.exp(-1), rtol=1e-8)

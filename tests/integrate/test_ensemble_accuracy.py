@@ -1,0 +1,137 @@
+"""Every system, branch and variant: the error of every member stays within what its own sensitivity explains."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import dynsim
+from dynsim.errors import InvalidValue
+from dynsim.integrate.ensemble import ensemble
+from dynsim.systems.catalogue import _shipped
+
+pytest.importorskip("llvmlite")
+
+NUDGE = 1e-6
+KINKS = ("wgan-clip", "wgan-gp")  # where the field jumps no method keeps its order
+
+
+def offered():
+    for name, entry in sorted(_shipped().items()):
+        for variant in entry.variants or (None,):
+            for branch in entry.branches:
+                try:
+                    entry.flow(branch, variant)
+                except InvalidValue:
+                    continue
+                yield pytest.param(name, variant, branch, id="-".join(filter(None, (name, variant, branch))))
+
+
+def box(flow):
+    return np.array([flow.view[state] for state in flow.states], dtype=float).T[..., None]
+
+
+def paired(flow, start):
+    return xr.Dataset({name: ("member", row) for name, row in zip(flow.states, start, strict=True)})
+
+
+def states_of(flow, run):
+    return np.array([run[name].values for name in flow.states])
+
+
+def reference(flow, start, times):
+    """States to 1e-13, shape ``(states, members, times)``, and the norm of their derivative by the start."""
+    size = len(start)
+    nudged = np.concatenate([start, *(start + NUDGE * row[:, None] for row in np.eye(size))], axis=1)
+    runs = states_of(flow, ensemble(flow, paired(flow, nudged), times=times, method="scipy", rtol=1e-13, atol=1e-15))
+    base, *others = np.split(runs, size + 1, axis=1)
+    slopes = np.stack([(other - base) / NUDGE for other in others])
+    return base, np.linalg.norm(np.moveaxis(slopes, (0, 1), (-2, -1)), ord=2, axis=(-2, -1))
+
+
+def excess(flow, start, times, tolerance):
+    """Error over tolerance·max(1, ‖∂y(t)/∂y(0)‖) at every time, of the members that do not blow up."""
+    run = ensemble(flow, paired(flow, start), times=times, method="compiled", rtol=tolerance, atol=tolerance)
+    stays = (run.status < 2).values
+    expected, sensitivity = reference(flow, start[:, stays], times)
+    size = np.maximum(1.0, np.abs(expected).max(axis=0))
+    error = np.abs(states_of(flow, run)[:, stays] - expected).max(axis=0)
+    return error / (tolerance * size * np.maximum(1.0, sensitivity))
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), list(offered()))
+def test_no_member_is_worse_than_its_sensitivity(name, variant, branch):
+    flow, rng = dynsim.system(name, variant=variant, branch=branch), np.random.default_rng(7)
+    low, high = box(flow)
+    count, allowed = (6, 200) if variant in KINKS else (24, 20)
+    found = excess(flow, low + (high - low) * rng.uniform(size=(len(flow.states), count)), [0.3, 1.0, 3.0], 1e-8)
+    assert len(found) >= count / 3  # some systems leave every bound in finite time
+    assert found.max() < allowed
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-10])
+def test_nor_at_other_tolerances(tolerance):
+    flow, rng = dynsim.system("byol"), np.random.default_rng(8)
+    start = rng.uniform(-1.5, 1.5, size=(3, 60))
+    assert excess(flow, start, [0.3, 3.0, 30.0], tolerance).max() < 20
+
+
+def test_nor_beside_a_saddle():
+    """Starts at 1e-12 … 1e-2 from the lower equilibrium of the decaying system, which repels along one direction."""
+    flow = dynsim.system("eigenmode").fix(eta_p="eta", eta_s="eta").fix(eta=0.1)
+    p = (1 - np.sqrt(1 - 0.4)) / 2
+    distance = 10.0 ** np.arange(-12, -1)
+    start = np.concatenate([[p + s * distance, p**2 + r * distance, 1 + 0 * distance]
+                            for s in (1, -1) for r in (1, 0, -1)], axis=1)  # fmt: skip
+    assert excess(flow, start, [1.0, 10.0, 100.0], 1e-8).max() < 20
+
+
+TOYS = [dynsim.system("toy", branch=branch) for branch in ("stop", "full", "target")]
+SIZES = [0.0, 5e-324, 1e-310, 1e-200, 1e-20, 1e-8, 1.0, 1e3, 1e8, 1e16, 1e100, 1e200, 1.7e308]
+EXTREMES = np.array([*{s * size for size in SIZES for s in (1, -1)}, np.nextafter(1, 2), np.nan, np.inf, -np.inf])
+
+
+@pytest.mark.parametrize("toy", TOYS, ids=lambda flow: flow.branch)
+@pytest.mark.parametrize("method", ["compiled", "exact"])
+def test_extreme_starts_are_right_or_told(toy, method):
+    """Zero, denormal, huge, infinite, NaN in all pairs: a number is right, and where none is the status says why."""
+    grid = {"phi": EXTREMES, "theta": EXTREMES}
+    run = ensemble(toy, grid, times=[0.5, 1.0], method=method)
+    ended = run.isel(time=-1)
+    for name in toy.states:
+        np.testing.assert_array_equal(np.isfinite(ended[name]), run.status < 2)
+    moderate = {"phi0": np.abs(EXTREMES) <= 1e8, "theta0": np.abs(EXTREMES) <= 1e3}
+    if method == "exact":
+        assert (run.status.isel(moderate) < 2).all()
+    broken = ~(np.isfinite(run.phi0) & np.isfinite(run.theta0))
+    assert (run.status.where(broken, 4) == 4).all()
+    right = ensemble(toy, grid, 1.0, method="exact")
+    # Beside an unstable line of equilibria, θ' = (φ − 1)θ, no tolerance on θ tells e^{999} of nothing.
+    known = (run.status < 2) & (right.status < 2) & ~((abs(run.theta0) < 1e-7) & (run.phi0 >= 1e3))
+    for name in toy.states:
+        error = abs(ended[name] - right[name]) / np.maximum(1.0, abs(right[name]))
+        assert error.where(known, 0.0).max() < 1e-8
+
+
+@pytest.mark.parametrize("toy", TOYS, ids=lambda flow: flow.branch)
+def test_separatrices_and_lines_of_equilibria(toy):
+    """Starts at distances 0 … 1e-3 from φ = 1, from θ = 0 and from the boundaries of collapse."""
+    near = np.array([0.0, *(s * 10.0**e for e in range(-16, -2) for s in (1, -1))])
+    along = np.linspace(-1.4, 1.4, 57)[:, None]
+    theta_on = {  # boundary of collapse: θ² at every φ, α = 1
+        "stop": np.where(along > 0, along**2 - 1, along**2),
+        "full": (1 - along) ** 2,
+        "target": 2 * (1 - along),
+    }[toy.branch]
+    boundary = np.sqrt(np.maximum(theta_on, 0)) + near
+    starts = [
+        (along + 0 * near, boundary),
+        (along + 0 * near, near + 0 * along),
+        (1 + near + 0 * along, along + 0 * near),
+    ]
+    start = paired(toy, np.array([[part.ravel() for part in pair] for pair in starts]).swapaxes(0, 1).reshape(2, -1))
+    exact = ensemble(toy, start, times=[1.0, 10.0, 30.0], method="exact")
+    run = ensemble(toy, start, times=[1.0, 10.0, 30.0], method="compiled", rtol=1e-12, atol=1e-14)
+    assert (run.status < 2).all()
+    for name in toy.states:
+        growth = np.exp(np.minimum(exact.time, 10.0) * 0.25)  # what the repelling line θ = 0 makes of an error
+        assert (abs(run[name] - exact[name]) / growth).max() < 1e-9
