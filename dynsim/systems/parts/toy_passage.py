@@ -48,8 +48,8 @@ class _Starts(NamedTuple):
         return _Starts(*(values[chosen] for values in self))
 
 
-def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array]:
-    """φ and θ/θ₀ at time t.
+def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array, Array]:
+    """φ and θ/θ₀ at time t, the latter as two factors, since alone it may exceed every number.
 
     Parameters
     ----------
@@ -58,15 +58,13 @@ def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    phi, ratio : arrays
+    phi, gain, ratio : arrays
     """
     shape = np.shape(phi)
     t, phi, root = (np.asarray(values, dtype=float).ravel() for values in (t, phi, root))
     with np.errstate(all="ignore"):
-        if (low := (root < _TINY) & (root > 0) & np.isfinite(t)).any():
-            t, root, gain = _linear(t, phi, root, low)
-        else:
-            gain = 1.0
+        low = (root < _TINY) & (root > 0)
+        t, root, gain = _linear(t, phi, root, low) if low.any() else (t, root, np.ones_like(t))
         starts = _Starts(t, phi, root**2, (root - phi) * (root + phi))
         collapses = np.where(phi > 0, starts.c <= -1, root <= -phi)
         end, ratio = _end(starts, root, collapses)
@@ -75,14 +73,13 @@ def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array]:
         todo = ~unmoved & np.isfinite(t) & np.isfinite(end)
         if todo.any():
             _integrate(starts, collapses, todo, end, ratio)
-        ratio = ratio * gain
-    return end.reshape(shape), ratio.reshape(shape)
+    return end.reshape(shape), gain.reshape(shape), ratio.reshape(shape)
 
 
 def _linear(t: Array, phi: Array, root: Array, low: Array) -> tuple[Array, Array, Array]:
     """Time that is left, √q and its gain by then, where √q grows or decays by itself as long as it is `low`."""
     rate = np.where(low, phi * (1 - phi), 0.0)
-    spent = np.where(rate > 0, np.minimum(t, np.log(_TINY / root) / rate), np.where(low, t, 0.0))
+    spent = np.where(rate > 0, np.minimum(t, np.log(_TINY / root) / rate), np.where(low & (t < np.inf), t, 0.0))
     gain = np.exp(rate * spent)
     return t - spent, root * gain, gain
 

@@ -45,24 +45,23 @@ def _target(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -
     c = pull - 2 * u
     fade, gain = _fade_and_gain(np.abs(c), t)
     collapses = (c <= 0) | (theta == 0)
-    below = np.where(collapses, 1.0, fade) + _times(pull, gain)
-    u_ratio = np.where(collapses, 1.0, fade) / below
-    theta_t = theta * np.sqrt(np.where(collapses, fade, 1.0) / below)
-    if (low := ~collapses & (np.abs(theta) < _TINY)).any():  # θ₀² is no normal number
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        below = np.where(collapses, 1.0, fade) + _times(pull, gain)
+        u_ratio = np.where(collapses, 1.0, fade) / below
+        theta_t = theta * np.sqrt(np.where(collapses, fade, 1.0) / below)
+        if (low := ~collapses & (np.abs(theta) < _TINY)).any():  # θ₀² is no normal number
             grown = np.log(np.abs(theta)) + np.where(low, c * t, 0.0) / 2
             size = np.where(grown < -600, np.exp(grown), 1 / np.hypot(np.exp(-grown), np.sqrt(alpha * gain)))
-            u_low = np.where(grown < -600, 1.0, (np.exp(-grown) * size) ** 2)
-        u_ratio = np.where(low, u_low, u_ratio)
-        theta_t = np.where(low, np.copysign(size, theta), theta_t)
+            u_ratio = np.where(low, np.where(grown < -600, 1.0, (np.exp(-grown) * size) ** 2), u_ratio)
+            theta_t = np.where(low, np.copysign(size, theta), theta_t)
     return {"phi": phi + u * (1 - u_ratio), "theta": theta_t}
 
 
 def _stop(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Conserve c = αθ² − φ²: φ' = (1 − φ)(φ² + c)."""
     t, phi, theta, alpha = np.broadcast_arrays(*_arrays(t, initial, parameters))
-    phi_t, ratio = passage(t, phi, np.sqrt(alpha) * np.abs(theta))
-    return {"phi": phi_t, "theta": theta * ratio}
+    phi_t, gain, ratio = passage(t, phi, np.sqrt(alpha) * np.abs(theta))
+    return {"phi": phi_t, "theta": theta * gain * ratio}
 
 
 def _fade_and_gain(rate: Any, t: Any) -> tuple[Any, Any]:
