@@ -36,6 +36,8 @@ def run(
     times = np.concatenate([[0.0], np.geomspace(0.05, 300.0, 240)])
     data = ensemble(flow, initial, times=times, parameters={**values, "beta": np.array(BETAS)})
     data["tau"] = data["xi"] / data["theta"]
+    cold = ensemble(flow, {**initial, "xi": 0.0}, times=times, parameters={**values, "beta": np.array(BETAS)})
+    data["theta_cold"] = cold["theta"]
     if progress:
         progress(1, 2, "runs over β")
 
@@ -55,13 +57,16 @@ def run(
 
 def verdict(data: xr.Dataset) -> str:
     """Say what a slow teacher delays, and how much of the map only a cold teacher loses."""
-    beta, half = data["beta"], data["theta"].isel(time=-1) / 2
+    beta = data["beta"]
+    half = (data["theta"].isel(time=0) + data["theta"].isel(time=-1)) / 2
     reached = (data["theta"] >= half).argmax("time")
     delay = data["time"].isel(time=reached)
     below = data["collapsed"].sel(eta_grid=slice(None, data.attrs["threshold"]))
     warm, cold = (float(below.sel(teacher=name).mean()) for name in ("warm", "cold"))
+    lost = beta.values[(abs(data["theta_cold"].isel(time=-1)) < COLLAPSED).values]
     return (
-        f"a teacher of rate {float(beta[0]):g} reaches half of θ∞ at t = {float(delay[0]):.3g}, one of rate "
-        f"{float(beta[-1]):g} at t = {float(delay[-1]):.3g}, towards the same θ∞; below η_c a warm teacher "
-        f"collapses on {warm:.0%} of the map, a cold one (ξ(0) = 0) on {cold:.0%}"
+        f"behind a warm teacher of rate {float(beta[0]):g} the encoder has half of its growth at t = "
+        f"{float(delay[0]):.3g}, behind one of rate {float(beta[-1]):g} at t = {float(delay[-1]):.3g}, towards the "
+        f"same end; behind a cold one it dies for β = {', '.join(f'{b:g}' for b in lost) or 'none'}; "
+        f"below η_c a warm teacher collapses on {warm:.0%} of the map, a cold one (ξ(0) = 0) on {cold:.0%}"
     )

@@ -15,11 +15,18 @@ OPTIONS: dict[str, Any] = {}
 SIZE = (11.5, 8.6)
 
 REACH = 2.1
-CURES = (
-    ("r1", "r1, over γ", "-"),
-    ("instance_noise", "instance noise, over σ²", "--"),
-    ("consensus", "consensus, over γ", "-."),
-)
+# One look per variant, the same in every panel.
+LOOKS: dict[str, dict[str, Any]] = {
+    "unregularised": {"color": COLOURS["black"], "linestyle": "-"},
+    "r1": {"color": COLOURS["vermilion"], "linestyle": "--"},
+    "instance-noise": {"color": COLOURS["blue"], "linestyle": "-."},
+    "non-saturating": {"color": COLOURS["green"], "linestyle": ":"},
+    "wgan": {"color": COLOURS["grey"], "linestyle": "-"},
+    "wgan-clip": {"color": COLOURS["orange"], "linestyle": "--"},
+    "wgan-gp": {"color": COLOURS["purple"], "linestyle": "-."},
+    "consensus": {"color": COLOURS["sky"], "linestyle": "-"},
+}
+CURES = {"r1": "r1, over γ", "instance-noise": "instance noise, over σ²", "consensus": "consensus, over γ"}
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -41,22 +48,21 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             axes.set_xlabel("generator θ", fontsize=9)
         if column == 0:
             axes.set_ylabel("discriminator ψ", fontsize=9)
-        if index == 0:
+        if variant == "r1":
             axes.legend(fontsize=7, loc="lower left", handlelength=1.2)
 
     distance, real, imaginary = (figure.add_subplot(grid[2, 4 * i : 4 * i + 4]) for i in range(3))
-    styles = ("-", "--", "-.", ":") * 2
-    colours = [COLOURS[name] for name in ("black", "vermilion", "blue", "green", "grey", "orange", "purple", "sky")]
-    for style, colour, variant in zip(styles, colours, data["variant"].values, strict=True):
+    for variant in data["variant"].values:
         one = data.sel(variant=variant)
         radius = np.hypot(one["theta"], one["psi"])
-        distance.plot(one["time"], radius, linestyle=style, color=colour, linewidth=1.3, label=str(variant))
+        distance.plot(one["time"], radius, linewidth=1.3, label=str(variant), **LOOKS[str(variant)])
     distance.set(yscale="log", ylim=(1e-4, 4), xlabel="flow time t", title="distance of the flow from (0, 0)")
     distance.legend(fontsize=6.5, loc="lower left", ncols=2)
-    for (name, label, style), colour in zip(CURES, ("blue", "vermilion", "green"), strict=True):
-        for mode in data["mode"].values if "mode" in data.coords else range(data.sizes["mode"]):
+    for variant, label in CURES.items():
+        name = variant.replace("-", "_")
+        for mode in range(data.sizes["mode"]):
             text = label if mode == 0 else None
-            look = {"color": COLOURS[colour], "linestyle": style, "linewidth": 1.4}
+            look = {"linewidth": 1.4, **LOOKS[variant]}
             real.plot(data["strength"], data[f"real_{name}"].isel(mode=mode), label=text, **look)
             imaginary.plot(data["strength"], data[f"imaginary_{name}"].isel(mode=mode), **look)
     real.set(xlabel="strength γ or σ²", title="real parts at (0, 0)")

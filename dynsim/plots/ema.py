@@ -24,27 +24,27 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         one = data.sel(beta=beta).isel(time=slice(1, None))
         lag.plot(one["time"], one["tau"], color=shade)
         growth.plot(one["time"], one["theta"], color=shade, label=f"{beta:g}")
+        growth.plot(one["time"], one["theta_cold"], color=shade, linestyle="--", linewidth=1.2)
     for axes in (lag, growth):
         axes.set(xscale="log", xlabel="flow time t")
     lag.axhline(1.0, color="#888888", linewidth=0.8)
-    lag.set(title="teacher over encoder, τ = ξ/θ", ylabel="τ")
-    growth.set(title=f"encoder θ, η = {data.attrs['eta']:g}", ylabel="θ")
+    lag.set(title="warm teacher over encoder, τ = ξ/θ", ylabel="τ")
+    growth.set(title="encoder: solid warm, dashed cold", ylabel=f"θ at η = {data.attrs['eta']:g}")
     growth.legend(title="teacher rate β", fontsize=8, loc="upper left")
 
     beta, eta, threshold = data["beta_grid"], data["eta_grid"], data.attrs["threshold"]
     warm, cold = (data["collapsed"].sel(teacher=name).transpose("eta_grid", "beta_grid") for name in ("warm", "cold"))
     levels = [-0.5, 0.5, 1.5, 2.5]
-    plane.contourf(beta, eta, warm + cold, levels=levels, colors=["#FFFFFF", "#F3C9A5", "#8C8C8C"])
-    plane.axhline(threshold, color=COLOURS["black"], linewidth=1.2, linestyle="--")
-    plane.annotate(
-        "η_c = 1/(4(1+σ²))", (0.98, threshold), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8
-    )
-    plane.axhline(float(data["simsiam_boundary"]), color=COLOURS["blue"], linewidth=1.2, linestyle=":")
-    plane.annotate(
-        "exact boundary of SimSiam", (0.98, float(data["simsiam_boundary"])), xycoords=("axes fraction", "data"),
-        ha="right", va="bottom", fontsize=8, color="#003B5C",
-    )  # fmt: skip
-    for words, height in (("both collapse", 0.93), ("only the cold\nteacher collapses", 0.55), ("both learn", 0.1)):
+    plane.contourf(beta, eta, warm + cold, levels=levels, colors=["#FFFFFF", "#F3C9A5", "#C4C4C4"])
+    exact = float(data["simsiam_boundary"])
+    for height, words, colour, style in (
+        (threshold, "η_c = 1/(4(1+σ²))", COLOURS["black"], "--"),
+        (exact, "exact boundary of a warm SimSiam", "#003B5C", ":"),
+    ):
+        plane.axhline(height, color=colour, linewidth=1.2, linestyle=style)
+        place = {"xytext": (0, 1), "textcoords": "offset points", "ha": "right", "va": "bottom", "fontsize": 8}
+        plane.annotate(words, (0.98, height), xycoords=("axes fraction", "data"), color=colour, **place)
+    for words, height in (("both collapse", 0.94), ("only the cold\nteacher collapses", 0.55), ("both learn", 0.1)):
         plane.annotate(words, (0.2, height), xycoords="axes fraction", ha="center", va="center", fontsize=9)
     plane.set(xscale="log", xlabel="teacher rate β", ylabel="weight decay η", title="warm ξ(0) = θ(0), cold ξ(0) = 0")
     plane.grid(False)

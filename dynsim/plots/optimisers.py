@@ -43,7 +43,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
                 axes.annotate(
                     f"{float(lost[row]):.0%} diverge",
                     (float(share[row]), row + shift), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=7, zorder=1, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                    fontsize=7, zorder=1.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
                 )  # fmt: skip
         axes.set(xlim=(-0.05, 1.08), xlabel="share of starts that collapse")
         axes.set_title(TITLES.get(str(setting), str(setting)), fontsize=10)

@@ -22,7 +22,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     h = data["lr"].values
     for axes, name in ((line, "toy_theta"), (point, "theta")):
         orbit = abs(data[name])
-        axes.plot(h, orbit.values, ",", color=COLOURS["black"], rasterized=True)
+        axes.plot(h, orbit.values, ".", color=COLOURS["black"], markersize=1.7, markeredgewidth=0, rasterized=True)
         period = data["toy_period" if name == "toy_theta" else "period"].values
         gone = h[period < 0]
         if gone.size:
