@@ -10,12 +10,13 @@ import torch
 import xarray
 from torch import Tensor
 
-from dynsim.errors import bad
+from dynsim.errors import bad, unknown
 from dynsim.networks.images import Images
-from dynsim.networks.network import named_parameters
+from dynsim.networks.network import Weights, named_parameters
 from dynsim.networks.seeds import generator, seed_list
 from dynsim.networks.snapshot import Snapshot
 from dynsim.networks.views import Source
+from dynsim.registry import find
 
 __all__ = ["Trained"]
 
@@ -120,6 +121,48 @@ class Trained:
             raise bad("seed", seed, f"one of {seeds}")
         parts = named_parameters(self.snapshot.network, self.snapshot.weights)
         return {name: value[seeds.index(seed)].cpu().numpy() for name, value in parts.items()}
+
+    def measured(self, **encoder: Any) -> dict[str, np.ndarray]:
+        """What the experiment measures, on the same images, if the encoder had other weights.
+
+        Parameters
+        ----------
+        **encoder
+            Parameters to replace, (seeds, *shape), named as in `dynsim.networks.flow`: those that a theory foretells.
+
+        Returns
+        -------
+        dict
+            ``{measure: array (seeds,)}``, on the data of the run, with its initial weights as the start.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+            For a parameter that the encoder does not have, or of another shape.
+
+        Examples
+        --------
+        >>> from dynsim.networks import Experiment, fit
+        >>> trained = fit(Experiment(encoder="linear", steps=1, images=100, measures=["norm_ratio"]), seeds=1)
+        >>> float(trained.measured(W=0 * trained.parameters(0)["W"][None])["norm_ratio"][0])
+        0.0
+        """
+        now, last = self.snapshot.weights, self.snapshot
+        layout = last.network.encoder_layout
+        parts = layout.split(now.encoder)
+        for name, value in encoder.items():
+            if name not in parts:
+                raise unknown("encoder parameter", name, parts)
+            tensor = torch.as_tensor(value, dtype=now.encoder.dtype, device=now.encoder.device)
+            if tensor.shape != parts[name].shape:
+                raise bad(name, f"shape {tuple(tensor.shape)}", f"{tuple(parts[name].shape)}, one per seed")
+            parts[name] = tensor
+        weights = Weights(now.predictor, layout.join(parts), now.teacher)
+        moment = Snapshot(last.network, weights, last.evaluation, time=last.time, initial=last.initial)
+        found: dict[str, Tensor] = {}
+        for name in last.network.experiment.measures:
+            found |= find("measure", name.replace("_", "-"), "dynsim.networks.recorded").record(moment)
+        return {name: value.detach().double().cpu().numpy() for name, value in found.items()}
 
     def _pictures(self, pictures: Any) -> Tensor:
         like = self.source.images

@@ -80,3 +80,22 @@ def test_bad_input(small):
         trained.directional_derivative(np.zeros((3, 1, 6, 6)), np.zeros((2, 1, 6, 6)))
     with pytest.raises(DynsimError, match=r"seed: got 0, expected one of \[5\]"):
         trained.parameters(0)
+
+
+class TestMeasured:
+    NAMES = ("spread", "rankme", "norm_ratio")
+
+    def test_the_networks_own_weights_are_the_last_record_and_its_first_ones_the_first(self, small):
+        e = small(measures=self.NAMES, encoder="linear", norm="none", bias=False)
+        trained = fit(e, [3, 1])
+        first = np.stack([initial_state(e, seed)["W"] for seed in (3, 1)])
+        for name in self.NAMES:
+            np.testing.assert_allclose(trained.measured()[name], trained.dataset[name][:, -1])
+            np.testing.assert_allclose(trained.measured(W=first)[name], trained.dataset[name][:, 0])
+
+    def test_bad_input(self, small):
+        trained = fit(small(steps=0, encoder="linear"), 2)
+        with pytest.raises(DynsimError, match="encoder parameter: got 'V'"):
+            trained.measured(V=np.zeros((2, 4, 36)))
+        with pytest.raises(DynsimError, match="one per seed"):
+            trained.measured(W=np.zeros((4, 36)))
