@@ -14,13 +14,21 @@ from dynsim.registry import listed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 __all__ = ["main"]
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line for a mistake: the usage of a command with many options would bury it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; only the chosen command's file is imported, of the others the first line is read."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="dynsim",
         description="The dynamics of self-supervised learning, computed: derive, simulate, analyse, draw.",
         epilog="exit status: 0 done, 1 something failed on the way, 2 the command was wrong",

@@ -9,6 +9,8 @@ from dynsim.errors import bad
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import xarray
 
 
@@ -44,18 +46,32 @@ def run(args: argparse.Namespace) -> int:
         from dynsim.experiments.parts.stored import save_dataset
 
         print(save_dataset(data, args.out))
+        _tell_lost(data)
         return 0
     mean = data[_measured(data)].mean("seed", skipna=True)
     if args.json:
         last = {name: data[name].isel(step=-1).values.tolist() for name in mean.data_vars}
-        print_json({"rows": rows_of(mean, args.rows), "last": last, "provenance": provenance(data)})
+        print_json({"rows": rows_of(mean, args.rows), "last": last, **_status(data), "provenance": provenance(data)})
         return 0
     print(Table(rows_of(mean, args.rows)))
     print(f"means over {data.sizes['seed']} seeds")
+    _tell_lost(data)
+    return 0
+
+
+def _status(data: xarray.Dataset) -> dict[str, list[Any]]:
+    meanings = data["status"].attrs["flag_meanings"].split()
+    return {
+        "seed": data["seed"].values.tolist(),
+        "status": [meanings[code] for code in data["status"].values],
+        "stopped_step": data["stopped_step"].values.tolist(),
+    }
+
+
+def _tell_lost(data: xarray.Dataset) -> None:
     for seed, stopped in zip(data["seed"].values, data["stopped_step"].values, strict=True):
         if stopped >= 0:
             print(f"seed {seed}: numbers no longer finite at step {stopped}")
-    return 0
 
 
 def _check_out(path: str | None) -> None:

@@ -60,7 +60,8 @@ class Experiment:
     alpha, eta_p, eta_s : float
         Learning-rate ratio of the predictor; weight decay of predictor and encoder per unit of flow time.
     steps, batch : int
-        Gradient steps; images per step, or ``"full"`` for the deterministic full batch of the network's flow.
+        Gradient steps; images per step (all of them where there are fewer), or ``"full"`` for the deterministic full
+        batch of the network's flow.
     dtype : str
         ``float32`` or ``float64``.
     measures, measure_every : tuple of str, int
@@ -239,7 +240,11 @@ class Experiment:
     def save(self, path: str | Path) -> Path:
         """Write a ``.toml`` or ``.json`` file and return its path."""
         path = Path(path)
-        path.write_text(self.to_json() if _is_json(path) else self.to_toml(), encoding="utf-8")
+        text = self.to_json() if _is_json(path) else self.to_toml()
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise bad("path", str(path), "a file that can be written", str(error)) from None
         return path
 
     @classmethod

@@ -34,6 +34,11 @@ class Images:
     test_labels: np.ndarray | None
     name: str
 
+    def __post_init__(self) -> None:
+        for images in (self.train, self.test):
+            if not isinstance(images, np.ndarray) or images.ndim != 4:
+                raise bad("images", images, "arrays (number, channels, height, width)", "make them with Images.of")
+
     @classmethod
     def of(
         cls,

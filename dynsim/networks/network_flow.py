@@ -34,6 +34,11 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     coefficient m becomes the rate β = (1 − m)·(1 − momentum)/lr, that of the time axis of `train`.
     The alternating objective flows with targets that follow at once (`alternating_steps` plays no role).
 
+    Linear networks and ``mlp-tanh`` with a linear predictor have smooth fields, which tight tolerances suit. With ReLU
+    the field jumps a little wherever a hidden unit switches for some view: integrate it with
+    ``solve(…, method="RK23", rtol=1e-4, atol=1e-6)``; with the default tolerance an integrator would stop at every
+    switch.
+
     Parameters
     ----------
     experiment : Experiment

@@ -12,6 +12,8 @@ from dynsim.errors import bad
 
 __all__ = ["common_generator", "generator", "seed_list"]
 
+_MOST = 100_000  # seeds of one run: each has its own weights
+
 _PURPOSES = ("encoder", "predictor", "teacher", "batches", "views", "input")
 
 
@@ -46,10 +48,12 @@ def seed_list(seeds: int | Iterable[int]) -> list[int]:
         found = (
             [operator.index(seed) for seed in seeds]
             if isinstance(seeds, Iterable)
-            else list(range(operator.index(seeds)))
+            else list(range(min(operator.index(seeds), _MOST + 1)))
         )
     except TypeError:
         raise bad("seeds", seeds, expected) from None
     if not found or min(found) < 0 or len(set(found)) < len(found):
         raise bad("seeds", seeds, expected)
+    if len(found) > _MOST:
+        raise bad("seeds", seeds, f"at most {_MOST} of them")
     return found

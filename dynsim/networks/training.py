@@ -111,9 +111,13 @@ def fit(
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
     numbers = seed_list(seeds)
     place = device_of(device)
+    if progress is not None and not callable(progress):
+        raise bad("progress", progress, "a function of step, steps and text", kind=InvalidType)
+    if not isinstance(checkpoint, str | Path | None) or checkpoint == "":
+        raise bad("checkpoint", checkpoint, "the path of a file", kind=InvalidType)
     path = None if checkpoint is None else Path(checkpoint)
-    kept = None if path is None else load_checkpoint(path, experiment, numbers, place)
     images = load_images(experiment)
+    kept = None if path is None else load_checkpoint(path, experiment, numbers, place, images.digest)
     with deterministic(experiment.deterministic, place):
         run = Run(experiment, images, numbers, place)
         evaluation = Evaluation(experiment, images, run.source)
@@ -123,7 +127,7 @@ def fit(
         else:
             run.restore(kept["run"])
             recorder.restore(kept["recorder"])
-        _go_on(run, recorder, path, progress)
+        _go_on(run, recorder, path, images.digest, progress)
     dataset = stamp(recorder.dataset(), "torch", data=f"{images.name}, sha256 {images.digest}", device=place.type)
     return Trained(dataset, images, recorder.snapshot(run.step, run.weights), run.source)
 
@@ -150,12 +154,18 @@ def _has_mps() -> bool:
     return torch.backends.mps.is_available()
 
 
-def _go_on(run: Run, recorder: Recorder, path: Path | None, progress: Callable[[int, int, str], None] | None) -> None:
+def _go_on(
+    run: Run,
+    recorder: Recorder,
+    path: Path | None,
+    data: str,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
     """Step to the end, recording; whatever happens, the last recorded moment is saved."""
     e = run.experiment
 
     def moment() -> dict[str, object]:
-        return {"run": run.state(), "recorder": recorder.state(), "device": run.device.type}
+        return {"run": run.state(), "recorder": recorder.state(), "device": run.device.type, "data": data}
 
     latest = moment() if path is not None else None
     saved = monotonic()

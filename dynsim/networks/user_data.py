@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,11 +31,19 @@ def read_npz(path: Path) -> Images:
     InvalidValue, InvalidType
         Naming the file, what it holds and what was expected. Pickled objects are never loaded.
     """
+    expected = "a readable .npz file of plain arrays"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise bad("data", str(path), expected, "this is a single array, an .npy file")
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
-        raise bad("data", str(path), "a readable .npz file of plain arrays", str(error)) from None
+    except DynsimError:
+        raise
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, AttributeError, EOFError) as error:
+        # NumPy's advice on pickles, which execute code, is not passed on.
+        reason = "pickles are never loaded" if "pickle" in str(error) else str(error)
+        raise bad("data", str(path), expected, reason) from None
     for keys in _KEYS:
         if keys[0] in arrays:
             images, labels, test, test_labels = (arrays.get(key) for key in keys)

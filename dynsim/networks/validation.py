@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from math import inf, isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -134,7 +134,7 @@ def _augmentation(name: str, value: Any) -> Mapping[str, float]:
 
 
 def _measures(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    if isinstance(value, str | Set | Mapping) or not hasattr(value, "__iter__"):  # a set has no order to hash
         raise bad(name, value, "a list of names of measures", kind=InvalidType)
     names = [known.replace("-", "_") for known in listed("dynsim.networks.recorded")]
     for measure in value:

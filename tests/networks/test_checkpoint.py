@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 from dynsim.errors import DynsimError
-from dynsim.networks import train
+from dynsim.networks import Experiment, train
 from dynsim.networks.run import Run
 
 SETTINGS = [
@@ -95,6 +101,38 @@ def test_checkpoints_of_other_runs_are_refused(small, tmp_path):
         train(small(lr=0.01), 2, checkpoint=path)
     with pytest.raises(DynsimError, match=r"seeds \[0\], not of \[0, 1\]"):
         train(small(), 1, checkpoint=path)
+
+
+def test_images_that_have_changed_are_noticed(small, pictures, tmp_path):
+    file, path = tmp_path / "images.npz", tmp_path / "run.pt"
+    for number in (40, 35):
+        np.savez(file, images=np.concatenate([pictures.train, pictures.test])[:number])
+        if number == 40:
+            train(small(data=str(file)), 1, checkpoint=path)
+    with pytest.raises(DynsimError, match="the data have changed"):
+        train(small(data=str(file)), 1, checkpoint=path)
+
+
+KILLED = """
+import os, signal, sys
+from dynsim.networks import Experiment, train, training
+
+training._SAVE_EVERY = 0.0
+e = Experiment.load(sys.argv[1])
+train(e, 2, checkpoint=sys.argv[2], progress=lambda done, *_: done >= 6 and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
+    e = Experiment(images=60, dim=4, width=8, steps=10, measure_every=2, measures=["spread", "half_life"])
+    words = [sys.executable, "-c", KILLED, str(e.save(tmp_path / "run.toml")), str(tmp_path / "run.pt")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.run(words, capture_output=True, check=False, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    seen = []
+    resumed = train(e, 2, checkpoint=tmp_path / "run.pt", progress=lambda done, *_: seen.append(done))
+    assert seen == [8, 10]
+    xr.testing.assert_identical(resumed, train(e, 2))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip"])

@@ -117,6 +117,17 @@ def not_npz(path):
     return path / "x.npz"
 
 
+def named_npz_but_npy(path):
+    np.save(path / "x.npy", PICTURES)
+    return (path / "x.npy").rename(path / "x.npz")
+
+
+def cut_npz(path):
+    np.savez_compressed(path / "y.npz", images=PICTURES / 255)
+    (path / "x.npz").write_bytes((path / "y.npz").read_bytes()[:-40])
+    return path / "x.npz"
+
+
 def with_arrays(**arrays):
     def make(path):
         np.savez(path / "x.npz", **arrays)
@@ -157,6 +168,8 @@ def other_classes(path):
 
 FILES = [
     (not_npz, r"x\.npz.*readable \.npz"),
+    (named_npz_but_npy, r"x\.npz.*readable \.npz.*an \.npy file"),
+    (cut_npz, r"x\.npz.*readable \.npz"),
     (with_arrays(pictures=PICTURES), r"arrays of .*x\.npz: got \['pictures'\], expected one named 'images'"),
     (with_arrays(images=np.array([{}, {}], dtype=object)), r"x\.npz.*plain arrays"),
     (with_arrays(images=PICTURES * 1.0), r"images of .*x\.npz: got .*float64 between 0 and 25\d.*scale them first"),

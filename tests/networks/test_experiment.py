@@ -149,6 +149,7 @@ BAD = [
     ({"dtype": "float16"}, "float32, float64"),
     ({"measures": ("sprad",)}, "did you mean 'spread'"),
     ({"measures": "spread"}, "list"),
+    ({"measures": {"spread", "knn"}}, "list"),
     ({"measure_every": 0}, "≥ 1"),
     ({"bias": 1}, "True, None or False"),
     ({"objective": "nt-xent", "branch": "target"}, "branch: got 'target'.*no second branch"),
@@ -176,6 +177,7 @@ def test_bad_input(changes, message):
         (lambda p: Experiment.from_json("[1]"), "a JSON object"),
         (lambda p: Experiment.from_json("{"), "expected JSON"),
         (lambda p: Experiment.load(p / "absent.toml"), r"readable \.toml"),
+        (lambda p: Experiment().save(p / "absent" / "run.toml"), "a file that can be written"),
         (lambda p: Experiment.load(p / "run.yaml"), r"ends in \.toml or \.json"),
     ],
 )

@@ -150,6 +150,23 @@ def test_full_batch_descent_is_euler_on_the_field(linear):
     np.testing.assert_allclose(descended(e), y + 0.03 * field.f(0.0, y), rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.parametrize("encoder", listed("dynsim.networks.encoders"))
+def test_without_stop_gradient_the_loss_falls_along_the_integrated_flow(small, encoder):
+    e = small(encoder=encoder, branch="full", objective="squared", predictor_norm="none")
+    run = dynsim.solve(flow(e), initial_state(e), 2.0, method="RK23", rtol=1e-4, atol=1e-6)
+    assert (np.diff(run.loss) <= 1e-6).all()
+    assert float(run.loss[-1]) < 0.9 * float(run.loss[0])
+
+
+def test_small_steps_of_a_network_with_hidden_layer_converge_to_its_flow(small):
+    e = small(encoder="mlp-tanh", predictor="linear", batch="full", momentum=0.0)
+    field = flow(e)
+    run = dynsim.solve(field, initial_state(e), 1.0, rtol=1e-8, atol=1e-10)
+    end = flat(field, {name: run[name].values[-1] for name in field.names})
+    errors = [np.abs(descended(e.but(lr=1 / steps, steps=steps)) - end).max() for steps in (100, 200)]
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.2)
+
+
 NETS = [
     {},
     {"branch": "full"},

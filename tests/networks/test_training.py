@@ -234,7 +234,11 @@ def test_every_field_has_a_rule():
         ({"seeds": True}, "positive int"),
         ({"device": "gpu"}, "one of cpu"),
         ({"device": "cuda:99"}, "one of cpu"),
+        ({"seeds": 10**18}, "at most 100000"),
+        ({"progress": 3}, "progress: got 3"),
         ({"checkpoint": "/absent/folder/run.pt"}, "a folder that exists"),
+        ({"checkpoint": 3}, "the path of a file"),
+        ({"checkpoint": "/proc/run.pt"}, "a file that can be written"),
     ],
 )
 def test_bad_arguments(small, arguments, message):

@@ -80,7 +80,10 @@ def _shown(default: Any) -> str:
 
 
 def _seeds(text: str) -> int | list[int]:
-    return [int(word) for word in text.split(",") if word.strip()] if "," in text else int(text)
+    try:
+        return [int(word) for word in text.split(",") if word.strip()] if "," in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got '{text}', expected a number of seeds or a list such as 0,3,7") from None
 
 
 def _names(text: str) -> tuple[str, ...]:
