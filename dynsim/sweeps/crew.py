@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from time import monotonic
@@ -17,6 +17,10 @@ from dynsim.sweeps.work import work
 __all__ = ["Borrowed", "Crew", "Pool", "crew_of"]
 
 
+_STILLBORN = (
+    "its workers die as they start; a script calls run_study under if __name__ == '__main__':, and is a file, as they "
+    "import it"
+)
 _LOOK = 5.0  # seconds between looks at how many workers a cluster has
 
 
@@ -31,7 +35,13 @@ class Crew(Protocol):
         """Hand out a task."""
 
     def replace(self) -> bool:
-        """Make new workers for those that died; False where that is not ours to do."""
+        """Make new workers for those that died; False where that is not ours to do.
+
+        Raises
+        ------
+        BrokenExecutor
+            New workers would die as well.
+        """
 
     def close(self) -> None:
         """Let go of the workers; what they have not committed is dropped."""
@@ -45,6 +55,7 @@ class Pool:
 
     def __init__(self, width: int | None = None) -> None:
         self._width = _cores() if width is None else width
+        self._began = False
         self._executor = self._made()
 
     @property
@@ -61,9 +72,21 @@ class Pool:
         return self._executor.submit(work, url, digest, index)
 
     def replace(self) -> bool:
-        """Start again after a worker died, which breaks the whole pool."""
+        """Start again after a worker died, which breaks the whole pool.
+
+        Raises
+        ------
+        BrokenExecutor
+            No worker has ever come up, and none does now.
+        """
         self.close()
         self._executor = self._made()
+        if not self._began:
+            try:
+                self._executor.submit(int).result()
+            except BrokenExecutor:
+                raise BrokenExecutor(_STILLBORN) from None
+            self._began = True
         return True
 
     def close(self) -> None:

@@ -116,7 +116,11 @@ class Driver:
     def _recover(self, broken: list[int], error: Exception | None = None) -> None:
         """New workers; what was in flight is done again, one at a time."""
         lost = [*broken, *self._flying.values()]
-        if not self.crew.replace():
+        try:
+            replaced = self.crew.replace()
+        except BrokenExecutor as why:
+            raise self._gone(str(why)) from None
+        if not replaced:
             raise self._gone(str(error or "a worker died and it cannot replace it"))
         self._flying.clear()
         self.log.warning("a worker died; doing again tasks %s", lost)

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+import tracemalloc
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from multiprocessing import active_children
 
 import pytest
@@ -337,8 +338,44 @@ def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch, tasks)
     assert 3 <= crew.replaced <= 4
 
 
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_and_nothing_counts_as_failed(tmp_path, tasks):
+    script, store = tmp_path / "script.py", tmp_path / "study.zarr"
+    script.write_text(f"import dynsim\ndynsim.run_study({tasks(3)!r}, {str(store)!r}, workers=1)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "if __name__ == '__main__'" in done.stderr.splitlines()[-1]
+    assert sweep_status(store)["failed"] == 0
+
+
 def test_an_executor_that_dies_is_told(tmp_path, tasks):
     executor = ThreadPoolExecutor(1)
     executor.shutdown()
     with pytest.raises(Stopped, match="executor is gone"):
         dynsim.run_study(tasks(3), tmp_path / "study.zarr", executor)
+
+
+class Nobody(Executor):
+    """Says of every task that it is done."""
+
+    _max_workers = 2
+
+    def submit(self, function, /, *args, **options):
+        future = Future()
+        future.set_result((1, ""))
+        return future
+
+
+def test_the_drivers_memory_does_not_grow_with_the_number_of_tasks(tmp_path):
+    def peak(side):
+        axes = {name: {"linspace": [0.1, 1.0, side]} for name in ("alpha", "theta0")}
+        study = {"system": "toy", "t_end": 1.0, "chunk": 1, "axes": axes, "record": ["theta"]}
+        tracemalloc.start()
+        dynsim.run_study(study, tmp_path / f"{side}.zarr", Nobody()).close()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(2)  # what is imported and compiled once
+    few, many = peak(20), peak(100)
+    assert many - few < 500_000  # 9600 tasks more: not even 60 bytes of each
