@@ -66,6 +66,8 @@ def thinned(count: int | None) -> Study:
 
 def verdict(data: xr.Dataset) -> str:
     """Count what lives on either side of the exact threshold."""
+    if not data["theta"].notnull().any():
+        return f"none of the {data['theta'].size} runs has been made yet"
     alive = (abs(data["theta"]) > ALIVE).where(data["theta"].notnull())
     ratio = data["eta"] / data["threshold"]
     above = alive.sel(branch="stop").where(ratio > 1.02)

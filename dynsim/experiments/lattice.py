@@ -71,9 +71,11 @@ def verdict(data: xr.Dataset) -> str:
     passes = {name: (data[name] > least).all("seed") for name, least in ALIVE.items()}
     alive = xr.concat(list(passes.values()), "measure").all("measure")
     run = data["spread"].notnull().any("seed")
+    if not run.any():
+        return f"none of the {run.size} cells has been trained yet"
     fooled = ", ".join(f"{name} {int((passes[name] & run & ~alive).sum())}" for name in ("spread", "rankme"))
     counts = "; ".join(_counts(alive, name) for name in ("target", "predictor", "batchnorm"))
-    knn, linear = data["knn"].mean("seed"), data["ode_spread"].notnull().any("seed")
+    knn, linear = data["knn"].mean("seed"), (data["ode_spread"] + data["spread"]).notnull().any("seed")
     at = {name: data[name].values[index] for name, index in zip(knn.dims, _largest(knn.values), strict=True)}
     best, where = data["knn"].sel(at), ", ".join(f"{name} {_label(value)}" for name, value in at.items())
     off = {name: float(abs(data[f"ode_{name}"] - data[name]).where(linear).median()) for name in MEASURES}

@@ -9,6 +9,8 @@ import xarray as xr
 import dynsim
 from dynsim import DynsimError
 from dynsim.experiments import decay_map
+from dynsim.sweeps.creation import made_or_found
+from dynsim.sweeps.place import place_of
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,11 @@ def test_the_store_of_another_study_is_refused(tmp_path):
         dynsim.run_study(study, tmp_path / "other.zarr", executor)
     with pytest.raises(DynsimError, match="branch, alpha, sigma2, eta"):
         dynsim.plot("decay-map", store=tmp_path / "other.zarr")
+
+
+def test_a_store_in_which_nothing_is_done_yet_is_drawn(tmp_path):
+    pytest.importorskip("zarr")
+    made_or_found(place_of(tmp_path / "map.zarr"), decay_map.thinned(4))
+    data = decay_map.run(store=tmp_path / "map.zarr")
+    assert "none of the 144 runs" in decay_map.verdict(data)
+    assert dynsim.plot("decay-map", data=data).axes
