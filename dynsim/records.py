@@ -14,7 +14,7 @@ from dynsim.errors import InvalidType, bad
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["as_json", "provenance", "stamp", "versions"]
+__all__ = ["as_json", "plain_attributes", "provenance", "stamp", "versions"]
 
 _LIBRARIES = ("dynsim", "numpy", "scipy", "sympy", "xarray")
 
@@ -46,7 +46,7 @@ def versions(*more: str) -> dict[str, str]:
 
 def as_json(value: Any) -> str:
     """JSON text of plain data; NumPy numbers and arrays become numbers and lists, anything else its text."""
-    return json.dumps(value, sort_keys=True, default=_plain, ensure_ascii=True)
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -57,6 +57,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     return str(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, default=_plain)
 
 
 def stamp(dataset: xarray.Dataset, *more_libraries: str, **attributes: Any) -> xarray.Dataset:
@@ -82,15 +85,25 @@ def stamp(dataset: xarray.Dataset, *more_libraries: str, **attributes: Any) -> x
     >>> dynsim.provenance(dataset)["parameters"]
     {'alpha': 1.0}
     """
-    attributes["versions"] = versions(*more_libraries)
-    for name, value in attributes.items():
-        if isinstance(value, bool):
-            dataset.attrs[name] = int(value)
-        elif isinstance(value, str | int | float):
-            dataset.attrs[name] = value
-        else:
-            dataset.attrs[name] = as_json(value)
+    dataset.attrs.update(plain_attributes(*more_libraries, **attributes))
     return dataset
+
+
+def plain_attributes(*more_libraries: str, **attributes: Any) -> dict[str, str | int | float]:
+    """Attributes as `stamp` writes them, for a Dataset that is yet to be made."""
+    found = {name: _plain_attribute(value) for name, value in attributes.items()}
+    return {**found, "versions": _versions_text(more_libraries)}
+
+
+def _plain_attribute(value: Any) -> str | int | float:
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, str | int | float) else as_json(value)
+
+
+@cache
+def _versions_text(more_libraries: tuple[str, ...]) -> str:
+    return as_json(versions(*more_libraries))
 
 
 def provenance(dataset: xarray.Dataset) -> dict[str, Any]:

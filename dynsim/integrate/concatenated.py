@@ -39,8 +39,10 @@ def by_scipy(batch: Batch, run: Run) -> int:
 def by_radau(batch: Batch, run: Run) -> int:
     """Do those members again whose status is `STIFF`, with an implicit method; how many there were."""
     stiff = np.flatnonzero(run.status == STIFF)
+    if not len(stiff):
+        return 0
     with np.errstate(all="ignore"):
-        for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)) if len(stiff) else ():
+        for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)):
             group = batch.select(index)
             part = Run.empty(len(batch.y0), len(index), len(batch.times))
             _implicit(group, part)

@@ -88,7 +88,7 @@ def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
         raise bad("times", times, "an increasing sequence of numbers", kind=InvalidType) from None
     if result.ndim != 1 or result.size == 0:
         raise bad("times", times, "a one-dimensional sequence with at least one time")
-    if not np.isfinite(result).all() or result[0] < 0 or (np.diff(result) <= 0).any():
+    if not (result[0] >= 0 and result[-1] < np.inf and (result[1:] > result[:-1]).all()):
         raise bad("times", times, "finite, non-negative, strictly increasing times")
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
@@ -16,7 +17,7 @@ from dynsim.integrate.members import Batch
 from dynsim.integrate.methods import choose
 from dynsim.integrate.results import Frame, InMemory, observe
 from dynsim.integrate.streaming import Streamed
-from dynsim.records import stamp
+from dynsim.records import as_json, plain_attributes
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["ensemble"]
@@ -113,7 +114,8 @@ def ensemble(
     def batch(start: int, stop: int) -> Batch:
         return Batch(flow, *_members(flow, grid, start, stop), record, rtol, atol, threads)
 
-    frame = Frame(batch(0, 0).field, grid, record, single=times is None)
+    field = flow.compiled.field(grid.values) if isinstance(flow, Flow) else flow
+    frame = Frame(field, grid, record, single=times is None)
     sink = InMemory(frame) if out is None else Streamed(frame, out, limit)
     stiff = 0
     for block in blocks(grid.shape, limit):
@@ -122,18 +124,29 @@ def ensemble(
         sink.keep(block, run, observe(members, run))
         if progress is not None:
             progress(block.stop, grid.size)
-    told = stamp(
-        xr.Dataset(),
-        flow=described(flow),
+    attributes = plain_attributes(
+        flow=_told(flow),
         parameters=grid.describe(_constants(flow)),
-        initial=grid.describe(frame.field.names),
+        initial=grid.describe(field.names),
         method=choice.name,
         rtol=rtol,
         atol=atol,
         stiff_members=stiff,
         **({"method_reason": choice.reason} if choice.reason else {}),
     )
-    return sink.dataset(told.attrs)
+    return sink.dataset(attributes)
+
+
+_texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
+
+
+def _told(flow: Any) -> str:
+    """What the flow says of itself, as text; written once for a Flow, which does not change."""
+    if not isinstance(flow, Flow):
+        return as_json(described(flow))
+    if flow not in _texts:
+        _texts[flow] = as_json(described(flow))
+    return _texts[flow]
 
 
 def _constants(flow: Any) -> tuple[str, ...]:

@@ -25,7 +25,6 @@ from dynsim.symbolic.flow import Flow
 __all__ = ["Grid", "grid_of"]
 
 RESERVED = ("time", "step", "status", "steps")
-_NO_COORDINATES = xr.Dataset()
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Grid:
     ----------
     dims, shape : tuple
         Names and lengths of the grid's dimensions; empty for a single member.
-    coords : xarray.Dataset
-        The coordinates of the grid, without data variables.
+    coords : mapping
+        The coordinates of the grid, as a Dataset takes them.
     values : dict
         ``{name: array}``: the axes of the grid first, of length 1 where the entry does not vary, then the
         axes of a matrix state.
@@ -47,7 +46,7 @@ class Grid:
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    coords: xr.Dataset
+    coords: Mapping[Any, Any]
     values: dict[str, np.ndarray]
     spans: dict[str, tuple[str, ...]]
 
@@ -64,6 +63,8 @@ class Grid:
         """Values of members `start` … `stop` − 1, of shape ``(count, *own)``; a view where that is possible."""
         stop = self.size if stop is None else min(stop, self.size)
         value, own = self.values[name], self.own(name)
+        if not self.dims:
+            return value.reshape(1, *own)[: stop - start]
         if not self.spans[name]:
             return np.broadcast_to(value.reshape(own), (stop - start, *own))
         row = prod(self.shape[1:])
@@ -86,7 +87,7 @@ class Grid:
             name: ((*self.dims, *more), np.reshape(values, (*self.shape, *np.shape(values)[1:])))
             for name, (more, values) in variables.items()
         }
-        return self.coords.assign(unfolded)
+        return xr.Dataset(unfolded, coords=self.coords)
 
     def describe(self, names: Iterable[str]) -> dict[str, Any]:
         """Plain record of entries for provenance: numbers as they are, else the dimensions they span."""
@@ -156,12 +157,15 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     )
 
 
+_NO_COORDINATES: Mapping[Any, Any] = {}
+
+
 class _Entry(NamedTuple):
     """Values whose first axes are the dimensions `spans`; the rest is a matrix state."""
 
     values: np.ndarray
     spans: tuple[str, ...]
-    coords: xr.Dataset | None = None
+    coords: Mapping[Any, Any] = _NO_COORDINATES
 
 
 def _entry(argument: str, value: Any, label: str, shape: tuple[int, ...] = (), name: str = "") -> _Entry:
@@ -170,7 +174,7 @@ def _entry(argument: str, value: Any, label: str, shape: tuple[int, ...] = (), n
     else:
         array = _floats(argument, value)
         spans = (label,) if array.ndim == 1 + len(shape) else ()
-        coords = xr.Dataset(coords={label: array}) if spans and not shape else None
+        coords = {label: xr.Variable(label, array)} if spans and not shape else _NO_COORDINATES
         entry = _Entry(array, spans, coords)
     if entry.values.shape[len(entry.spans) :] != shape:
         one = f"an array of shape {shape}, a stack of them" if shape else "a number, a one-dimensional array"
@@ -183,9 +187,14 @@ def _named_entry(argument: str, value: xr.DataArray, axes: tuple[str, ...]) -> _
     """Entry of a DataArray; where the axes of a matrix state are not named they are the last ones."""
     if set(axes) <= set(value.dims):
         value = value.transpose(..., *axes)
-    spans = value.dims[: max(value.ndim - len(axes), 0)]
-    coords = value.coords.to_dataset().drop_dims(value.dims[len(spans) :], errors="ignore")
-    return _Entry(_floats(argument, value.values), tuple(str(d) for d in spans), coords if spans else None)
+    spans = tuple(str(d) for d in value.dims[: max(value.ndim - len(axes), 0)])
+    values = _floats(argument, value.values)
+    if not spans:
+        return _Entry(values, spans)
+    if all(type(index) is xr.indexes.PandasIndex for index in value.xindexes.values()):
+        found = value.coords.variables.items()
+        return _Entry(values, spans, {name: item for name, item in found if set(item.dims) <= set(spans)})
+    return _Entry(values, spans, value.coords.to_dataset().drop_dims(axes, errors="ignore").coords)
 
 
 def _floats(argument: str, value: Any) -> np.ndarray:
@@ -215,22 +224,37 @@ def _sizes(entries: Mapping[str, _Entry], reserved: tuple[str, ...]) -> dict[str
 
 def _aligned(entry: _Entry, sizes: Mapping[str, int]) -> np.ndarray:
     """Values with one axis per dimension of the grid, of length 1 where the entry does not vary."""
+    if not sizes:
+        return entry.values
     order = [entry.spans.index(d) for d in sizes if d in entry.spans]
     own = entry.values.shape[len(order) :]
     values = entry.values.transpose(*order, *range(len(order), entry.values.ndim))
     return values.reshape((*(n if d in entry.spans else 1 for d, n in sizes.items()), *own))
 
 
-def _coordinates(entries: Mapping[str, _Entry], labels: Mapping[str, str]) -> xr.Dataset:
+def _coordinates(entries: Mapping[str, _Entry], labels: Mapping[str, str]) -> Mapping[Any, Any]:
     """Coordinates of all entries, and the values of those that vary without being a coordinate themselves."""
-    given = [entry.coords for entry in entries.values() if entry.coords is not None]
-    if not given:
-        return _NO_COORDINATES
+    given = [entry.coords for entry in entries.values() if entry.coords]
     try:
-        coords = xr.merge(given, join="exact", compat="minimal")
+        coords = _merged(given)
     except ValueError as error:
         raise bad("coordinates", str(error), "the same coordinate values along a shared dimension") from None
     for name, (values, spans, _) in entries.items():
-        if spans and values.ndim == len(spans) and labels[name] not in {*coords.coords, *spans}:
-            coords = coords.assign_coords({labels[name]: (spans, values)})
+        if spans and values.ndim == len(spans) and labels[name] not in {*coords, *spans}:
+            more = {labels[name]: xr.Variable(spans, values)}
+            coords = coords.assign(more) if isinstance(coords, xr.Coordinates) else {**coords, **more}
     return coords
+
+
+def _merged(given: list[Mapping[Any, Any]]) -> Mapping[Any, Any]:
+    """Coordinates of one name must agree along their dimension; others that disagree are left out."""
+    if any(isinstance(coords, xr.Coordinates) for coords in given):  # an index of several levels, say
+        return xr.merge([xr.Dataset(coords=coords) for coords in given], join="exact", compat="minimal").coords
+    merged: dict[Any, xr.Variable] = {}
+    differing = set()
+    for name, variable in (item for coords in given for item in coords.items()):
+        if not merged.setdefault(name, variable).equals(variable):
+            if variable.dims == (name,):
+                raise ValueError(f"{name} differs")
+            differing.add(name)
+    return {name: variable for name, variable in merged.items() if name not in differing}

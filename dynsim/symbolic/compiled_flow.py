@@ -66,7 +66,8 @@ class CompiledFlow:
 
         def observable(raw: Callable[..., list[Any]]) -> Callable[[Any], Any]:
             def of(y: Any) -> Any:
-                return np.broadcast_to(np.asarray(raw(*y, *constants)[0], dtype=float), y.shape[1:])
+                value = np.asarray(raw(*y, *constants)[0], dtype=float)
+                return value if value.shape == y.shape[1:] else np.broadcast_to(value, y.shape[1:])
 
             return of
 

@@ -21,7 +21,7 @@ def test_numbers_make_a_single_member_without_dimensions():
 def test_arrays_span_dimensions_named_after_state_and_parameter():
     grid = grid_of(TOY, {"theta": np.arange(4.0), "phi": [1, 2, 3]}, {sympy.Symbol("alpha"): (1.0, 2.0)}, lr=[0.1])
     assert dict(zip(grid.dims, grid.shape, strict=True)) == {"phi0": 3, "theta0": 4, "alpha": 2, "lr": 1}
-    assert grid.coords.theta0.values.tolist() == [0, 1, 2, 3]
+    assert grid.coords["theta0"].values.tolist() == [0, 1, 2, 3]
 
 
 def test_members_follow_the_dimensions_the_last_one_fastest():
@@ -29,7 +29,7 @@ def test_members_follow_the_dimensions_the_last_one_fastest():
     assert grid.members("phi").tolist() == [1, 1, 2, 2, 3, 3]
     assert grid.members("theta").tolist() == [10, 20, 10, 20, 10, 20]
     unfolded = grid.dataset({"sum": ((), grid.members("phi") + grid.members("theta"))})["sum"]
-    xr.testing.assert_equal(unfolded, (grid.coords.phi0 + grid.coords.theta0).rename("sum"))
+    xr.testing.assert_equal(unfolded, (unfolded.phi0 + unfolded.theta0).rename("sum"))
 
 
 @pytest.mark.parametrize("span", [(0, 6), (0, 1), (2, 5), (5, 99), (3, 3)])
@@ -45,8 +45,8 @@ def test_entries_that_share_a_dimension_are_paired():
     grid = grid_of(TOY, pair)
     assert grid.shape == (5,)
     assert np.array_equal(grid.members("theta") - grid.members("phi"), np.ones(5))
-    assert grid.coords.phi0.dims == ("member",)
-    assert np.array_equal(grid.coords.theta0, pair["theta"])
+    assert grid.coords["phi0"].dims == ("member",)
+    assert np.array_equal(grid.coords["theta0"], pair["theta"])
 
 
 def test_transposed_entries_are_paired_by_name_not_by_position():

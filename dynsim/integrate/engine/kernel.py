@@ -28,7 +28,7 @@ SIGNATURE = (
     ("y0", POINTER),  # starts: y0[state · y0_stride + member]
     ("y0_stride", I64),
     ("parameters", POINTER),  # one pointer per parameter …
-    ("parameter_strides", POINTER),  # … and 0 where all members share its value, else 1
+    ("parameter_strides", POINTER),  # … and 0 where all members share its value, else 8 bytes
     ("times", POINTER),  # increasing, then at least `width` times ∞
     ("n_times", I64),
     ("rtol", DOUBLE),
@@ -194,7 +194,7 @@ class _Kernel:
             for i in range(self.values.count):
                 stride = self._read("parameter_strides", I64(i), I64)
                 base = self._read("parameters", I64(i), POINTER)
-                value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=DOUBLE), typ=DOUBLE)
+                value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=I8), typ=DOUBLE)
                 self.prepared_values.put(lane, value, i)
         y = [self.prepared.load(_Y + state) for state in range(self.size)]
         f = self._rhs(self.prepared_values)

@@ -26,7 +26,9 @@ _by_flow: WeakKeyDictionary[Flow, dict[bool, Program]] = WeakKeyDictionary()
 
 def program(flow: Flow, dense: bool) -> Program:
     """Compiled function of a flow, made on first use; `dense`: for many times, or for the last one only."""
-    mine = _by_flow.setdefault(flow, {})
+    mine = _by_flow.get(flow)
+    if mine is None:
+        mine = _by_flow[flow] = {}
     if dense not in mine:
         arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
@@ -62,29 +64,35 @@ class Program:
         """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
         y0 = np.ascontiguousarray(batch.y0)
         values = [np.asarray(value, dtype=float, order="C") for value in batch.values.values()]
-        strides = np.array([value.ndim for value in values], dtype=np.int64)
-        addresses = np.array([value.ctypes.data for value in values], dtype=np.int64)
-        times = np.concatenate([batch.times, np.full(self.width, np.inf)])
-        n_times, out_stride = len(batch.times), run.states.strides[0] // 8
-        keep = (y0, values, strides, times)
+        strides = np.array([8 * value.ndim for value in values], dtype=np.int64)
+        addresses = np.array([_address(value) for value in values], dtype=np.int64)
+        times = np.full(len(batch.times) + self.width, np.inf)
+        times[: len(batch.times)] = batch.times
+        n_times, stride, out_stride = len(batch.times), y0.shape[1], run.states.strides[0] // 8
+        starts, ticks, states, status, steps = map(_address, (y0, times, run.states, run.status, run.steps))
+        keep = (y0, values, times)
 
         def task(start: int, stop: int, _keep: Any = keep) -> None:
-            here = addresses + 8 * start * strides
+            here = addresses + start * strides
             self._run(
                 stop - start,
-                y0.ctypes.data + 8 * start,
-                y0.shape[1],
-                here.ctypes.data,
-                strides.ctypes.data,
-                times.ctypes.data,
+                starts + 8 * start,
+                stride,
+                _address(here),
+                _address(strides),
+                ticks,
                 n_times,
                 batch.rtol,
                 batch.atol,
-                float(step_limit),
-                run.states.ctypes.data + 8 * start * n_times,
+                step_limit,
+                states + 8 * start * n_times,
                 out_stride,
-                run.status.ctypes.data + start,
-                run.steps.ctypes.data + 4 * start,
+                status + start,
+                steps + 4 * start,
             )
 
         return task
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
