@@ -83,9 +83,11 @@ class Explorer(widgets.VBox):
             self.setting = before
             self._complain(str(error))
             self._send_frame()  # a start that was dragged there goes back
+            if not what.keys() & {"source", "states"}:  # what was typed stays, to be corrected
+                self.controls.show(before)
             return
         self._complain("")
-        if what.keys() & {"source", "states", "branch", "plane", "t_end", "time"}:
+        if what.keys() & {"source", "states", "branch", "variant", "plane", "t_end", "time"}:
             self.controls.show(after)
         elif "dragged" in what:
             self._let_sliders_follow()
@@ -111,12 +113,13 @@ class Explorer(widgets.VBox):
             return now.moved(what["initial"])
         if "parameters" in what:
             return now.tuned(what["parameters"])
-        if "source" not in what and "states" not in what and "branch" not in what:
+        if not what.keys() & {"source", "states", "branch", "variant"}:
             return filled(replace(now, **what))
         flow = subject(now).flow
         if what.get("source", now.source) is None:
             what = {"source": text(flow.loss) if flow.loss is not None else now.source, "states": flow.states}
-        other = replace(now, **{"variant": None, "plane": None, "more": (), **what})
+        variant = None if what.keys() & {"source", "states"} else now.variant
+        other = replace(now, **{"variant": variant, "plane": None, "more": (), **what})
         if "source" in what and other.branch not in subject(replace(other, branch="stop")).branches:
             other = replace(other, branch="stop")
         known = subject(other).defaults  # what keeps its name keeps its value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import sympy
 
 from dynsim.analysis.first_integrals import first_integrals
+from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import unicode_name, unicode_text
@@ -99,7 +101,12 @@ def readable(expression: sympy.Expr) -> str:
     >>> readable(parse("sqrt(theta^2 + 1)"))
     '√(θ² + 1)'
     """
-    return unicode_text(expression).replace("sqrt(", "√(")
+    shown = unicode_text(expression).replace("sqrt(", "√(")
+    return re.sub(r"(\([^()]*\))\^\(−2\)", r"1/\1²", shown)
+
+
+def _factored(term: sympy.Expr) -> sympy.Expr:
+    return sympy.factor(term) if term.is_Pow and term.exp.is_negative else term
 
 
 def _start(name: str) -> sympy.Symbol:
@@ -136,5 +143,11 @@ def _solved(
     if square == 0 or rest.has(state):
         return tuple(sympy.solve(gained, state))
     middle = -slope / (2 * square)
-    root = sympy.sqrt(sympy.expand_mul(middle**2 - rest / square))  # left expanded, it reads as the rule that gives it
+    inside = sympy.expand_mul(middle**2 - rest / square)  # left expanded, it reads as the rule that gives it
+    starts = [_start(state) for state in flow.states]
+    alone = sympy.Add(*[term for term in sympy.Add.make_args(inside) if not term.has(*starts)])
+    squares, constant = completed(inside - alone, starts)
+    if constant == -alone:
+        inside = squares
+    root = sympy.sqrt(sympy.Add(*map(_factored, sympy.Add.make_args(inside))))
     return (middle + root, middle - root)

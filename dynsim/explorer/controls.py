@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
-from dynsim.explorer.message import slider_step
 from dynsim.explorer.setting import Setting
-from dynsim.explorer.subject import names_of_systems, subject
-from dynsim.symbolic.printing import unicode_name
+from dynsim.explorer.sliders import choice, digits, new_slider, put, round_numbers
+from dynsim.explorer.subject import Subject, names_of_systems, subject
+from dynsim.symbolic.printing import text, unicode_name
 
 __all__ = ["Controls"]
 
 TYPED = "(typed loss)"
+_EXAMPLE = "(phi*theta - sg(theta))^2/2"
 _BRANCH_WORDS = {
     "stop": "stop-gradient: the second branch of the encoder is removed (SimSiam)",
     "full": "both branches of the encoder's gradient",
@@ -31,40 +31,59 @@ class Controls(widgets.VBox):
     ----------
     setting : Setting
     changed : callable
-        ``changed(**what)`` with some of source=, states=, branch=, initial=, parameters=, t_end=, time=, plane=;
-        source None asks for the loss of the present system as text.
+        ``changed(**what)`` with some of source=, states=, branch=, variant=, initial=, parameters=, t_end=, time=,
+        plane=; source None asks for the loss of the present system as text.
     """
 
     def __init__(self, setting: Setting, changed: Callable[..., None]) -> None:
         self._changed, self._silent = changed, False
         self._known: dict[str, str] = {}
-        self.system = widgets.Dropdown(options=[*names_of_systems(), TYPED], description="System")
+        self.system = widgets.Dropdown(
+            options=[*names_of_systems(), TYPED],
+            description="System",
+            tooltip="of the catalogue, or a loss of yours",
+        )
         self.loss = widgets.Text(
             description="Loss",
             continuous_update=False,
-            placeholder="(phi*theta - sg(theta))^2/2",
+            placeholder=_EXAMPLE,
             tooltip="a loss; sg(·) is the stop-gradient; Enter draws it",
         )
-        self.states = widgets.Text(description="States", continuous_update=False, placeholder="phi, theta")
-        self.branch = widgets.ToggleButtons(options=["stop"], description="Branch")
-        self.plane = widgets.Dropdown(options=[""], description="Plane")
-        self.t_end = _choice("t end", _round_numbers(1.0, 10000.0, (1, 2, 3, 5)), setting.t_end)
-        self.time = widgets.ToggleButtons(options=["linear", "log"], description="Scale")
-        self.error = widgets.HTML("")
+        self.states = widgets.Text(
+            description="States",
+            continuous_update=False,
+            placeholder="phi, theta",
+            tooltip="names of what moves in the loss; every other name is a parameter",
+        )
+        self.about, self.error = widgets.HTML(""), widgets.HTML("")
+        self.about.add_class("dynsim-about")
         self.error.add_class("dynsim-error")
+        self.branch = widgets.ToggleButtons(options=["stop"], description="Branch", tooltip="parts of the gradient")
+        self.variant = widgets.Dropdown(options=[""], description="Variant", tooltip="published variants")
         self.sliders: dict[str, Any] = {}
-        super().__init__()
-        self.add_class("dynsim-controls")
-        for box in (self.system, self.loss, self.states, self.branch, self.plane, self.time):
+        self.plane = widgets.Dropdown(options=[""], description="Plane", tooltip="states on the axes of the plane")
+        self.t_end = choice("t end", round_numbers(1.0, 10000.0, (1, 2, 3, 5)), setting.t_end, "flow time shown")
+        self.time = widgets.ToggleButtons(options=["linear", "log"], description="Time", tooltip="scale of time axes")
+        for box in (self.system, self.loss, self.states, self.branch, self.variant, self.plane, self.time):
             box.layout.width = "auto"
             box.style.description_width = "54px"
         for toggle in (self.branch, self.time):
             toggle.style.button_width = "auto"
+        self._moving = widgets.VBox()
+        super().__init__(
+            [
+                widgets.VBox([self.system, self.about, self.loss, self.states, self.error]),
+                self._moving,
+                widgets.VBox([self.plane, self.t_end, self.time]),
+            ]
+        )
+        self.add_class("dynsim-controls")
         self.show(setting)
         self._listen(self.system, lambda value: changed(source=None if value == TYPED else value, states=None))
         self._listen(self.loss, lambda value: changed(source=value.strip(), states=self._states()))
         self._listen(self.states, lambda value: changed(states=self._states()))
         self._listen(self.branch, lambda value: changed(branch=value))
+        self._listen(self.variant, lambda value: changed(variant=value))
         self._listen(self.plane, lambda value: changed(plane=tuple(value)))
         self._listen(self.t_end, lambda value: changed(t_end=value))
         self._listen(self.time, lambda value: changed(time=value))
@@ -76,16 +95,22 @@ class Controls(widgets.VBox):
         try:
             self.system.value = setting.source if about.named else TYPED
             self.loss.value = "" if about.named else setting.source
+            self.loss.placeholder = _EXAMPLE if about.flow.loss is None else text(about.flow.loss).replace("**", "^")
             self.states.value = "" if about.named else ", ".join(about.flow.states)
             self.states.layout.display = "none" if about.named else ""
             self.branch.options = list(about.branches)
             self.branch.tooltips = [_BRANCH_WORDS[name] for name in about.branches]
             self.branch.value = setting.branch
+            self.branch.layout.display = "" if len(about.branches) > 1 else "none"
+            self.variant.options = about.variants or [""]
+            self.variant.value = setting.variant or self.variant.options[0]
+            self.variant.layout.display = "" if about.variants else "none"
+            self.about.value = _about(about)
             planes = [(a, b) for a in about.flow.states for b in about.flow.states if a != b]
             self.plane.options = [(f"{unicode_name(b)} over {unicode_name(a)}", (a, b)) for a, b in planes] or [""]
             self.plane.value = tuple(setting.plane or ()) if planes else ""
             self.plane.layout.display = "" if len(about.flow.states) > 2 else "none"
-            _put(self.t_end, setting.t_end)
+            put(self.t_end, setting.t_end)
             self.time.value = setting.time
             self.show_numbers(setting)
         finally:
@@ -99,9 +124,9 @@ class Controls(widgets.VBox):
             if list(kinds) != list(self.sliders) or self._subject_of_sliders != self._ranges(setting):
                 self._make_sliders(setting, kinds)
             values = {**setting.initial, **setting.parameters}
-            self._known = {name: _digits(value) for name, value in values.items()}
+            self._known = {name: digits(value) for name, value in values.items()}
             for name, slider in self.sliders.items():
-                _put(slider, values[name])
+                put(slider, values[name])
         finally:
             self._silent = before
 
@@ -113,17 +138,14 @@ class Controls(widgets.VBox):
         values = {**setting.initial, **setting.parameters}
         for slider in self.sliders.values():
             slider.unobserve_all()
-        self.sliders = {name: _slider(setting, name, kind, values[name]) for name, kind in kinds.items()}
+        self.sliders = {name: new_slider(setting, name, kind, values[name]) for name, kind in kinds.items()}
         for name, kind in kinds.items():
             self._listen(self.sliders[name], self._reporter(name, kind))
-        self.children = [
-            self.system, self.loss, self.states, self.error, self.branch, *self.sliders.values(),
-            self.plane, self.t_end, self.time,
-        ]  # fmt: skip
+        self._moving.children = [self.variant, self.branch, *self.sliders.values()]
 
     def _reporter(self, name: str, kind: str) -> Callable[[float], None]:
         def report(value: float) -> None:
-            told = _digits(value)
+            told = digits(value)
             if told == self._known.get(name):
                 return  # a browser tells back the number it was given, moved to the slider's grid
             self._known[name] = told
@@ -142,45 +164,5 @@ class Controls(widgets.VBox):
         widget.observe(heard, "value")
 
 
-def _digits(value: float) -> str:
-    return f"{value:.6g}"
-
-
-def _slider(setting: Setting, name: str, kind: str, value: float) -> Any:
-    """Round numbers to choose from for a range of positive numbers over two decades or more, else a linear slider."""
-    low, high = subject(setting).ranges[name]
-    label = f"{unicode_name(name)}(0)" if kind == "initial" else unicode_name(name)
-    if low > 0 and high / low >= 100:
-        return _choice(label, _round_numbers(low, high, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), value)
-    return widgets.FloatSlider(
-        value=value, min=min(low, value), max=max(high, value), step=slider_step(low, high), description=label,
-        readout_format=".2f", layout=widgets.Layout(width="auto"),
-    )  # fmt: skip
-
-
-def _choice(label: str, numbers: list[float], value: float) -> widgets.SelectionSlider:
-    options = [(f"{number:g}", number) for number in sorted({*numbers, value})]
-    return widgets.SelectionSlider(
-        options=options, value=value, description=label, layout=widgets.Layout(width="auto")
-    )
-
-
-def _round_numbers(low: float, high: float, digits: Sequence[float]) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    numbers = [float(f"{digit}e{power}") for power in powers for digit in digits]
-    return [number for number in numbers if low <= number <= high]
-
-
-def _put(slider: Any, value: float) -> None:
-    """Set a slider; a number off its grid or outside its range refines or widens it, so that it shows the truth."""
-    if isinstance(slider, widgets.SelectionSlider):
-        if value not in [number for _, number in slider.options]:
-            slider.options = [(f"{number:g}", number) for number in sorted([*(n for _, n in slider.options), value])]
-        slider.value = value
-        return
-    slider.min, slider.max = min(slider.min, value), max(slider.max, value)
-    decimals = max(0, -int(Decimal(f"{value:.6g}").normalize().as_tuple().exponent))
-    step = min(slider_step(slider.min, slider.max), 10.0**-decimals)
-    if step != slider.step:
-        slider.step, slider.readout_format = step, f".{max(0, -round(math.log10(step)))}f"
-    slider.value = value
+def _about(about: Subject) -> str:
+    return f"{escape(about.summary)}<br><cite>{escape(about.reference)}</cite>" if about.named else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import sympy
 
 from dynsim.explorer.closed_form import conserved
 from dynsim.explorer.setting import Setting
+from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import latex
 from dynsim.symbolic.tidy import tidy
@@ -37,6 +39,12 @@ def _equations(about: Subject) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _readable(integral: sympy.Expr, states: Sequence[sympy.Symbol]) -> sympy.Expr:
+    """The same up to sign and a constant, which change nothing about being conserved."""
+    shown, _ = completed(integral, states)
+    return -shown if latex(shown).startswith("-") else shown
+
+
 def integral_lines(setting: Setting) -> tuple[str, ...]:
     r"""What a filled setting conserves, with its value at the start; empty where nothing is known.
 
@@ -46,12 +54,15 @@ def integral_lines(setting: Setting) -> tuple[str, ...]:
     >>> from dynsim.explorer.setting import Setting
     >>> from dynsim.explorer.subject import filled
     >>> print(*integral_lines(filled(Setting("toy"))))
-    - \alpha \theta^{2} + \phi^{2} = 0.35
+    \alpha \theta^{2} - \phi^{2} = -0.35
+    >>> print(*integral_lines(filled(Setting("toy", branch="full"))))
+    \alpha \theta^{2} - \left(1 - \phi\right)^{2} = -0.15
     """
     about = subject(setting)
     values = {**setting.initial, **setting.parameters}
     lines = []
-    for integral in conserved(about, setting.parameters):
+    for found in conserved(about, setting.parameters):
+        integral = _readable(found, [about.flow.symbols[name] for name in about.flow.states])
         numbers = {symbol: values[symbol.name] for symbol in integral.free_symbols if symbol.name in values}
         eta = next((values[name] for name in ("eta_p", "eta_s") if name in values), 0.0)
         rest = {symbol: {"eta": eta, "t": 0}.get(symbol.name, symbol) for symbol in integral.free_symbols}

@@ -10,7 +10,7 @@ import traitlets
 __all__ = ["LiveView"]
 
 _FOLDER = Path(__file__).parent / "browser"
-_SCRIPTS = ("numbers", "panel", "curves", "plane", "toolbar", "names", "view")
+_SCRIPTS = ("numbers", "panel", "curves", "legend", "plane", "toolbar", "names", "view")
 
 
 class LiveView(anywidget.AnyWidget):

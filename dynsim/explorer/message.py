@@ -10,25 +10,14 @@ import numpy as np
 from dynsim.explorer.picture import Picture
 from dynsim.explorer.scenery import ARROWS, Line, Scenery
 from dynsim.explorer.setting import Setting
+from dynsim.explorer.steps import slider_step
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import unicode_name
 
-__all__ = ["frame_message", "scene_message", "slider_step"]
+__all__ = ["frame_message", "scene_message"]
 
 _ROLES = ("predictor", "encoder", "teacher")
 _RANK = ("", " second", " third")
-
-
-def slider_step(low: float, high: float) -> float:
-    """Step of a slider: a power of ten that divides the range into at least a hundred parts.
-
-    Examples
-    --------
-    >>> from dynsim.explorer.message import slider_step
-    >>> slider_step(-1.5, 1.5), slider_step(0.0, 0.5)
-    (0.01, 0.001)
-    """
-    return float(f"1e{int(np.floor(np.log10((high - low) / 100)))}")
 
 
 def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, Any]:
@@ -76,10 +65,13 @@ def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: s
         "caption": _caption(about, setting),
         "columns": ARROWS,
         "arrows": _bytes(scenery.arrows),
-        "nullclines": [{"style": styles.get(name, "ink"), **_line(line)} for name, line in scenery.nullclines],
+        "nullclines": [
+            {"style": styles.get(name, "ink"), "label": unicode_name(name), **_line(line)}
+            for name, line in scenery.nullclines
+        ],
         "lines": [{"attracts": attracts, **_line(line)} for line, attracts in scenery.lines],
         "points": [{"x": x, "y": y, "kind": kind} for x, y, kind in scenery.points],
-        "separatrices": [_line(line) for line in scenery.separatrices],
+        "separatrices": [{"into": leads_in, **_line(line)} for line, leads_in in scenery.separatrices],
     }
 
 

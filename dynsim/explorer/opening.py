@@ -75,7 +75,7 @@ def explore(
     >>> import dynsim
     >>> view = dynsim.explore("toy", branch="full", initial={"theta": 0.2})
     >>> view.picture.verdict.sentence
-    'θ → 0, φ → 0.6536 = 1 − √(−θ₀² + φ₀² − 2·φ₀ + 1): collapse'
+    'θ → 0, φ → 0.6536 = 1 − √(−θ₀² + (1 − φ₀)²): collapse'
     """
     try:
         from dynsim.explorer.app import Explorer

@@ -14,6 +14,8 @@ from dynsim.explorer.subject import subject
 
 __all__ = ["Picture", "picture"]
 
+_ALONG = 121
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -77,4 +79,5 @@ def _in_plane(setting: Setting, run: LiveRun) -> tuple[np.ndarray, np.ndarray]:
     rows = [about.flow.states.index(name) for name in setting.plane or ()]
     if len(rows) == 2:
         return run.states[rows[0]], run.states[rows[1]]
-    return run.states[rows[0]], field_at(about, setting.parameters).f(0.0, run.states)[rows[0]]
+    along = np.linspace(run.states[0, 0], run.states[0, -1], _ALONG)  # one state moves one way
+    return along, field_at(about, setting.parameters).f(0.0, along[None])[0]

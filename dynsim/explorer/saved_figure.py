@@ -38,6 +38,8 @@ def figure_options(setting: Setting) -> dict[str, Any]:
         "initial": dict(setting.initial),
         "parameters": dict(setting.parameters),
         "t_end": setting.t_end,
+        "time": setting.time,
+        "more": setting.more,
         **({"plane": plane, "view": {name: about.view[name] for name in plane}} if len(plane) == 2 else {}),
     }
 

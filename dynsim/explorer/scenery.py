@@ -37,7 +37,8 @@ class Scenery:
         Lines of equilibria, cut where their stability changes.
     points : tuple of (x, y, kind)
         Isolated equilibria.
-    separatrices : tuple of line
+    separatrices : tuple of (line, leads_in)
+        Orbits into a saddle or a degenerate point, which part the fates, and those out of it.
     settled : bool
         False where equilibria and separatrices have yet to be computed.
     """
@@ -47,7 +48,7 @@ class Scenery:
     nullclines: tuple[tuple[str, Line], ...]
     lines: tuple[tuple[Line, bool], ...] = ()
     points: tuple[tuple[float, float, str], ...] = ()
-    separatrices: tuple[Line, ...] = ()
+    separatrices: tuple[tuple[Line, bool], ...] = ()
     settled: bool = False
 
 
@@ -133,9 +134,11 @@ def _points(data: xr.Dataset) -> tuple[tuple[float, float, str], ...]:
     return tuple((float(x), float(y), str(kind)) for x, y, kind in zip(*columns, strict=True))
 
 
-def _separatrices(data: xr.Dataset) -> tuple[Line, ...]:
-    count = data.sizes.get("separatrix", 0)
-    return tuple((data["separatrix_x"].values[i], data["separatrix_y"].values[i]) for i in range(count))
+def _separatrices(data: xr.Dataset) -> tuple[tuple[Line, bool], ...]:
+    if "separatrix" not in data.dims:
+        return ()
+    columns = (data[f"separatrix_{part}"].values for part in ("x", "y", "manifold"))
+    return tuple(((x, y), str(manifold) == "stable") for x, y, manifold in zip(*columns, strict=True))
 
 
 def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> Scenery:

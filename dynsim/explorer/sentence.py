@@ -16,7 +16,7 @@ from dynsim.symbolic.printing import unicode_name
 
 __all__ = ["Verdict", "quick_verdict", "settled_verdict"]
 
-_FAR, _MOVING = 1e3, 1e-3  # relative speed at that flow time beyond which a run is not expected to rest
+_FAR, _MOVING, _STILL = 1e3, 1e-3, 1e-7  # relative and absolute speed, then, below which a run is expected to rest
 _WORDS = {True: "collapse", False: "no collapse", None: "undecided"}
 
 
@@ -72,8 +72,8 @@ def settled_verdict(setting: Setting) -> Verdict:
     about = subject(setting)
     if not _has_rule(about, setting):
         far = live_run(replace(setting, t_end=_FAR))
-        velocity = field_at(about, setting.parameters).f(0.0, far.states[:, -1])
-        if far.diverged is None and np.abs(velocity).max() > _MOVING * np.abs(far.states[:, -1]).max():
+        speed = np.abs(field_at(about, setting.parameters).f(0.0, far.states[:, -1])).max()
+        if far.diverged is None and speed > max(_STILL, _MOVING * np.abs(far.states[:, -1]).max()):
             reason = f"still moving at t = {_FAR:g}: no rest in sight"
             return Verdict(_now(about, live_run(setting)), reason, {}, None, False, True)
     return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))

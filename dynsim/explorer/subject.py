@@ -39,8 +39,10 @@ class Subject:
         With observable `loss` wherever there is a loss.
     named : bool
         Whether it is a system of the catalogue.
-    branches : tuple of str
-        Those that make sense for it.
+    branches, variants : tuple of str
+        Those that make sense for it; no variants for a typed loss.
+    summary, reference : str
+        What it is and where it comes from, one line each; empty for a typed loss.
     defaults : dict
         ``{state or parameter: value}``, complete.
     ranges : dict
@@ -52,6 +54,9 @@ class Subject:
     flow: Flow
     named: bool
     branches: tuple[str, ...]
+    variants: tuple[str, ...]
+    summary: str
+    reference: str
     defaults: Mapping[str, float]
     ranges: Mapping[str, tuple[float, float]]
     view: Mapping[str, tuple[float, float]]
@@ -95,17 +100,20 @@ def _subject(source: str, states: tuple[str, ...] | None, branch: str, variant: 
     return Subject(
         flow,
         named,
-        _branches(source, named, flow),
+        *_known(source, named, flow),
         {name: float(defaults[name]) for name in names},
         {name: (float(ranges[name][0]), float(ranges[name][1])) for name in names},
         {name: (float(low), float(high)) for name, (low, high) in view.items()},
     )
 
 
-def _branches(source: str, named: bool, flow: Flow) -> tuple[str, ...]:
+def _known(source: str, named: bool, flow: Flow) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
+    """Branches, variants, summary and reference."""
     if named:
-        return entry_of(source).branches
-    return BRANCHES if flow.loss is not None and has_stop_gradient(flow.loss) else ("stop", "full")
+        entry = entry_of(source)
+        return entry.branches, entry.variants, entry.summary, entry.reference
+    stopped = flow.loss is not None and has_stop_gradient(flow.loss)
+    return BRANCHES if stopped else ("stop", "full"), (), "", ""
 
 
 def filled(setting: Setting) -> Setting:

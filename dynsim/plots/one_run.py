@@ -8,7 +8,14 @@ import numpy as np
 import xarray as xr
 
 from dynsim.plots.parts.captions import caption
-from dynsim.plots.parts.phase_plane import draw_field, draw_lines, draw_nullclines, draw_orbit, draw_points
+from dynsim.plots.parts.phase_plane import (
+    draw_field,
+    draw_lines,
+    draw_nullclines,
+    draw_orbit,
+    draw_points,
+    draw_separatrices,
+)
 from dynsim.plots.parts.style import COLOURS
 from dynsim.plots.parts.trajectories import draw_states
 from dynsim.records import provenance
@@ -35,6 +42,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     if "loss" in data:
         axes["loss"].plot(data["time"], data["loss"], color=COLOURS["black"])
         axes["loss"].set(xlabel="flow time t", ylabel="loss")
+    if data.attrs.get("time_scale") == "log":
+        for name in right:
+            axes[name].set(xscale="log", xlim=(1e-4 * float(data["time"][-1]), float(data["time"][-1])))
     about = provenance(data)
     word = {"yes": "collapse", "no": "no collapse", "undecided": "undecided"}[about["collapsed"]]
     ends = ", ".join(f"{unicode_name(name)} → {float(data[f'limit_{name}']):.4g}" for name in about["flow"]["states"])
@@ -44,6 +54,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         data,
         f"Branch {about['flow']['branch']}. {'Exact' if about['outcome_exact'] else 'Integrated'}: "
         f"{about['outcome_reason']}",
+        "Green: equilibria, dashed where they repel. Purple: separatrices" if has_plane else "",
     )
 
 
@@ -52,7 +63,12 @@ def _draw_plane(data: xr.Dataset, axes: Any) -> None:
     draw_field(axes, data)
     draw_nullclines(axes, data)
     draw_lines(axes, data)
+    draw_separatrices(axes, data)
     draw_points(axes, data)
+    for index in range(data.sizes.get("orbit", 0)):
+        x, y = (data[f"more_{name}"].isel(orbit=index).values for name in (across, upwards))
+        axes.plot(x, y, color="#555555", linewidth=1.1, zorder=3)
+        axes.plot(x[0], y[0], "o", color="#555555", markersize=3.5, zorder=3)
     draw_orbit(axes, xr.Dataset({f"orbit_{name}": data[name] for name in (across, upwards)}), across, upwards)
     axes.set(
         xlim=(data.x[0], data.x[-1]),

@@ -38,6 +38,30 @@ def test_what_keeps_its_name_keeps_its_value(view):
     assert view.setting.branch == "stop"
 
 
+def test_a_variant_is_chosen_and_what_it_does_not_have_is_said(view):
+    view.controls.system.value = "euclidean"
+    view.controls.variant.value = "isoloss"
+    assert view.setting.variant == "isoloss"
+    frame = view.view.frame["serial"]
+    view.controls.branch.value = "full"  # of this variant there is one branch only
+    assert "isoloss" in view.controls.error.value
+    assert (view.controls.branch.value, view.setting.branch, view.view.frame["serial"]) == ("stop", "stop", frame)
+    view.controls.variant.value = "predictor"
+    view.controls.branch.value = "full"
+    assert (view.setting.variant, view.setting.branch) == ("predictor", "full")
+    assert view.controls.error.value == ""
+    view.controls.system.value = "toy"
+    assert view.setting.variant is None
+
+
+def test_controls_that_choose_nothing_are_hidden(view):
+    assert view.controls.branch.layout.display != "none"
+    assert view.controls.variant.layout.display == "none"
+    view.controls.system.value = "dirac-gan"
+    assert view.controls.branch.layout.display == "none"
+    assert view.controls.variant.layout.display != "none"
+
+
 def test_dragging_sets_the_sliders(view):
     view.view.dragged = [0.2, -0.7, 1]
     assert (view.controls.sliders["phi"].value, view.controls.sliders["theta"].value) == (0.2, -0.7)

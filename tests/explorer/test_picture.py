@@ -52,6 +52,8 @@ def test_the_sentence_says_the_outcome(branch):
 def test_the_formula_of_the_article():
     verdict = picture(filled(Setting("toy"))).verdict
     assert verdict.sentence == "θ → 0.8062 = √(θ₀² − φ₀² + 1), φ → 1: no collapse"
+    verdict = picture(filled(Setting("toy", branch="full"))).verdict
+    assert verdict.sentence == "θ → 0, φ → 0.6127 = 1 − √(−θ₀² + (1 − φ₀)²): collapse"
 
 
 def test_formulas_give_the_number_they_stand_beside():

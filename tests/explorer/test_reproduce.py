@@ -65,6 +65,19 @@ def test_the_saved_figure_is_the_command_lines_figure(tmp_path):
     assert saved.read_bytes() == (tmp_path / "cli" / "one-run.svg").read_bytes()
 
 
+def test_the_saved_figure_shows_the_further_orbits_and_the_scale_of_time():
+    from dynsim.explorer.saved_figure import FIGURE, figure_options
+
+    shown = filled(Setting("toy", time="log", more=((-0.8, 0.9), (1.3, 0.5))))
+    figure = dynsim.plot(FIGURE, **figure_options(shown))
+    plane = next(axes for axes in figure.axes if axes.get_xlabel() == "φ")
+    starts = [tuple(line.get_xydata()[0]) for line in plane.lines]
+    assert {(0.6, 0.1), (-0.8, 0.9), (1.3, 0.5)} <= set(starts)
+    assert {axes.get_xscale() for axes in figure.axes if axes is not plane} == {"log"}
+    with pytest.raises(dynsim.DynsimError, match="more"):
+        dynsim.plot(FIGURE, more=[(1.0,)])
+
+
 def test_a_figure_needs_a_name_that_tells_its_format(tmp_path):
     from dynsim.explorer.saved_figure import write_figure
 

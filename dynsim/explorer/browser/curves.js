@@ -2,8 +2,14 @@
 
 class CurvesPanel {
   constructor(parent, name, caption) {
-    this.panel = new Panel(parent, name, { left: 44, right: 74, top: 7, bottom: 30 });
-    this.panel.caption.textContent = caption;
+    this.panel = new Panel(parent, name, { left: 44, right: 84, top: 7, bottom: 18 });
+    this.panel.tell(caption);
+  }
+
+  // Time is named once, under the lowest panel.
+  lowest(is) {
+    this.panel.margins.bottom = is ? 34 : 18;
+    this.title = is ? "flow time t" : "";
   }
 
   show(visible) {
@@ -11,11 +17,11 @@ class CurvesPanel {
   }
 
   // curves: [{values, style, label, name}], y: {low, high, log}
-  draw(time, curves, x, y, titles) {
+  draw(time, curves, x, y) {
     const panel = this.panel;
     if (!panel.measure()) return;
     panel.scales(x, y);
-    panel.titles(...titles);
+    panel.titles(this.title, "");
     const first = x.log ? time.findIndex((t) => t >= x.low * 0.999) : 0;
     const times = time.subarray(Math.max(0, first));
     panel.each("curves", curves, "path", panel.layer, (node, curve) => {
@@ -63,6 +69,10 @@ class TimePanels {
   draw(frame, scene) {
     const time = frame.time;
     const x = scene.time === "log" ? { low: scene.t_end * 1e-4, high: scene.t_end, log: true } : { low: 0, high: scene.t_end };
+    this.loss.show(Boolean(frame.loss));
+    this.speeds.show(frame.ratios.length > 0);
+    const shown = [this.states, this.speeds, this.loss].filter((panel) => !panel.panel.box.hidden);
+    for (const panel of shown) panel.lowest(panel === shown[shown.length - 1]);
     this.drawStates(frame, scene, time, x);
     this.drawSpeeds(frame, scene, time, x);
     this.drawLoss(frame, time, x);
@@ -77,35 +87,33 @@ class TimePanels {
       const values = frame.states[index].values;
       return { values, style: state.style, name: state.name, label: `${state.label} ${shortNumber(values[values.length - 1])}` };
     });
-    this.states.draw(time, curves, x, { low, high }, ["flow time t", ""]);
+    this.states.panel.tell(scene.states.map((state) => `${state.label}(t)`).join(", ") + (limits.length ? "; dotted: the limit" : ""));
+    this.states.draw(time, curves, x, { low, high });
     this.states.levels(limits.map(([name, value]) => ({ value, style: scene.states.find((state) => state.name === name).style })));
-    this.states.panel.caption.textContent = scene.states.map((state) => `${state.label}(t)`).join(", ") + (limits.length ? "; dotted: the limit" : "");
     this.states.panel.svg.setAttribute("aria-label", `States over time. ${frame.sentence}`);
   }
 
   drawSpeeds(frame, scene, time, x) {
     const curves = frame.ratios.map((ratio) => ({ ...ratio, style: ratio.name.startsWith("relative") ? "ink" : "ink thin", label: ratio.name.split("_")[0] }));
-    this.speeds.show(curves.length > 0);
     if (!curves.length) return;
+    this.speeds.panel.tell(`speed of ${scene.fast} over ${scene.slow}` + (scene.halves ? `; ${scene.halves}` : ""));
     const shown = curves.map((curve) => curve.values.filter((value) => value > 0 && value < Infinity));
     let [low, high] = extent(shown, [0.5, 2]);
     low = 10 ** Math.max(-4, Math.floor(Math.log10(low)));
     high = 10 ** Math.min(4, Math.ceil(Math.log10(high)));
-    this.speeds.draw(time, curves, x, { low, high, log: true }, ["flow time t", ""]);
+    this.speeds.draw(time, curves, x, { low, high, log: true });
     this.speeds.levels([{ value: 1, style: "ink" }]);
-    this.speeds.panel.caption.textContent = `speed of ${scene.fast} over ${scene.slow}` + (scene.halves ? `; ${scene.halves}` : "");
     this.speeds.panel.svg.setAttribute("aria-label", `Time scales: speed ratios of ${scene.fast} over ${scene.slow}. ${scene.halves}`);
   }
 
   drawLoss(frame, time, x) {
-    this.loss.show(Boolean(frame.loss));
     if (!frame.loss) return;
+    this.loss.panel.tell(frame.rises ? "loss: it rises on the way" : "loss");
     const [lowest, highest] = extent([frame.loss]);
     const log = x.log && lowest > 0; // on a linear axis one sees it rise
     let domain = roundDomain(Math.min(lowest, 0), Math.max(highest, 1e-12), 3);
     if (log) domain = [10 ** Math.floor(Math.log10(Math.max(lowest, highest * 1e-6))), 10 ** Math.ceil(Math.log10(highest) + 1e-9)];
-    this.loss.draw(time, [{ values: frame.loss, style: "ink", name: "loss", label: "" }], x, { low: domain[0], high: domain[1], log }, ["flow time t", ""]);
-    this.loss.panel.caption.textContent = frame.rises ? "loss: it rises on the way" : "loss";
+    this.loss.draw(time, [{ values: frame.loss, style: "ink", name: "loss", label: "" }], x, { low: domain[0], high: domain[1], log });
     this.loss.panel.svg.setAttribute("aria-label", `Loss over time, from ${shortNumber(frame.loss[0])} to ${shortNumber(frame.loss[frame.loss.length - 1])}`);
   }
 }

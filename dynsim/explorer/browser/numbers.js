@@ -6,7 +6,7 @@ function shortNumber(value) {
   if (!Number.isFinite(value)) return "";
   const size = Math.abs(value);
   if (size < 1e-9) return "0";
-  const text = size >= 1e5 || size < 1e-3 ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(4)));
+  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(4)));
   return text.replaceAll("-", MINUS);
 }
 

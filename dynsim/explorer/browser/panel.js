@@ -47,6 +47,10 @@ class Panel {
     return true;
   }
 
+  tell(caption) {
+    if (this.caption.textContent !== caption) this.caption.textContent = caption;
+  }
+
   scales(x, y) {
     const { left, right, top, bottom } = this.inner;
     this.x = new (x.log ? LogScale : LinearScale)(x.low, x.high, left, right);
@@ -67,7 +71,7 @@ class Panel {
   }
 
   titles(x, y) {
-    write(this.xTitle, this.inner.right, this.inner.bottom + 27, x, "end");
+    write(this.xTitle, (this.inner.left + this.inner.right) / 2, this.inner.bottom + 30, x, "middle");
     write(this.yTitle, 6, 15, y, "start");
   }
 
@@ -93,7 +97,7 @@ class Panel {
       item.at = Math.max(Math.min(Math.max(item.y, top + 4), bottom), last + 13);
       last = item.at;
     }
-    let next = bottom + 6;
+    let next = bottom - 6;
     for (const item of [...sorted].reverse()) {
       item.at = Math.min(item.at, next);
       next = item.at - 13;

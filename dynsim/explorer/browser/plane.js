@@ -2,10 +2,14 @@
 
 const POINT_MARKS = { "stable node": "stable", "stable focus": "stable", centre: "centre", saddle: "saddle", "non-hyperbolic": "centre" };
 
+function markOf(kind) {
+  return POINT_MARKS[kind] ?? "unstable";
+}
+
 class Plane {
   constructor(parent, actions) {
     this.actions = actions;
-    this.panel = new Panel(parent, "plane", { left: 40, right: 14, top: 20, bottom: 32 });
+    this.panel = new Panel(parent, "plane", { left: 40, right: 14, top: 20, bottom: 38 });
     const { layer, front } = this.panel;
     this.back = svg("g", { class: "scenery" }, layer);
     this.orbits = svg("g", {}, layer);
@@ -13,6 +17,7 @@ class Plane {
     this.handle = svg("g", { class: "start", tabindex: 0, role: "slider", "aria-label": "start point: arrow keys move it, Enter keeps its orbit" }, front);
     svg("circle", { class: "grasp", r: 16 }, this.handle);
     svg("circle", { class: "dot", r: 7 }, this.handle);
+    this.legend = new Legend(this.panel.box);
     this.panel.svg.setAttribute("role", "group");
     this.panel.svg.addEventListener("click", (event) => this.clicked(event));
     this.handle.addEventListener("pointerdown", (event) => this.grasp(event));
@@ -25,11 +30,12 @@ class Plane {
 
   draw(frame, scene) {
     const panel = this.panel;
+    panel.tell(scene.caption);
+    this.legend.show(scene);
     if (!panel.measure()) return;
     const [across, upwards] = scene.axes;
     panel.scales(across, upwards);
     panel.titles(across.label, upwards.label);
-    panel.caption.textContent = scene.caption;
     [this.frame, this.scene] = [frame, scene];
     this.drawScenery(scene);
     panel.each("orbits", frame.orbits, "path", this.orbits, (node, [xs, ys], index) => {
@@ -50,9 +56,8 @@ class Plane {
   drawScenery(scene) {
     const panel = this.panel;
     const { x, y } = panel;
-    const key = JSON.stringify([scene.serial, panel.drawn]);
-    if (key === this.sceneryDrawn) return;
-    this.sceneryDrawn = key;
+    if (scene === this.sceneDrawn && panel.drawn === this.axesDrawn) return;
+    [this.sceneDrawn, this.axesDrawn] = [scene, panel.drawn];
     this.back.classList.toggle("unsettled", !scene.settled);
     const length = 0.36 * Math.abs(x.to - x.from) / scene.columns;
     panel.each("arrows", scene.arrows, "path", this.back, (node, [px, py, dx, dy]) => {
@@ -68,7 +73,7 @@ class Plane {
       node.setAttribute("d", pathOf(line.x, line.y, x, y));
     });
     panel.each("separatrices", scene.separatrices, "path", this.back, (node, line) => {
-      node.setAttribute("class", "separatrix");
+      node.setAttribute("class", line.into ? "separatrix" : "separatrix out");
       node.setAttribute("d", pathOf(line.x, line.y, x, y));
     });
     panel.each("lines", scene.lines, "path", this.back, (node, line) => {
@@ -76,7 +81,7 @@ class Plane {
       node.setAttribute("d", pathOf(line.x, line.y, x, y));
     });
     panel.each("points", scene.points, "circle", this.back, (node, point) => {
-      node.setAttribute("class", `equilibrium ${POINT_MARKS[point.kind] ?? "unstable"}`);
+      node.setAttribute("class", `equilibrium ${markOf(point.kind)}`);
       node.setAttribute("r", 5);
       node.setAttribute("cx", x.of(point.x));
       node.setAttribute("cy", y.of(point.y));

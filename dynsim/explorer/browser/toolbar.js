@@ -22,6 +22,9 @@ class Toolbar {
     this.message = html("span", {}, this.told);
     const close = html("button", { type: "button", "aria-label": "close" }, this.told, "\u00d7");
     close.addEventListener("click", () => (this.told.hidden = true));
+    this.told.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.told.hidden = true;
+    });
     this.text = html("textarea", { readonly: "", rows: 3, "aria-label": "text to copy" }, this.told);
     model.on("msg:custom", (message, buffers) => this.receive(message, buffers));
   }

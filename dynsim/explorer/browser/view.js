@@ -41,7 +41,7 @@ function render({ model, el }) {
     plane.draw(frame, scene);
     panels.draw(frame, scene);
     if (sentence.textContent !== frame.sentence) sentence.textContent = frame.sentence;
-    if (reason.textContent !== frame.reason) reason.textContent = frame.reason;
+    if (reason.textContent !== frame.reason) reason.textContent = reason.title = frame.reason;
     words.className = `dynsim-words ${{ true: "collapsed", false: "alive" }[frame.collapsed] ?? ""} ${frame.settled ? "" : "unsettled"}`;
     for (const key of ["serial", "start", "parameters", "branch"]) root.setAttribute(`data-${key}`, frame[key]);
     root.setAttribute("data-settled", frame.settled && scene.settled);
@@ -52,7 +52,7 @@ function render({ model, el }) {
   model.on("change:frame", onFrame);
   model.on("change:scene", onScene);
   const resized = new ResizeObserver(() => draw());
-  resized.observe(stage);
+  for (const part of [stage, ...stage.querySelectorAll("svg[role]")]) resized.observe(part);
   const unwatch = watchSliders(el);
   if (model.get("scene").axes) onScene();
   if (model.get("frame").time) onFrame();

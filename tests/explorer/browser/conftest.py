@@ -129,11 +129,26 @@ def voila(browser, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lab(browser, tmp_path_factory):
+def lab_setting(tmp_path_factory):
+    """``lab_setting(name, text)`` writes a setting of JupyterLab's; `.folder` is where it runs."""
+    folder = tmp_path_factory.mktemp("lab")
+    place = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    place.mkdir(parents=True)
+
+    def write(name, **values):
+        (place / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+
+    write.folder = folder
+    return write
+
+
+@pytest.fixture(scope="session")
+def lab(browser, lab_setting):
     """Address of a JupyterLab with a notebook that explores the toy."""
     import nbformat
 
-    folder, port = tmp_path_factory.mktemp("lab"), free_port()
+    folder, port = lab_setting.folder, free_port()
+    lab_setting("notification", fetchNews="false")
     cell = nbformat.v4.new_code_cell('import dynsim\n\ndynsim.explore("toy")')
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), folder / "toy.ipynb")
@@ -236,12 +251,16 @@ class View:
         self.page.goto(address)
         self.settle()
 
+    def open_in_lab(self, address):
+        """Open the toy's notebook in JupyterLab and run its cell."""
+        open_lab(self.page, address)
+        self.settle()
+
     def reset(self):
         """Bring the page back to how it opens: through a system that shares no name with the toy."""
         if self.page.locator(".dynsim-told button:visible").count():
             self.page.locator(".dynsim-told button").click()
-        for button in ("stop", "linear"):
-            self.page.get_by_role("button", name=button, exact=True).click()
+        self.page.get_by_role("button", name="linear", exact=True).click()
         self.choose("barlow", "s")
         self.choose("toy", "phi")
         self.settle()
@@ -297,6 +316,5 @@ def in_voila(one_page):
 def in_lab(pages, lab):
     """JupyterLab with the toy's notebook, its cell run."""
     with pages() as view:
-        open_lab(view.page, lab)
-        view.settle()
+        view.open_in_lab(lab)
         yield view

@@ -6,6 +6,16 @@ import numpy as np
 
 import dynsim
 
+# Mean of red, green and blue, 0 to 255, of what is drawn: the ground of a box, the ink of everything else.
+BRIGHTNESS = """(part) => {
+  const node = document.querySelector(part === 'text' ? '.dynsim-plane text' : part);
+  const style = getComputedStyle(node);
+  const ink = node instanceof SVGElement ? (style.fill === 'none' ? style.stroke : style.fill) : style.color;
+  const shown = part === '.dynsim-explorer' ? style.backgroundColor : ink;
+  const [r, g, b] = shown.match(/[0-9.]+/g).map(Number);
+  return (r + g + b) / 3;
+}"""
+
 
 def agrees(view, branch="stop"):
     flow, seen = dynsim.system("toy", branch=branch), view.seen()
@@ -25,6 +35,7 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     view.wait_for_start(phi=0.58)
     agrees(view)
     assert view.curve("theta") != before
+    page.keyboard.press("Control+b")  # the file browser goes
     view.shot("jupyterlab-light")
 
     there = view.drag(20, -3, 3)
@@ -45,15 +56,18 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     assert json.loads(view.root.get_attribute("data-parameters")) == {"alpha": 1.0}
 
 
-def test_the_dark_theme(in_lab):
-    view, page = in_lab, in_lab.page
-    ink = "() => getComputedStyle(document.querySelector('.dynsim-view .curve.encoder')).stroke"
-    light = page.evaluate(ink)
-    page.evaluate(
-        "() => { document.body.dataset.jpThemeLight = 'false'; for (const [name, value] of Object.entries({"
-        "'--jp-layout-color0': '#111', '--jp-ui-font-color0': '#fff', '--jp-ui-font-color2': '#aaa'}))"
-        "document.documentElement.style.setProperty(name, value); }"
-    )
-    assert page.evaluate(ink) != light
-    view.shot("jupyterlab-dark")
-    agrees(view, view.root.get_attribute("data-branch"))
+def test_the_dark_theme(pages, lab, lab_setting):
+    lab_setting("themes", theme="JupyterLab Dark")
+    try:
+        with pages("dark") as view:
+            view.open_in_lab(lab)
+            view.page.wait_for_selector(".dynsim-equations mjx-container")
+            view.page.keyboard.press("Control+b")
+            brightness = view.page.evaluate(BRIGHTNESS, ".dynsim-explorer"), view.page.evaluate(BRIGHTNESS, "text")
+            view.shot("jupyterlab-dark")
+            assert brightness[0] < 60 < 180 < brightness[1]
+            for part in (".dynsim-sentence", ".widget-readout", ".dynsim-equations mjx-container", ".curve.encoder"):
+                assert view.page.evaluate(BRIGHTNESS, part) > 140, part
+            agrees(view)
+    finally:
+        lab_setting("themes", theme="JupyterLab Light")

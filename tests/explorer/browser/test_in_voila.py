@@ -104,7 +104,7 @@ def test_a_storm_of_moves_ends_at_the_last(in_voila):
 
 def test_click_adds_an_orbit_and_the_keyboard_does_too(in_voila):
     view, page = in_voila, in_voila.page
-    plane = page.locator(".dynsim-plane svg").bounding_box()
+    plane = page.locator(".dynsim-plane > svg").bounding_box()
     page.mouse.click(plane["x"] + 0.2 * plane["width"], plane["y"] + 0.2 * plane["height"])
     orbits = page.locator(".dynsim-plane path.orbit.more:visible")
     orbits.first.wait_for()
@@ -130,6 +130,60 @@ def test_branches(in_voila):
         agrees(view, branch)
     page.get_by_role("button", name="full", exact=True).click()
     page.wait_for_function("(before) => document.querySelector('.dynsim-equations').innerHTML !== before", arg=before)
+
+
+# Separatrices as they are drawn, and the ticks that say where that is.
+PLANE = """() => {
+  const shown = (selector) => [...document.querySelectorAll('.dynsim-plane > svg ' + selector)]
+    .filter((node) => node.style.display !== 'none');
+  const ticks = (anchor, at) => shown('.grid text').filter((node) => node.getAttribute('text-anchor') === anchor)
+    .map((node) => [Number(node.textContent.replace('\u2212', '-')), Number(node.getAttribute(at))]);
+  const lines = (selector) => shown(selector).map((node) => node.getAttribute('d'));
+  const [paths, attracting] = [lines('path.separatrix:not(.out)'), lines('path.equilibria.stable')];
+  return { x: ticks('middle', 'x'), y: ticks('end', 'y'), paths, attracting };
+}"""
+
+
+def drawn_separatrices(page):
+    """Points of the separatrices in the coordinates of the plane."""
+    drawn = page.evaluate(PLANE)
+    places = [pair for path in drawn["paths"] for pair in re.findall(r"([\d.-]+),([\d.-]+)", path)]
+    pixels = np.array(places, dtype=float)
+    values = []
+    for axis, offset, column in (("x", 0.0, 0), ("y", 3.5, 1)):
+        (first, at_first), *_, (last, at_last) = drawn[axis]
+        values.append(first + (pixels[:, column] + offset - at_first) * (last - first) / (at_last - at_first))
+    return np.array(values)
+
+
+def test_separatrices_follow_a_parameter_and_the_branch(in_voila):
+    view, page = in_voila, in_voila.page
+    view.press("α", "ArrowRight", 6)
+    view.wait("JSON.parse(data.parameters).alpha === rest[0]", 4.0)
+    view.settle()
+    phi, theta = drawn_separatrices(page)
+    left = phi < -0.1
+    assert left.any()
+    np.testing.assert_allclose(np.abs(theta[left]), np.abs(phi[left]) / 2, atol=0.02)  # αθ² = φ²
+    page.get_by_role("button", name="full", exact=True).click()
+    view.wait("data.branch === 'full'")
+    view.settle()
+    phi, theta = drawn_separatrices(page)
+    np.testing.assert_allclose(np.abs(theta), np.abs(1 - phi) / 2, atol=0.02)  # αθ² = (1 − φ)²
+    assert page.evaluate(PLANE)["attracting"]
+    assert "separatrix" in page.locator(".dynsim-legend").inner_text()
+
+
+def test_variants(in_voila):
+    view = in_voila
+    view.choose("dirac-gan", "psi")
+    view.page.get_by_label("Variant").select_option("r1")
+    view.slider("γ").wait_for()
+    view.press("γ", "ArrowRight", 2)
+    view.settle()
+    run = dynsim.solve(dynsim.system("dirac-gan", variant="r1"), view.start, 30.0, parameters=view.parameters)
+    np.testing.assert_allclose(view.last, [float(run.theta[-1]), float(run.psi[-1])], atol=1e-5)
+    assert view.sentence == "θ → 0, ψ → 0"
 
 
 def test_alpha_and_time(in_voila):
@@ -237,7 +291,7 @@ def test_a_screen_reader_finds_names(in_voila):
     for handle in page.locator("[role=slider]").all():
         assert handle.get_attribute("aria-label")
         assert handle.get_attribute("aria-valuetext")
-    for image in page.locator(".dynsim-view svg").all():
+    for image in page.locator(".dynsim-view svg[role]").all():
         assert len(image.get_attribute("aria-label")) > 20
     assert page.locator(".dynsim-words[aria-live=polite]").count() == 1
     unnamed = page.evaluate(

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,12 +17,10 @@ pytest.importorskip("voila", reason="needs the extra 'notebooks'")
 psutil = pytest.importorskip("psutil", reason="comes with ipykernel")
 
 
-@pytest.fixture
-def one_place(tmp_path):
-    """A server with one place; yields (process, address)."""
-    command = [sys.executable, "-m", "dynsim", "explore", "byol", "--no-browser", "--max-sessions", "1", "--port"]
-    import socket
-
+@contextmanager
+def serving(tmp_path, *words):
+    """Run a server with one place; yields (process, address, folder of temporary files)."""
+    command = [sys.executable, "-m", "dynsim", "explore", "byol", "--no-browser", "--max-sessions", "1"]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -28,8 +29,8 @@ def one_place(tmp_path):
     }
     (tmp_path / "TMPDIR").mkdir()
     server = subprocess.Popen(
-        [*command, str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-        env={**os.environ, **places, "OMP_NUM_THREADS": "1"},
+        [*command, *words, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=tmp_path, env={**os.environ, **places, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         line = server.stdout.readline()
@@ -39,6 +40,12 @@ def one_place(tmp_path):
         server.kill()
         server.wait(10)
         server.stdout.close()
+
+
+@pytest.fixture
+def one_place(tmp_path):
+    with serving(tmp_path) as server:
+        yield server
 
 
 def ask(address, **headers):
@@ -68,6 +75,15 @@ def test_bounded_local_and_clean(one_place):
     assert psutil.wait_procs(kernels, 60)[1] == []  # no kernel outlives its server
     assert server.stdout.read().strip() == ""
     assert list(temporary.iterdir()) == []  # nothing is left behind
+
+
+def test_an_idle_visitor_loses_the_place(tmp_path):
+    with serving(tmp_path, "--idle", "0.05") as (_, address, _):
+        assert ask(address)[0] == 200
+        deadline = time.monotonic() + 300
+        while (status := ask(address)[0]) == 503 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert status == 200
 
 
 def test_no_message_runs_code(one_place):
@@ -128,8 +144,6 @@ def test_a_users_mistake_is_one_line(words, capsys):
 
 
 def test_a_taken_port_is_said():
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
