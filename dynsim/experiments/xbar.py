@@ -127,14 +127,13 @@ def _ends(setting: Experiment, loss: str, seeds: int) -> xr.Dataset:
 
 
 def _folded(cells: list[xr.Dataset], settings: list[tuple[str, str, str]]) -> xr.Dataset:
-    """One dimension of settings as the three it is made of."""
-    import pandas
-
-    index = pandas.MultiIndex.from_tuples(settings, names=("encoder", "loss", "predictor"))
-    joined = xr.concat(cells, "setting", combine_attrs="drop")
-    joined = joined.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "setting")).unstack("setting")
-    order = {name: list(dict.fromkeys(index.get_level_values(name))) for name in index.names}
-    return joined.reindex(order)
+    """One list of settings, the last part changing fastest, as the three dimensions it is made of."""
+    for part, name in reversed(list(enumerate(("encoder", "loss", "predictor")))):
+        values = list(dict.fromkeys(setting[part] for setting in settings))
+        axis = xr.DataArray(values, dims=name, name=name)
+        groups = [cells[i : i + len(values)] for i in range(0, len(cells), len(values))]
+        cells = [xr.concat(group, axis, combine_attrs="drop") for group in groups]
+    return cells[0]
 
 
 class _Bank:
@@ -173,7 +172,7 @@ class _Bank:
         """The same of the images themselves, less the mean training image."""
         mean = self.images.train.mean(0)
         told = self._judged(lambda pictures: (pictures - mean).reshape(1, len(pictures), -1))
-        return told.isel(seed=0).rename({name: name.replace("feature", "pixels") for name in told})
+        return told.isel(seed=0).rename({f"feature_{name}": f"pixels_{name}" for name in ("knn", "probe")})
 
     def _judged(self, encode: Callable[[np.ndarray], np.ndarray]) -> xr.Dataset:
         from dynsim.networks import measures
@@ -198,7 +197,8 @@ class _Bank:
     def _candidates(self, name: str, encode: Callable[[np.ndarray], np.ndarray]) -> dict[str, list[np.ndarray]]:
         """F(x), F of the mean of K views, and the mean of F of K views, for every K."""
         found: dict[str, list[np.ndarray]] = {feature: [] for feature in FEATURES}
-        itself, total, sum_of_views = encode(self.pictures[name]), 0.0, 0.0
+        itself = encode(self.pictures[name])
+        total, sum_of_views = np.zeros_like(itself), np.zeros_like(self.views[name][0])
         for index, view in enumerate(self.views[name]):
             total, sum_of_views = total + encode(view), sum_of_views + view
             if index + 1 in self.counts:

@@ -1,0 +1,190 @@
+"""How good is a random encoder? Pixels, random, self-supervised and supervised encoders, many and few labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.experiments.parts.full_size import FULL_SEEDS, full_size
+from dynsim.records import stamp
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+COST = 60.0
+NEEDS = ("networks",)
+SMALL = {"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp")}  # what tests run
+PER_CLASS = 10
+ENCODERS: dict[str, dict[str, Any]] = {"linear": {"norm": "none"}, "mlp": {}, "cnn": {}}
+INITS = ("default", "orthogonal", "identity", "zero")
+TRAINED: dict[str, dict[str, Any]] = {
+    "SimSiam": {},
+    "BYOL": {"teacher": 0.99},
+    "SimCLR": {"objective": "nt-xent"},
+    "supervised": {"objective": "supervised", "predictor": "linear"},
+}
+SELF_SUPERVISED = ("SimSiam", "BYOL", "SimCLR")
+TESTS, LABELS = ("clean", "augmented"), ("all labels", "10 per class")
+
+
+def run(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int | None = None,
+    steps: int = 600,
+    draws: int = 3,
+    encoders: tuple[str, ...] = tuple(ENCODERS),
+    full: bool = False,
+) -> xr.Dataset:
+    """Judge frozen features by nearest neighbours and by a linear probe.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int, optional
+        5 by default.
+    steps : int
+        Of every trained encoder.
+    draws : int
+        Random choices of 10 labelled images per class, averaged.
+    encoders : tuple of str
+        Of linear, mlp, cnn; the linear one is not trained.
+    full : bool
+        10 seeds on 5000 MNIST digits.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `representation` (pixels; encoder and initialisation; encoder and objective), `labels`, `test`, `seed`:
+        `knn`, `probe`. With few labels the self-supervised encoders have seen all images and no label, the
+        supervised one nothing but the labelled images.
+    """
+    from dynsim.networks import Experiment
+
+    number = seeds or (FULL_SEEDS if full else 5)
+    base = Experiment(measures=(), measure_every=max(1, steps), **full_size(full))
+    judge = _Judge(base, draws)
+    found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}
+    plans = {f"{e} {init}": base.but(encoder=e, init=init, steps=0, **ENCODERS[e]) for e in encoders for init in INITS}
+    for encoder in encoders:
+        for name, fields in TRAINED.items() if encoder != "linear" else ():
+            plans[f"{encoder} {name}"] = base.but(encoder=encoder, steps=steps, **ENCODERS[encoder], **fields)
+    for index, (name, experiment) in enumerate(plans.items()):
+        found[name] = judge.network(experiment, number)
+        if progress:
+            progress(index + 1, len(plans), name)
+    data = xr.Dataset(
+        {
+            measure: (("representation", "labels", "test", "seed"), np.stack([values[i] for values in found.values()]))
+            for i, measure in enumerate(("knn", "probe"))
+        },
+        {"representation": list(found), "labels": list(LABELS), "test": list(TESTS), "seed": np.arange(number)},
+    )
+    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), steps=steps, draws=draws)
+
+
+class _Judge:
+    """The same labelled images and the same test images for everyone."""
+
+    def __init__(self, base: Experiment, draws: int) -> None:
+        from dynsim.networks import fit
+
+        source = fit(base.but(steps=0), 1)
+        self.images = source.images
+        self.tests = (self.images.test, source.views(self.images.test, 1, seed=1)[0].numpy())
+        assert self.images.train_labels is not None
+        self.few = [few_labels(self.images.train_labels, draw) for draw in range(draws)]
+
+    def pixels(self, seeds: int) -> np.ndarray:
+        """Scores of the images themselves, (measures, labels, tests, seeds)."""
+        mean = self.images.train.mean(0)
+
+        def encode(pictures: np.ndarray) -> np.ndarray:
+            return (pictures - mean).reshape(1, len(pictures), -1)
+
+        every = np.arange(len(self.images.train))
+        many, few = self._scores(encode, every), [self._scores(encode, rows) for rows in self.few]
+        return np.stack([many, np.mean(few, axis=0)], axis=1).repeat(seeds, axis=-1)
+
+    def network(self, experiment: Experiment, seeds: int) -> np.ndarray:
+        """Scores of an encoder, (measures, labels, tests, seeds)."""
+        every = np.arange(len(self.images.train))
+        encode = _encoder(experiment, seeds)
+        few = []
+        for rows in self.few:
+            of_few = encode
+            if experiment.objective == "supervised":
+                of_few = _encoder(experiment.but(data=self._only(rows)), seeds)
+            few.append(self._scores(of_few, rows))
+        return np.stack([self._scores(encode, every), np.mean(few, axis=0)], axis=1)
+
+    def _only(self, rows: np.ndarray) -> Any:
+        from dynsim.networks import Images
+
+        images = self.images
+        assert images.train_labels is not None
+        return Images(images.train[rows], images.test, images.train_labels[rows], images.test_labels, "few labels")
+
+    def _scores(self, encode: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """(measures, tests, seeds) with the labels of these training images."""
+        from dynsim.networks import measures
+
+        images = self.images
+        assert images.train_labels is not None
+        known, labels = encode(images.train[rows]), images.train_labels[rows]
+        asked = [encode(pictures) for pictures in self.tests]
+        judges = (measures.knn, measures.probe)
+        return np.array([[judge(known, labels, z, images.test_labels).numpy() for z in asked] for judge in judges])
+
+
+def _encoder(experiment: Experiment, seeds: int) -> Callable[[np.ndarray], np.ndarray]:
+    from dynsim.networks import fit
+
+    trained = fit(experiment, seeds)
+
+    def encode(pictures: np.ndarray) -> np.ndarray:
+        found: np.ndarray = trained.features(pictures).numpy()
+        return found
+
+    return encode
+
+
+def few_labels(labels: np.ndarray, draw: int) -> np.ndarray:
+    """Numbers of 10 images of each class, another choice for every draw."""
+    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(draw,)))
+    chosen = [rng.choice(np.flatnonzero(labels == label), PER_CLASS, replace=False) for label in np.unique(labels)]
+    return np.concatenate(chosen)
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say what a random encoder is worth, what training adds, and where pixels win."""
+    known = [str(name) for name in data["representation"].values]
+    random = [name for name in known if name.endswith(" default")]
+    own = [name for name in known if name.split()[-1] in SELF_SUPERVISED]
+    told_names = [name for name in known if name.endswith(" supervised")]
+    words = []
+    beaten: dict[str, list[str]] = {"knn": [], "probe": []}
+    for labels in data["labels"].values:
+        for test in data["test"].values:
+            one = data.sel(labels=labels, test=test)
+            knn = one["knn"]
+            shown = ["pixels", *random, random[-1].replace("default", "zero"), _best(knn, own), _best(knn, told_names)]
+            told = [f"{name} {_spread(knn.sel(representation=name))}" for name in shown if name]
+            words.append(f"{labels}, {test} test images: {', '.join(told)}; best of all {_best(knn, known)}")
+            for measure, cases in beaten.items():
+                pixels = float(one[measure].sel(representation="pixels").mean())
+                if own and float(one[measure].sel(representation=own).mean("seed").max()) > pixels:
+                    cases.append(f"{labels}, {test}")
+    against = [f"by {measure} {' and '.join(cases) or 'nowhere'}" for measure, cases in beaten.items()]
+    return f"kNN accuracy with {'; with '.join(words)}; a self-supervised encoder beats pixels {', '.join(against)}"
+
+
+def _best(score: xr.DataArray, names: list[str]) -> str:
+    return str(score.sel(representation=names).mean("seed").idxmax("representation").item()) if names else ""
+
+
+def _spread(values: xr.DataArray) -> str:
+    return f"{float(values.mean()):.2f} ± {float(values.std()):.2f}"
