@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.spatial import cKDTree
 from dynsim.analysis.boxes import box_of, drawn_box
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.equilibrium import Equilibria, Equilibrium
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.door import tolerance
 from dynsim.integrate.ensemble import ensemble
@@ -127,6 +128,11 @@ def _known(
     ends = np.where(exact, starts, np.nan)
     if flow.exact is not None and flow.exact.limit is not None:
         values = {name: float(value) for name, value in flow.values(parameters).items()}
+        if flow.exact.solution is not None:  # all starts at once, where it holds for the parameters and has a limit
+            with suppress(DynsimError):
+                found = flow.exact(np.inf, dict(zip(flow.states, starts[:, ~exact], strict=True)), values)
+                ends[:, ~exact] = np.array([found[name] for name in flow.states])
+                exact = np.isfinite(ends).all(axis=0)
         for index in np.flatnonzero(~exact):
             rule = flow.exact.end(dict(zip(flow.states, map(float, starts[:, index]), strict=True)), values)
             if rule is not None and set(flow.states) <= set(rule.values):

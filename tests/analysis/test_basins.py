@@ -1,5 +1,7 @@
 """Computed basins against exact boundaries."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -126,3 +128,14 @@ def test_a_run_without_bound_has_no_attractor():
     found = basins(system("scalar"), {"phi": 0.5, "theta": [0.0, 0.5]}, {"eta_p": 0.1, "eta_s": 0.0})
     assert found.limit_theta.values.tolist() == [0.0, np.inf]
     assert found.attractor.values.tolist()[1] == -1
+
+
+@pytest.mark.parametrize("branch", ["stop", "full", "target"])
+def test_closed_forms_at_infinity_say_what_the_rules_say(branch):
+    flow = system("toy", branch=branch)
+    at_once = basins(flow, GRID, {"alpha": 2.0})
+    rule_only = flow.describe(exact=dataclasses.replace(flow.exact, solution=None))
+    one_by_one = basins(rule_only, GRID, {"alpha": 2.0})
+    np.testing.assert_array_equal(at_once.attractor, one_by_one.attractor)
+    for name in ("limit_phi", "limit_theta", "exact"):
+        np.testing.assert_allclose(at_once[name], one_by_one[name], atol=1e-12)
