@@ -1,0 +1,216 @@
+"""The same ensemble by every solver that is installed: one function per peer, the imports inside.
+
+Each takes a `Problem`, a tolerance and a number of threads, does everything that needs to be done once, and returns
+``run(starts, times)`` with starts of shape ``(states, members)`` and a result of shape ``(states, members, times)``.
+Times begin at 0 only if there are several; a single one is the end.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+import sympy
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A flow with values for its parameters, and its right-hand side as text of x0, x1, …"""
+
+    name: str
+    flow: object
+    t_end: float
+    widest: float = 1.5
+
+    @property
+    def size(self):
+        return len(self.flow.states)
+
+    def starts(self, count):
+        return np.random.default_rng(0).uniform(-self.widest, self.widest, (self.size, count))
+
+    @property
+    def equations(self):
+        """Right-hand side in the states x0, x1, …, the parameters as p0, p1, …, and their values."""
+        flow, values = self.flow, self.flow.values()
+        names = {flow.symbols[s]: sympy.Symbol(f"x{i}") for i, s in enumerate(flow.states)}
+        names |= {flow.symbols[p]: sympy.Symbol(f"p{i}") for i, p in enumerate(flow.parameters)}
+        return [entry.xreplace(names) for entry in flow.rhs], [float(values[p]) for p in flow.parameters]
+
+    def function(self, modules):
+        """Callable ``rhs(x0, x1, …, p0, p1, …)`` in the functions of a module."""
+        rhs, values = self.equations
+        arguments = [sympy.Symbol(f"x{i}") for i in range(self.size)]
+        arguments += [sympy.Symbol(f"p{i}") for i in range(len(values))]
+        return sympy.lambdify(arguments, rhs, modules=modules, cse=True), values
+
+
+def dynsim(problem, tolerance, threads):
+    from dynsim.integrate.ensemble import ensemble
+
+    flow = problem.flow
+
+    def run(starts, times):
+        initial = xr.Dataset({name: ("member", row) for name, row in zip(flow.states, starts, strict=True)})
+        when = {"times": times} if len(times) > 1 else {"t_end": times[0]}
+        options = {"rtol": tolerance, "atol": tolerance, "threads": threads, "method": "compiled"}
+        found = ensemble(flow, initial, **when, **options)
+        return np.array([found[name].values.reshape(starts.shape[1], len(times)) for name in flow.states])
+
+    return run
+
+
+def heyoka(problem, tolerance, threads, width=8):
+    import heyoka as hy
+
+    rhs, values = problem.function("math")
+    states = [hy.make_vars(f"x{i}") for i in range(problem.size)]
+    system = list(zip(states, rhs(*states, *(hy.par[i] for i in range(len(values)))), strict=True))
+    pars = np.repeat(np.array(values)[:, None], width, axis=1)
+
+    def made():
+        return hy.taylor_adaptive_batch(system, np.zeros((problem.size, width)), pars=pars, tol=tolerance)
+
+    first = made()
+
+    def piece(ta, starts, times, out, chosen):
+        for begin in range(chosen.start, chosen.stop, width):
+            count = min(width, chosen.stop - begin)
+            ta.set_time(0.0)
+            ta.state[:, :count] = starts[:, begin : begin + count]
+            if len(times) == 1:
+                ta.propagate_until(times[0])
+                out[:, begin : begin + count, 0] = ta.state[:, :count]
+            else:
+                grid = np.repeat(times[:, None], width, axis=1)
+                recorded = ta.propagate_grid(grid)[-1]
+                out[:, begin : begin + count] = np.moveaxis(recorded, (0, 1, 2), (2, 0, 1))[:, :count]
+
+    def run(starts, times):
+        count = starts.shape[1]
+        out = np.empty((problem.size, count, len(times)))
+        if threads == 1:
+            piece(first, starts, times, out, slice(0, count))
+            return out
+        each = -(-count // (threads * width)) * width
+        with ThreadPoolExecutor(threads) as pool:
+            parts = [slice(i, min(i + each, count)) for i in range(0, count, each)]
+            list(pool.map(lambda part: piece(made(), starts, times, out, part), parts))
+        return out
+
+    return run
+
+
+@cache
+def _diffrax(problem):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import diffrax as dfx
+    import jax.numpy as jnp
+
+    rhs, values = problem.function("jax")
+    term = dfx.ODETerm(lambda t, y, args: jnp.stack(rhs(*y, *values)))
+
+    def one(y0, times, tolerance, single):
+        saved = dfx.SaveAt(t1=True) if single else dfx.SaveAt(ts=times)
+        controller = dfx.PIDController(rtol=tolerance, atol=tolerance)
+        options = {"saveat": saved, "stepsize_controller": controller, "max_steps": 100_000, "throw": False}
+        return dfx.diffeqsolve(term, dfx.Dopri8(), 0.0, times[-1], None, y0, adjoint=dfx.ForwardMode(), **options).ys
+
+    return {s: jax.jit(jax.vmap(partial(one, single=s), in_axes=(0, None, None))) for s in (True, False)}
+
+
+def diffrax(problem, tolerance, threads):
+    every = _diffrax(problem)
+
+    def run(starts, times):
+        found = every[len(times) == 1](starts.T, times, tolerance)
+        return np.moveaxis(np.asarray(found), 2, 0)
+
+    return run
+
+
+@cache
+def _numbalsoda(problem, parallel):
+    import numba
+    from numbalsoda import dop853, lsoda_sig
+
+    rhs, values = problem.equations
+    shared, results = sympy.cse(rhs, order="none", symbols=sympy.numbered_symbols("c"))
+    lines = [f"x{i} = u[{i}]" for i in range(problem.size)] + [f"p{i} = p[{i}]" for i in range(len(values))]
+    lines += [f"{name} = {entry}" for name, entry in shared]
+    lines += [f"du[{i}] = {entry}" for i, entry in enumerate(results)]
+    scope = {}
+    exec("def right(t, u, du, p):\n    " + "\n    ".join(lines), scope)  # SymPy's text in the names given here
+    compiled = numba.cfunc(lsoda_sig)(scope["right"])
+    pointer, data = compiled.address, np.array(values)
+
+    @numba.njit(parallel=parallel)
+    def work(starts, times, tolerance, out):
+        for member in numba.prange(starts.shape[0]):
+            found, _ = dop853(pointer, starts[member], times, data, tolerance, tolerance)
+            out[member] = found
+
+    return work, compiled
+
+
+def numbalsoda(problem, tolerance, threads):
+    work, _keep = _numbalsoda(problem, threads > 1)
+
+    def run(starts, times):
+        record = times if times[0] == 0 else np.concatenate([[0.0], times])
+        out = np.empty((starts.shape[1], len(record), problem.size))
+        work(np.ascontiguousarray(starts.T), record, tolerance, out)
+        return np.moveaxis(out[:, len(record) - len(times) :], 2, 0)
+
+    return run
+
+
+def torchode(problem, tolerance, threads):
+    import torch
+    import torchode as to
+
+    torch.set_num_threads(threads)
+    rhs, values = problem.function([{"sqrt": torch.sqrt, "exp": torch.exp}, "math"])
+    term = to.ODETerm(lambda t, y: torch.stack(torch.broadcast_tensors(*rhs(*y.unbind(1), *values)), dim=1))
+    method = to.Dopri5(term=term)
+    controller = to.IntegralController(atol=tolerance, rtol=tolerance, term=term)
+    solver = to.AutoDiffAdjoint(method, controller)
+
+    def run(starts, times):
+        y0 = torch.tensor(np.ascontiguousarray(starts.T))
+        record = torch.tensor(times if times[0] == 0 else np.concatenate([[0.0], times]))
+        with torch.no_grad():
+            found = solver.solve(to.InitialValueProblem(y0=y0, t_eval=record.expand(len(y0), -1)))
+        return np.moveaxis(found.ys.numpy()[:, len(record) - len(times) :], 2, 0)
+
+    return run
+
+
+def scipy(problem, tolerance, threads):
+    from scipy.integrate import solve_ivp
+
+    rhs, values = problem.function("numpy")
+
+    def run(starts, times):
+        def right(t, y):
+            return np.concatenate(rhs(*y.reshape(starts.shape), *values))
+
+        options = {"method": "DOP853", "rtol": max(tolerance, 3e-14), "atol": tolerance}
+        found = solve_ivp(right, (0.0, times[-1]), starts.ravel(), t_eval=times, **options)
+        return found.y.reshape(*starts.shape, len(times))
+
+    return run
+
+
+PEERS = {
+    "dynsim": (dynsim, ("llvmlite",)),
+    "heyoka": (heyoka, ("heyoka",)),
+    "diffrax": (diffrax, ("diffrax",)),
+    "numbalsoda": (numbalsoda, ("numbalsoda", "numba")),
+    "torchode": (torchode, ("torchode", "torch")),
+    "scipy": (scipy, ("scipy",)),
+}
+"""Name → (maker, what must be installed)."""
