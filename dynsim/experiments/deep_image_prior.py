@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
+from dynsim.experiments.parts.full_size import FULL_SEEDS
 from dynsim.records import stamp
 
 COST = 70.0
@@ -60,7 +61,7 @@ def run(
     """
     from dynsim.networks import deep_image_prior, photograph
 
-    number = seeds or (10 if full else 3)
+    number = seeds or (FULL_SEEDS if full else 3)
     clean = photograph(photo, size=size)
     targets, known = corrupted(clean, number)
     moments = sorted({0, *np.unique(np.round(np.geomspace(1, steps, records)).astype(int)).tolist()})

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
+from dynsim.experiments.parts.full_size import FULL_SEEDS
 from dynsim.records import stamp
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ TRAINED: dict[str, dict[str, Any]] = {
 def run(
     progress: Callable[[int, int, str], None] | None = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     steps: int = 300,
     images: int = 40,
     views: int = 64,
     many: int = 1024,
+    full: bool = False,
 ) -> xr.Dataset:
     """Compare losses, variances and training runs with what first order says of them.
 
@@ -57,13 +59,16 @@ def run(
     Parameters
     ----------
     progress : callable, optional
-    seeds : int
+    seeds : int, optional
+        5 by default.
     steps : int
         Of the trained networks; those of stage `random` have none.
     images, views : int
         Images, and views of each, behind every loss.
     many : int
         Views of each image behind variances.
+    full : bool
+        10 seeds.
 
     Returns
     -------
@@ -77,6 +82,7 @@ def run(
     """
     from dynsim.networks import Experiment, fit
 
+    seeds = seeds or (FULL_SEEDS if full else 5)
     base = Experiment(dtype="float64", measures=(), measure_every=max(1, steps))
     stages, done, total = {"random": 0, "trained": steps}, 0, 2 * len(NETWORKS) + 1
     rows = []

