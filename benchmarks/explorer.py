@@ -74,9 +74,13 @@ def opened(browser, kind, address):
     page.goto(address)
     if kind == "JupyterLab":
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
-        page.click(".jp-Notebook .jp-Cell .cm-content")
-        page.keyboard.press("Shift+Enter")
-    page.wait_for_selector(".dynsim-view[data-settled=true]", timeout=90_000)
+        for _ in range(20):  # a key that comes before the notebook listens is lost
+            page.click(".jp-Notebook .jp-Cell .cm-content")
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(3000)
+            if page.locator(".jp-Notebook .jp-InputPrompt").first.inner_text().strip("[]: "):
+                break
+    page.wait_for_selector(".dynsim-view[data-settled=true]", timeout=300_000)
     page.evaluate(WATCH)
     return page
 
