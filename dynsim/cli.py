@@ -23,10 +23,10 @@ class _Parser(argparse.ArgumentParser):
     """One line for a mistake: the usage of a command with many options would bury it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
-def parser(chosen: str | None = None) -> argparse.ArgumentParser:
+def parser(chosen: str | None = None) -> _Parser:
     """Return the parser; only the chosen command's file is imported, of the others the first line is read."""
     top = _Parser(
         prog="dynsim",
@@ -53,7 +53,7 @@ def _first_line(path: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; a user's mistake is one line and status 2."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = list(map(_shielded, sys.argv[1:] if argv is None else argv))
     top = parser(next((word for word in words if not word.startswith("-")), None))
     args = top.parse_args(words)
     if args.command is None:
@@ -75,6 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(status or 0)
 
 
+def _shielded(word: str) -> str:
+    """A loss may begin with a minus sign; a blank in front of it keeps it from being taken for an option."""
+    option = word.startswith("--") or word in ("-", "-h")
+    return f" {word}" if word.startswith("-") and not option else word
+
+
 def _complain(error: Exception, status: int) -> int:
-    print(f"dynsim: {' '.join(str(error).split())}", file=sys.stderr)
+    message = " ".join(str(error).split()).replace("parameters={name: value}", "--set NAME=VALUE")
+    print(f"dynsim: {message}", file=sys.stderr)
     return status

@@ -25,6 +25,14 @@ def test_a_typed_loss(tmp_path):
     done = dynsim("w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert out.exists()
+    table = tmp_path / "b.csv"
+    done = dynsim("w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(table))
+    assert done.returncode == 0, done.stderr
+    rows = table.read_text().splitlines()
+    assert rows[0] == "branch,along,w,mu,growth,stable"
+    for row in rows[1::9]:
+        w, mu = map(float, row.split(",")[2:4])
+        assert abs(w**2 - mu) < 1e-9
 
 
 @pytest.mark.parametrize("over", ["eta", "eta=1", "eta=1:0", "beta=0:1", "=0:1", "eta=a:b"])

@@ -50,7 +50,7 @@ class Outcome:
     def __str__(self) -> str:
         words = {True: "collapse", False: "no collapse", None: "undecided"}[self.collapsed]
         where = ", ".join(f"{name} → {_short(value)}" for name, value in self.limit.items())
-        return f"{where}: {words} ({'exact' if self.exact else 'integrated'}: {self.reason})"
+        return f"{where}: {words} ({'exact' if self.exact else 'not exact'}: {self.reason})"
 
 
 def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any] | None = None) -> Outcome:
@@ -91,7 +91,7 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
         start, values = (_of_one_kind(kind, symbolic) for kind in (start, values))
         known = None if flow.exact is None else flow.exact.end(start, values)
         if known is not None and set(flow.states) <= set(known.values):
-            limit = {name: known.values[name] for name in flow.states}
+            limit = {name: known.values[name] + 0 for name in flow.states}  # no −0.0
             return Outcome(limit, known.collapsed, True, known.reason)
         found = _integrated(flow, start, values)
         limit = {name: _like(value, symbolic) for name, value in found.limit.items()}
@@ -104,7 +104,7 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
 
 
 def _like(value: float, symbolic: bool) -> Any:
-    return sympy.sympify(value) if symbolic else value
+    return sympy.sympify(value) if symbolic else value + 0.0
 
 
 def _integrated(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any]) -> Outcome:

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_flow(parser)
     add_run(parser)
     parser.add_argument("--over", metavar="NAME=LOW:HIGH", required=True, help="parameter and span, as eta=0:0.5")
-    parser.add_argument("--out", metavar="FILE.nc", help="write the branches")
+    parser.add_argument("--out", metavar="FILE", help="write the branches to FILE.nc or FILE.csv")
 
 
 def span(text: str) -> tuple[str, float, float]:
@@ -47,17 +47,17 @@ def run(args: argparse.Namespace) -> int:
     start = assignments("--initial", args.initial) or None
     found = continuation(flow, name, (low, high), start=start, parameters=assignments("--set", args.parameters))
     kinds = (("fold", found.folds), ("branch point", found.branch_points), ("Hopf point", found.hopf))
-    if args.out:
+    if args.out is not None:
         print(write_dataset(found.branches, args.out))
     if args.json:
         print_json({**dict(kinds), "branches": found.branches.sizes["branch"]})
-    elif not args.out:
+    elif args.out is None:
         shown = (*flow.states, name)
         rows: list[dict[str, Any]] = [
             {"kind": kind, **{key: point[key] for key in shown}} for kind, points in kinds for point in points
         ]
-        print(
-            f"{found.branches.sizes['branch']} branches of equilibria over {unicode_name(name)} in [{low:g}, {high:g}]"
-        )
+        count = found.branches.sizes["branch"]
+        what = "1 branch" if count == 1 else f"{count} branches"
+        print(f"{what} of isolated equilibria over {unicode_name(name)} in [{low:g}, {high:g}]")
         print(Table(rows) if rows else "no fold, branch point or Hopf point")
     return 0

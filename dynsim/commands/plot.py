@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", default="figures", help="default: figures")
     parser.add_argument("--set", dest="parameters", metavar="NAME=VALUE,…", action="append", default=[])
     add_run(parser)
+    parser.add_argument("--t-end", metavar="T", type=float, help="flow time; default: the figure's own")
     parser.add_argument("--branch", choices=("stop", "full", "target", "all"))
     parser.add_argument("--system", metavar="SYSTEM|LOSS", help="for figures of any system")
     parser.add_argument("--over", metavar="NAME=LOW:HIGH", help="parameter and span, for `continuation`")
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     names = args.names or list_figures()["name"]
     for name in names:
         find("figure", name, "dynsim.plots")
-    formats = [kind.strip() for kind in args.format.split(",") if kind.strip()]
+    formats = [kind.strip() for kind in args.format.split(",")]
     for kind in formats:
         if kind not in FORMATS:
             from dynsim.errors import bad
@@ -80,8 +81,9 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "states": args.states,
         "store": args.store,
         "full": args.full,
+        "t_end": args.t_end,
     }
-    return {key: value for key, value in given.items() if value}
+    return {key: value for key, value in given.items() if value is not None and value is not False and value != {}}
 
 
 def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[str, Any], label: str) -> str:

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     flow = flow_of(args)
     parameters = assignments("--set", args.parameters)
     data = solve(flow, start_of(flow, args), args.t_end, parameters=parameters, method=args.method)
-    if args.out:
+    if args.out is not None:
         print(write_dataset(data, args.out))
     elif args.json:
         print_json({"rows": rows_of(data, args.rows), "provenance": provenance(data)})

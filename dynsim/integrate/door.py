@@ -37,7 +37,7 @@ def named(argument: str, values: Any, names: tuple[str, ...]) -> dict[str, Any]:
             raise unknown(f"state in {argument}", key, names)
     missing = [name for name in names if name not in result]
     if missing:
-        raise bad(argument, values, f"a value for every state; {', '.join(missing)} is missing")
+        raise bad(argument, values, f"a value for every state; missing: {', '.join(missing)}")
     return {name: result[name] for name in names}
 
 

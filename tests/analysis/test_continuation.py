@@ -86,7 +86,7 @@ def test_games_have_centres_not_folds():
         (lambda f: continuation(f, "sigma2", (1, 0)), "smaller"),
         (lambda f: continuation(f, "sigma2", 3), "pair"),
         (lambda f: continuation(f, "sigma2", (0, 1), parameters={"sigma2": 2}), "varies"),
-        (lambda f: continuation(f, "sigma2", (0, 1), start={"phi": 1}), "theta is missing"),
+        (lambda f: continuation(f, "sigma2", (0, 1), start={"phi": 1}), "missing: theta"),
         (lambda f: continuation(3, "sigma2", (0, 1)), "flow"),
         (lambda f: fold_curve(f, ("eta_p", "eta_p"), {"phi": 1, "theta": 1, "eta_p": 1}), "different"),
         (lambda f: fold_curve(f, ("eta_p", "eta_s"), {"phi": 1, "theta": 1}), "eta_p"),

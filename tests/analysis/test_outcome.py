@@ -145,7 +145,7 @@ def test_negative_alpha_has_no_rule():
 @pytest.mark.parametrize(
     ("start", "parameters", "words"),
     [
-        ({"phi": 1}, None, "theta is missing"),
+        ({"phi": 1}, None, "missing: theta"),
         ({"phi": 1, "theta": sympy.Symbol("x")}, None, "not a symbol"),
         ({"phi": 1, "theta": float("inf")}, None, "finite"),
         ({"phi": 1, "theta": "a"}, None, "real number"),

@@ -87,7 +87,7 @@ def test_matrix_states_alone_stacked_and_named():
 @pytest.mark.parametrize(
     ("initial", "parameters", "error", "words"),
     [
-        ({"phi": 1.0}, None, InvalidValue, "theta is missing"),
+        ({"phi": 1.0}, None, InvalidValue, "missing: theta"),
         ({"phi": 1.0, "theta": 0, "psi": 2}, None, UnknownName, "psi"),
         ({"phi": 1.0, "theta": 0}, {"beta": 2}, UnknownName, "beta"),
         ({"phi": "0.6", "theta": 0}, None, InvalidType, "initial['phi']"),

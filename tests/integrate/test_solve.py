@@ -128,7 +128,7 @@ def test_provenance_and_netcdf_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"initial": {"phi": 0.6}}, "theta is missing"),
+        ({"initial": {"phi": 0.6}}, "missing: theta"),
         ({"initial": {"phi": 0.6, "theta": 0.1, "psi": 1}}, "'psi'"),
         ({"initial": {"phi": 0.6, "theta": "x"}}, "real number"),
         ({"initial": {"phi": 0.6, "theta": [1, 2]}}, "ensemble"),

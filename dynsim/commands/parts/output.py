@@ -48,7 +48,10 @@ def _axis(dataset: Any) -> str:
 
 
 def write_dataset(dataset: Any, path: str) -> Path:
-    """Write ``.nc`` (everything) or ``.csv`` (what has one axis); the file appears whole or not at all."""
+    """Write ``.nc`` (everything) or ``.csv``; the file appears whole or not at all.
+
+    A table has what depends on time, or on the step, alone; of branches it has all points.
+    """
     from dynsim.experiments.parts.stored import save_dataset
 
     target = Path(path)
@@ -58,10 +61,12 @@ def write_dataset(dataset: Any, path: str) -> Path:
         return save_dataset(dataset, target)
     if target.suffix != ".csv":
         raise bad("--out", path, "a name that ends in .nc or .csv")
-    names = [name for name in dataset.data_vars if dataset[name].dims == (_axis(dataset),)]
+    axis = _axis(dataset)
+    names = [name for name in dataset.data_vars if axis not in dataset.dims or dataset[name].dims == (axis,)]
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        dataset[names].to_dataframe().to_csv(temporary)
+        table = dataset[names].to_dataframe()
+        (table if axis in dataset.dims else table.dropna()).to_csv(temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
