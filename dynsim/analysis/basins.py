@@ -80,7 +80,7 @@ def basins(
     if not isinstance(flow, Flow):
         raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
     field = flow.field(parameters)
-    grid = grid_of(flow, initial)
+    grid = grid_of(flow, initial, parameters)
     starts = _starts(flow, grid)
     found = equilibria(flow, parameters, box=box)
     if not found.complete and box is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,30 @@ from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["cores", "count", "described", "field_of", "named", "numbers", "start_of", "times_of", "tolerance"]
+__all__ = [
+    "RESERVED",
+    "check_names",
+    "cores",
+    "count",
+    "described",
+    "field_of",
+    "named",
+    "numbers",
+    "start_of",
+    "times_of",
+    "tolerance",
+]
+
+
+# Names under which results keep what is no state.
+RESERVED = ("time", "step", "status", "steps", "event")
+
+
+def check_names(names: Iterable[str], reserved: Iterable[str] = RESERVED) -> None:
+    """Refuse states and observables with a name that results use themselves."""
+    for name in names:
+        if name in reserved:
+            raise bad("state", name, f"another name than {', '.join(reserved)}, which results use themselves")
 
 
 def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:

@@ -18,13 +18,11 @@ import xarray as xr
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import named
+from dynsim.integrate.door import RESERVED, check_names, named
 from dynsim.integrate.runs import state_axes
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["Grid", "grid_of"]
-
-RESERVED = ("time", "step", "status", "steps")
 
 
 @dataclass(frozen=True)
@@ -140,6 +138,7 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     else:
         raise bad("flow", flow, "a Flow or a Field", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
 
+    check_names([*starts, *flow.observables])
     labels = {name: f"{name}0" for name in starts} | {name: name for name in (*constants, *more)}
     entries = {
         name: _entry(f"initial['{name}']", value, labels[name], tuple(shapes.get(name, ())), name)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from dynsim.errors import BlowUp, bad
 from dynsim.field import Field
-from dynsim.integrate.door import field_of, start_of, times_of, tolerance
+from dynsim.integrate.door import check_names, field_of, start_of, times_of, tolerance
 from dynsim.integrate.events import compile_events
 from dynsim.integrate.runs import run_dataset
 from dynsim.integrate.trajectory import Trajectory, trajectory
@@ -85,12 +85,14 @@ def solve(
     0.806225775
     """
     field = field_of(flow, parameters)
+    check_names([*field.names, *field.observables])
     y0 = start_of(field, initial)
     grid = times_of(t_end, times)
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
     if method not in METHODS:
         raise bad("method", method, f"one of {', '.join(METHODS)}")
     happenings = compile_events(events, field, atol)
+    check_names(field.names if happenings else (), ("index",))  # event_index is taken
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 

@@ -139,3 +139,9 @@ def test_closed_forms_at_infinity_say_what_the_rules_say(branch):
     np.testing.assert_array_equal(at_once.attractor, one_by_one.attractor)
     for name in ("limit_phi", "limit_theta", "exact"):
         np.testing.assert_allclose(at_once[name], one_by_one[name], atol=1e-12)
+
+
+def test_parameters_without_defaults():
+    flow = dynsim.gradient_flow("(p*lambda - sg(lambda))^2/2", ["p", "lambda"], rates={"p": "alpha"})
+    found = basins(flow, {"p": [0.6], "lambda": 0.1}, {"alpha": 1.0})
+    assert float(found.limit_lambda[0]) == pytest.approx(np.sqrt(0.65), abs=1e-6)
