@@ -17,7 +17,7 @@ NOISE = (0.0, 0.1, 0.3, 1.0)
 
 
 def run(progress: Any = None, *, noise: Any = NOISE, alpha: float = 1.0) -> xr.Dataset:
-    """Branches over η = η_p = η_s with θ ≥ 0, per `sigma2`; `fold_eta` as computed, `exact_eta` as proven."""
+    """Branches over η = η_p = η_s with θ ≥ 0, per `sigma2`; folds as computed, `exact_eta` as proven."""
     flow = system("scalar").fix(eta_p="eta", eta_s="eta")
     parts, folds = [], []
     for index, sigma2 in enumerate(noise):
@@ -28,14 +28,15 @@ def run(progress: Any = None, *, noise: Any = NOISE, alpha: float = 1.0) -> xr.D
         values = {"sigma2": sigma2, "alpha": alpha}
         found = continuation(flow, "eta", (0.002, 0.3), start=start, parameters=values)
         parts.append(found.branches.isel(branch=0, drop=True).drop_attrs())
-        folds.append(found.folds[0]["eta"])
+        folds.append([found.folds[0][name] for name in ("eta", "phi", "theta")])
         if progress:
             progress(index + 1, len(noise), f"σ² = {sigma2:g}")
     longest = max(part.sizes["along"] for part in parts)
     padding: Any = {"stable": -1}
     parts = [part.pad(along=(0, longest - part.sizes["along"]), constant_values=padding) for part in parts]
     data = xr.concat(parts, xr.DataArray(np.asarray(noise, float), dims="sigma2", name="sigma2"))
-    data["fold_eta"] = ("sigma2", folds)
+    for name, values in zip(("eta", "phi", "theta"), zip(*folds, strict=True), strict=True):
+        data[f"fold_{name}"] = ("sigma2", list(values))
     data["exact_eta"] = 1 / (4 * (1 + data["sigma2"]))
     return stamp(data, flow=flow.about(), parameters={"alpha": alpha})
 

@@ -23,7 +23,7 @@ def run(
     parameters: Mapping[str, float] | None = None,
     t_end: float = 20.0,
 ) -> xr.Dataset:
-    """Loss along the run in every branch, and the region of the plane where it rises under `stop`."""
+    """Loss along the run in every branch; `rise` is positive where in the plane it rises under `stop`."""
     parts = []
     for branch in BRANCHES:
         flow = find_system("toy", branch=branch)
@@ -36,7 +36,7 @@ def run(
     grid_phi, grid_theta = np.meshgrid(phi, theta, indexing="ij")
     # dl/dt = θ²(1−φ)²[φ(1−φ) − αθ²]: its sign is that of the bracket.
     bracket = grid_phi * (1 - grid_phi) - values["alpha"] * grid_theta**2
-    data["rise"] = (("phi_grid", "theta_grid"), np.sign(bracket).astype(np.int8))
+    data["rise"] = (("phi_grid", "theta_grid"), bracket)
     data = data.assign_coords(phi_grid=phi, theta_grid=theta)
     about = {"name": "toy", "states": list(stop.states), "roles": stop.roles, "reference": stop.reference}
     return stamp(data, flow=about, parameters=values, initial=start)

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.analysis.timescales import timescales
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
+from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.systems.catalogue import system
 
 COST = 15.0
 NEEDS = ("networks",)
 SMALL = {"seeds": 2, "steps": 40}  # what tests run
-MEASURES = ("spread", "rankme", "norm_ratio", "knn", "loss")
+MEASURES = ("spread", "rankme", "norm_ratio", "knn", "loss", "relative_speed_ratio")
 
 
 def run(
@@ -38,8 +40,8 @@ def run(
     Returns
     -------
     xarray.Dataset
-        Network: `spread`, `rankme`, … over `branch`, `seed`, `step`. Toy: `phi`, `theta`, `loss_toy` over
-        `branch`, `time`.
+        Network: `norm_ratio`, `loss`, `relative_speed_ratio`, `spread`, `rankme`, `knn` over `branch`, `seed`,
+        `step`. Toy: the first three as ``toy_<name>``, and `phi`, `theta`, over `branch`, `time`.
     """
     from dynsim.networks import Experiment, train
 
@@ -55,14 +57,22 @@ def run(
         trained.append(data[[name for name in MEASURES if name in data]].drop_attrs())
         flow = system("toy", branch=branch)
         start = {name: flow.defaults[name] for name in flow.states}
-        toy = solve(flow, start, 30.0)
-        toys.append(toy.rename(loss="loss_toy").drop_attrs())
+        toys.append(_toy(flow, solve(flow, start, 30.0)))
     axis = xr.DataArray(list(BRANCHES), dims="branch", name="branch")
     network = xr.concat(trained, axis)
     network = network.rename(time="network_time") if "time" in network.coords else network
     merged = xr.merge([network, xr.concat(toys, axis)])
     about = {**experiment.to_dict(), "branch": "all"}
     return stamp(merged, "torch", "scikit-learn", experiment=about, digest=experiment.digest, initial=start)
+
+
+def _toy(flow: Flow, run: xr.Dataset) -> xr.Dataset:
+    shared = {
+        "norm_ratio": abs(run["theta"] / run["theta"][0]),
+        "loss": run["loss"],
+        "relative_speed_ratio": timescales(flow, run)["relative_speed_ratio"],
+    }
+    return run[["phi", "theta"]].assign({f"toy_{name}": values for name, values in shared.items()}).drop_attrs()
 
 
 def verdict(data: xr.Dataset) -> str:

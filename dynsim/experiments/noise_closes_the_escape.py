@@ -24,7 +24,7 @@ def run(
     alpha: float = 1.0,
     t_end: float = 60.0,
 ) -> xr.Dataset:
-    """Integrate `full` from a start that escapes, for several σ², and map where the noiseless toy escapes."""
+    """Integrate `full` from a start that escapes, for several σ²; `escape` > 0 where the noiseless toy escapes."""
     flow = find_system("scalar", branch="full")
     start = {"phi": 0.6, "theta": 0.8, **(initial or {})}
     parts = []
@@ -36,7 +36,7 @@ def run(
     data = xr.concat(parts, xr.DataArray(np.asarray(noise, float), dims="sigma2", name="sigma2"))
     phi, theta = np.linspace(-1.0, 3.0, 201), np.linspace(-1.5, 1.5, 161)
     gap, side = np.meshgrid(1 - phi, theta, indexing="ij")
-    data["escapes"] = (("phi_grid", "theta_grid"), (alpha * side**2 > gap**2).astype(np.int8))
+    data["escape"] = (("phi_grid", "theta_grid"), alpha * side**2 - gap**2)
     data = data.assign_coords(phi_grid=phi, theta_grid=theta)
     about = {**flow.about(), "rhs": None}
     return stamp(data, flow=about, parameters={"alpha": alpha, "eta_p": 0.0, "eta_s": 0.0}, initial=start)

@@ -35,7 +35,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
                 axes.plot(border["border_phi"], border["border_theta"], color=COLOURS["vermilion"], linewidth=1.6)
             share = float((one["limit"] < 1e-3).mean())
             box = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
-            axes.text(0.03, 0.94, f"{share:.0%} collapse", transform=axes.transAxes, va="top", fontsize=9, bbox=box)
+            told = {"transform": axes.transAxes, "va": "center", "fontsize": 9, "bbox": box}
+            axes.text(0.03, 0.5, f"{share:.0%} collapse", **told)
             axes.plot(0.6, 0.1, "o", color="white", markeredgecolor="black", markersize=6)
             axes.set(xlim=(one["phi"][0], one["phi"][-1]), ylim=(one["theta"][0], one["theta"][-1]))
             axes.grid(False)

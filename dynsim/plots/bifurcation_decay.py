@@ -13,7 +13,7 @@ from dynsim.plots.parts.style import COLOURS, SEQUENCE
 
 EXPERIMENT = "bifurcation-decay"
 OPTIONS: dict[str, Any] = {}
-SIZE = (9.6, 4.1)
+SIZE = (9.6, 4.5)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -29,17 +29,19 @@ def draw(data: xr.Dataset, figure: Any) -> None:
                 label_ = f"{sigma2:g}" if value == 1 else None
                 axes.plot(one["eta"].where(shown), one[state].where(shown), style, color=shade, label=label_)
             exact = float(one["exact_eta"])
-            axes.axvline(exact, color=shade, linewidth=0.8, linestyle=":")
+            axes.vlines(exact, 0.0, 1.05, color=shade, linewidth=0.8, linestyle=":")
+            axes.plot(one["fold_eta"], one[f"fold_{state}"], "o", color=shade, markerfacecolor="white", zorder=4)
         axes.axhline(0.0, color=COLOURS["black"], linewidth=1.6)
-        axes.set(xlabel="weight decay η", ylabel=label, xlim=(0, 0.3))
-    panels[0].legend(title="σ²")
+        axes.set(xlabel="weight decay η", ylabel=label, xlim=(0, 0.3), ylim=(-0.13, 1.08))
+    figure.legend(*panels[0].get_legend_handles_labels(), title="σ²", loc="outside upper center", ncols=len(shades))
     panels[0].set_title("predictor at the equilibria")
     panels[1].set_title("encoder at the equilibria")
-    panels[1].annotate("collapsed state: always stable", (0.295, 0.0), ha="right", va="bottom", fontsize=8.5)
+    for axes in panels:
+        axes.annotate("collapsed state: always stable", (0.15, -0.03), ha="center", va="top", fontsize=8.5)
     caption(
         figure,
         data,
-        "Scalar system with stop-gradient, η_p = η_s = η. Solid: stable. Dashed: a saddle, the boundary of collapse "
-        "for starts with αθ² = φ², φ > 0 (off that, the boundary is the saddle's stable manifold). Dotted: exact "
+        "Scalar system with stop-gradient, η_p = η_s = η. Solid: stable. Circle: fold. Dashed: a saddle, the boundary of "
+        "collapse for starts with αθ² = φ², φ > 0 (off that, the boundary is the saddle's stable manifold). Dotted: exact "
         "η_c = 1/(4(1+σ²)); beyond it every start collapses",
     )

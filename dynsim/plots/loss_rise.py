@@ -23,13 +23,13 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     left.set_ylim(float(data["loss"].max()) * 1e-6, float(data["loss"].max()) * 3)
     left.legend()
     right.contourf(
-        data["phi_grid"], data["theta_grid"], data["rise"].T, levels=[-1.5, 0, 1.5], colors=["#FFFFFF", "#F2D3BE"]
+        data["phi_grid"], data["theta_grid"], data["rise"].T, levels=[-1e9, 0, 1e9], colors=["#FFFFFF", "#F2D3BE"]
     )
     stop = data.sel(branch="stop")
     right.plot(stop["phi"], stop["theta"], **BRANCH_STYLE["stop"])
     right.plot(stop["phi"][0], stop["theta"][0], "o", color=COLOURS["black"], markersize=5)
     right.axvline(1.0, color=COLOURS["grey"], linewidth=1.0, linestyle=":")
-    right.annotate("loss rises", (0.5, 0.12), ha="center", fontsize=9)
+    right.annotate("loss rises", (0.3, 0.16), ha="center", fontsize=9)
     right.annotate("loss falls", (0.0, 0.9), ha="center", fontsize=9)
     right.set(xlabel="φ (predictor)", ylabel="θ (encoder)", title="with stop-gradient: dl/dt > 0 in the shade")
     caption(

@@ -13,34 +13,41 @@ from dynsim.records import provenance
 
 EXPERIMENT = "network-collapse"
 OPTIONS: dict[str, Any] = {}
-SIZE = (10.2, 6.4)
+SIZE = (10.2, 8.8)
 
-_PANELS = (
-    ("spread", "spread std(z/|z|)·√d", "linear"),
-    ("rankme", "RankMe", "linear"),
-    ("norm_ratio", "norm of z / norm at start", "log"),
-    ("knn", "kNN accuracy (augmented)", "linear"),
+# One column per quantity: what the toy calls it, what the network calls it, the scale of both.
+_SHARED = (
+    ("norm_ratio", "encoder |θ|/|θ(0)|", "norm of z / norm at start", "log"),
+    ("loss", "loss", "loss", "linear"),
+    ("relative_speed_ratio", "relative speed, predictor/encoder", "relative speed, predictor/encoder", "log"),
+)
+_MEASURES = (
+    ("spread", "spread std(z/|z|)·√d", (0, 1.05)),
+    ("rankme", "RankMe", (0, None)),
+    ("knn", "kNN accuracy (augmented)", (0, 1.05)),
 )
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """Toy on the left, the network's measures on the right; one colour and line style per branch."""
-    grid = figure.subplots(2, 3)
+    """Toy above, network below, a column per shared quantity; last row what only the network has."""
+    grid = figure.subplots(3, 3)
     for branch in data["branch"].values:
         style, one = BRANCH_STYLE[str(branch)], data.sel(branch=branch)
-        grid[0, 0].plot(one["time"], one["theta"], label=str(branch), **style)
-        grid[1, 0].plot(one["time"], one["loss_toy"], **style)
-        for axes, (name, _, _) in zip(grid[:, 1:].flat, _PANELS, strict=True):
+        for toy, network, (name, *_) in zip(grid[0], grid[1], _SHARED, strict=True):
+            toy.plot(one["time"], one[f"toy_{name}"].where(one[f"toy_{name}"] > 0), label=str(branch), **style)
+            draw_seeds(network, one["step"], one[name], style)
+        for axes, (name, *_) in zip(grid[2], _MEASURES, strict=True):
             draw_seeds(axes, one["step"], one[name], style)
-    grid[0, 0].set(title="toy: encoder θ", xlabel="flow time t", ylabel="θ")
-    grid[0, 0].legend()
-    grid[1, 0].set(title="toy: loss", xlabel="flow time t", yscale="log")
-    grid[1, 0].set_ylim(1e-6, None)
-    for axes, (_, title, scale) in zip(grid[:, 1:].flat, _PANELS, strict=True):
-        axes.set(title=f"network: {title}", xlabel="step", yscale=scale)
+    for toy, network, (_, said, told, scale) in zip(grid[0], grid[1], _SHARED, strict=True):
+        toy.set(title=f"toy: {said}", xlabel="flow time t", yscale=scale)
+        network.set(title=f"network: {told}", xlabel="step", yscale=scale)
+    grid[0, 0].set_ylim(1e-4, None)
+    grid[0, 2].set_ylim(1e-6, 5)
+    for axes, (_, told, limits) in zip(grid[2], _MEASURES, strict=True):
+        axes.set(title=f"network: {told}", xlabel="step", ylim=limits)
+    for axes in grid.flat:
         axes.title.set_fontsize(9.5)
-    for axes in (grid[0, 1], grid[1, 2]):
-        axes.set_ylim(0, 1.05)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     about = provenance(data)["experiment"]
     caption(
         figure,
@@ -49,5 +56,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         f"predictor, {about['objective']} loss, {about['optimiser']} lr {about['lr']:g} "
         f"momentum {about['momentum']:g}, "
         f"batch {about['batch']}; mean and range over {data.sizes['seed']} seeds",
-        "The loss is no measure of collapse, and no single measure is: four are shown",
+        "The loss is no measure of collapse, and no single measure is: four are shown (norm, spread, RankMe, kNN). "
+        "The cosine loss leaves the norm free, so that it does not fall here as θ does",
     )

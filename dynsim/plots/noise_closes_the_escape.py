@@ -20,7 +20,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     """Escape region of the noiseless toy with the orbits over it; θ over time against the proven bound."""
     plane, decay = figure.subplots(1, 2)
     plane.contourf(
-        data["phi_grid"], data["theta_grid"], data["escapes"].T, levels=[-0.5, 0.5, 1.5], colors=["#FFFFFF", "#CFE3EF"]
+        data["phi_grid"], data["theta_grid"], data["escape"].T, levels=[-1e9, 0, 1e9], colors=["#FFFFFF", "#CFE3EF"]
     )
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.85, data.sizes["sigma2"]))
     for shade, sigma2 in zip(shades, data["sigma2"].values, strict=True):

@@ -13,7 +13,7 @@ from dynsim.plots.parts.style import COLOURS, SEQUENCE
 
 EXPERIMENT = "predictor-ratio"
 OPTIONS: dict[str, Any] = {}
-SIZE = (9.6, 3.9)
+SIZE = (9.6, 4.3)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -26,10 +26,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         plane.plot(one["phi"][-1], one["theta"][-1], "o", color=shade, markersize=5)
         speed.plot(one["time"][1:], one["relative_speed_ratio"][1:], color=shade)
     plane.axvline(1.0, color=COLOURS["black"], linewidth=1.2, linestyle="--")
-    where = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top", "fontsize": 8}
-    plane.annotate("slow manifold φ = 1", (0.99, 0.97), **where)
     plane.set(xlabel="φ (predictor)", ylabel="θ (encoder)", title="orbits, one per α")
-    plane.legend(title="α", fontsize=8, loc="center left")
+    figure.legend(*plane.get_legend_handles_labels(), title="α", loc="outside upper center", ncols=len(shades))
     speed.set(xscale="log", yscale="log", xlabel="flow time t", title="relative speed of φ over θ")
     speed.axhline(1.0, color="#888888", linewidth=0.8)
     ends.plot(data["alpha_fine"], data["theta_limit"], color=COLOURS["black"])
@@ -40,6 +38,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Scalar toy with stop-gradient; α multiplies the predictor's gradient. A fast predictor does not help the "
-        "encoder here: it stops its growth early",
+        "Scalar toy with stop-gradient; α multiplies the predictor's gradient. Dashed: the slow manifold φ = 1. A "
+        "fast predictor does not help the encoder here: it stops its growth early",
     )

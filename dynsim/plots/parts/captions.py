@@ -31,7 +31,7 @@ def settings(data: xr.Dataset) -> str:
     about = provenance(data)
     parts = []
     if about.get("initial"):
-        parts.append("start " + values(about["initial"]))
+        parts.append("Start " + values(about["initial"]))
     if about.get("parameters"):
         parts.append(values(about["parameters"]))
     reference = about.get("flow", {}).get("reference") if isinstance(about.get("flow"), dict) else None
