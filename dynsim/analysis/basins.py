@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from dynsim.analysis.boxes import box_of, drawn_box
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.equilibrium import Equilibria, Equilibrium
+from dynsim.analysis.stability import transverse_growth
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.door import tolerance
@@ -177,10 +178,7 @@ def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> t
         points = np.array([item.trace[name] for name in flow.states])
         flat = np.nan_to_num(ends.reshape(len(ends), -1), nan=1e150, posinf=1e150, neginf=-1e150)
         _, closest = cKDTree(points.T).query(flat.T)
-        eigenvalues = np.linalg.eigvals(np.moveaxis(field.jacobian(0.0, points), -1, 0))
-        # The eigenvalue nearest to zero is that along the curve.
-        transverse = np.take_along_axis(eigenvalues, np.argsort(np.abs(eigenvalues), axis=1)[:, 1:], axis=1)
-        growth = transverse.real.max(axis=1, initial=-np.inf)
+        growth = transverse_growth(field, points)
         # Where a run rests on the curve the curve is as good as straight: only the part across it is distance.
         along = np.gradient(points, axis=1)[:, closest]
         along /= np.linalg.norm(along, axis=0)

@@ -24,6 +24,7 @@ __all__ = ["Continuation", "continuation"]
 _LOOKS = 5  # parameter values at which starts are looked for
 _MOST_BRANCHES = 24
 _NEUTRAL = 1e-9
+_ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,10 @@ def continuation(
             found[kind].append(point)
             if kind == "branch point":
                 waiting += [(point, way) for way in _ways_out(curve, point)]
-    told = {kind: [{**field.named(z), **field.fixed} for z in points] for kind, points in found.items()}
+    told = {
+        kind: [{**field.named(np.where(np.abs(z) < _ROUNDING * curve.scale, 0.0, z)), **field.fixed} for z in points]
+        for kind, points in found.items()
+    }
     data = _dataset(field, branches)
     values = {**field.fixed, name: [low, high]}
     stamp(data, flow=flow.about(), parameters=values, parameter=name)

@@ -11,7 +11,9 @@ import xarray as xr
 from dynsim.analysis.boxes import box_of
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.separatrices import separatrices
+from dynsim.analysis.stability import transverse_growth
 from dynsim.errors import InvalidType, bad, unknown
+from dynsim.field import Field
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -91,7 +93,7 @@ def portrait(
     if len(flow.states) == 2:
         found = equilibria(flow, parameters, box=box.sides)
         complete = int(found.complete)
-        parts = (_points(found, x_name, y_name), _lines(found, box.sides, x_name, y_name))
+        parts = (_points(found, x_name, y_name), _lines(found, field, box.sides, x_name, y_name))
         borders = separatrices(flow, parameters, box=box.sides).rename(
             {x_name: "separatrix_x", y_name: "separatrix_y", "manifold": "separatrix_manifold", "along": "arc"}
         )
@@ -135,7 +137,9 @@ def _points(found: Any, x_name: str, y_name: str) -> dict[str, Any]:
     }
 
 
-def _lines(found: Any, box: Mapping[str, tuple[float, float]], x_name: str, y_name: str) -> dict[str, Any]:
+def _lines(
+    found: Any, field: Field, box: Mapping[str, tuple[float, float]], x_name: str, y_name: str
+) -> dict[str, Any]:
     lines = [item for item in found if item.kind == "line"]
     samples = np.full((3, len(lines), _ALONG), np.nan)
     for index, item in enumerate(lines):
@@ -145,7 +149,7 @@ def _lines(found: Any, box: Mapping[str, tuple[float, float]], x_name: str, y_na
         elif item.trace is not None:
             count = min(_ALONG, len(item.trace[x_name]))
             path = {name: np.asarray(values)[:count] for name, values in item.trace.items()}
-            growth = np.full(count, np.nan)
+            growth = transverse_growth(field, np.array([path[name] for name in field.names]))
         else:
             continue
         count = len(path[x_name])

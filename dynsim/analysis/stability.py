@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["KINDS", "in_order", "kind_of"]
+from dynsim.field import Field
+
+__all__ = ["KINDS", "in_order", "kind_of", "transverse_growth"]
 
 KINDS = (
     "stable node",
@@ -58,6 +60,22 @@ def kind_of(eigenvalues: Iterable[complex], *, zero: float = _ZERO, scale: float
     if growing.any() and not growing.all():
         return "saddle"
     return f"{'unstable' if growing.all() else 'stable'} {'focus' if turning.any() else 'node'}"
+
+
+def transverse_growth(field: Field, points: np.ndarray) -> np.ndarray:
+    """Largest real part of an eigenvalue across a curve of equilibria, at `points` of shape ``(size, n)`` on it.
+
+    The eigenvalue nearest to zero is the one along the curve.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> transverse_growth(dynsim.system("toy").field(), np.array([[0.5, 2.0], [0.0, 0.0]]))  # φ(1−φ) on θ = 0
+    array([ 0.25, -2.  ])
+    """
+    eigenvalues = np.linalg.eigvals(np.moveaxis(field.jacobian(0.0, points), -1, 0))
+    across = np.take_along_axis(eigenvalues, np.argsort(np.abs(eigenvalues), axis=1)[:, 1:], axis=1)
+    return np.asarray(across.real.max(axis=1, initial=-np.inf))
 
 
 def in_order(eigenvalues: Iterable[complex]) -> tuple[float | complex, ...]:

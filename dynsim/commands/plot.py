@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--over", metavar="NAME=LOW:HIGH", help="parameter and span, for `continuation`")
     parser.add_argument("--states", metavar="NAMES", help="states of a typed loss")
     parser.add_argument("--store", metavar="STORE", help="draw a study from the store of `dynsim sweep run`")
+    parser.add_argument("--variant", help="a published variant of that system")
     parser.add_argument("--full", action="store_true", help="larger versions of the figures that have one")
     parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
 
@@ -79,6 +80,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "branch": args.branch,
         "system": args.system,
         "states": args.states,
+        "variant": args.variant,
         "store": args.store,
         "full": args.full,
         "t_end": args.t_end,

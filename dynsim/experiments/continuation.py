@@ -20,6 +20,7 @@ def run(
     *,
     system: str = "scalar",
     states: str | None = None,
+    variant: str | None = None,
     branch: str = "stop",
     over: tuple[str, float, float] = ("eta", 0.005, 0.3),
     parameters: Mapping[str, float] | None = None,
@@ -27,7 +28,7 @@ def run(
 ) -> xr.Dataset:
     """Branches over ``(name, low, high)``; `initial` names a start, else all are looked for."""
     name, low, high = over
-    flow = with_parameter(named_or_typed(system, states, branch=branch), name)
+    flow = with_parameter(named_or_typed(system, states, branch=branch, variant=variant), name)
     found = continuation(flow, name, (low, high), start=initial, parameters=parameters)
     rest = {key: value for key, value in provenance(found.branches)["parameters"].items() if key != name}
     return stamp(

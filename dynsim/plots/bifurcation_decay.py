@@ -41,7 +41,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Scalar system with stop-gradient, η_p = η_s = η. Solid: stable. Circle: fold. Dashed: a saddle, the boundary of "
-        "collapse for starts with αθ² = φ², φ > 0 (off that, the boundary is the saddle's stable manifold). Dotted: exact "
-        "η_c = 1/(4(1+σ²)); beyond it every start collapses",
+        "Scalar system with stop-gradient, η_p = η_s = η. Solid: stable. Circle: fold. Dashed: a saddle, the boundary "
+        "of collapse for starts with αθ² = φ², φ > 0 (off that, the boundary is the saddle's stable manifold). "
+        "Dotted: exact η_c = 1/(4(1+σ²)); beyond it every start collapses",
     )

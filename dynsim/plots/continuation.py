@@ -9,7 +9,8 @@ import xarray as xr
 from dynsim.plots.parts.branches import draw_branches, draw_special_points
 from dynsim.plots.parts.captions import caption
 from dynsim.records import provenance
-from dynsim.symbolic.printing import unicode_name
+from dynsim.symbolic.parser import parse
+from dynsim.symbolic.printing import unicode_name, unicode_text
 
 EXPERIMENT = "continuation"
 OPTIONS: dict[str, Any] = {}
@@ -27,10 +28,11 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         axes.set(xlabel=unicode_name(parameter), ylabel=unicode_name(state))
     if panels[0].get_legend_handles_labels()[0]:
         panels[0].legend()
-    name = about["flow"].get("name") or "typed loss"
+    flow = about["flow"]
+    name = flow.get("name") or (f"the loss {unicode_text(parse(flow['loss']))}" if "loss" in flow else "the flow")
     caption(
         figure,
         data,
-        f"Equilibria of {name}, branch {about['flow'].get('branch', 'stop')}, by pseudo-arclength; solid: stable, "
+        f"Equilibria of {name}, branch {flow.get('branch', 'stop')}, by pseudo-arclength; solid: stable, "
         "dashed: unstable. Lines of equilibria are not followed",
     )

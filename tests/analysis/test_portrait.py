@@ -50,3 +50,17 @@ def test_the_boundary_of_collapse_is_among_the_separatrices():
     stable = data.isel(separatrix=np.flatnonzero(data.separatrix_manifold == "stable"))
     assert stable.sizes["separatrix"] == 4
     np.testing.assert_allclose((1 - stable.separatrix_x) ** 2, stable.separatrix_y**2, atol=1e-9)
+
+
+def test_lines_that_are_known_numerically_have_their_stability_too():
+    """tanh keeps the exact search away; on w = 0 the field is that of the toy: p(1 − p) across."""
+    data = portrait(gradient_flow("(tanh(p*w) - sg(w))^2/2", "p, w"), resolution=5)
+    checked = 0
+    for index in range(data.sizes["line"]):
+        x, y, growth = (data[f"line_{part}"].isel(line=index).values for part in ("x", "y", "growth"))
+        here = np.isfinite(x)
+        assert np.isfinite(growth[here]).all()
+        if np.allclose(y[here], 0, atol=1e-9):
+            assert growth[here] == pytest.approx(x[here] * (1 - x[here]), abs=1e-6)
+            checked += 1
+    assert checked
