@@ -187,10 +187,9 @@ def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> t
         places = points[:, closest] + along * np.clip(np.sum(offset * along, axis=0), -spacing, spacing)
         return places.reshape(ends.shape), growth[closest].reshape(ends.shape[1:])
     point = np.array([float(item.point[name]) for name in flow.states])
-    growth = max(complex(value).real for value in item.eigenvalues)
-    return np.broadcast_to(point[(slice(None), *[None] * (ends.ndim - 1))], ends.shape), np.full(
-        ends.shape[1:], growth
-    )
+    fastest = max(complex(value).real for value in item.eigenvalues)
+    places = np.broadcast_to(point[(slice(None), *[None] * (ends.ndim - 1))], ends.shape)
+    return places, np.full(ends.shape[1:], fastest)
 
 
 def _described(flow: Flow, found: Equilibria) -> dict[str, Any]:

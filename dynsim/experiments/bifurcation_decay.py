@@ -35,8 +35,8 @@ def run(progress: Any = None, *, noise: Any = NOISE, alpha: float = 1.0) -> xr.D
     padding: Any = {"stable": -1}
     parts = [part.pad(along=(0, longest - part.sizes["along"]), constant_values=padding) for part in parts]
     data = xr.concat(parts, xr.DataArray(np.asarray(noise, float), dims="sigma2", name="sigma2"))
-    for name, values in zip(("eta", "phi", "theta"), zip(*folds, strict=True), strict=True):
-        data[f"fold_{name}"] = ("sigma2", list(values))
+    for column, name in enumerate(("eta", "phi", "theta")):
+        data[f"fold_{name}"] = ("sigma2", [fold[column] for fold in folds])
     data["exact_eta"] = 1 / (4 * (1 + data["sigma2"]))
     return stamp(data, flow=flow.about(), parameters={"alpha": alpha})
 
