@@ -46,6 +46,8 @@ def test_figures_that_a_notebook_shows_are_in_the_gallery(path):
 
     shown = re.findall(r"\.\./figures/([a-z0-9-]+)\.png", "\n".join(cell.source for cell in read(path).cells))
     assert set(shown) <= set(list_figures()["name"])
+    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    assert "](../" not in prose, "Voilà reads a Markdown picture as a file below its root; write <img src=…>"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

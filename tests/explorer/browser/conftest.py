@@ -120,6 +120,24 @@ def started(command, folder, port):
 
 
 @pytest.fixture(scope="session")
+def notebooks():
+    return NOTEBOOKS
+
+
+@pytest.fixture(scope="session")
+def server():
+    """``with server(words, folder) as address``: a module of this Python that serves on a free port."""
+
+    @contextmanager
+    def opened(words, folder):
+        port = free_port()
+        with started([sys.executable, *words, f"--port={port}"], folder, port) as address:
+            yield address
+
+    return opened
+
+
+@pytest.fixture(scope="session")
 def voila(browser, tmp_path_factory):
     """Address of `dynsim explore`, which is Voilà."""
     port = free_port()
