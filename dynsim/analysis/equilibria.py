@@ -30,6 +30,7 @@ _BUDGET = 10.0
 _FAR = 100.0
 _DIGITS = 50
 _ROUNDING = 1e-14  # a coordinate that is smaller, in units of the searched box, is zero
+_BESIDE, _JUMP = 1e-10, 1e-3  # how far beside a point to look, how fast the field may be there, in units of the box
 
 
 def equilibria(
@@ -181,16 +182,28 @@ def _floats(point: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in point.items()}
 
 
+def _jumps(field: Field, point: np.ndarray, beside: float, fast: float) -> bool:
+    """Whether the field vanishes on one side of the point only: there it jumps, and nothing rests."""
+    steps = np.concatenate([np.zeros((len(point), 1)), np.eye(len(point)), -np.eye(len(point))], axis=1)
+    with np.errstate(all="ignore"):
+        velocity = np.abs(field.f(0.0, point[:, None] + beside * steps))
+    return bool((velocity[np.isfinite(velocity)] > fast).any())
+
+
 def _searched(flow: Flow, field: Field, box: Box) -> list[Equilibrium]:
     low, high = np.array([box.sides[name] for name in flow.states], dtype=float).T
+    size = float(np.linalg.norm(high - low))
     middle = np.abs(field.jacobian(0.0, np.linspace(low, high, 7).T))
-    scale = float(np.median(middle[np.isfinite(middle)]))
+    slopes = middle[np.isfinite(middle)]
+    scale, fast = float(np.median(slopes)), _JUMP * size * float(np.mean(slopes))
     found = []
     for point, curve in search(field, low, high):
         eigenvalues = in_order(np.linalg.eigvals(field.jacobian(0.0, point)))
         kind = "line" if curve is not None else kind_of(eigenvalues, zero=1e-7, scale=scale)
         trace = None if curve is None else dict(zip(flow.states, curve.T, strict=True))
-        point = np.where(np.abs(point) < _ROUNDING * np.linalg.norm(high - low), 0.0, point)
+        point = np.where(np.abs(point) < _ROUNDING * size, 0.0, point)
+        if curve is None and _jumps(field, point, _BESIDE * size, fast):
+            continue
         where = dict(zip(flow.states, map(float, point), strict=True))
         found.append(Equilibrium(where, None, eigenvalues, kind, trace=trace))
     return sorted(found, key=_order)

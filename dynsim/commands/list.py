@@ -15,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
     from itertools import groupby
 
     from dynsim.commands.parts.output import print_json
-    from dynsim.systems.catalogue import list_systems
+    from dynsim.systems.catalogue import entry_of, list_systems
 
     table = list_systems()
     if args.json:
@@ -26,4 +26,6 @@ def run(args: argparse.Namespace) -> int:
         print(family)
         for row in rows:
             print(f"  {row['name']:<{width}}  {row['summary']}\n  {'':<{width}}  {row['reference']}")
+            if variants := entry_of(row["name"]).variants:
+                print(f"  {'':<{width}}  --variant {', '.join(variants)}")
     return 0

@@ -127,7 +127,8 @@ def _add_features(data: xr.Dataset, noise: float, eta: float, start: float) -> x
     shown = xr.DataArray(list(FEATURES), dims="feature")
     spectrum = xr.DataArray(fine, dims="signal_fine")
     learned = find_system("modes", k=1).fix(eta_p="eta", eta_s="eta")
-    runs, ends = [], []
+    runs: list[Any] = []
+    ends: list[Any] = []
     for variant in VARIANTS:
         flow = find_system("direct-set", variant=variant)
         for axis, found, asked in ((shown, runs, {"times": times}), (spectrum, ends, {"t_end": FOREVER})):

@@ -97,8 +97,8 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     """Run an iteration and put the recorded steps into a Dataset."""
     grid, field = iteration.grid, iteration.problem.field
     states, status = iteration.run(record)
-    lr = grid.members("lr")
-    times = iteration.pace * lr[:, None] * record
+    along = [d for d in grid.dims if d in grid.spans["lr"]]
+    rates = grid.values["lr"].reshape([grid.shape[grid.dims.index(d)] for d in along])
     variables: dict[str, Any] = {"status": ((), status)}
     for name, values in field.split(states).items():
         variables[name] = (("step", *state_axes(name, values.ndim - 2)), np.moveaxis(values, (-2, -1), (0, 1)))
@@ -107,9 +107,7 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
         variables[name] = (("step",), function(members_last).T)
     data = grid.dataset(variables)
     data["status"].attrs = dict(ATTRIBUTES["status"])
-    spans = grid.spans["lr"]
-    time = xr.DataArray(times.reshape(*grid.shape, -1), dims=(*grid.dims, "step"))
-    time = time.isel({d: 0 for d in grid.dims if d not in spans}, drop=True)
+    time = xr.DataArray(iteration.pace * rates[..., None] * record, dims=(*along, "step"))
     data = data.assign_coords(step=record, time=time.variable)
     data["time"].attrs["long_name"] = "flow time"
     return stamp(

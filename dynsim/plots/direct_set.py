@@ -53,9 +53,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 
     for look, predictor in zip(PREDICTORS, data["predictor"].values, strict=True):
         for width, feature in zip((2.0, 1.4, 0.9), data["feature"].values, strict=True):
-            one = data["s"].sel(predictor=predictor, feature=feature).isel(time=slice(1, None))
-            style = {**look, "label": look["label"] if feature == data["feature"][0] else None}
-            runs.plot(data["time"][1:], one, **{"linewidth": width, **style})
+            run = data["s"].sel(predictor=predictor, feature=feature).isel(time=slice(1, None))
+            runs.plot(data["time"][1:], run, **{"linewidth": width, **look, "label": None})
         ends.plot(data["signal_fine"], data["s_end"].sel(predictor=predictor), **{"linewidth": 1.6, **look})
     features = ", ".join(f"{float(value):g}" for value in data["feature"])
     runs.set(

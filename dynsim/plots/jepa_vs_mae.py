@@ -59,11 +59,11 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 
     for style, start in zip(STYLES, data["start"].values, strict=False):
         for objective, look in LOOK.items():
-            one = data["handicap_over_depth"].sel(objective=objective, start=start)
-            told = {"label": f"JEPA, {start:g}"} if objective == "jepa" else {}
+            curve = data["handicap_over_depth"].sel(objective=objective, start=start)
+            label = f"JEPA, {start:g}" if objective == "jepa" else None
             if objective == "mae" and start == data["start"].values[0]:
-                told = {"label": "MAE, the same"}
-            depth.plot(data["layers"], one, color=look["color"], linestyle=style, linewidth=1.5, **told)
+                label = "MAE, the same"
+            depth.plot(data["layers"], curve, color=look["color"], linestyle=style, linewidth=1.5, label=label)
     depth.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, zorder=1)
     depth.set(xlabel="depth L", ylabel="handicap", title=f"handicap of ρ = {float(data['rho'].min()):g}")
     depth.legend(title="start w(0)", fontsize=8, loc="upper left")
@@ -74,8 +74,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         learned = one["contest_time"] / one["contest_time"][0]
         for index, feature in enumerate(data["feature"].values):
             width = {"linewidth": 2.4 if index else 1.2}
-            told = f"{objective.upper()}: {feature}"
-            contest.plot(data["pace"], one["contest"].sel(feature=feature), **look, **width, label=told)
+            label = f"{objective.upper()}: {feature}"
+            contest.plot(data["pace"], one["contest"].sel(feature=feature), **look, **width, label=label)
             contest.plot(float(learned[index]), 0.5, marks[index], color=look["color"], markersize=6, zorder=4)
     contest.set(xlim=(0, 2), xlabel="time, in that of the strong one", ylabel="w as a share of its end")
     contest.set_title(f"a contest, L = {deepest}")

@@ -121,7 +121,7 @@ def system(name: str, *, branch: str = "stop", variant: str | None = None, **str
 
     Raises
     ------
-    UnknownName, InvalidValue
+    UnknownName, InvalidType, InvalidValue
         An unknown system, variant or structure keyword; a branch that makes no sense for it.
 
     Examples
@@ -149,6 +149,8 @@ def entry_of(name: str) -> System:
     ('stop',)
     """
     entries = _catalogue()
+    if not isinstance(name, str):
+        raise bad("system", name, "a name", "list_systems() shows all", kind=InvalidType)
     if name not in entries:
         raise unknown("system", name, entries, "list_systems() shows all")
     return entries[name]

@@ -24,6 +24,8 @@ from dynsim.systems.parts.closed_form_predictor import VARIANTS, closed_form_pre
 from dynsim.systems.parts.rewritten import as_fraction, rewritten
 from dynsim.systems.parts.structure import count, only_stop
 
+FACTORED = 4  # modes up to which SymPy factors the force in no time; beyond, it stays as it is derived
+
 
 def build(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:
     """Flow of z₁ … z_k; a single mode has nothing to be compared with and does not move."""
@@ -42,7 +44,9 @@ def build(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensembl
         stopped = [f"sg({z})" for z in plain]
         overlap = " + ".join(f"({a})*{b}" for a, b in zip(read, stopped, strict=True))
         loss = f"-({overlap})/({_norm(read)}*{_norm(stopped)})"
-    flow = rewritten(closed_form_predictor(loss, branch, variant, k, spectrum), as_fraction)
+    flow = closed_form_predictor(loss, branch, variant, k, spectrum)
+    if k <= FACTORED:
+        flow = rewritten(flow, as_fraction)
     if variant == "predictor" and branch == "stop" and spectrum == "ensemble":
         return replace(flow, exact=Exact(limit=_equalised))
     return flow

@@ -5,6 +5,10 @@ derived:
 
     p' = αs[τ − (1+σ²)p] − η_p p      s' = 2ps[τ − (1+σ²)p] − 2η_s s      τ' = β(1−τ) − τ s'/(2s)
 
+The threshold is that of the encoder's decay alone: equilibria with s > 0 exist iff η_p > 0 and
+0 < η_s ≤ 1/(4(1+σ²)), at p± with η = η_s and s± = η_p p±²/(αη_s). Encoder decay alone (η_p = 0) always collapses;
+predictor decay alone (η_s = 0 < η_p) makes s grow without bound, s ≈ 2η_p t/(α(1+σ²)²), while p → 1/(1+σ²).
+
 Variant ``byol`` has a teacher that follows at rate β, ``simsiam`` is τ ≡ 1. With η_p = η_s = η the quantity
 s − p²/α decays like e^{−2ηt}; where it is zero the outcome is known exactly.
 """

@@ -12,13 +12,16 @@ the mode with the largest λ_d/λ_s, the one that the augmentations disturb leas
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy
 
 from dynsim.symbolic.exact import Exact, Limit
+from dynsim.symbolic.expressions import substitute
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
+from dynsim.symbolic.parser import parse
 from dynsim.symbolic.rules import Hold
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import two_view_loss
@@ -31,8 +34,9 @@ def build(branch: str, variant: str | None, k: int = 2) -> Flow:
     encoders = numbered("w", k)
     loss = " + ".join(two_view_loss(f"p*w{i}", f"sg(w{i})", str(i)) for i in modes)
     learned = gradient_flow(loss, ("p", *encoders), branch=branch, decay=dict.fromkeys(encoders, "eta_s"))
-    best = "({})/({})".format(*(" + ".join(f"lambda_{x}{i}*w{i}^2" for i in modes) for x in "ds"))
-    flow = Flow.of({**learned.rules, "p": Hold(best)}, roles={"encoder": encoders})
+    signal, view = (" + ".join(f"lambda_{x}{i}*w{i}^2" for i in modes) for x in "ds")
+    best = f"({signal})/({view})"
+    flow = _short(Flow.of({**learned.rules, "p": Hold(best)}, roles={"encoder": encoders}), signal, view)
     spectrum = {f"lambda_d{i}": 0.5 ** (i - 1) for i in modes} | {f"lambda_s{i}": 0.5 ** (i - 1) + 0.2 for i in modes}
     defaults = {**{w: 1.0 if w == encoders[-1] else 0.1 for w in encoders}, **spectrum, "eta_s": 0.0}
     return flow.describe(
@@ -47,6 +51,21 @@ def build(branch: str, variant: str | None, k: int = 2) -> Flow:
         observables={"squared_norm": " + ".join(f"w{i}^2" for i in modes), "predictor": best},
         exact=Exact(limit=_limit(k), defaults=defaults) if branch == "stop" else None,
     )
+
+
+def _short(flow: Flow, signal: str, view: str) -> Flow:
+    """Return the flow with every velocity as w_i times a polynomial in p, which stays a quotient of two sums."""
+    above, below, eta = (substitute(parse(text), flow.symbols) for text in (signal, view, "eta_s"))
+    p, whole = sympy.Dummy("p"), sympy.Dummy("whole")
+
+    def entry(velocity: sympy.Expr) -> sympy.Expr:
+        if not above.is_Add:  # one mode: p is a number
+            return sympy.factor(sympy.simplify(velocity))
+        flat = sympy.expand(velocity.xreplace({above: p * whole, below: whole}))
+        decay = flat.coeff(eta) * eta
+        return (sympy.factor(flat - decay) + decay).xreplace({p: above / below})
+
+    return replace(flow, rhs=flow.rhs.applyfunc(entry))
 
 
 def _limit(k: int) -> Any:

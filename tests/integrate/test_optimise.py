@@ -53,6 +53,66 @@ def test_every_step_is_torch_s(branch, name, options, optimiser, torch_options):
     np.testing.assert_allclose(run.theta, told[1], rtol=1e-12, atol=1e-12)
 
 
+OPTIMISERS = [
+    ("gd", {}, torch.optim.SGD, {}),
+    ("momentum", {"momentum": 0.8}, torch.optim.SGD, {"momentum": 0.8}),
+    ("nesterov", {"momentum": 0.8}, torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+    ("rmsprop", {}, torch.optim.RMSprop, {}),
+    ("adam", {}, torch.optim.Adam, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "optimiser", "torch_options"), OPTIMISERS)
+def test_decay_of_the_flow_is_torch_s_weight_decay(name, options, optimiser, torch_options):
+    """Per unit of flow time, whatever the learning-rate ratio: torch adds it to the gradient of every group."""
+    alpha, eta_p, eta_s, sigma2, lr = 1.7, 0.03, 0.05, 0.2, 0.01
+    values = {"alpha": alpha, "eta_p": eta_p, "eta_s": eta_s, "sigma2": sigma2}
+    run = dynsim.optimise(dynsim.system("scalar"), START, 200, lr=lr, optimiser=name, parameters=values, **options)
+    phi, theta = (torch.tensor(START[n], dtype=torch.float64, requires_grad=True) for n in ("phi", "theta"))
+    groups = [{"params": [phi], "weight_decay": eta_p}, {"params": [theta], "weight_decay": eta_s}]
+    engine = optimiser(groups, lr=lr, **torch_options)
+    for step in range(200):
+        np.testing.assert_allclose([run.phi[step], run.theta[step]], [phi.item(), theta.item()], rtol=1e-12)
+        loss = ((1 + sigma2) * (phi * theta) ** 2 - 2 * phi * theta * theta.detach()) / 2
+        slopes = torch.autograd.grad(loss, (phi, theta))
+        phi.grad, theta.grad = alpha * slopes[0], slopes[1]
+        engine.step()
+
+
+@pytest.mark.parametrize(("name", "options", "optimiser", "torch_options"), OPTIMISERS)
+def test_both_players_of_a_game_step_as_in_torch(name, options, optimiser, torch_options):
+    start, lr = {"theta": 1.0, "psi": 0.4}, 0.02
+    flow = dynsim.system("dirac-gan", variant="r1")
+    run = dynsim.optimise(flow, start, 200, lr=lr, optimiser=name, parameters={"gamma": 0.3}, **options)
+    theta, psi = (torch.tensor(start[n], dtype=torch.float64, requires_grad=True) for n in ("theta", "psi"))
+    engine = optimiser([theta, psi], lr=lr, **torch_options)
+    for step in range(200):
+        np.testing.assert_allclose(
+            [run.theta[step], run.psi[step]], [theta.item(), psi.item()], rtol=1e-11, atol=1e-12
+        )
+        value = torch.nn.functional.logsigmoid(theta * psi)
+        theta.grad = torch.autograd.grad(value, theta, retain_graph=True)[0]
+        psi.grad = torch.autograd.grad(-value + 0.3 / 2 * psi**2, psi)[0]
+        engine.step()
+
+
+@pytest.mark.parametrize("first", ["theta", "psi"])
+def test_alternating_players_see_each_other_s_new_value_as_in_torch(first):
+    start, lr, second = {"theta": 1.0, "psi": 0.4}, 0.1, "psi" if first == "theta" else "theta"
+    run = dynsim.optimise(
+        dynsim.system("dirac-gan"), start, 100, lr=lr, optimiser="alternating", order=(first, second)
+    )
+    values = {n: torch.tensor(v, dtype=torch.float64, requires_grad=True) for n, v in start.items()}
+    for step in range(100):
+        for name in ("theta", "psi"):
+            assert float(run[name][step]) == pytest.approx(values[name].item(), rel=1e-12, abs=1e-14)
+        for name in (first, second):
+            value = torch.nn.functional.logsigmoid(values["theta"] * values["psi"])
+            (slope,) = torch.autograd.grad(value if name == "theta" else -value, values[name])
+            with torch.no_grad():
+                values[name] -= lr * slope
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -155,6 +215,13 @@ class TestDataset:
             xr.testing.assert_equal(back.load(), run)
             assert dynsim.provenance(back)["options"]["beta1"] == 0.9
 
+    @pytest.mark.parametrize("name", list(dynsim.list_optimisers()["name"]))
+    def test_no_members_at_all(self, name):
+        run = dynsim.optimise(dynsim.system("toy"), {"phi": [], "theta": 0.1}, 2, lr=0.1, optimiser=name)
+        assert dict(run.theta.sizes) == {"phi0": 0, "step": 3}
+        run = dynsim.optimise(dynsim.system("toy"), START, 2, lr=[], optimiser=name)
+        assert dict(run.theta.sizes) == {"lr": 0, "step": 3}
+
     def test_no_steps_at_all(self):
         run = dynsim.optimise(dynsim.system("toy"), START, 0, lr=0.1)
         np.testing.assert_array_equal(run.theta, [0.1])
@@ -172,6 +239,8 @@ class TestDataset:
         ({"lr": [0.1, -0.1]}, "lr"),
         ({"lr": "fast"}, "lr"),
         ({"optimiser": "adm"}, "optimiser"),
+        ({"optimiser": ["gd"]}, "optimiser"),
+        ({"optimiser": None}, "optimiser"),
         ({"momentum": 0.9}, "option of optimiser 'gd'"),
         ({"optimiser": "momentum", "momentum": 1.0}, "momentum"),
         ({"optimiser": "adam", "beta1": "high"}, "beta1"),

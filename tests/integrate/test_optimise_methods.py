@@ -111,6 +111,23 @@ class TestTeacher:
             errors.append(abs(float(run.xi[-1] - exact.xi[-1])))
         assert errors[0] / errors[1] == pytest.approx(2, abs=0.1)
 
+    def test_a_teacher_that_is_no_average_of_a_state_is_refused(self):
+        start = {"p": 0.5, "s": 0.25, "tau": 0.5}  # τ = ξ/θ
+        with pytest.raises(DynsimError, match=r"^teacher: got 0\.5, expected none: 'tau' is no average"):
+            dynsim.optimise(dynsim.system("eigenmode"), start, 3, lr=0.1, teacher=0.5)
+        with pytest.raises(DynsimError, match=r"^teacher: got 0\.9, expected none: this flow has no teacher"):
+            dynsim.optimise(dynsim.system("toy"), START, 3, lr=0.1, teacher=0.9)
+
+    def test_in_its_own_rate_it_is_the_same_run_in_other_coordinates(self):
+        """Euler's method does not see coordinates to first order: the same run up to the step size."""
+        values, h = {**DECAYING, "beta": 0.7}, 1e-4
+        byol = dynsim.optimise(
+            dynsim.system("byol"), {**STUDENT, "xi": 0.1}, 20000, lr=h, parameters=values, every=20000
+        )
+        start = {"p": 0.6, "s": 0.09, "tau": 1 / 3}
+        turned = dynsim.optimise(dynsim.system("eigenmode"), start, 20000, lr=h, parameters=values, every=20000)
+        assert float(turned.tau[-1]) == pytest.approx(float((byol.xi / byol.theta)[-1]), abs=20 * h)
+
     def test_several_coefficients_at_once(self):
         run = self.run(teacher=[0.0, 0.5, 1.0])
         assert run.xi.dims == ("teacher", "step")

@@ -30,6 +30,13 @@ def test_register_and_use(monkeypatch):
     ("make", "words"),
     [
         (lambda: system("toi"), "did you mean 'toy'"),
+        (lambda: system(["toy"]), "system"),
+        (lambda: system(None), "system"),
+        (lambda: system("modes", k=0), "k: got 0"),
+        (lambda: system("jepa", L=0), "L: got 0"),
+        (lambda: system("deep-linear", L=1.5), "L: got 1.5"),
+        (lambda: system("dirac-gan", variant="r2"), "variant of 'dirac-gan': got 'r2'"),
+        (lambda: system("cosine", spectrum="warm"), "spectrum: got 'warm'"),
         (lambda: system("byol", branch="full"), "branch"),
         (lambda: system("toy", branch="none"), "branch"),
         (lambda: register(3), "System"),

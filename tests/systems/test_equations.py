@@ -61,6 +61,34 @@ def test_modes_are_the_matrix_flow_s(branch):
     assert same(flow.rhs[1], parse("alpha*w2*(lambda_d2*w2 - lambda_s2*p2*w2) - eta_p*p2"))
 
 
+@pytest.mark.parametrize(
+    ("branch", "force"),
+    [("stop", "p*(lambda_d1 - p*lambda_s1)"), ("full", "2*lambda_d1*p - lambda_s1*p^2 - lambda_s1")],
+)
+def test_the_optimal_predictor_is_the_printed_one(branch, force):
+    flow = dynsim.system("optimal-predictor", k=2, branch=branch)
+    p = parse("(lambda_d1*w1^2 + lambda_d2*w2^2)/(lambda_s1*w1^2 + lambda_s2*w2^2)")
+    assert same(flow.rhs[0], parse("w1") * parse(force).subs("p", p) - parse("eta_s*w1"))
+
+
+def test_one_mode_with_the_best_predictor_only_decays():
+    assert dynsim.system("optimal-predictor", k=1).rhs[0] == parse("-eta_s*w1")
+
+
+def test_xbar_with_predictor_and_stop_gradient_is_simsiam_s_mode():
+    xbar, mode = dynsim.system("xbar", variant="predictor"), dynsim.system("modes", k=1)
+    names = {f"{name}1": name for name in ("p", "w", "lambda_d", "lambda_s")}
+    assert all(same(a, b.subs(names)) for a, b in zip(xbar.rhs, mode.rhs, strict=True))
+
+
+def test_many_cosine_modes_come_at_once_and_exert_the_printed_force():
+    flow = dynsim.system("cosine", k=12)
+    z = np.random.default_rng(2).uniform(0.1, 1, 12)
+    read, plain, variance = np.linalg.norm(z**3), np.linalg.norm(z), z**2
+    force = variance * z / (read**3 * plain) * ((variance * z**2) @ (variance[:, None] - variance))
+    np.testing.assert_allclose(flow.field().f(0.0, z), force, rtol=1e-10, atol=1e-14)
+
+
 @pytest.mark.parametrize("variant", ["predictor", "isoloss"])
 def test_the_cosine_force_is_the_printed_one_in_a_frozen_spectrum(variant):
     flow = dynsim.system("cosine", variant=variant, k=3, spectrum="frozen")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.errors import unknown
+from dynsim.errors import InvalidType, bad, unknown
 from dynsim.registry import listed
 from dynsim.table import Table
 
@@ -72,10 +72,12 @@ def optimiser_named(name: Any) -> Optimiser:
 
     Raises
     ------
-    UnknownName
+    UnknownName, InvalidType
         Naming what there is and the closest match.
     """
     entries = _catalogue()
+    if not isinstance(name, str):
+        raise bad("optimiser", name, "a name", f"one of {', '.join(sorted(entries))}", kind=InvalidType)
     if name not in entries:
         raise unknown("optimiser", name, entries)
     return entries[name]

@@ -38,7 +38,7 @@ def teacher_update(problem: Problem, coefficient: Any, pace: float) -> Update:
     teachers = field.roles.get("teacher", ())
     if not teachers:
         if coefficient is not None:
-            raise bad("teacher", coefficient, "none: this flow has no teacher state", "see the system 'byol'")
+            raise bad("teacher", _told(coefficient), "none: this flow has no teacher state", "see the system 'byol'")
         return lambda before, after: None
     rows = problem.rows_of(teachers)
     if coefficient is None:
@@ -47,7 +47,7 @@ def teacher_update(problem: Problem, coefficient: Any, pace: float) -> Update:
             after[rows] = before[rows] + pace * problem.lr * np.asarray(field.f(0.0, before))[rows]
 
         return follow
-    sources = problem.rows_of(tuple(_source(problem, name, i) for i, name in enumerate(teachers)))
+    sources = problem.rows_of(tuple(_source(problem, name, i, coefficient) for i, name in enumerate(teachers)))
 
     def average(before: np.ndarray, after: np.ndarray) -> None:
         after[rows] = coefficient * before[rows] + (1 - coefficient) * after[sources]
@@ -55,13 +55,22 @@ def teacher_update(problem: Problem, coefficient: Any, pace: float) -> Update:
     return average
 
 
-def _source(problem: Problem, teacher: str, index: int) -> str:
+def _source(problem: Problem, teacher: str, index: int, coefficient: Any) -> str:
     """The state a teacher follows: by its rule, in a plain field the encoder at the same place."""
+    expected = f"none: '{teacher}' is no average of a state of this flow"
     if problem.flow is not None:
         rule = problem.flow.rules.get(teacher)
-        if isinstance(rule, Track):
-            return name_of("source", rule.source)
+        source = name_of("source", rule.source) if isinstance(rule, Track) else None
+        if source not in problem.field.names:
+            raise bad("teacher", _told(coefficient), expected, "see the system 'byol'")
+        return source
     encoders = problem.field.roles.get("encoder", ())
     if index >= len(encoders) or problem.field.shape(encoders[index]) != problem.field.shape(teacher):
-        raise bad("teacher", teacher, "a teacher that tracks an encoder state of its own shape")
+        raise bad("teacher", _told(coefficient), expected, "give the Field an encoder of the teacher's shape")
     return encoders[index]
+
+
+def _told(coefficient: Any) -> Any:
+    """What a user gave, as far as it can be told from the array."""
+    values = np.unique(coefficient)
+    return float(values[0]) if values.size == 1 else values
