@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.integrate import solve_ivp
 
 import dynsim
 from dynsim.errors import InvalidValue
@@ -135,3 +136,28 @@ def test_separatrices_and_lines_of_equilibria(toy):
     for name in toy.states:
         growth = np.exp(np.minimum(exact.time, 10.0) * 0.25)  # what the repelling line θ = 0 makes of an error
         assert (abs(run[name] - exact[name]) / growth).max() < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("branch", "tolerance"), [("stop", 1e-8), ("full", 1e-8), ("full", 1e-10), ("target", 1e-6)])
+def test_no_tail_among_a_million_starts(branch, tolerance):
+    """Not one member beyond what its sensitivity explains, and on a sample no worse than SciPy's own DOP853."""
+    toy, t_end, nudge = dynsim.system("toy", branch=branch), 30.0, 1e-7
+    start = np.random.default_rng(11).uniform(-1.5, 1.5, (2, 1_000_000))
+
+    def exact(at):
+        return states_of(toy, ensemble(toy, paired(toy, at), t_end, method="exact"))
+
+    run = ensemble(toy, paired(toy, start), t_end, method="compiled", rtol=tolerance, atol=tolerance)
+    expected = exact(start)
+    slopes = [(exact(start + row[:, None]) - exact(start - row[:, None])) / (2 * nudge) for row in nudge * np.eye(2)]
+    sensitivity = np.sqrt(np.square(slopes).sum(axis=(0, 1)))
+    error = np.abs(states_of(toy, run) - expected).max(axis=0)
+    assert (run.status < 2).all()
+    assert (error / (tolerance * np.maximum(1.0, sensitivity))).max() < 20
+    right, sample = toy.field().f, slice(0, 300)
+    theirs = [
+        solve_ivp(right, (0.0, t_end), at, method="DOP853", rtol=tolerance, atol=tolerance).y[:, -1]
+        for at in start.T[sample]
+    ]
+    assert error[sample].max() < 3 * np.abs(np.array(theirs).T - expected[:, sample]).max()

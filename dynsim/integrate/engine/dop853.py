@@ -1,7 +1,9 @@
 """One step of DOP853 on lanes: stages, error estimate, step size, dense output, initial step.
 
 The numbers are those of Hairer, Nørsett & Wanner (Solving Ordinary Differential Equations I, 1993, section
-II.5 and code DOP853), the rules for accepting and choosing steps those of SciPy's implementation.
+II.5 and code DOP853), the rules for accepting and choosing steps those of SciPy's implementation, with two guards
+against what happens to a few in a million there: an estimate that is close to zero by accident, on a step that is much
+too long. The estimate of order 3 has a say of its own, and steps grow more slowly after the first few.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from dynsim.integrate.engine.lanes import Lanes
 
 __all__ = [
     "DENSE_TERMS",
+    "EARLY",
     "GROW",
+    "GROW_LATER",
     "SMALLEST",
     "Step",
     "dense_output",
@@ -31,7 +35,9 @@ __all__ = [
 
 DENSE_TERMS = 8  # value at the beginning of the step, then seven coefficients
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
+EARLY, GROW_LATER = 4.0, 2.0  # from this step on growth is slower: far beyond stability estimates have zeros
 INTERPOLATION = 5.0  # tolerances that the interpolant may be off
+LOW_ORDER = 6.0  # √tolerance times this is the most the estimate of order 3 may say, whatever that of order 5 says
 STIFFNESS = 2.0  # the method is stable up to about 6
 SMALLEST = 1e-280  # no step is shorter, whatever overflows
 _STAGES = len(DOP853.B)
@@ -104,7 +110,9 @@ def _squared_error(
     sum5, sum3 = v.sum(fifth), v.sum(third)
     denominator = v.scale(v.add(sum5, v.scale(sum3, 0.01)), len(y))
     scaled = v.mul(h, sum5)
-    return v.div(v.mul(scaled, scaled), v.add(denominator, v.const(1e-290)))
+    error = v.div(v.mul(scaled, scaled), v.add(denominator, v.const(1e-290)))
+    low_order = v.mul(v.mul(v.mul(h, h), v.scale(sum3, 1 / (LOW_ORDER**2 * len(y)))), rtol)
+    return v.maximum(low_order, error)
 
 
 def next_size(v: Lanes, h: Any, error: Any, most: Any) -> Any:

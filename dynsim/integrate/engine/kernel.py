@@ -237,7 +237,8 @@ class _Kernel:
             good, error = self._record(occupied, good, f, attempt, t, t_new)
         h_new = dop853.next_size(v, h, error, most)
         accepted = v.add(accepted, v.select(good, v.const(1.0), v.const(0.0)))
-        most = v.select(good, v.const(dop853.GROW), v.const(1.0))
+        usual = v.select(v.less(accepted, v.const(dop853.EARLY)), v.const(dop853.GROW), v.const(dop853.GROW_LATER))
+        most = v.select(good, usual, v.const(1.0))
         advanced = zip((t_new, *attempt.y_new, *slope_new), (t, *y, *slope), strict=True)
         t_next, *moved = [v.select(good, new, old) for new, old in advanced]
         following = [t_next, h_new, most, accepted, *moved]
