@@ -37,6 +37,10 @@ class Field:
         ``{name: function(y)}``, with `y` as above; each returns an array over the trailing axes.
     about : mapping, optional
         What describes the field in a Dataset's provenance; plain data (str, int, float, list, dict).
+    residuals_function : callable, optional
+        ``residuals_function(y, held)`` returns r of shape ``(m, ...)`` and ∂r/∂y of shape ``(m, size, ...)`` of a loss
+        ½Σr², weight decay included, whose gradient times the rates is minus the velocity; what is not differentiated
+        is read at `held`.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class Field:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     observables: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    residuals_function: Callable[[Any, Any], tuple[Any, Any]] | None = None
 
     @cached_property
     def size(self) -> int:

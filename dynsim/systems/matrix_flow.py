@@ -16,6 +16,7 @@ from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.systems.parts.matrix_equations import MatrixEquations, complex_step
+from dynsim.systems.parts.matrix_residuals import matrix_residuals
 from dynsim.systems.parts.structure import count
 
 __all__ = ["matrix_flow"]
@@ -114,6 +115,7 @@ def matrix_flow(
         shapes=shapes,
         roles=roles,
         observables=observables,
+        residuals_function=matrix_residuals(equations) if learned and rates["alpha"] > 0 else None,
         about={
             "name": "matrix-flow",
             "branch": branch,

@@ -20,6 +20,7 @@ from dynsim.integrate.optimisers.parts.problem import Problem
 from dynsim.symbolic.expressions import name_of
 
 _NEWTON_STEPS = 30
+_SETTLED = 1e-12  # a Newton step this small, relative to the block, leaves its square
 _FLAT = 1e-10  # a curvature below this share of the largest counts as none
 
 Blocks = tuple[tuple[str, ...], ...]
@@ -68,7 +69,7 @@ def alternating_minimisation(problem: Problem, *, order: Any = None) -> Step:
                 slope = gradient(moved, anchor)
                 change = _newton_step(hessian(moved, anchor), slope)
                 moved[own] -= change
-                if not (np.abs(change) > 1e-15 * np.abs(moved[own])).any():
+                if not (np.abs(change).max(axis=0) > _SETTLED * np.abs(moved[own]).max(axis=0)).any():
                     break
         return (moved - y)[problem.rows]
 

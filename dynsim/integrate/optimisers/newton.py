@@ -8,7 +8,7 @@ from dynsim.errors import bad
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
 from dynsim.integrate.optimisers.parts.checks import non_negative
 from dynsim.integrate.optimisers.parts.problem import Problem
-from dynsim.integrate.optimisers.parts.residuals import compiled_residuals
+from dynsim.integrate.optimisers.parts.residuals import residuals_of
 
 RCOND = 1e-12  # directions that carry less than this share of the largest singular value are left alone
 
@@ -35,11 +35,11 @@ def gauss_newton(problem: Problem, *, damping: float = 0.0) -> Step:
     """Iterate y ← y − lr·(JᵀJ + μI)⁺Jᵀr for a loss Σr², J = ∂r/∂y with the stop-gradients obeyed.
 
     Accepted is a loss written as a sum of squares with non-negative weights, shared by all moving states (branches
-    "stop" and "full"); weight decay counts as one more square. Learning-rate ratios play no part: like Newton's, the
+    "stop" and "full"), or a field that brings its residuals; weight decay counts as one more square. Learning-rate ratios play no part: like Newton's, the
     step has its own metric. With fewer residuals than states the shortest step is taken; `damping` is Levenberg's.
     """
     mu = non_negative("damping", damping)
-    residuals = compiled_residuals(problem)
+    residuals = residuals_of(problem)
 
     def step(y: np.ndarray) -> np.ndarray:
         values, jacobian = residuals(y)

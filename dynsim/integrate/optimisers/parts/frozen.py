@@ -40,12 +40,17 @@ def frozen_gradient(problem: Problem, block: tuple[str, ...]) -> BlockGradient:
 def frozen_hessian(problem: Problem, block: tuple[str, ...]) -> tuple[BlockGradient, BlockHessian]:
     """Gradient and Hessian of a block's own loss, its decay included and its rate divided out.
 
+    Of a field that brings its residuals the Hessian is that of Gauss and Newton: exact where they are affine in the
+    block, as those of a linear network are.
+
     Raises
     ------
     InvalidValue
         A block without a loss of its own to be minimised.
     """
     flow = problem.flow
+    if flow is None and problem.field.residuals_function is not None:
+        return _least_squares(problem, block)
     losses = flow is not None and all(isinstance(flow.rules.get(name), Descend) for name in block)
     if flow is None or not losses or flow.branch == "target":
         what = "branch 'target'" if flow is not None and losses else "states without a loss"
@@ -54,6 +59,21 @@ def frozen_hessian(problem: Problem, block: tuple[str, ...]) -> tuple[BlockGradi
     n = len(block)
     curvature = [slope.diff(flow.symbols[name]) for slope in slopes for name in block]
     return _compiled(problem, flow, slopes, (n,)), _compiled(problem, flow, curvature, (n, n))
+
+
+def _least_squares(problem: Problem, block: tuple[str, ...]) -> tuple[BlockGradient, BlockHessian]:
+    rows, residuals = problem.rows_of(block), problem.field.residuals_function
+    assert residuals is not None
+
+    def slope(y: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        values, jacobian = residuals(y, anchor)
+        return (np.moveaxis(jacobian[:, rows], -1, 0).mT @ values.T[..., None])[..., 0].T
+
+    def curvature(y: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        own = np.moveaxis(residuals(y, anchor)[1][:, rows], -1, 0)
+        return np.moveaxis(own.mT @ own, 0, -1)
+
+    return slope, curvature
 
 
 def _anchor(name: str) -> sympy.Symbol:

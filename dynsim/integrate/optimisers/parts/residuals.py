@@ -1,4 +1,4 @@
-"""A loss written as a sum of squares, as its residuals and their Jacobian."""
+"""A loss that is a sum of squares, as its residuals and their Jacobian: read off a flow, or given by a field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.rules import Descend
 from dynsim.symbolic.stop_gradient import release
 
-__all__ = ["compiled_residuals", "squares"]
+__all__ = ["Residuals", "residuals_of", "squares"]
+
+Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""``function(y)``: residuals of shape ``(m, members)`` and their Jacobian by the moving states, ``(m, n, members)``."""
 
 
 def squares(loss: sympy.Expr, states: set[str]) -> list[tuple[sympy.Expr, sympy.Expr]]:
@@ -55,14 +58,26 @@ def squares(loss: sympy.Expr, states: set[str]) -> list[tuple[sympy.Expr, sympy.
     return collect(loss, sympy.S.One)
 
 
-def compiled_residuals(problem: Problem) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """``function(y)`` returns residuals of shape ``(m, members)`` and their Jacobian ``(m, n, members)``.
+def residuals_of(problem: Problem) -> Residuals:
+    """Residuals of a flow's loss, or those that a plain field brings along.
 
     Raises
     ------
     InvalidValue
-        A flow without a loss of that kind, or with negative weights.
+        A flow without a loss of that kind, or with negative weights; a field without residuals.
     """
+    given = problem.field.residuals_function
+    if problem.flow is not None or given is None:
+        return _compiled(problem)
+
+    def function(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, jacobian = given(y, y)
+        return values, jacobian[:, problem.rows]
+
+    return function
+
+
+def _compiled(problem: Problem) -> Residuals:
     flow = problem.flow
     rules = {} if flow is None else {name: flow.rules.get(name) for name in problem.moving}
     losses = {rule.loss for rule in rules.values() if isinstance(rule, Descend)}
