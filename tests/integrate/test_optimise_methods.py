@@ -193,3 +193,59 @@ class TestNewton:
         flow = dynsim.gradient_flow("x^4 + x*y", "x, y")
         with pytest.raises(DynsimError, match=r"^loss: got 'x\*y', expected a sum of squares"):
             dynsim.optimise(flow, {"x": 1.0, "y": 1.0}, 1, lr=1.0, optimiser="gauss-newton")
+
+
+class TestFieldsWithResiduals:
+    SIGNAL, VIEW = np.diag([1.0, 0.5]), np.diag([1.3, 0.8])
+
+    def field(self, branch="stop", **rates):
+        return dynsim.matrix_flow(self.SIGNAL, self.VIEW, 2, branch=branch, **rates)
+
+    def start(self):
+        return {"P": np.array([[0.6, 0.2], [-0.1, 0.4]]), "W": np.array([[0.1, 0.3], [0.2, -0.2]])}
+
+    @pytest.mark.parametrize("branch", ["stop", "full", "target"])
+    @pytest.mark.parametrize("rates", [{}, {"alpha": 2.0, "eta_p": 0.3, "eta_s": 0.1}], ids=["plain", "decay"])
+    def test_their_jacobian_and_gradient(self, branch, rates):
+        field = self.field(branch, **rates)
+        y, held = np.random.default_rng(0).normal(size=(2, field.size, 3))
+        values, jacobian = field.residuals_function(y, held)
+        for i in range(field.size):
+            moved = y.copy()
+            moved[i] += 1e-6
+            change = (field.residuals_function(moved, held)[0] - values) / 1e-6
+            np.testing.assert_allclose(jacobian[:, i], change, atol=1e-5)
+        values, jacobian = field.residuals_function(y, y)
+        slope = np.einsum("rnm,rm->nm", jacobian, values)
+        slope[field.slices["P"]] *= rates.get("alpha", 1.0)
+        np.testing.assert_allclose(slope, -field.f(0.0, y), atol=1e-12)
+
+    @pytest.mark.parametrize("branch", ["stop", "full"])
+    def test_gauss_newton_and_exact_minimisation_are_those_of_the_same_flow_in_symbols(self, branch):
+        flow = dynsim.gradient_flow("(p*w - sg(w))^2/2 + p^2*w^2*n/2 + sg(w)^2*n/2", "p, w", branch=branch)
+        field = dynsim.matrix_flow([[1.0]], [[1.2]], 1, branch=branch)
+        for optimiser, orders in (("gauss-newton", None), ("alternating-minimisation", (("p", "w"), ("w", "p")))):
+            for order in orders or (None,):
+                told = {} if order is None else {"order": order}
+                small = {"p": 0.6, "w": 0.1}
+                one = dynsim.optimise(flow, small, 5, lr=1.0, optimiser=optimiser, parameters={"n": 0.2}, **told)
+                told = {} if order is None else {"order": tuple(name.upper() for name in order)}
+                big = {name.upper(): [[value]] for name, value in small.items()}
+                other = dynsim.optimise(field, big, 5, lr=1.0, optimiser=optimiser, **told)
+                for name in small:
+                    np.testing.assert_allclose(other[name.upper()].squeeze(), one[name], rtol=1e-9, atol=1e-12)
+
+    def test_each_block_ends_where_its_gradient_vanishes(self):
+        run = dynsim.optimise(self.field(), self.start(), 1, lr=1.0, optimiser="alternating-minimisation")
+        before, after = ({name: run[name].isel(step=i).values for name in "PW"} for i in (0, 1))
+        best = before["W"] @ self.SIGNAL @ before["W"].T @ np.linalg.inv(before["W"] @ self.VIEW @ before["W"].T)
+        np.testing.assert_allclose(after["P"], best, atol=1e-12)
+        np.testing.assert_allclose(
+            best.T @ best @ after["W"] @ self.VIEW, best.T @ before["W"] @ self.SIGNAL, atol=1e-12
+        )
+
+    def test_a_field_without_residuals_is_told_so(self):
+        plain = dynsim.matrix_flow(self.SIGNAL, self.VIEW, 2, predictor="optimal")
+        for optimiser in ("gauss-newton", "alternating-minimisation"):
+            with pytest.raises(DynsimError, match=r"^optimiser"):
+                dynsim.optimise(plain, {"W": self.start()["W"]}, 1, lr=1.0, optimiser=optimiser)

@@ -35,8 +35,9 @@ def gauss_newton(problem: Problem, *, damping: float = 0.0) -> Step:
     """Iterate y ← y − lr·(JᵀJ + μI)⁺Jᵀr for a loss Σr², J = ∂r/∂y with the stop-gradients obeyed.
 
     Accepted is a loss written as a sum of squares with non-negative weights, shared by all moving states (branches
-    "stop" and "full"), or a field that brings its residuals; weight decay counts as one more square. Learning-rate ratios play no part: like Newton's, the
-    step has its own metric. With fewer residuals than states the shortest step is taken; `damping` is Levenberg's.
+    "stop" and "full"), or a field that brings its residuals; weight decay counts as one more square. Learning-rate
+    ratios play no part: like Newton's, the step has its own metric. With fewer residuals than states the shortest
+    step is taken; `damping` is Levenberg's.
     """
     mu = non_negative("damping", damping)
     residuals = residuals_of(problem)

@@ -18,7 +18,7 @@ from dynsim.symbolic.stop_gradient import release
 __all__ = ["Residuals", "residuals_of", "squares"]
 
 Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""``function(y)``: residuals of shape ``(m, members)`` and their Jacobian by the moving states, ``(m, n, members)``."""
+"""``function(y)``: residuals ``(m, members)`` and their Jacobian by the moving states, ``(m, n, members)``."""
 
 
 def squares(loss: sympy.Expr, states: set[str]) -> list[tuple[sympy.Expr, sympy.Expr]]:
