@@ -8,6 +8,16 @@ import dynsim
 from dynsim.explorer.live_view import LiveView
 
 
+@pytest.fixture(autouse=True)
+def no_loop(monkeypatch):
+    """As in a script: a browser that other tests keep open has an event loop running in this very thread."""
+
+    def none_runs():
+        raise RuntimeError("no running event loop")
+
+    monkeypatch.setattr("asyncio.get_running_loop", none_runs)
+
+
 @pytest.fixture
 def view():
     return dynsim.explore("toy")
