@@ -21,7 +21,7 @@ GROUP = 2048  # members per explicit system: enough to hide the cost of a NumPy 
 IMPLICIT_GROUP = 128
 LOOK = 1000  # explicit steps between looks at who is stiff
 IMPLICIT_STEPS = 20_000
-STIFFNESS = 2.0  # step times Lipschitz constant; DOP853 is stable up to about 6
+STIFFNESS = 4.0  # step times Lipschitz constant; DOP853 is stable up to about 6
 _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 
