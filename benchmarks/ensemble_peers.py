@@ -52,7 +52,11 @@ def dynsim(problem, tolerance, threads):
     flow = problem.flow
 
     def run(starts, times):
-        initial = xr.Dataset({name: ("member", row) for name, row in zip(flow.states, starts, strict=True)})
+        rows = dict(zip(flow.states, starts, strict=True))
+        alone = starts.shape[1] == 1
+        initial = (
+            {n: row[0] for n, row in rows.items()} if alone else xr.Dataset({n: ("m", r) for n, r in rows.items()})
+        )
         when = {"times": times} if len(times) > 1 else {"t_end": times[0]}
         options = {"rtol": tolerance, "atol": tolerance, "threads": threads, "method": "compiled"}
         found = ensemble(flow, initial, **when, **options)
