@@ -15,16 +15,20 @@ __all__ = ["deterministic"]
 def deterministic(wanted: bool, device: torch.device) -> Iterator[None]:
     """Ask torch for deterministic algorithms within the block, if wanted.
 
-    On CUDA, cuBLAS also needs a fixed workspace, which it reads from the environment when it starts.
+    On CUDA, cuBLAS also needs a fixed workspace, which it reads from the environment when it starts. Memory that is
+    new is not filled: nothing here reads it before writing.
     """
     if not wanted:
         yield
         return
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
+        torch.utils.deterministic.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])

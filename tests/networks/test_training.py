@@ -155,11 +155,13 @@ def test_no_steps_is_the_start(small):
 
 
 def test_determinism_is_asked_for_and_given_back(small):
-    seen = []
-    before = torch.are_deterministic_algorithms_enabled()
-    train(small(), 1, progress=lambda *_: seen.append(torch.are_deterministic_algorithms_enabled()))
-    assert set(seen) == {True}
-    assert torch.are_deterministic_algorithms_enabled() == before
+    def flags():
+        return torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+
+    seen, before = [], flags()
+    train(small(), 1, progress=lambda *_: seen.append(flags()))
+    assert set(seen) == {(True, False)}
+    assert flags() == before
 
 
 def test_two_runs_are_identical(small):

@@ -14,14 +14,14 @@ UNIFORMS = 2
 def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> Tensor:
     """Erase one square from each image."""
     height, width = pixels.shape[-2:]
-    rows = _coverage(uniforms[0], height, strength)[..., None, :, None]
-    columns = _coverage(uniforms[1], width, strength)[..., None, None, :]
-    return pixels * torch.addcmul(rows.new_ones(()), rows, columns, value=-1)
+    rows, columns = _coverage(uniforms[0], height, strength), _coverage(uniforms[1], width, strength)
+    erased = rows.unsqueeze(-1) * columns.unsqueeze(-2)
+    return torch.addcmul(pixels, pixels, erased.unsqueeze(3), value=-1)
 
 
 def _coverage(uniform: Tensor, size: int, side: float) -> Tensor:
     """How much of each pixel along one axis the square covers, (seeds, views, batch, size)."""
     side = min(side, float(size))
-    start = ((uniform + 1) * ((size - side) / 2)).unsqueeze(-1)
+    centre = torch.add(size / 2 - 0.5, uniform, alpha=(size - side) / 2).unsqueeze(-1)  # in numbers of pixels
     pixel = torch.arange(size, dtype=uniform.dtype, device=uniform.device)
-    return (torch.minimum(pixel + 1, start + side) - torch.maximum(pixel, start)).clamp_(min=0)
+    return ((side + 1) / 2 - (pixel - centre).abs_()).clamp_(0.0, min(1.0, side))
