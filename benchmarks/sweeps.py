@@ -161,7 +161,7 @@ def main() -> None:
     if "overhead" in parts:
         overhead(options.tasks)
     if "workers" in parts:
-        workers(options.rounds, tasks=40, members=1000)
+        workers(options.rounds, tasks=60, members=16)
     if "memory" in parts:
         memory(options.huge)
 

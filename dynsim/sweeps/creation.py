@@ -12,7 +12,7 @@ import xarray as xr
 from dynsim.errors import bad, missing_extra, unknown
 from dynsim.records import as_json, versions
 from dynsim.sweeps.place import PARTS, Folder, Place
-from dynsim.sweeps.store import STATUS, Store, read_study
+from dynsim.sweeps.store import STATUS, Store, made_by, read_study
 from dynsim.sweeps.study import Study
 from dynsim.sweeps.tasks import Tasks, tasks_of
 
@@ -39,11 +39,10 @@ def recognise(place: Place, study: Study) -> None:
     """Refuse a store of another study or version, naming the difference."""
     from dynsim import __version__
 
-    data, kept = place.read("zarr.json"), read_study(place)
-    if data is None or kept is None:
+    kept, version = read_study(place), made_by(place)
+    if kept is None:
         return
     advice = "take another store or remove this one"
-    version = json.loads(data)["attributes"].get("dynsim_version")
     if version != __version__:
         raise bad("store", place.url, f"one made by dynsim {__version__}, not {version}", advice)
     if kept != study:

@@ -102,6 +102,10 @@ class Driver:
             raise self._gone("its tasks were cancelled") from error
         except ImportError as error:
             raise self._gone(f"a worker lacks a package ({error})") from error
+        except (
+            DynsimError
+        ) as error:  # the worker has not got the store or the version; a run's own error is an outcome
+            raise self._gone(f"a worker cannot take part ({error})") from error
         except Exception as error:  # such as Dask's KilledWorker
             self._blame(index, f"{type(error).__name__}: {error}")
             return None

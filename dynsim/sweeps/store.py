@@ -7,6 +7,7 @@ counts when that one is there and all its chunks agree with their checksums. Wha
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,7 +22,7 @@ from dynsim.sweeps.place import Place, place_of
 from dynsim.sweeps.study import Study
 from dynsim.sweeps.tasks import Tasks, tasks_of
 
-__all__ = ["DONE", "FAILED", "STATUS", "UNFINISHED", "Store", "open_results", "opened"]
+__all__ = ["DONE", "FAILED", "STATUS", "UNFINISHED", "Store", "made_by", "open_results", "opened"]
 
 STATUS = "task_status"
 UNFINISHED, DONE, FAILED = 0, 1, 2
@@ -127,13 +128,24 @@ def opened(url: str, digest: str) -> Store:
     Raises
     ------
     InvalidValue
-        There is no store of this study.
+        There is no store of this study, or this worker has another version of the package.
     """
+    from dynsim import __version__
+
     place = place_of(url)
-    study = read_study(place)
+    study, version = read_study(place), made_by(place)
     if study is None or study.digest != digest:
-        raise bad("store", url, "the store that the driver made", "is its disk shared with this worker?")
+        raise bad("store", url, "the store that the driver made", f"does {platform.node()} share its disk?")
+    if version != __version__:
+        advice = f"install the same version on {platform.node()}"
+        raise bad("store", url, f"one made by dynsim {__version__}, not {version}", advice)
     return Store(place, study)
+
+
+def made_by(place: Place) -> str | None:
+    """Version of dynsim that made a store, None if there is no store."""
+    data = place.read("zarr.json")
+    return None if data is None else json.loads(data).get("attributes", {}).get("dynsim_version")
 
 
 def read_study(place: Place) -> Study | None:

@@ -38,6 +38,11 @@ def work(url: str, digest: str, index: int) -> Outcome:
         Of the store and of its study.
     index : int
         Number of the task.
+
+    Raises
+    ------
+    ImportError, InvalidValue
+        This worker lacks a package, the store, or the store's version of dynsim.
     """
     store = opened(url, digest)
     started = perf_counter()
@@ -45,6 +50,8 @@ def work(url: str, digest: str, index: int) -> Outcome:
         data = store.study.subject.run(store.study, store.tasks.region(index))
         chunks = store.encode(index, data)
         message = ""
+    except ImportError:  # the worker's fault: the same task may well be done by another
+        raise
     except Exception as error:  # whatever a run does, the others go on
         message = _told(error)
     try:
