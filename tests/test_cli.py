@@ -79,6 +79,12 @@ def test_plot(tmp_path):
     assert "article-target" in dynsim("plot", "--list").stdout
 
 
+def test_larger_versions_are_for_the_figures_that_have_one(tmp_path):
+    done = dynsim("plot", "article-stop", "article-full", "--full", "--format", "png", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_failing_figure_does_not_stop_the_others(tmp_path):
     done = dynsim(
         "plot", "timescales", "article-stop", "--branch", "stop", "--format", "png", "--out", str(tmp_path)

@@ -92,14 +92,18 @@ def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[
     from time import perf_counter
 
     from dynsim.commands.parts.progress import reporter
+    from dynsim.experiments.parts.stored import takes
     from dynsim.plots.gallery.files import save_figure
     from dynsim.plots.gallery.plot import data_for, draw
     from dynsim.registry import find
 
     started = perf_counter()
+    experiment = find("figure", name, "dynsim.plots").EXPERIMENT
+    if "full" in options and not takes(experiment, "full"):
+        options = {key: value for key, value in options.items() if key != "full"}
     with reporter(label) as progress:
         data = data_for(name, options, recompute=args.recompute, progress=progress)
     paths = save_figure(draw(name, data), name, args.out, formats, data)
-    experiment = find("experiment", find("figure", name, "dynsim.plots").EXPERIMENT, "dynsim.experiments")
+    verdict = find("experiment", experiment, "dynsim.experiments").verdict(data)
     seconds = perf_counter() - started
-    return f"{experiment.verdict(data)}\n    {', '.join(map(str, paths))} ({seconds:.1f} s)"
+    return f"{verdict}\n    {', '.join(map(str, paths))} ({seconds:.1f} s)"

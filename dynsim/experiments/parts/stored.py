@@ -15,7 +15,7 @@ import xarray as xr
 from dynsim.errors import bad, unknown
 from dynsim.registry import find
 
-__all__ = ["STORED_ABOVE", "open_dataset", "result", "save_dataset", "stored_file"]
+__all__ = ["STORED_ABOVE", "open_dataset", "result", "save_dataset", "stored_file", "takes"]
 
 # Bare `dynsim plot` computes what costs less than this many seconds and redraws the rest from its stored run.
 STORED_ABOVE = 60.0
@@ -88,6 +88,18 @@ def result(
     if stored.exists() and not recompute and not options and module.COST >= STORED_ABOVE:
         return open_dataset(stored).assign_attrs(stored_run=1)
     return module.run(progress=progress, **options)
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether an experiment has this option by name.
+
+    Examples
+    --------
+    >>> from dynsim.experiments.parts.stored import takes
+    >>> takes("prior", "full"), takes("trajectory", "full")
+    (True, False)
+    """
+    return option in signature(find("experiment", name, "dynsim.experiments").run).parameters
 
 
 def _check(module: ModuleType, name: str, options: Mapping[str, Any]) -> None:
