@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import dynsim
 from dynsim import DynsimError
 from dynsim.experiments.parts.stored import STORED_ABOVE, save_dataset, stored_file
-from dynsim.plots.gallery.files import FORMATS, save_figure
+from dynsim.plots.gallery.files import FORMATS, _numbered_clips, save_figure
 from dynsim.plots.gallery.plot import data_for
 from dynsim.registry import find, listed
 
@@ -69,6 +69,16 @@ def test_costly_experiments_ship_their_run(name):
     if find("experiment", experiment, "dynsim.experiments").COST >= STORED_ABOVE:
         assert stored_file(experiment).exists()
         assert stored_file(experiment).stat().st_size <= 200_000
+
+
+def test_the_last_bits_of_a_layout_do_not_name_clip_paths():
+    svg = (
+        '<g clip-path="url(#pAA)"/><g clip-path="url(#pBB)"/><clipPath id="pAA"/><clipPath id="pBB"/><text>pAA</text>'
+    )
+    one, other = (svg.replace("AA", first).replace("BB", "0123456789") for first in ("abcdef0123", "57de50798e"))
+    assert _numbered_clips(one).partition("<text>")[0] == _numbered_clips(other).partition("<text>")[0]
+    assert _numbered_clips(one).count("clip0") == _numbered_clips(one).count("clip1") == 2
+    assert "<text>pabcdef0123" in _numbered_clips(one)
 
 
 def test_saved_data_redraw(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,23 @@ def save_figure(figure: Any, name: str, folder: Any, formats: Iterable[str], dat
         try:
             with styled():
                 figure.savefig(temporary, format=kind, dpi=150, metadata=_metadata(kind, name, data))
+            if kind == "svg":
+                temporary.write_text(_numbered_clips(temporary.read_text(encoding="utf-8")), encoding="utf-8")
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         written.append(path)
     return written
+
+
+def _numbered_clips(svg: str) -> str:
+    """Name clip paths by their order, not by a hash of positions whose last bits differ from layout to layout."""
+    numbers: dict[str, str] = {}
+    return re.sub(
+        r'(?<=id=")p[0-9a-f]{10}(?=")|(?<=url\(#)p[0-9a-f]{10}(?=\))',
+        lambda found: numbers.setdefault(found[0], f"clip{len(numbers)}"),
+        svg,
+    )
 
 
 def _metadata(kind: str, name: str, data: xr.Dataset) -> dict[str, Any]:

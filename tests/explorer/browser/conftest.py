@@ -189,17 +189,23 @@ def open_lab(page, address):
     page.wait_for_selector(
         ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
     )
-    # A key that comes before the notebook listens is lost: press until the prompt says that the cell runs.
+    # A key that comes before the notebook listens is lost, and one that comes before its kernel is known opens a
+    # dialog: accept what is asked, and press until the prompt says that the cell runs.
     ran = "() => /[*0-9]/.test(document.querySelector('.jp-Notebook .jp-InputPrompt')?.textContent ?? '')"
-    for _ in range(10):
-        page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
+    asked = []
+    for _ in range(20):
         try:
+            dialog = page.locator(".jp-Dialog")
+            if dialog.count():
+                asked.append(dialog.first.inner_text(timeout=6000))
+                dialog.first.locator(".jp-mod-accept").click(timeout=6000)
+            page.locator(".jp-Notebook .jp-Cell .cm-content").first.click(timeout=6000)
+            page.keyboard.press("Shift+Enter")
             page.wait_for_function(ran, timeout=6000)
         except TimeoutError:
             continue
         return
-    raise AssertionError("JupyterLab did not run the cell")
+    raise AssertionError(f"JupyterLab did not run the cell; it asked {asked}")
 
 
 class View:
