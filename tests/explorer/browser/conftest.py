@@ -232,10 +232,10 @@ class View:
         return self.page.locator(".dynsim-sentence").inner_text()
 
     def seen(self):
-        """Start, end of the curves and sentence of one and the same frame."""
+        """Start, parameters, end of the curves and sentence of one and the same frame."""
         return self.page.evaluate(
-            "() => { const { start, last } = document.querySelector('.dynsim-view').dataset;"
-            "return { start: JSON.parse(start), last: last.split(',').map(Number),"
+            "() => { const { start, parameters, last } = document.querySelector('.dynsim-view').dataset;"
+            "return { start: JSON.parse(start), parameters: JSON.parse(parameters), last: last.split(',').map(Number),"
             "sentence: document.querySelector('.dynsim-sentence').textContent } }"
         )
 
@@ -257,6 +257,26 @@ class View:
     def wait_for_start(self, **values):
         for name, value in values.items():
             self.wait("Math.abs(JSON.parse(data.start)[rest[0]] - rest[1]) < 1e-9", name, value)
+
+    def wait_for_slider(self, label, value):
+        """Wait until a slider that follows shows a number: a key goes on from what it shows."""
+        self.page.wait_for_function(
+            "([label, text]) => [...document.querySelectorAll('.noUi-handle')].some(one =>"
+            "one.getAttribute('aria-label') === label && one.getAttribute('aria-valuetext') === text)",
+            arg=[label, f"{value:.2f}".replace("-", "\u2212")],
+        )
+
+    def press_and_wait(self, label, key, times=1):
+        """Press, and wait until a later frame than the one before is complete; return what it shows."""
+        before = json.dumps(self.seen(), sort_keys=True)
+        self.press(label, key, times)
+        for _ in range(600):
+            self.settle()
+            now = self.seen()
+            if json.dumps(now, sort_keys=True) != before:
+                return now
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"{key} on {label} changed nothing")
 
     def drag(self, steps, right, up):
         """Drag the start by mouse; return what its handle says when the button is let go, {state: value}."""

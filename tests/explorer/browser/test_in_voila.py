@@ -58,15 +58,12 @@ def test_negative_control(in_voila):
 
 def test_dragging_the_start(in_voila):
     view, page = in_voila, in_voila.page
-    shown = (
-        "(text) => document.querySelector('.noUi-handle[aria-label=\"φ(0)\"]').getAttribute('aria-valuetext') === text"
-    )
     dot = page.locator(".dynsim-view .start .dot")
     before = dot.bounding_box()
     for right, up in ((-3, 2), (2, -1), (-1, -1)):
         there = view.drag(40, right, up)
         view.wait_for_start(**there)  # no frame is lost at the end of a drag,
-        page.wait_for_function(shown, arg=f"{there['phi']:.2f}".replace("-", "\u2212"))
+        view.wait_for_slider("φ(0)", there["phi"])
         view.settle()
         assert view.start == there  # and the sliders, which follow, do not move it
         agrees(view)
@@ -89,6 +86,7 @@ def test_sliders_that_follow_report_nothing(pages, voila):
         reported = re.compile(r'"state":\{"value":([^}]+)\}')
         values = {round(float(value), 9) for message in sent for value in reported.findall(message)}
         assert values <= {0.6, 0.1}, values  # a slider that is made may say where it stands
+        view.wait_for_slider("θ(0)", there["theta"])
         view.press("θ(0)", "ArrowRight")
         view.wait_for_start(theta=round(there["theta"] + 0.01, 2))
         assert any(reported.search(message) for message in sent)
@@ -179,11 +177,11 @@ def test_variants(in_voila):
     view.choose("dirac-gan", "psi")
     view.page.get_by_label("Variant").select_option("r1")
     view.slider("γ").wait_for()
-    view.press("γ", "ArrowRight", 2)
     view.settle()
-    run = dynsim.solve(dynsim.system("dirac-gan", variant="r1"), view.start, 30.0, parameters=view.parameters)
-    np.testing.assert_allclose(view.last, [float(run.theta[-1]), float(run.psi[-1])], atol=1e-5)
-    assert view.sentence == "θ → 0, ψ → 0"
+    seen = view.press_and_wait("γ", "ArrowRight", 2)
+    run = dynsim.solve(dynsim.system("dirac-gan", variant="r1"), seen["start"], 30.0, parameters=seen["parameters"])
+    np.testing.assert_allclose(seen["last"], [float(run.theta[-1]), float(run.psi[-1])], atol=1e-5)
+    assert seen["sentence"] == "θ → 0, ψ → 0"
 
 
 def test_alpha_and_time(in_voila):
@@ -225,8 +223,10 @@ def test_wrong_and_hostile_losses(in_voila, tmp_path):
     view.slider("η").wait_for()
     assert page.get_by_role("alert").count() == 0
     flow = dynsim.gradient_flow("(phi*theta - sg(theta))^2/2 + eta*theta^2", ["phi", "theta"])
-    run = dynsim.solve(flow, view.start, 30.0, parameters=view.parameters)
-    np.testing.assert_allclose(view.last, [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
+    view.wait("'eta' in JSON.parse(data.parameters)")
+    seen = view.seen()
+    run = dynsim.solve(flow, seen["start"], 30.0, parameters=seen["parameters"])
+    np.testing.assert_allclose(seen["last"], [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
 
 
 def test_copying_and_saving(in_voila):
@@ -322,11 +322,10 @@ def test_other_kinds_of_systems(in_voila):
     for system, state, first in (("barlow", "s", "s(0)"), ("dirac-gan", "psi", "θ(0)"), ("byol", "xi", "ξ(0)")):
         view.choose(system, state)
         view.settle()
-        view.press(first, "ArrowLeft", 2)
-        view.settle()
+        seen = view.press_and_wait(first, "ArrowLeft", 2)
         field = dynsim.system(system)
-        run = dynsim.solve(field, view.start, 30.0, parameters=view.parameters)
-        np.testing.assert_allclose(view.last, [float(run[name][-1]) for name in field.states], atol=1e-4)
+        run = dynsim.solve(field, seen["start"], 30.0, parameters=seen["parameters"])
+        np.testing.assert_allclose(seen["last"], [float(run[name][-1]) for name in field.states], atol=1e-4)
         view.shot(f"voila-{system}")
 
 
