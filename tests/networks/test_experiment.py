@@ -149,7 +149,7 @@ BAD = [
     ({"dtype": "float16"}, "float32, float64"),
     ({"measures": ("sprad",)}, "did you mean 'spread'"),
     ({"measures": "spread"}, "list"),
-    ({"measures": {"spread", "knn"}}, "list"),
+    ({"measures": {"spread"}}, "list"),
     ({"measure_every": 0}, "≥ 1"),
     ({"bias": 1}, "True, None or False"),
     ({"objective": "nt-xent", "branch": "target"}, "branch: got 'target'.*no second branch"),
