@@ -109,16 +109,17 @@ def _check(experiment: Experiment) -> None:
 def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, Any]]:
     """The scalar system of the leading mode over the network's flow time, and what it predicts."""
     from dynsim.networks import second_moments
+    from dynsim.networks.schedules import teacher_rate
 
     signal, view = second_moments(experiment)
     q = np.linalg.eigh(signal)[1][:, -1]
     lambda_d, lambda_s = float(q @ signal @ q), float(q @ view @ q)
     start, flow, rates = dict(START), system("scalar", branch=experiment.branch), {}
-    if experiment.teacher > 0:
+    beta = teacher_rate(experiment)
+    if beta is not None:
         flow = system("byol")
         start["xi"] = 0.0 if experiment.teacher_init == "zero" else start["theta"]
-        slowness = 1 - experiment.momentum if experiment.optimiser == "sgd" else 1.0
-        rates["beta"] = (1 - experiment.teacher) * slowness / experiment.lr / lambda_d
+        rates["beta"] = beta / lambda_d
     decay = {"eta_p": experiment.eta_p / lambda_d, "eta_s": experiment.eta_s / lambda_d}
     parameters = {"alpha": experiment.alpha, "sigma2": lambda_s / lambda_d - 1, **decay, **rates}
     times = np.concatenate(([0.0], np.geomspace(t_end / 1000, t_end, 200)))

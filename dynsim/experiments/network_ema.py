@@ -100,17 +100,15 @@ def _linear_setting(teacher: float, teacher_init: str, steps: int) -> Any:
 def _linear(start: str, seeds: int, steps: int, report: Callable[[int, str], None]) -> xr.Dataset:
     """Minibatch training of the linear network, and the matrix flow with the teacher's rate β from the same starts."""
     from dynsim.networks import initial_state
-    from dynsim.networks.schedules import flow_times
+    from dynsim.networks.schedules import flow_times, teacher_rate
 
     settings = {m: _linear_setting(m, STARTS[start], steps) for m in COEFFICIENTS}
     network = trained_settings(settings, "teacher", seeds, report)["norm_ratio"]
-    e = settings[0.0]
-    times = flow_times(e)[network["step"].values]
-    flows = []
-    for m, setting in settings.items():
-        beta = (1 - m) * (1 - e.momentum) / e.lr
-        ends = [_flow_norm(initial_state(setting, seed), beta if m else None, times) for seed in range(seeds)]
-        flows.append(ends)
+    times = flow_times(settings[0.0])[network["step"].values]
+    flows = [
+        [_flow_norm(initial_state(setting, seed), teacher_rate(setting), times) for seed in range(seeds)]
+        for setting in settings.values()
+    ]
     found = network.rename(step="record").assign_coords(record=times).to_dataset(name="norm_network")
     found["norm_flow"] = (("teacher", "seed", "record"), np.array(flows))
     return found

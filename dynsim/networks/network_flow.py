@@ -15,6 +15,7 @@ from dynsim.networks.data_loading import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.full_batch import full_batch, knows_moments_only
 from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
+from dynsim.networks.schedules import teacher_rate
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.training import device_of
 from dynsim.networks.views import Source
@@ -30,8 +31,9 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
 
     Expectations over augmentations are exact for a bias-free linear network under a quadratic loss with Gaussian
     noise (or none); otherwise they are averages over `fixed_views` pairs of views of every training image, always
-    the same ones. Predictor and encoder have weight decay; optimiser, batch and schedule play no role. A teacher's
-    coefficient m becomes the rate β = (1 − m)·(1 − momentum)/lr, that of the time axis of `train`.
+    the same ones. Predictor and encoder have weight decay; batch and schedule play no role. A teacher's coefficient m
+    becomes the rate β = (1 − m)/lr, with momentum of sgd (1 − m)(1 − momentum)/lr, as on the time axis of `train`;
+    nothing else depends on the optimiser.
     The alternating objective flows with targets that follow at once (`alternating_steps` plays no role).
 
     Linear networks and ``mlp-tanh`` with a linear predictor have smooth fields, which tight tolerances suit. With ReLU
@@ -121,15 +123,14 @@ class _NetworkFlow:
         source = Source(experiment, images, device)
         self.batch = full_batch(experiment, self.network, source)
         self.exact = knows_moments_only(experiment, self.network, source)
-        self.has_teacher = experiment.teacher > 0
-        self.beta = (1 - experiment.teacher) * (1 - experiment.momentum) / experiment.lr
+        self.beta = teacher_rate(experiment)
         encoder = self.network.encoder_layout.size
-        self.sizes = [self.network.predictor_layout.size, encoder, *([encoder] if self.has_teacher else [])]
+        self.sizes = [self.network.predictor_layout.size, encoder, *([] if self.beta is None else [encoder])]
 
     def field(self) -> Field:
         """The Field, which speaks NumPy with members along trailing axes."""
         e, predictor, encoder = self.experiment, self.network.predictor.shapes, self.network.encoder.shapes
-        teacher = {teacher_name(name): shape for name, shape in encoder.items()} if self.has_teacher else {}
+        teacher = {} if self.beta is None else {teacher_name(name): shape for name, shape in encoder.items()}
         shapes = {**predictor, **encoder, **teacher}
         blocks = {"predictor": tuple(predictor), "encoder": tuple(encoder), "teacher": tuple(teacher)}
         differentiable = e.predictor != "optimal" and sum(self.sizes) <= _LARGEST_JACOBIAN
@@ -146,7 +147,7 @@ class _NetworkFlow:
                 "branch": e.branch,
                 "expectation": "exact" if self.exact else f"{e.fixed_views} fixed pairs of views per image",
                 "experiment": e.to_dict(),
-                "parameters": parameters | ({"beta": self.beta} if self.has_teacher else {}),
+                "parameters": parameters | ({} if self.beta is None else {"beta": self.beta}),
             },
         )
 
@@ -206,6 +207,6 @@ class _NetworkFlow:
             else 0 * weights.predictor,
             -encoder - e.eta_s * weights.encoder,
         ]
-        if weights.teacher is not None:
+        if self.beta is not None and weights.teacher is not None:
             moves.append(self.beta * (weights.encoder - weights.teacher))
         return torch.cat(moves, dim=1)

@@ -30,9 +30,11 @@ def by_matrix_flow(experiment: Experiment, start: dict[str, np.ndarray], time: f
         ``{"P": …, "W": …, "V": …}``, the last with a teacher only.
     time : float
     """
+    from dynsim.networks.schedules import teacher_rate
+
     e = experiment
     field = matrix_flow(
-        *digit_moments(), e.dim, branch=e.branch, alpha=e.alpha, beta=_rate(e), eta_p=e.eta_p, eta_s=e.eta_s
+        *digit_moments(), e.dim, branch=e.branch, alpha=e.alpha, beta=teacher_rate(e), eta_p=e.eta_p, eta_s=e.eta_s
     )
     run = solve(field, start, times=[0.0, time], rtol=1e-6, atol=1e-9)
     return run["W"].isel(time=-1).values
@@ -44,6 +46,8 @@ def by_modes(experiment: Experiment, start: dict[str, np.ndarray], time: float) 
     The direction q_j of the data is encoded as Wq_j = w_j u_j; what the predictor and the teacher do with u_j stands
     for p_j and v_j. Exact for aligned weights, the toy taken at its word for all others.
     """
+    from dynsim.networks.schedules import teacher_rate
+
     e = experiment
     signal, view = digit_moments()
     q = np.linalg.eigh(signal)[1]
@@ -59,7 +63,7 @@ def by_modes(experiment: Experiment, start: dict[str, np.ndarray], time: float) 
         "eta_p": e.eta_p,
         "eta_s": e.eta_s,
     }
-    beta = _rate(e)
+    beta = teacher_rate(e)
     if beta is not None:
         initial["v1"] = np.einsum("aj,aj->j", u, start["V"] @ q)
         rates["beta"] = beta
@@ -70,10 +74,3 @@ def by_modes(experiment: Experiment, start: dict[str, np.ndarray], time: float) 
 
     end = ensemble(flow, together(initial), time, parameters=together(rates), rtol=1e-8, atol=1e-10)
     return (u * end["w1"].values) @ q.T
-
-
-def _rate(experiment: Experiment) -> float | None:
-    """β of the teacher, None where there is none."""
-    if experiment.teacher == 0:
-        return None
-    return (1 - experiment.teacher) * (1 - experiment.momentum) / experiment.lr

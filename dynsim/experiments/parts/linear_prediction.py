@@ -46,7 +46,7 @@ def linear_prediction(experiment: Experiment, seeds: Sequence[int]) -> dict[str,
     the flow time of all steps. Of minibatches, momentum and step size it knows nothing.
     """
     from dynsim.networks import initial_state, measures
-    from dynsim.networks.schedules import flow_times
+    from dynsim.networks.schedules import flow_times, teacher_rate
 
     pictures = _pictures(_alike(experiment))
     learned = experiment.predictor == "linear"
@@ -56,7 +56,7 @@ def linear_prediction(experiment: Experiment, seeds: Sequence[int]) -> dict[str,
         experiment.dim,
         branch=experiment.branch,
         alpha=experiment.alpha if learned else 0.0,  # without a predictor P stays the identity
-        beta=_teacher_rate(experiment),
+        beta=teacher_rate(experiment),
         eta_p=experiment.eta_p if learned else 0.0,
         eta_s=experiment.eta_s,
     )
@@ -123,10 +123,3 @@ def _alike(experiment: Experiment) -> Experiment:
     kept = ("data", "augmentation", "strength", "centre", "images", "evaluate")
     fields = {name: getattr(experiment, name) for name in kept}
     return Experiment(**fields, encoder="linear", norm="none", predictor="none", steps=0, measures=())
-
-
-def _teacher_rate(experiment: Experiment) -> float | None:
-    """β of the flow: the teacher's coefficient m per step, in flow time."""
-    if experiment.teacher == 0:
-        return None
-    return (1 - experiment.teacher) * (1 - experiment.momentum) / experiment.lr
