@@ -8,6 +8,7 @@ from torch import Tensor
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.network import Batch, Network
 from dynsim.networks.seeds import common_generator
+from dynsim.networks.view_moments import noise_moments
 from dynsim.networks.views import Source
 
 __all__ = ["full_batch", "knows_moments_only"]
@@ -41,9 +42,7 @@ def _moment_matched(source: Source) -> Tensor:
 
     The columns of √B·U√λ, where UλUᵀ is that moment matrix; directions that carry nothing are left out.
     """
-    x = (source.images - source.mean).flatten(1).double()
-    signal = x.T @ x / len(x)
-    view = signal + source.augmenter.noise**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    signal, view = noise_moments(source)
     second = signal if source.slots == "mean" else view
     joint = torch.cat((torch.cat((view, signal), 1), torch.cat((signal, second), 1)))
     values, vectors = torch.linalg.eigh(joint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dynsim.errors import InvalidType, bad
 from dynsim.networks.data_loading import load_images
@@ -11,7 +12,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.seeds import common_generator
 from dynsim.networks.views import Source
 
-__all__ = ["second_moments"]
+__all__ = ["noise_moments", "second_moments"]
 
 _STREAM = 3  # of the random numbers that all seeds share
 
@@ -56,12 +57,10 @@ def second_moments(experiment: Experiment, views: int = 32) -> tuple[np.ndarray,
     if not isinstance(views, int) or views < 2:
         raise bad("views", views, "a whole number of at least 2")
     source = Source(experiment.but(dtype="float64"), load_images(experiment), torch.device("cpu"))
-    number = len(source.images)
     if source.augmenter.only_noise:
-        x = (source.images - source.mean).flatten(1)
-        signal = x.T @ x / number
-        view = signal + source.augmenter.noise**2 * torch.eye(x.shape[1], dtype=x.dtype)
+        signal, view = noise_moments(source)
         return signal.numpy(), view.numpy()
+    number = len(source.images)
     stream = [common_generator(_STREAM)]
     total = torch.zeros_like(source.images).flatten(1)
     view = torch.zeros(total.shape[1], total.shape[1], dtype=total.dtype)
@@ -70,3 +69,10 @@ def second_moments(experiment: Experiment, views: int = 32) -> tuple[np.ndarray,
         total, view = total + x, view + x.T @ x / number
     signal = (total.T @ total / number - view) / (views * (views - 1))
     return signal.numpy(), (view / views).numpy()
+
+
+def noise_moments(source: Source) -> tuple[Tensor, Tensor]:
+    """Exact Σ_d and Σ_s where the only augmentation is Gaussian noise (or none), in float64 on the source's device."""
+    x = (source.images - source.mean).flatten(1).double()
+    signal = x.T @ x / len(x)
+    return signal, signal + source.augmenter.noise**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

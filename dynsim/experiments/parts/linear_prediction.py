@@ -95,25 +95,19 @@ class _Pictures:
 
 @lru_cache(maxsize=4)
 def _pictures(experiment: Experiment) -> _Pictures:
-    from dynsim.networks import fit
+    from dynsim.networks import fit, second_moments
 
-    trained = fit(experiment, [0])
-    evaluation, train = trained.snapshot.evaluation, trained.images.train
+    evaluation = fit(experiment, [0]).snapshot.evaluation
     if evaluation.labels is None:
         raise bad("data", experiment.data, "images with labels", "kNN accuracy needs them")
-    views = _rows(trained.views(train, VIEWS) - trained.source.mean, VIEWS)
-    second = np.einsum("kni,knj->ij", views, views) / (VIEWS * len(train))
-    mean = views.mean(axis=0)
-    # The mean of all pairs of views holds every view with itself once; Σ_d is that of distinct ones.
-    signal = (VIEWS * (mean.T @ mean) / len(train) - second) / (VIEWS - 1)
+    signal, views = second_moments(experiment, VIEWS)
     lowest = np.linalg.eigvalsh(signal)[0]
     signal += max(0.0, -lowest) * np.eye(len(signal))  # an estimate may miss being a moment by its own error
-    clean, test = _rows(evaluation.clean, 1)[0], _rows(evaluation.test, 1)[0]
-    return _Pictures(clean, test, evaluation.labels, signal, second)
+    return _Pictures(_rows(evaluation.clean), _rows(evaluation.test), evaluation.labels, signal, views)
 
 
-def _rows(images: Any, number: int) -> np.ndarray:
-    return np.asarray(images, dtype=float).reshape(number, -1, int(np.prod(images.shape[-3:])))
+def _rows(images: Any) -> np.ndarray:
+    return np.asarray(images, dtype=float).reshape(-1, int(np.prod(images.shape[-3:])))
 
 
 def _alike(experiment: Experiment) -> Experiment:
