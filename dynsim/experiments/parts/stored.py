@@ -99,14 +99,18 @@ def takes(name: str, option: str) -> bool:
     >>> takes("prior", "full"), takes("trajectory", "full")
     (True, False)
     """
-    return option in signature(find("experiment", name, "dynsim.experiments").run).parameters
+    return option in _named(find("experiment", name, "dynsim.experiments"))[0]
 
 
 def _check(module: ModuleType, name: str, options: Mapping[str, Any]) -> None:
-    parameters = signature(module.run).parameters.values()
-    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
-        return  # fields of an Experiment, which knows its own
-    accepted = [parameter.name for parameter in parameters if parameter.name != "progress"]
+    named, more = _named(module)
     for key in options:
-        if key not in accepted:
-            raise unknown(f"option of '{name}'", key, accepted)
+        if key not in named and not more:
+            raise unknown(f"option of '{name}'", key, named)
+
+
+def _named(module: ModuleType) -> tuple[list[str], bool]:
+    """Options that an experiment has by name, and whether it takes more: fields of an Experiment, which checks them."""
+    parameters = signature(module.run).parameters.values()
+    named = [each.name for each in parameters if each.kind is not Parameter.VAR_KEYWORD and each.name != "progress"]
+    return named, any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
