@@ -10,8 +10,9 @@ import xarray as xr
 
 from dynsim.experiments.parts.counter_settings import HIDDEN, LINEAR, Setting, toy_outcome
 from dynsim.experiments.parts.foretold import by_matrix_flow, by_modes
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.experiments.parts.linear_digits import NOISE, linear_experiment
-from dynsim.experiments.parts.trained_settings import FULL_SEEDS, hidden_layer
+from dynsim.experiments.parts.trained_settings import hidden_layer
 from dynsim.records import stamp
 
 COST = 65.0
@@ -26,7 +27,7 @@ LEAST_SHARE, SIZES = 0.5, (1 / 3, 3.0)
 def run(
     progress: Callable[[int, int, str], None] | None = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     steps: int = 600,
     linear_steps: int = 2000,
     full: bool = False,
@@ -36,12 +37,13 @@ def run(
     Parameters
     ----------
     progress : callable, optional
-    seeds : int
+    seeds : int, optional
+        5 by default.
     steps : int
         Of the networks with hidden layer; two settings under squared error take more, in proportion.
     linear_steps : int
     full : bool
-        Ten seeds, and MNIST for the networks with hidden layer.
+        10 seeds, and MNIST for the networks with hidden layer.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def run(
         prefix `modes_` (every direction by its scalar equation) and `flow_` (the matrix equations). Over `setting`:
         `toy_collapses` (0 or 1) and `usual`, 1 for the settings that the others are compared with.
     """
-    seeds = FULL_SEEDS if full else seeds
+    seeds = seed_count(seeds, full)
     rows: list[xr.Dataset] = []
     total = len(LINEAR) + len(HIDDEN)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-from dynsim.experiments.parts.full_size import FULL_SEEDS
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.records import stamp
 
 COST = 70.0
@@ -61,7 +61,7 @@ def run(
     """
     from dynsim.networks import deep_image_prior, photograph
 
-    number = seeds or (FULL_SEEDS if full else 3)
+    number = seed_count(seeds, full, usual=3)
     clean = photograph(photo, size=size)
     targets, known = corrupted(clean, number)
     moments = sorted({0, *np.unique(np.round(np.geomspace(1, steps, records)).astype(int)).tolist()})

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.experiments.parts.full_size import FULL_SEEDS
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.records import stamp
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run(
     """
     from dynsim.networks import Experiment, fit
 
-    seeds = seeds or (FULL_SEEDS if full else 5)
+    seeds = seed_count(seeds, full)
     base = Experiment(dtype="float64", measures=(), measure_every=max(1, steps))
     stages, done, total = {"random": 0, "trained": steps}, 0, 2 * len(NETWORKS) + 1
     rows = []

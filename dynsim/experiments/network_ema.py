@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_experiment
-from dynsim.experiments.parts.trained_settings import FULL_SEEDS, hidden_layer, trained_settings
+from dynsim.experiments.parts.trained_settings import hidden_layer, trained_settings
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.systems.matrix_flow import matrix_flow
@@ -27,7 +28,7 @@ COLLAPSED = 0.05  # of the size at the start
 def run(
     progress: Callable[[int, int, str], None] | None = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     steps: int = 1200,
     linear_steps: int = 1000,
     full: bool = False,
@@ -37,12 +38,13 @@ def run(
     Parameters
     ----------
     progress : callable, optional
-    seeds : int
+    seeds : int, optional
+        5 by default.
     steps : int
         Of the network with hidden layer.
     linear_steps : int
     full : bool
-        Ten seeds, and MNIST for the network with hidden layer.
+        10 seeds, and MNIST for the network with hidden layer.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def run(
         `norm_flow`, root mean square of the features over that at the start, over `start` (teacher warm, a copy, or
         cold, zero), `teacher`, `seed`, `record` (flow time).
     """
-    seeds = FULL_SEEDS if full else seeds
+    seeds = seed_count(seeds, full)
     total = len(COEFFICIENTS) + 1 + len(STARTS) * len(COEFFICIENTS)
 
     def report(done: int, what: str) -> None:

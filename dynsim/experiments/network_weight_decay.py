@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_experiment
-from dynsim.experiments.parts.trained_settings import FULL_SEEDS, hidden_layer, trained_settings
+from dynsim.experiments.parts.trained_settings import hidden_layer, trained_settings
 from dynsim.records import stamp
 from dynsim.symbolic.gradient_flow import BRANCHES
 
@@ -24,7 +25,7 @@ SHARE_OF_STEPS = {"stop": 1.0, "full": 0.3, "target": 0.3}  # the others need no
 def run(
     progress: Callable[[int, int, str], None] | None = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     steps: int = 600,
     linear_steps: int = 2000,
     decays: Any = DECAYS,
@@ -35,14 +36,15 @@ def run(
     Parameters
     ----------
     progress : callable, optional
-    seeds : int
+    seeds : int, optional
+        5 by default.
     steps : int
         Of the network with hidden layer; branches without stop-gradient take 30 % of them.
     linear_steps : int
         Likewise, of the linear network; a step is one unit of flow time.
     decays : sequence of float
     full : bool
-        Ten seeds, and MNIST for the network with hidden layer.
+        10 seeds, and MNIST for the network with hidden layer.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def run(
         (`mode`), the size below which there is no equilibrium; `size_theory` (`decay`, `mode`), the aligned mode's
         equilibrium under stop-gradient, 0 above its threshold.
     """
-    seeds = FULL_SEEDS if full else seeds
+    seeds = seed_count(seeds, full)
     decays = tuple(float(eta) for eta in decays)
     total, rows = 2 * len(BRANCHES) * len(decays), []
     base = hidden_layer(full, measures=MEASURES)

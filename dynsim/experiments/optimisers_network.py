@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.experiments.parts.full_size import seed_count
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_experiment
-from dynsim.experiments.parts.trained_settings import FULL_SEEDS, hidden_layer
+from dynsim.experiments.parts.trained_settings import hidden_layer
 from dynsim.integrate.optimise import optimise
 from dynsim.records import stamp
 from dynsim.symbolic.gradient_flow import BRANCHES
@@ -71,7 +72,7 @@ RUNS: dict[str, Run] = {
 def run(
     progress: Callable[[int, int, str], None] | None = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     steps: int = 200,
     linear_steps: int = 1000,
     rounds: int = 20,
@@ -83,7 +84,8 @@ def run(
     Parameters
     ----------
     progress : callable, optional
-    seeds : int
+    seeds : int, optional
+        5 by default.
     steps : int
         Of the network with hidden layer; L-BFGS, which needs a fixed batch, takes half of them.
     linear_steps : int
@@ -93,7 +95,7 @@ def run(
     optimisers : sequence of str
         Some of them only.
     full : bool
-        Ten seeds, and MNIST for the network with hidden layer.
+        10 seeds, and MNIST for the network with hidden layer.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def run(
         at the end over that at the start), `hidden_rankme`, `hidden_knn`. NaN where an optimiser is not run.
         `knn_start` (`seed`).
     """
-    seeds = FULL_SEEDS if full else seeds
+    seeds = seed_count(seeds, full)
     runs = {name: RUNS[name] for name in optimisers}
     shape = (len(runs), len(SIZES), len(BRANCHES))
     toy = np.full(shape, np.nan)

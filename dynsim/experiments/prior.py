@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.experiments.parts.full_size import FULL_SEEDS, full_size
+from dynsim.experiments.parts.full_size import full_size, seed_count
 from dynsim.records import stamp
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(
     """
     from dynsim.networks import Experiment
 
-    number = seeds or (FULL_SEEDS if full else 5)
+    number = seed_count(seeds, full)
     base = Experiment(measures=(), measure_every=max(1, steps), **full_size(full))
     judge = _Judge(base, draws)
     found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.experiments.parts.full_size import FULL_SEEDS, full_size
+from dynsim.experiments.parts.full_size import full_size, seed_count
 from dynsim.records import stamp
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(
     """
     from dynsim.networks import Experiment
 
-    number = seeds or (FULL_SEEDS if full else 5)
+    number = seed_count(seeds, full)
     base = Experiment(measures=MEASURES, steps=steps, measure_every=max(1, steps), images=images, **full_size(full))
     counts = [2**power for power in range(int(np.log2(most_views)) + 1)]
     settings = [(e, loss, p) for e in encoders for loss in RATES for p in ("without", "with")]

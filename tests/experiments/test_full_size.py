@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 import dynsim
-from dynsim.experiments import deep_image_prior, expansion, prior
+from dynsim.experiments import deep_image_prior, expansion, optimisers_network, prior
 from dynsim.experiments.parts.full_size import FULL_SEEDS
 
 
@@ -18,6 +18,12 @@ from dynsim.experiments.parts.full_size import FULL_SEEDS
 )
 def test_more_seeds(experiment, tiny):
     assert experiment.run(full=True, **tiny).sizes["seed"] == FULL_SEEDS
+
+
+def test_seeds_that_are_asked_for_count():
+    tiny = {"optimisers": ("exact, P first",), "rounds": 1}
+    assert optimisers_network.run(full=True, **tiny).sizes["seed"] == FULL_SEEDS
+    assert optimisers_network.run(full=True, seeds=3, **tiny).sizes["seed"] == 3
 
 
 def test_mnist():

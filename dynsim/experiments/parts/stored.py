@@ -110,7 +110,7 @@ def _check(module: ModuleType, name: str, options: Mapping[str, Any]) -> None:
 
 
 def _named(module: ModuleType) -> tuple[list[str], bool]:
-    """Options that an experiment has by name, and whether it takes more: fields of an Experiment, which checks them."""
+    """Options that an experiment has by name, and whether it takes more: fields of an Experiment, checked there."""
     parameters = signature(module.run).parameters.values()
     named = [each.name for each in parameters if each.kind is not Parameter.VAR_KEYWORD and each.name != "progress"]
     return named, any(each.kind is Parameter.VAR_KEYWORD for each in parameters)

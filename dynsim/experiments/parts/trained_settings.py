@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from dynsim.experiments.parts.full_size import full_size
+
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["FULL_SEEDS", "hidden_layer", "trained_settings"]
-
-FULL_SEEDS = 10  # of the larger version of an experiment
-_MNIST_AUGMENTATION = {"rotation": 15.0, "scale": 0.15, "shift": 3.0, "contrast": 0.3, "noise": 0.1, "erasing": 9.0}
+__all__ = ["hidden_layer", "trained_settings"]
 
 
 def hidden_layer(full: bool = False, **changes: Any) -> Experiment:
     """The network with hidden layer, batch normalisation, MLP predictor and cosine loss; in full on MNIST.
-
-    There shifts and erased squares are larger, as the images are.
 
     Examples
     --------
@@ -29,7 +26,7 @@ def hidden_layer(full: bool = False, **changes: Any) -> Experiment:
     """
     from dynsim.networks import Experiment
 
-    return Experiment(**({"data": "mnist", "augmentation": _MNIST_AUGMENTATION} if full else {}), **changes)
+    return Experiment(**full_size(full), **changes)
 
 
 def trained_settings(
