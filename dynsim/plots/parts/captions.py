@@ -44,7 +44,7 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
     """Write the caption under a figure: the sentences, then start and parameters, then a stored run's notice."""
     told = [sentence.rstrip(".") for sentence in (*sentences, settings(data)) if sentence]
     if data.attrs.get("stored_run"):
-        told.append("drawn from the stored run; --recompute runs it again")
+        told.append("Drawn from the stored run; --recompute runs it again")
     width = int(figure.bbox.width / figure.dpi * 16.3) if hasattr(figure, "dpi") else 110
     wrapped = "\n".join(textwrap.wrap(". ".join(told) + ".", max(40, width)))
     figure.supxlabel(wrapped, fontsize=8, x=0.01, ha="left", color="#444444")
