@@ -19,6 +19,7 @@ _HOME = {
     "BlowUp": "dynsim.errors",
     "DynsimError": "dynsim.errors",
     "ParseError": "dynsim.errors",
+    "StepLimit": "dynsim.errors",
     "Field": "dynsim.field",
     "provenance": "dynsim.records",
     "stop_gradient": "dynsim.symbolic.stop_gradient",

@@ -19,6 +19,8 @@ __all__ = [
     "InvalidValue",
     "MissingExtra",
     "ParseError",
+    "StepLimit",
+    "Unfinished",
     "UnknownName",
     "bad",
     "missing_extra",
@@ -65,8 +67,8 @@ class ParseError(DynsimError, ValueError):
         return type(self), (str(self), self.position)
 
 
-class BlowUp(DynsimError, ArithmeticError):
-    """A run left every bound, or its right-hand side stopped being finite.
+class Unfinished(DynsimError):
+    """A run that ended before its time.
 
     Attributes
     ----------
@@ -81,8 +83,16 @@ class BlowUp(DynsimError, ArithmeticError):
         self.time = time
         self.dataset = dataset
 
-    def __reduce__(self) -> tuple[type[BlowUp], tuple[str, float, Any]]:
+    def __reduce__(self) -> tuple[type[Unfinished], tuple[str, float, Any]]:
         return type(self), (str(self), self.time, self.dataset)
+
+
+class BlowUp(Unfinished, ArithmeticError):
+    """A run left every bound, or its right-hand side stopped being finite; has `.time` and `.dataset`."""
+
+
+class StepLimit(Unfinished, RuntimeError):
+    """A run took too many steps; has `.time` and `.dataset`, whose last state is the one that was reached."""
 
 
 def bad(

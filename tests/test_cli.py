@@ -7,6 +7,8 @@ import sys
 import pytest
 import xarray as xr
 
+from dynsim.cli import main
+
 
 def dynsim(*argv, cwd=None):
     return subprocess.run(
@@ -142,6 +144,14 @@ def test_a_diverging_run_is_status_1():
         assert done.returncode == 1
         assert "0.5" in done.stderr
     assert "w' = w³" in dynsim("derive", "-w^4/4", "--states", "w").stdout
+
+
+def test_a_run_without_end_is_one_line_and_status_2(monkeypatch, capsys):
+    for module in ("trajectory", "solve"):
+        monkeypatch.setattr(f"dynsim.integrate.{module}.MOST_STEPS", 200)
+    assert main(["simulate", "toy", "--t-end", "1e300"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("dynsim: 200 steps reach flow time")
 
 
 def test_a_missing_parameter_is_told_in_the_words_of_the_command_line():

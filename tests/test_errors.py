@@ -17,6 +17,7 @@ from dynsim import errors
         (errors.missing_extra("torch", "networks", "real networks"), ImportError),
         (errors.ParseError("no", 3), ValueError),
         (errors.BlowUp("no", 1.0, None), ArithmeticError),
+        (errors.StepLimit("no", 1.0, None), RuntimeError),
     ],
 )
 def test_kinds(error, builtin):

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.integrate import odeint
 
-from dynsim.errors import BlowUp
+from dynsim.errors import BlowUp, StepLimit
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
 from dynsim.field import Field
@@ -26,7 +26,7 @@ class LiveRun:
     Attributes
     ----------
     times : array of shape ``(n,)``
-        Flow time; ends before `t_end` where the run diverges.
+        Flow time; ends before `t_end` where the run diverges or takes too many steps.
     states : array of shape ``(number of states, n)``
     diverged : float or None
         Flow time beyond which nothing finite follows.
@@ -93,6 +93,8 @@ def _run(field: Field, y0: tuple[float, ...], t_end: float) -> LiveRun:
         return LiveRun(times, _stacked(run, field))
     except BlowUp as error:
         return LiveRun(error.dataset["time"].values, _stacked(error.dataset, field), error.time)
+    except StepLimit as error:
+        return LiveRun(error.dataset["time"].values, _stacked(error.dataset, field))
     except ValueError:  # the start itself is outside the domain
         return LiveRun(times[:1], np.array([y0]).T, 0.0)
 

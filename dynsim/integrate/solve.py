@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import BlowUp, bad
+from dynsim.errors import BlowUp, StepLimit, bad
 from dynsim.field import Field
 from dynsim.integrate.door import check_names, field_of, start_of, times_of, tolerance
 from dynsim.integrate.events import compile_events
 from dynsim.integrate.runs import run_dataset
-from dynsim.integrate.trajectory import Trajectory, trajectory
+from dynsim.integrate.trajectory import MOST_STEPS, Trajectory, trajectory
 from dynsim.records import stamp
 
 __all__ = ["METHODS", "solve"]
@@ -66,6 +66,8 @@ def solve(
     ------
     BlowUp
         The run diverges or the right-hand side stops being finite; has `.time` and `.dataset`.
+    StepLimit
+        The run is not done after 500,000 steps; has `.time` and `.dataset`, which ends with the state reached.
     InvalidType, InvalidValue, UnknownName
         A start, parameter, time, method or event that cannot be used.
 
@@ -97,8 +99,8 @@ def solve(
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 
     run = trajectory(field, y0, grid, method, rtol, atol, happenings)
-    kept = slice(0, _finite_columns(run.states)) if run.reason == "blow-up" else slice(None)
-    dataset = run_dataset(field, run.states[:, kept], "time", grid[kept])
+    states, recorded = _up_to_there(run, grid)
+    dataset = run_dataset(field, states, "time", recorded)
     dataset["time"].attrs["long_name"] = "flow time"
     if happenings:
         dataset = dataset.assign(_event_variables(field, run))
@@ -117,6 +119,12 @@ def solve(
     if run.reason == "blow-up":
         message = f"the run diverges: no finite step beyond flow time {run.reached:.6g}"
         raise BlowUp(message, run.reached, dataset)
+    if run.reason == "step-limit":
+        message = (
+            f"{MOST_STEPS:,} steps reach flow time {run.reached:.6g} of {grid[-1]:.6g} only; integrate less far, end "
+            'the run at rest (event "rest") or, where stability limits the steps, take an implicit method (Radau)'
+        )
+        raise StepLimit(message, run.reached, dataset)
     return dataset
 
 
@@ -127,8 +135,15 @@ def _brief(value: np.ndarray) -> Any:
     return {"shape": list(value.shape), "norm": float(np.linalg.norm(value))}
 
 
-def _finite_columns(states: np.ndarray) -> int:
-    return int(np.isfinite(states).all(axis=0).cumprod().sum())
+def _up_to_there(run: Trajectory, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """States and times of a run; of an unfinished one those before its end, and its last state if that is known."""
+    if run.last is not None:
+        before = grid < run.reached
+        return np.column_stack((run.states[:, before], run.last)), np.append(grid[before], run.reached)
+    if run.reason == "blow-up":
+        finite = slice(0, int(np.isfinite(run.states).all(axis=0).cumprod().sum()))
+        return run.states[:, finite], grid[finite]
+    return run.states, grid
 
 
 def _event_variables(field: Field, run: Trajectory) -> dict[str, Any]:

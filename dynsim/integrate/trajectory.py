@@ -13,7 +13,9 @@ from scipy.integrate import solve_ivp
 from dynsim.field import Field
 from dynsim.integrate.events import Event
 
-__all__ = ["Trajectory", "trajectory"]
+__all__ = ["MOST_STEPS", "Trajectory", "trajectory"]
+
+MOST_STEPS = 500_000  # a minute of DOP853 for a flow of two states
 
 _IMPLICIT = ("Radau", "BDF", "LSODA")
 
@@ -25,19 +27,22 @@ class Trajectory:
     Attributes
     ----------
     states : array of shape ``(size, len(grid))``
-        Held after a rest, NaN after a terminal event or a blow-up.
+        Held after a rest, NaN after every other end before the last time.
     reached : float
         Flow time at which integration stopped.
     reason : str
-        "t_end", "rest", "terminal" or "blow-up".
+        "t_end", "rest", "terminal", "blow-up" or "step-limit".
     hits : list of (time, index of the event, state)
         In the order of time.
+    last : array of shape ``(size,)``, optional
+        State at the time reached, where it was the number of steps that ended the run.
     """
 
     states: np.ndarray
     reached: float
     reason: str
     hits: list[tuple[float, int, np.ndarray]]
+    last: np.ndarray | None = None
 
 
 def trajectory(
@@ -73,7 +78,7 @@ def trajectory(
             t_eval=grid,
             rtol=max(rtol, 100 * np.finfo(float).eps),
             atol=atol,
-            events=[_scipy_event(event) for event in events] or None,
+            events=[*(_scipy_event(event) for event in events), _TooManySteps(MOST_STEPS, float(grid[-1]))],
             **options,
         )
     except _Stuck:
@@ -91,6 +96,8 @@ def trajectory(
         ),
         key=lambda hit: hit[:2],
     )
+    if solution.t_events[-1].size:
+        return Trajectory(states, float(solution.t_events[-1][0]), "step-limit", hits, solution.y_events[-1][0])
     if solution.status == 1:
         time, index, last = next(hit for hit in reversed(hits) if events[hit[1]].terminal)
         if events[index].label != "rest":
@@ -136,6 +143,22 @@ class _Watch:
                 raise _Stuck
             self.seen = self.furthest
         return value
+
+
+class _TooManySteps:
+    """A terminal event of `solve_ivp`, which looks at events once at the start and once after every step."""
+
+    terminal, direction = True, -1
+
+    def __init__(self, most: int, t_end: float) -> None:
+        self.left, self.t_end = most, t_end
+        self.end = np.inf
+
+    def __call__(self, t: float, y: np.ndarray) -> float:
+        if self.left == 0 and t < self.t_end:
+            self.end = t
+        self.left -= 1
+        return self.end - t
 
 
 def _scipy_event(event: Event) -> Any:

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import dynsim
-from dynsim import BlowUp, DynsimError, Terminal, gradient_flow, provenance, solve, system
+from dynsim import BlowUp, DynsimError, StepLimit, Terminal, gradient_flow, provenance, solve, system
 from dynsim.field import Field
 from dynsim.integrate.solve import METHODS
 
@@ -99,6 +99,57 @@ def test_blow_up_ends_with_every_method(method):
         solve(gradient_flow("-w^4/4", ["w"]), {"w": 1.0}, 10.0, method=method, rtol=1e-6, atol=1e-8)
     assert caught.value.time == pytest.approx(0.5, abs=1e-3)
     assert caught.value.dataset.sizes["time"] >= 10
+
+
+@pytest.fixture
+def at_most(monkeypatch):
+    def limit(steps):
+        for module in ("trajectory", "solve"):
+            monkeypatch.setattr(f"dynsim.integrate.{module}.MOST_STEPS", steps)
+
+    return limit
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_of_too_many_steps_says_how_far_it_came_and_keeps_that(at_most, method):
+    options = {"method": method, "rtol": 1e-8, "atol": 1e-10, "events": ["phi - 7/10"]}
+    whole = solve(system("toy"), START, 100.0, **options)
+    at_most(15)
+    with pytest.raises(StepLimit, match=r"15 steps reach flow time .* of 100 only.*rest.*Radau") as caught:
+        solve(system("toy"), START, 100.0, **options)
+    data = caught.value.dataset
+    assert 0 < caught.value.time < 100
+    assert data.attrs["end_reason"] == "step-limit"
+    assert data.time.values[-1] == caught.value.time == data.attrs["end_time"]
+    recorded = data.isel(time=slice(None, -1))
+    xr.testing.assert_equal(recorded[["phi", "theta"]], whole[["phi", "theta"]].sel(time=recorded.time))
+    assert data.sizes["event"] == int((whole.event_time <= caught.value.time).sum())
+    # the state reached is one of the same run: going on from there ends where the whole run ends
+    at_most(10_000)
+    on = solve(system("toy"), {name: data[name][-1] for name in START}, 100.0 - caught.value.time)
+    assert float(on.theta[-1]) == pytest.approx(float(whole.theta[-1]), abs=1e-5)
+
+
+def test_the_last_step_may_be_the_last_allowed_one(at_most):
+    at_most(20)
+    with pytest.raises(StepLimit) as caught:
+        solve(system("toy"), START, 100.0)
+    end = caught.value.time
+    run = solve(system("toy"), START, end)
+    assert run.attrs["end_reason"] == "t_end"
+    assert float(run.theta[-1]) == pytest.approx(float(caught.value.dataset.theta[-1]), rel=1e-12)
+    at_most(19)
+    with pytest.raises(StepLimit):
+        solve(system("toy"), START, end)
+
+
+def test_however_far_a_run_is_to_go_it_ends(at_most):
+    at_most(3000)
+    with pytest.raises(StepLimit):  # stability limits the steps of an explicit method
+        solve(system("toy"), START, 1e300)
+    for ends in ({"events": ["rest"]}, {"method": "Radau", "rtol": 1e-8}):
+        run = solve(system("toy"), START, 1e300, **ends)
+        assert float(run.theta[-1]) == pytest.approx(0.65**0.5, abs=1e-9)
 
 
 def test_matrix_states_are_two_dimensional():
