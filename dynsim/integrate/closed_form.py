@@ -34,3 +34,4 @@ def _fill(batch: Batch, run: Run) -> None:
     run.status[~startable] = INVALID_START
     run.states[:, ~startable] = np.nan
     run.mark_rest(batch)
+    run.observe(batch)

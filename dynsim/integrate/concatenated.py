@@ -27,10 +27,12 @@ _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 def by_scipy(batch: Batch, run: Run) -> int:
     """Fill `run` with DOP853; members that are stiff are done again with Radau."""
+    run.clear()
     with np.errstate(all="ignore"):  # members that diverge overflow before they are taken out
         for first in range(0, batch.y0.shape[1], GROUP):
             group, part = batch.select(slice(first, first + GROUP)), run.part(first, first + GROUP)
             _explicit(group, part)
+            part.observe(group)
         stiff = by_radau(batch, run)
         run.mark_rest(batch)
     return stiff
@@ -44,9 +46,11 @@ def by_radau(batch: Batch, run: Run) -> int:
     with np.errstate(all="ignore"):
         for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)):
             group = batch.select(index)
-            part = Run.empty(len(batch.y0), len(index), len(batch.times))
+            part = Run.empty(group.field, len(index), len(batch.times))
+            part.clear()
             _implicit(group, part)
             part.mark_rest(group)
+            part.observe(group)
             run.put(index, part)
     return len(stiff)
 
@@ -98,8 +102,10 @@ def _implicit(batch: Batch, run: Run) -> None:
 def _halves(batch: Batch, run: Run, members: np.ndarray) -> None:
     """Do a group that fails again in two, until the member that makes it fail is alone."""
     for index in np.array_split(members, 2):
-        part = Run.empty(len(batch.y0), len(index), len(batch.times))
-        _implicit(batch.select(index), part)
+        group = batch.select(index)
+        part = Run.empty(group.field, len(index), len(batch.times))
+        part.clear()
+        _implicit(group, part)
         run.put(index, part)
 
 

@@ -99,12 +99,12 @@ def numbers(argument: str, values: Any) -> dict[str, float]:
 
 
 def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
-    """Output times from exactly one of `t_end` (then `count` equal times) and `times`."""
+    """Output times from exactly one of `t_end` (then `count` equal times, the last of them if it is 1) and `times`."""
     if (t_end is None) == (times is None):
         raise bad("t_end, times", (t_end, times), "exactly one of the two")
     if times is None:
         end = _positive("t_end", t_end)
-        return np.linspace(0.0, end, count)
+        return np.linspace(end if count == 1 else 0.0, end, count)
     try:
         result = np.array(times, dtype=float)
     except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from dynsim.integrate.door import cores, count, described, times_of, tolerance
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.members import Batch
 from dynsim.integrate.methods import choose
-from dynsim.integrate.results import Frame, InMemory, observe
+from dynsim.integrate.results import Frame, InMemory
 from dynsim.integrate.streaming import Streamed
 from dynsim.records import as_json, plain_attributes
 from dynsim.symbolic.flow import Flow
@@ -104,8 +104,7 @@ def ensemble(
     """
     grid = grid_of(flow, initial, parameters)
     forever = times is None and isinstance(t_end, float) and t_end == math.inf
-    record = np.array([math.inf]) if forever else times_of(t_end, times)
-    record = record if times is not None else record[-1:]
+    record = np.array([math.inf]) if forever else times_of(t_end, times, count=1)
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
     threads = count("threads", threads, cores())
     limit = count("chunk", chunk, CHUNK)
@@ -121,7 +120,7 @@ def ensemble(
     for block in blocks(grid.shape, limit):
         members, run = batch(block.start, block.stop), sink.part(block)
         stiff += choice.engine(members, run) or 0
-        sink.keep(block, run, observe(members, run))
+        sink.keep(block, run)
         if progress is not None:
             progress(block.stop, grid.size)
     attributes = plain_attributes(

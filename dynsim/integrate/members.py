@@ -71,32 +71,55 @@ class Run:
     Attributes
     ----------
     states : array of shape ``(size, members, times)``
-        NaN wherever nothing was written.
+    observed : array of shape ``(observables, members, times)``
+        Both are parts of `outputs`.
     status : int8 array of shape ``(members,)``
     steps : int32 array of shape ``(members,)``
         Accepted steps.
     """
 
-    states: np.ndarray
+    outputs: np.ndarray
+    size: int
     status: np.ndarray
     steps: np.ndarray
 
     @classmethod
-    def empty(cls, size: int, members: int, times: int) -> Run:
-        """Nothing computed yet: every state NaN."""
+    def empty(cls, field: Field, members: int, times: int) -> Run:
+        """Memory for a run; an engine clears what it does not write, where it needs it next."""
         return cls(
-            np.full((size, members, times), np.nan),
+            np.empty((field.size + len(field.observables), members, times)),
+            field.size,
             np.zeros(members, dtype=np.int8),
             np.zeros(members, dtype=np.int32),
         )
 
+    @property
+    def states(self) -> np.ndarray:
+        """States of all members."""
+        return self.outputs[: self.size]
+
+    @property
+    def observed(self) -> np.ndarray:
+        """Observables of all members, in the order of the field's."""
+        return self.outputs[self.size :]
+
+    def clear(self) -> None:
+        """Nothing computed yet: every state and observable NaN."""
+        self.outputs.fill(np.nan)
+
     def part(self, start: int, stop: int) -> Run:
         """Views of members `start` … `stop` − 1."""
-        return Run(self.states[:, start:stop], self.status[start:stop], self.steps[start:stop])
+        return Run(self.outputs[:, start:stop], self.size, self.status[start:stop], self.steps[start:stop])
 
     def put(self, index: np.ndarray, other: Run) -> None:
         """Copy the members of `other` to the places `index`."""
-        self.states[:, index], self.status[index], self.steps[index] = other.states, other.status, other.steps
+        self.outputs[:, index], self.status[index], self.steps[index] = other.outputs, other.status, other.steps
+
+    def observe(self, batch: Batch) -> None:
+        """Fill the observables from the states."""
+        states = self.states.swapaxes(1, 2)  # parameters that vary do so along the last axis
+        for row, function in zip(self.observed, batch.field.observables.values(), strict=True):
+            row[:] = function(states).T
 
     def mark_rest(self, batch: Batch) -> None:
         """Where a run is ok and its last state moves no faster than rest allows, say so."""
@@ -106,4 +129,4 @@ class Run:
 
 
 Engine = Callable[[Batch, Run], int]
-"""``engine(batch, run)`` fills `run`, whose arrays `Run.empty` prefilled; how many members were stiff."""
+"""``engine(batch, run)`` fills `run`, which `Run.empty` made, observables included; how many members were stiff."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,10 +12,10 @@ import xarray as xr
 from dynsim.field import Field
 from dynsim.integrate.blocks import Block
 from dynsim.integrate.grid import Grid
-from dynsim.integrate.members import Batch, Run
+from dynsim.integrate.members import Run
 from dynsim.integrate.runs import state_axes
 
-__all__ = ["ATTRIBUTES", "Frame", "InMemory", "observe"]
+__all__ = ["ATTRIBUTES", "Frame", "InMemory"]
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "status": {
@@ -26,12 +25,6 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     },
     "steps": {"long_name": "accepted steps"},
 }
-
-
-def observe(batch: Batch, run: Run) -> dict[str, np.ndarray]:
-    """Observables of a batch, each of shape ``(members, times)``."""
-    states = run.states.swapaxes(1, 2)  # parameters that vary do so along the last axis
-    return {name: function(states).T for name, function in batch.field.observables.items()}
 
 
 @dataclass(frozen=True)
@@ -53,36 +46,33 @@ class Frame:
     single: bool
 
     @cached_property
-    def coords(self) -> Mapping[Any, Any]:
+    def coords(self) -> xr.Coordinates:
         """Coordinates of the grid, and the time."""
-        dims, values = ((), self.times[0]) if self.single else ("time", self.times)
-        time = {"time": xr.Variable(dims, values, {"long_name": "flow time"})}
-        grid = self.grid.coords
-        return grid.assign(time) if isinstance(grid, xr.Coordinates) else {**grid, **time}
+        if not self.grid.dims:
+            return _time_alone(self.times.tobytes(), self.single)
+        time, grid = {"time": _time(self.times, self.single)}, self.grid.coords
+        return grid.assign(time) if isinstance(grid, xr.Coordinates) else xr.Coordinates({**grid, **time})
 
-    def variables(self, run: Run, observed: dict[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], Any]]:
+    def variables(self, run: Run) -> dict[str, tuple[tuple[str, ...], Any]]:
         """``{name: (dimensions beside the grid's, array over members)}``."""
         time, pick = ((), (slice(None), 0)) if self.single else (("time",), ())
         found = {
             name: ((*time, *state_axes(name, values.ndim - 2)), _members_first(values)[pick])
             for name, values in self.field.split(run.states).items()
         }
-        found |= {name: (time, values[pick]) for name, values in observed.items()}
+        found |= {name: (time, row[pick]) for name, row in zip(self.field.observables, run.observed, strict=True)}
         return {**found, "status": ((), run.status), "steps": ((), run.steps)}
 
-    def dataset(self, run: Run, observed: dict[str, np.ndarray], attributes: dict[str, Any]) -> xr.Dataset:
+    def dataset(self, run: Run, attributes: dict[str, Any]) -> xr.Dataset:
         """Dataset over the grid from arrays over all its members."""
-        grid, dims, arrays = self.grid, {}, {}
-        for name, (more, values) in self.variables(run, observed).items():
-            dims[name], arrays[name] = (*grid.dims, *more), values.reshape((*grid.shape, *values.shape[1:]))
-        if not grid.dims:
-            layout = tuple((name, dims[name], values.shape, values.dtype.char) for name, values in arrays.items())
-            empty = _layout(layout, self.times.tobytes(), self.single)
-            result = empty.copy(deep=self.single, data=arrays)
-            result.attrs = attributes
-            return result
-        variables = {name: xr.Variable(dims[name], values, ATTRIBUTES.get(name)) for name, values in arrays.items()}
-        return xr.Dataset(variables, self.coords, attributes)
+        dims, shape = self.grid.dims, self.grid.shape
+        variables = {
+            name: xr.Variable(
+                (*dims, *more), values.reshape(shape + values.shape[1:]), ATTRIBUTES.get(name), None, True
+            )
+            for name, (more, values) in self.variables(run).items()
+        }
+        return _assembled(variables, self.coords, attributes)
 
 
 def _members_first(values: np.ndarray) -> np.ndarray:
@@ -90,13 +80,23 @@ def _members_first(values: np.ndarray) -> np.ndarray:
     return values if values.ndim == 2 else np.moveaxis(values, (-2, -1), (0, 1))
 
 
+def _time(times: np.ndarray, single: bool) -> xr.Variable:
+    dims, values = ((), times[0]) if single else ("time", times)
+    return xr.Variable(dims, values, {"long_name": "flow time"})
+
+
 @lru_cache(maxsize=16)
-def _layout(layout: tuple[tuple[str, tuple[str, ...], tuple[int, ...], str], ...], times: bytes, single: bool) -> Any:
-    """Empty Dataset of a single member: making one takes longer than a run, copying it does not."""
-    variables = {n: xr.Variable(dims, np.empty(shape, kind), ATTRIBUTES.get(n)) for n, dims, shape, kind in layout}
-    record = np.frombuffer(times)
-    dims, values = ((), record[0]) if single else ("time", record)
-    return xr.Dataset(variables, {"time": xr.Variable(dims, values, {"long_name": "flow time"})})
+def _time_alone(times: bytes, single: bool) -> xr.Coordinates:
+    """Coordinates of a single member: making them takes longer than its run."""
+    return xr.Coordinates({"time": _time(np.frombuffer(times), single)})
+
+
+def _assembled(variables: dict[str, xr.Variable], coords: xr.Coordinates, attributes: dict[str, Any]) -> xr.Dataset:
+    """Dataset of parts that are known to fit: to merge and align them takes longer than thousands of steps."""
+    known = {name: variable.copy(deep=False) for name, variable in coords.variables.items()}
+    return xr.Dataset._construct_direct(
+        {**known, **variables}, coord_names=set(known), attrs=attributes, indexes=dict(coords.xindexes)
+    )
 
 
 class InMemory:
@@ -104,23 +104,15 @@ class InMemory:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.run = Run.empty(frame.field.size, frame.grid.size, len(frame.times))
-        self.observed: dict[str, np.ndarray] = {}
+        self.run = Run.empty(frame.field, frame.grid.size, len(frame.times))
 
     def part(self, block: Block) -> Run:
         """Arrays for the engine to fill."""
         return self.run.part(block.start, block.stop)
 
-    def keep(self, block: Block, run: Run, observed: dict[str, np.ndarray]) -> None:
-        """Take over a finished block."""
-        count = self.frame.grid.size
-        if block.stop - block.start == count:
-            self.observed = observed
-            return
-        for name, values in observed.items():
-            whole = self.observed.setdefault(name, np.empty((count, len(self.frame.times))))
-            whole[block.start : block.stop] = values
+    def keep(self, block: Block, run: Run) -> None:
+        """Take over a finished block; it lies where it belongs."""
 
     def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The result."""
-        return self.frame.dataset(self.run, self.observed, attributes)
+        return self.frame.dataset(self.run, attributes)

@@ -14,7 +14,7 @@ __all__ = ["run_dataset", "state_axes"]
 
 def state_axes(name: str, count: int) -> tuple[str, ...]:
     """Names of the dimensions of a state with `count` axes: rows, columns, then numbered."""
-    return (f"{name}_row", f"{name}_column", *(f"{name}_{i}" for i in range(2, 9)))[:count]
+    return tuple(f"{name}_{('row', 'column')[i] if i < 2 else i}" for i in range(count))
 
 
 def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> xr.Dataset:

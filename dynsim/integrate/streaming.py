@@ -48,8 +48,7 @@ class Streamed:
         self.group = zarr.open_group(out, mode="r+")
         self.arrays = {}
         grid, box = frame.grid, block_shape(frame.grid.shape, limit)
-        nothing = {name: np.empty((0, len(frame.times))) for name in frame.field.observables}
-        for name, (more, values) in frame.variables(self._empty(0), nothing).items():
+        for name, (more, values) in frame.variables(self._empty(0)).items():
             own = values.shape[1:]
             self.arrays[name] = self.group.create_array(
                 name,
@@ -62,16 +61,16 @@ class Streamed:
             )
 
     def _empty(self, members: int) -> Run:
-        return Run.empty(self.frame.field.size, members, len(self.frame.times))
+        return Run.empty(self.frame.field, members, len(self.frame.times))
 
     def part(self, block: Block) -> Run:
         """Arrays for the engine to fill."""
         return self._empty(block.stop - block.start)
 
-    def keep(self, block: Block, run: Run, observed: dict[str, np.ndarray]) -> None:
+    def keep(self, block: Block, run: Run) -> None:
         """Write a finished block."""
         box = tuple(part.stop - part.start for part in block.region)
-        for name, (_, values) in self.frame.variables(run, observed).items():
+        for name, (_, values) in self.frame.variables(run).items():
             self.arrays[name][block.region] = values.reshape((*box, *values.shape[1:]))
 
     def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:

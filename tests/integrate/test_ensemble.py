@@ -61,6 +61,27 @@ def test_single_member_of_numbers_has_no_dimension(method):
     assert abs(float(run.theta) - np.sqrt(0.65)) < 1e-8
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+@pytest.mark.parametrize("when", [{"t_end": 4.0}, {"times": [0.0, 1.0, 4.0]}], ids=["end", "times"])
+def test_the_dataset_is_as_xarray_would_make_it(when, many):
+    start = {
+        "phi": np.array([0.1, 0.5]) if many else 0.1,
+        "theta": xr.DataArray([0.2, 0.3], dims="run") if many else 0.2,
+    }
+    run = dynsim.ensemble(dynsim.system("toy"), start, **when)
+    made = xr.Dataset(dict(run.data_vars), run.coords, run.attrs)
+    xr.testing.assert_identical(run, made)
+    assert dict(run.sizes) == dict(made.sizes)
+    assert {name: index.to_pandas_index().tolist() for name, index in run.xindexes.items()} == {
+        name: index.to_pandas_index().tolist() for name, index in made.xindexes.items()
+    }
+    run.time.attrs["note"] = "mine"
+    run.attrs["note"] = "mine"
+    again = dynsim.ensemble(dynsim.system("toy"), start, **when)
+    xr.testing.assert_identical(again, made.assign_coords(time=made.time.drop_attrs().assign_attrs(again.time.attrs)))
+    assert "note" not in again.time.attrs
+
+
 def test_a_member_that_underflows_at_the_edge_of_the_domain_ends():
     """s' ∝ −s beside s^(3/2), which is no number below 0, where the smallest of all numbers may step to."""
     flow = dynsim.system("direct-set", variant="direct-pred")

@@ -13,7 +13,9 @@ from dynsim.symbolic.flow import Flow
 
 __all__ = ["by_compiled", "by_compiled_or_radau", "obstacle"]
 
-PIECE = 4096  # members per task: enough that lanes which run empty at its end do not count
+PIECE = 4096  # members per task: enough that lanes which run empty at its end do not count,
+OUTPUTS = 2**19  # but not more outputs than stay in the processor's cache from being cleared to being written
+LEAST = 512
 MOST_STATES = 40
 
 
@@ -44,12 +46,21 @@ def by_compiled_or_radau(batch: Batch, run: Run) -> int:
 
 def _integrate(batch: Batch, run: Run) -> None:
     assert isinstance(batch.flow, Flow)
-    task = program(batch.flow, dense=len(batch.times) > 1).task(batch, run, MOST_STEPS)
+    code = program(batch.flow, dense=len(batch.times) > 1)
+    integrate = code.task(batch, run, MOST_STEPS)
+
+    def task(first: int, stop: int) -> None:
+        run.part(first, stop).clear()
+        integrate(first, stop)
+
     count = batch.y0.shape[1]
-    pieces = [(first, min(first + PIECE, count)) for first in range(0, count, PIECE)]
+    size = max(LEAST, min(PIECE, OUTPUTS // (len(run.outputs) * len(batch.times))))
+    pieces = [(first, min(first + size, count)) for first in range(0, count, size)]
     if batch.threads == 1 or len(pieces) < 2:
         for piece in pieces:
             task(*piece)
     else:
         with ThreadPoolExecutor(min(batch.threads, len(pieces))) as pool:
             list(pool.map(lambda piece: task(*piece), pieces))
+    if not code.observes:
+        run.observe(batch)

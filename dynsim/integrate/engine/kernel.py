@@ -6,7 +6,6 @@ and fetches the next member of the queue, so that no lane waits for another.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,7 +33,7 @@ SIGNATURE = (
     ("rtol", DOUBLE),
     ("atol", DOUBLE),
     ("step_limit", DOUBLE),
-    ("out", POINTER),  # out[state · out_stride + member · n_times + time], prefilled with NaN
+    ("out", POINTER),  # out[row · out_stride + member · n_times + time], prefilled with NaN; rows: states, observables
     ("out_stride", I64),
     ("status", POINTER),  # int8
     ("steps", POINTER),  # int32
@@ -45,7 +44,13 @@ _FAR_OFF = 1e30  # error of a step out of where the field is defined, however sm
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
 
 
-def build(rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], width: int, dense: bool) -> ir.Module:
+def build(
+    rhs: Sequence[sympy.Expr],
+    arguments: Sequence[sympy.Symbol],
+    width: int,
+    dense: bool,
+    observables: Sequence[sympy.Expr] = (),
+) -> ir.Module:
     """Module with the function `ENTRY` of `SIGNATURE`.
 
     Parameters
@@ -58,14 +63,25 @@ def build(rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], width: i
         Members per vector.
     dense : bool
         Whether states are wanted at many times, or at the last one only.
+    observables : sequence of Expr
+        Recorded below the states; with `dense` only.
     """
-    return _Kernel(rhs, arguments, width, dense).module
+    return _Kernel(rhs, arguments, width, dense, observables).module
 
 
 class _Kernel:
-    def __init__(self, rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], width: int, dense: bool) -> None:
+    def __init__(
+        self,
+        rhs: Sequence[sympy.Expr],
+        arguments: Sequence[sympy.Symbol],
+        width: int,
+        dense: bool,
+        observables: Sequence[sympy.Expr],
+    ) -> None:
         self.recipe = Recipe(rhs, arguments)
+        self.observe = Recipe(observables, arguments)
         self.size = len(rhs)
+        self.rows = self.size + len(observables)
         self.dense = dense
         self.module = ir.Module("dynsim")
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [kind for _, kind in SIGNATURE]), ENTRY)
@@ -74,7 +90,7 @@ class _Kernel:
             if argument.type == POINTER and name not in ("parameters", "times"):
                 argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        self.v = Lanes(self.builder, width)
+        self.v, self.one_register = Lanes(self.builder, width), Lanes(self.builder, width // 2)
         self._emit(len(arguments) - len(rhs))
 
     # Memory
@@ -85,10 +101,10 @@ class _Kernel:
     def _read(self, base: str, index: Any, kind: Any = DOUBLE) -> Any:
         return self.builder.load(self._at(base, index, kind), typ=kind)
 
-    def _row(self, state: int, member: Any) -> Any:
-        """Index of a member's first output of a state."""
+    def _first_output(self, row: int, member: Any) -> Any:
+        """Index of a member's first output in a row."""
         b = self.builder
-        return b.add(b.mul(I64(state), self.given["out_stride"]), b.mul(member, self.given["n_times"]))
+        return b.add(b.mul(I64(row), self.given["out_stride"]), b.mul(member, self.given["n_times"]))
 
     # The function
 
@@ -97,6 +113,7 @@ class _Kernel:
         self.member, self.recorded = Slots(v, kind=v.integer), Slots(v, kind=v.integer)
         self.state, self.values = Slots(v, _Y + 2 * self.size), Slots(v, n_parameters)
         self.prepared, self.prepared_values = Slots(v, self.state.count), Slots(v, n_parameters)
+        self.prepared_outputs = Slots(v, self.rows if self.dense else 0)
         self.code, self.unfit = Slots(v), Slots(v)
         self.due = Slots(v)  # the next time to record
         self.scratch = Slots(v, self.size * dop853.DENSE_TERMS + 3 if self.dense else 0)
@@ -172,7 +189,7 @@ class _Kernel:
             for i in range(source.count):
                 target.put(lane, source.get(place, i), i)
         if self.dense:
-            self._record_start(lane, member)
+            self._record_start(lane, member, place)
         b.branch(after)
 
         b.position_at_end(none)
@@ -202,6 +219,12 @@ class _Kernel:
         h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
         self.prepared.store_all([v.const(0.0), h, v.const(dop853.GROW), v.const(0.0), *y, *slope])
         self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
+        if self.dense:
+            self.prepared_outputs.store_all(self._outputs(v, y, self.prepared_values.load_all()))
+
+    def _outputs(self, v: Lanes, y: list[Any], values: list[Any]) -> list[Any]:
+        """What is recorded of states `y`: themselves, then the observables."""
+        return [*y, *self.observe.emit(v, [*y, *values])]
 
     def _store(self, lane: Any, member: Any) -> None:
         b = self.builder
@@ -211,7 +234,7 @@ class _Kernel:
         if not self.dense:
             with b.if_then(b.icmp_signed("<=", code, I8(AT_REST))):
                 for state in range(self.size):
-                    b.store(self.state.get(lane, _Y + state), self._at("out", self._row(state, member)))
+                    b.store(self.state.get(lane, _Y + state), self._at("out", self._first_output(state, member)))
 
     # Stepping
 
@@ -255,7 +278,8 @@ class _Kernel:
 
         b.position_at_end(finish)
         self.state.store_all(following)
-        code = v.select(dop853.stiff(v, attempt), v.const(STIFF), v.const(STEP_LIMIT))
+        limited = v.const(STEP_LIMIT)
+        code = v.rarely(exhausted, limited, lambda: v.select(dop853.stiff(v, attempt), v.const(STIFF), limited))
         code = v.select(stuck, v.const(BLOW_UP), code)
         at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(AT_REST), v.const(OK))
         self.code.store(v.select(finished, at_rest, code))
@@ -272,13 +296,13 @@ class _Kernel:
 
     # Recording at given times
 
-    def _record_start(self, lane: Any, member: Any) -> None:
+    def _record_start(self, lane: Any, member: Any, place: Any) -> None:
         """Record the start if time 0 is asked for."""
         b = self.builder
         at_zero = b.fcmp_ordered("==", self._read("times", I64(0)), DOUBLE(0.0))
         with b.if_then(at_zero):
-            for state in range(self.size):
-                b.store(self.state.get(lane, _Y + state), self._at("out", self._row(state, member)))
+            for row in range(self.rows):
+                b.store(self.prepared_outputs.get(place, row), self._at("out", self._first_output(row, member)))
         first = b.zext(at_zero, I64)
         self.recorded.put(lane, first)
         self.due.put(lane, self._read("times", first))
@@ -298,7 +322,8 @@ class _Kernel:
             doubt = v.select(due, dop853.interpolation_error(v, attempt, terms, self.rtol, self.atol), v.const(0.0))
             doubtful = v.less(v.const(1.0), doubt)
             still_good, larger = v.without(good, doubtful), v.maximum(doubt, attempt.error)
-            self.scratch.store_all([*(c for state in terms for c in state), t, attempt.h, t_new])
+            per_step = v.div(v.const(1.0), attempt.h)
+            self.scratch.store_all([*(c for state in terms for c in state), t, per_step, t_new])
             with v.each_lane(v.chosen(v.without(due, doubtful))) as lane:
                 self._record_lane(lane)
             inside = b.block
@@ -311,10 +336,12 @@ class _Kernel:
         return merged[0], merged[1]
 
     def _record_lane(self, lane: Any) -> None:
-        """Evaluate one lane's polynomial at the due times, `width` of them at once."""
-        v, b = self.v, self.builder
-        *coefficients, t, h, t_new = [v.splat(self.scratch.get(lane, i)) for i in range(self.scratch.count)]
+        """Evaluate one lane's polynomial at the due times, a register of them at once."""
+        v, b = self.one_register, self.builder
+        *coefficients, t, per_step, t_new = [v.splat(self.scratch.get(lane, i)) for i in range(self.scratch.count)]
+        values = [v.splat(self.values.get(lane, i)) for i in range(self.values.count)]
         member, first, before = self.member.get(lane), self.recorded.get(lane), b.block
+        rows = [self._first_output(row, member) for row in range(self.rows)]
         again, after = b.append_basic_block("times"), b.append_basic_block("times_done")
         b.branch(again)
         b.position_at_end(again)
@@ -322,11 +349,11 @@ class _Kernel:
         index.add_incoming(first, before)
         times = b.load(self._at("times", index), typ=v.real, align=8)
         inside = v.at_most(times, t_new)
-        x = v.div(v.sub(times, t), h)
-        for state in range(self.size):
-            terms = coefficients[state * dop853.DENSE_TERMS : (state + 1) * dop853.DENSE_TERMS]
-            value = v.select(inside, dop853.interpolate(v, terms, x), v.const(math.nan))
-            self._write(value, inside, b.add(self._row(state, member), index), index)
+        x = v.mul(v.sub(times, t), per_step)
+        each = range(0, len(coefficients), dop853.DENSE_TERMS)
+        y = [dop853.interpolate(v, coefficients[i : i + dop853.DENSE_TERMS], x) for i in each]
+        for row, output in zip(rows, self._outputs(v, y, values), strict=True):
+            v.store_chosen(inside, output, self._at("out", b.add(row, index)))
         following = b.add(index, b.ctpop(v.chosen(inside)))
         index.add_incoming(following, b.block)
         full = b.icmp_signed("==", b.sub(following, index), I64(v.width))
@@ -334,13 +361,3 @@ class _Kernel:
         b.position_at_end(after)
         self.recorded.put(lane, following)
         self.due.put(lane, self._read("times", following))
-
-    def _write(self, value: Any, inside: Any, position: Any, index: Any) -> None:
-        """Write a vector of outputs; near the end of a row only those that belong to it."""
-        v, b = self.v, self.builder
-        whole = b.icmp_signed("<=", b.add(index, I64(v.width)), self.given["n_times"])
-        with b.if_else(whole) as (at_once, one_by_one):
-            with at_once:
-                b.store(value, self._at("out", position), align=8)
-            with one_by_one, v.each_lane(v.chosen(inside)) as element:
-                b.store(b.extract_element(value, element), self._at("out", b.add(position, element)))

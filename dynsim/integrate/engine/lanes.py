@@ -179,6 +179,12 @@ class Lanes:
         """Mask as an integer with one bit per lane."""
         return self.builder.zext(self.builder.bitcast(mask, ir.IntType(self.width)), I64)
 
+    def store_chosen(self, mask: Any, value: Any, address: Any) -> None:
+        """Store the chosen lanes side by side at an address of a double; memory of the others is not touched."""
+        kind = ir.FunctionType(ir.VoidType(), [self.real, POINTER, I32, self.mask])
+        store = self._declared(f"llvm.masked.store.v{self.width}f64.p0", kind)
+        self.builder.call(store, [value, address, I32(8), mask])
+
     def rarely(self, mask: Any, usual: Any, other: Callable[[], Any]) -> Any:
         """`usual`, but in the lanes of `mask` what `other` emits, which runs only if there are such lanes."""
         builder = self.builder

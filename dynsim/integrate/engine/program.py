@@ -14,8 +14,10 @@ import sympy
 
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached
+from dynsim.integrate.engine.lowering import unsupported
 from dynsim.integrate.members import Batch, Run
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["Program", "program"]
 
@@ -32,17 +34,26 @@ def program(flow: Flow, dense: bool) -> Program:
     if dense not in mine:
         arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
-        rhs = tuple(entry.xreplace(places) for entry in flow.rhs)
-        mine[dense] = _loaded(rhs, tuple(places.values()), dense)
+        observed = [release(item) for item in flow.observables.values()] if dense else []
+        if unsupported(observed):
+            observed = []
+        rhs, observables = (tuple(entry.xreplace(places) for entry in entries) for entries in (flow.rhs, observed))
+        mine[dense] = _loaded(rhs, tuple(places.values()), dense, observables)
     return mine[dense]
 
 
 @cache
-def _loaded(rhs: tuple[sympy.Expr, ...], arguments: tuple[sympy.Symbol, ...], dense: bool) -> Program:
+def _loaded(
+    rhs: tuple[sympy.Expr, ...],
+    arguments: tuple[sympy.Symbol, ...],
+    dense: bool,
+    observables: tuple[sympy.Expr, ...],
+) -> Program:
     width = machine.width()
-    equations = ";".join(sympy.srepr(entry) for entry in rhs)
-    key = f"{equations}|{len(arguments)}|{width}|{dense}|{machine.description()}|{_source()}"
-    return Program(cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense))), width)
+    equations, observed = (";".join(sympy.srepr(entry) for entry in entries) for entries in (rhs, observables))
+    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{machine.description()}|{_source()}"
+    code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables)))
+    return Program(code, width, observes=bool(observables))
 
 
 @cache
@@ -53,12 +64,13 @@ def _source() -> str:
 
 
 class Program:
-    """Machine code, loaded."""
+    """Machine code, loaded; `observes`: it fills the observables, too."""
 
-    def __init__(self, code: bytes, width: int) -> None:
+    def __init__(self, code: bytes, width: int, observes: bool) -> None:
         address, self._keep = machine.load(code, kernel.ENTRY)
         self._run = _FUNCTION(address)
         self.width = width
+        self.observes = observes
 
     def task(self, batch: Batch, run: Run, step_limit: int) -> Any:
         """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
@@ -68,8 +80,8 @@ class Program:
         addresses = np.array([_address(value) for value in values], dtype=np.int64)
         times = np.full(len(batch.times) + self.width, np.inf)
         times[: len(batch.times)] = batch.times
-        n_times, stride, out_stride = len(batch.times), y0.shape[1], run.states.strides[0] // 8
-        starts, ticks, states, status, steps = map(_address, (y0, times, run.states, run.status, run.steps))
+        n_times, stride, out_stride = len(batch.times), y0.shape[1], run.outputs.strides[0] // 8
+        starts, ticks, outputs, status, steps = map(_address, (y0, times, run.outputs, run.status, run.steps))
         keep = (y0, values, times)
 
         def task(start: int, stop: int, _keep: Any = keep) -> None:
@@ -85,7 +97,7 @@ class Program:
                 batch.rtol,
                 batch.atol,
                 step_limit,
-                states + 8 * start * n_times,
+                outputs + 8 * start * n_times,
                 out_stride,
                 status + start,
                 steps + 4 * start,
@@ -95,4 +107,6 @@ class Program:
 
 
 def _address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
+    if array.size and array.flags.carray:  # four times as fast
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    return int(array.ctypes.data)

@@ -1,7 +1,10 @@
 """The compiled engine: bits do not depend on company, memory layout or threads; each kind of function works."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.special
 import sympy
 import xarray as xr
 
@@ -14,6 +17,7 @@ from dynsim.symbolic.flow import Flow
 pytest.importorskip("llvmlite")
 
 from dynsim.integrate.engine.compiled import PIECE, by_compiled
+from dynsim.integrate.engine.program import program
 
 BYOL = dynsim.system("byol")
 RNG = np.random.default_rng(3)
@@ -62,17 +66,50 @@ def test_any_memory_layout():
         xr.testing.assert_identical(one, other)
 
 
-def test_what_is_not_reached_stays_as_it_was():
-    """The engine writes what it has computed and nothing else: a prefilled array shows every gap."""
+def unreached():
+    """Members that blow up, go on, and cannot start, in memory full of other numbers."""
     flow = flow_of({"x": "x**2"})
     batch = Batch(flow, np.array([[1.0, -1.0, np.inf]]), {}, np.array([0.0, 0.5, 2.0]), 1e-10, 1e-12)
-    run = Run.empty(1, 3, 3)
-    run.states[:] = 7.25
-    by_compiled(batch, run)
+    run = Run.empty(batch.field, 3, 3)
+    run.outputs[:] = 7.25
+    return batch, run
+
+
+def test_machine_code_writes_what_it_has_computed_and_nothing_else():
+    batch, run = unreached()
+    program(batch.flow, dense=True).task(batch, run, 1000)(0, 3)
     assert run.states[0, 0, 2] == 7.25
     assert (run.states[0, 2] == 7.25).all()
     np.testing.assert_allclose(run.states[0, 1], [-1, -1 / 1.5, -1 / 3], rtol=1e-8)
-    assert np.isnan(Run.empty(2, 3, 4).states).all()
+
+
+def test_what_is_not_reached_is_nan():
+    batch, run = unreached()
+    by_compiled(batch, run)
+    np.testing.assert_array_equal(np.isnan(run.states[0]), [[False, False, True], [False] * 3, [True] * 3])
+
+
+@pytest.mark.parametrize("name", ["toy", "scalar", "byol", "eigenmode", "optimal-predictor", "jepa"])
+def test_observables_recorded_by_machine_code_are_those_of_the_field(name):
+    flow = dynsim.system(name)
+    start = paired(flow, RNG.uniform(0.1, 1.0, (len(flow.states), 37)))
+    parameters = {flow.parameters[0]: xr.DataArray(np.linspace(0.5, 2.0, 37), dims="member")}
+    run = ensemble(flow, start, times=[0.0, 0.1, 0.5, 4.0], parameters=parameters, method="compiled")
+    field = flow.compiled.field({**flow.values(None), flow.parameters[0]: parameters[flow.parameters[0]].values})
+    states = np.array([run[state].transpose("time", "member").values for state in flow.states])
+    assert field.observables
+    for observable, function in field.observables.items():
+        expected = function(states)
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(run[observable].transpose("time", "member"), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_an_observable_without_machine_code_is_computed_as_well():
+    x = sympy.Symbol("x")
+    flow = replace(flow_of({"x": "-x"}), observables={"bessel": sympy.besselj(0, x), "square": x**2})
+    run = ensemble(flow, {"x": [1.0, 2.0]}, times=[0.0, 1.0], method="compiled")
+    np.testing.assert_allclose(run.square, run.x**2, rtol=1e-15)
+    np.testing.assert_allclose(run.bessel, scipy.special.j0(run.x.values), rtol=1e-14)
 
 
 @pytest.mark.parametrize(
