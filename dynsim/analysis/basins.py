@@ -26,8 +26,14 @@ __all__ = ["basins"]
 
 # A run has arrived when it is this close, relative to the size of its surroundings, to what attracts it.
 _ARRIVED = 1e-3
+# Long before the end of the integration it must be closer.
+_SETTLED = 1e-6
 # Transverse decay must have had this many time constants, or nothing is decided.
 _TIMES = 10.0
+# Shares of the time after which those that have settled are left out.
+_STAGES = (0.01, 0.1, 1.0)
+_ACCURACY = {"rtol": 1e-9, "atol": 1e-11}
+_BLOCK = 2**17  # starts at a time
 
 
 def basins(
@@ -86,12 +92,22 @@ def basins(
     found = equilibria(flow, parameters, box=box)
     if not found.complete and box is None:
         found = equilibria(flow, parameters, box=_around(flow, starts))
+    t_end = tolerance("t_end", t_end)
+    size = float(np.abs(starts).max(initial=1.0))
     ends, exact = _known(flow, field, starts, parameters)
-    if not exact.all():
-        run = ensemble(flow, initial, tolerance("t_end", t_end), parameters=parameters, progress=progress)
-        integrated = np.array([run[name].values.reshape(-1) for name in flow.states])
-        ends = np.where(exact, ends, integrated)
-    attractor, limits = _assigned(flow, field, found, ends, exact, t_end)
+    attractor, limits = np.full(grid.size, -1, dtype=np.int32), np.full(ends.shape, np.nan)
+    # A rule needs no attractor: it may put a run on an unstable point, or on one that no search has found.
+    limits[:, exact] = ends[:, exact]
+    attractor[exact], _ = _assigned(flow, field, found, ends[:, exact], _SETTLED * size)
+    for first in range(0, grid.size, _BLOCK):
+        block = slice(first, first + _BLOCK)
+        left = first + np.flatnonzero(~exact[block])
+        if left.size:
+            attractor[left], limits[:, left] = _integrated(
+                flow, field, found, starts[:, left], parameters, t_end, size
+            )
+            if progress is not None:
+                progress(min(first + _BLOCK, grid.size), grid.size)
     variables = {
         "attractor": attractor,
         **{f"limit_{name}": limits[i] for i, name in enumerate(flow.states)},
@@ -134,38 +150,64 @@ def _known(
                 found = flow.exact(np.inf, dict(zip(flow.states, starts[:, ~exact], strict=True)), values)
                 ends[:, ~exact] = np.array([found[name] for name in flow.states])
                 exact = np.isfinite(ends).all(axis=0)
-        for index in np.flatnonzero(~exact):
-            rule = flow.exact.end(dict(zip(flow.states, map(float, starts[:, index]), strict=True)), values)
-            if rule is not None and set(flow.states) <= set(rule.values):
+        limit, original, names = flow.exact.limit, flow.exact.original(values), set(flow.states)
+        left = np.flatnonzero(~exact)
+        for index, start in zip(left, zip(*(row[left].tolist() for row in starts), strict=True), strict=True):
+            rule = limit(dict(zip(flow.states, start, strict=False)), original)
+            if rule is not None and names <= set(rule.values):
                 ends[:, index] = [float(rule.values[name]) for name in flow.states]
                 exact[index] = True
     return ends, exact
 
 
-def _assigned(
+def _integrated(
     flow: Flow,
     field: Field,
     found: Equilibria,
-    ends: np.ndarray,
-    exact: np.ndarray,
+    starts: np.ndarray,
+    parameters: Mapping[Any, Any] | None,
     t_end: float,
+    size: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the equilibrium each run ends at, −1 if none can be told, and the limit itself."""
-    size = np.abs(ends[np.isfinite(ends)]).max(initial=1.0)
-    attractor, limits = np.full(exact.shape, -1, dtype=np.int32), np.full(ends.shape, np.nan)
-    best = np.where(exact, 1e-6, _ARRIVED) * size
+    """Index of the equilibrium each start goes to, −1 if none can be told, and the limit itself."""
+    attractor, limits = np.full(starts.shape[1], -1, dtype=np.int32), np.full(starts.shape, np.nan)
+    left, y, elapsed = np.arange(starts.shape[1]), starts, 0.0
+    dimension = "".join(flow.states) + "0"  # longer than any state's name
+    for time in (share * t_end for share in _STAGES):
+        initial = {name: xr.DataArray(row, dims=dimension) for name, row in zip(flow.states, y, strict=True)}
+        run = ensemble(flow, initial, time - elapsed, parameters=parameters, **_ACCURACY)
+        y = np.array([run[name].values for name in flow.states])
+        reached, places = _assigned(
+            flow, field, found, y, size * (_ARRIVED if time == t_end else _SETTLED), after=time
+        )
+        settled = reached >= 0
+        attractor[left[settled]], limits[:, left[settled]] = reached[settled], places[:, settled]
+        on_the_way = ~settled & np.isfinite(y).all(axis=0)
+        left, y, elapsed = left[on_the_way], y[:, on_the_way], time
+        if not left.size:
+            break
+    return attractor, limits
+
+
+def _assigned(
+    flow: Flow, field: Field, found: Equilibria, ends: np.ndarray, within: float, after: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the nearest equilibrium within a distance, −1 if there is none, and the nearest point on it.
+
+    Where it took the time `after` to come there only equilibria count that attract fast enough.
+    """
+    nearest, points = np.full(ends.shape[1], -1, dtype=np.int32), np.full(ends.shape, np.nan)
+    best = np.full(ends.shape[1], within)
     for index, item in enumerate(found):
         with np.errstate(invalid="ignore"):  # a run without bound is nowhere near
             places, growth = _nearest(flow, field, item, ends)
             gap = ends - places
         distance = np.linalg.norm(np.nan_to_num(gap, nan=np.inf, posinf=np.inf, neginf=-np.inf), axis=0)
-        attracts = exact | (growth * t_end < -_TIMES)
-        chosen = (distance <= best) & attracts
-        attractor[chosen], best = index, np.where(chosen, distance, best)
-        limits[:, chosen] = np.where(exact, ends, places)[:, chosen]
-    # A rule needs no attractor: it may put a run on an unstable point, or on one that no search has found.
-    limits[:, exact] = ends[:, exact]
-    return attractor, limits
+        chosen = distance <= best
+        if after is not None:
+            chosen &= growth * after < -_TIMES
+        nearest[chosen], best[chosen], points[:, chosen] = index, distance[chosen], places[:, chosen]
+    return nearest, points
 
 
 def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
