@@ -32,7 +32,7 @@ _SETTLED = 1e-6
 _TIMES = 10.0
 # Shares of the time after which those that have settled are left out.
 _STAGES = (0.01, 0.1, 1.0)
-_ACCURACY = {"rtol": 1e-9, "atol": 1e-11}
+_RTOL, _ATOL = 1e-9, 1e-11
 _BLOCK = 2**17  # starts at a time
 
 
@@ -175,7 +175,7 @@ def _integrated(
     dimension = "".join(flow.states) + "0"  # longer than any state's name
     for time in (share * t_end for share in _STAGES):
         initial = {name: xr.DataArray(row, dims=dimension) for name, row in zip(flow.states, y, strict=True)}
-        run = ensemble(flow, initial, time - elapsed, parameters=parameters, **_ACCURACY)
+        run = ensemble(flow, initial, time - elapsed, parameters=parameters, rtol=_RTOL, atol=_ATOL)
         y = np.array([run[name].values for name in flow.states])
         reached, places = _assigned(
             flow, field, found, y, size * (_ARRIVED if time == t_end else _SETTLED), after=time

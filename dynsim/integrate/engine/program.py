@@ -108,5 +108,5 @@ class Program:
 
 def _address(array: np.ndarray) -> int:
     if array.size and array.flags.carray:  # four times as fast
-        return ctypes.addressof(ctypes.c_char.from_buffer(memoryview(array)))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return int(array.ctypes.data)
