@@ -104,7 +104,7 @@ def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
         raise bad("t_end, times", (t_end, times), "exactly one of the two")
     if times is None:
         end = _positive("t_end", t_end)
-        return np.linspace(end if count == 1 else 0.0, end, count)
+        return np.linspace(0.0, end, count) if count > 1 else np.array([end])
     try:
         result = np.array(times, dtype=float)
     except (TypeError, ValueError):

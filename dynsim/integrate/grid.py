@@ -184,7 +184,7 @@ def _entry(argument: str, value: Any, label: str, shape: tuple[int, ...] = (), n
 
 def _named_entry(argument: str, value: xr.DataArray, axes: tuple[str, ...]) -> _Entry:
     """Entry of a DataArray; where the axes of a matrix state are not named they are the last ones."""
-    if set(axes) <= set(value.dims):
+    if axes and set(axes) <= set(value.dims):
         value = value.transpose(..., *axes)
     spans = tuple(str(d) for d in value.dims[: max(value.ndim - len(axes), 0)])
     values = _floats(argument, value.values)

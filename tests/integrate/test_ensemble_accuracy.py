@@ -108,6 +108,8 @@ def test_extreme_starts_are_right_or_told(toy, method):
     right = ensemble(toy, grid, 1.0, method="exact")
     # Beside an unstable line of equilibria, θ' = (φ − 1)θ, no tolerance on θ tells e^{999} of nothing.
     known = (run.status < 2) & (right.status < 2) & ~((abs(run.theta0) < 1e-7) & (run.phi0 >= 1e3))
+    # Where φ² = θ² is huge its last digit decides where the run ends.
+    known &= ~((abs(run.phi0) == abs(run.theta0)) & (abs(run.phi0) >= 1e16))
     for name in toy.states:
         error = abs(ended[name] - right[name]) / np.maximum(1.0, abs(right[name]))
         assert error.where(known, 0.0).max() < 1e-8
@@ -138,6 +140,21 @@ def test_separatrices_and_lines_of_equilibria(toy):
         assert (abs(run[name] - exact[name]) / growth).max() < 1e-9
 
 
+@pytest.mark.parametrize(("name", "branch"), [("toy", "stop"), ("toy", "full"), ("toy", "target"), ("byol", "stop")])
+def test_work_and_precision_grow_together(name, branch):
+    """A tighter tolerance makes the largest error of ten thousand members smaller, and never takes fewer steps."""
+    flow = dynsim.system(name, branch=branch)
+    start = np.random.default_rng(12).uniform(-1.5, 1.5, (len(flow.states), 10_000))
+    runs = [
+        ensemble(flow, paired(flow, start), 30.0, method="compiled", rtol=tolerance, atol=tolerance)
+        for tolerance in (1e-13, *10.0 ** -np.arange(12, 3, -1))
+    ]
+    right = ensemble(flow, paired(flow, start), 30.0, method="exact") if flow.exact.solution else runs[0]
+    errors = [np.abs(states_of(flow, run) - states_of(flow, right)).max() for run in runs[1:]]
+    assert (np.diff(errors) > 0).all()
+    assert (np.diff([run.steps.sum() for run in runs]) < 0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("branch", "tolerance"), [("stop", 1e-8), ("full", 1e-8), ("full", 1e-10), ("target", 1e-6)])
 def test_no_tail_among_a_million_starts(branch, tolerance):
@@ -155,9 +172,9 @@ def test_no_tail_among_a_million_starts(branch, tolerance):
     error = np.abs(states_of(toy, run) - expected).max(axis=0)
     assert (run.status < 2).all()
     assert (error / (tolerance * np.maximum(1.0, sensitivity))).max() < 20
-    right, sample = toy.field().f, slice(0, 300)
+    right, sample = toy.field().f, slice(0, 2000)
     theirs = [
         solve_ivp(right, (0.0, t_end), at, method="DOP853", rtol=tolerance, atol=tolerance).y[:, -1]
         for at in start.T[sample]
     ]
-    assert error[sample].max() < 3 * np.abs(np.array(theirs).T - expected[:, sample]).max()
+    assert error[sample].max() < 1.5 * np.abs(np.array(theirs).T - expected[:, sample]).max()

@@ -249,7 +249,7 @@ class _Kernel:
         final = v.at_most(left, h)
         h = v.select(final, left, h)
         attempt = dop853.try_step(v, f, h, y, slope, self.rtol, self.atol)
-        slope_new = attempt.slopes[-1]
+        slope_new = attempt.slope_new
         defined = v.finite([*attempt.y_new, *slope_new])
         attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
         good = v.both(v.at_most(attempt.error, v.const(1.0)), defined)
