@@ -117,7 +117,10 @@ def solve(
         end_reason=run.reason,
     )
     if run.reason == "blow-up":
-        message = f"the run diverges: no finite step beyond flow time {run.reached:.6g}"
+        message = (
+            f"no finite step beyond flow time {run.reached:.6g}: the run diverges, or its right-hand side jumps there "
+            "(then RK23 with a larger rtol may get across)"
+        )
         raise BlowUp(message, run.reached, dataset)
     if run.reason == "step-limit":
         message = (
