@@ -61,9 +61,9 @@ class Augmenter:
         x = images.unsqueeze(1).expand(seeds, views, *images.shape[1:])
         if self._uniforms:
             uniforms = list(self._draw("uniform", images, generators, (self._uniforms, views, batch)).unbind(1))
-            x = self._moved(x, uniforms)
+            x = self._moved(x, uniforms) if self._moves else x.clone(memory_format=torch.contiguous_format)
             for module, strength in self._changes:
-                x = module.change(x, [uniforms.pop() for _ in range(module.UNIFORMS)], strength)
+                module.change(x, [uniforms.pop() for _ in range(module.UNIFORMS)], strength)
         if self.noise:
             normals = self._draw("normal", images, generators, (views, *images.shape[1:]))
             x = torch.add(x, normals, alpha=self.noise, out=normals)
@@ -83,8 +83,6 @@ class Augmenter:
 
     def _moved(self, x: Tensor, uniforms: list[Tensor]) -> Tensor:
         """Geometry: all moves together are one similarity of the plane, hence one interpolation."""
-        if not self._moves:
-            return x
         turn = torch.ones(x.shape[:3], dtype=x.dtype.to_complex(), device=x.device)
         shift = torch.zeros_like(turn)
         for module, strength in self._moves:

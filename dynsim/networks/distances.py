@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["cosine", "distance", "squared"]
 
 
 def squared(predictions: Tensor, targets: Tensor) -> Tensor:
     """½‖p − t‖², averaged over views and batch; features are (seeds, dim, views, batch)."""
-    return (predictions - targets).square().sum((1, 2, 3)) * (0.5 * _weight(predictions))
+    return functional.mse_loss(predictions, targets, reduction="none").sum((1, 2, 3)) * (0.5 * _weight(predictions))
 
 
 def cosine(predictions: Tensor, targets: Tensor) -> Tensor:

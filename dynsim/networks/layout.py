@@ -43,10 +43,10 @@ class Layout:
         return sum(self.sizes)
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
-        """Rows (seeds, size) as views ``{name: (seeds, *shape)}``; one split keeps the gradient one copy."""
+        """Rows (seeds, size) as views ``{name: (seeds, *shape)}``; one split keeps the gradient one copy, or none."""
         if not self.shapes:
             return {}
-        pieces = rows.split(self.sizes, dim=1)
+        pieces = rows.split(self.sizes, dim=1) if len(self.shapes) > 1 else (rows,)
         return {
             name: piece if len(shape) == 1 else piece.unflatten(1, shape)
             for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)

@@ -12,11 +12,14 @@ from dynsim.networks.batch_norm import Normaliser, scale_and_shift
 __all__ = ["Perceptron", "dense"]
 
 
-def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Apply weights (seeds, out, in) and biases (seeds, out) to features x (seeds, in, views, batch)."""
-    columns = x.flatten(2)
-    out = torch.bmm(weight, columns) if bias is None else torch.baddbmm(bias.unsqueeze(-1), weight, columns)
-    return out.unflatten(2, x.shape[2:])
+def dense(x: Tensor, weight: Tensor) -> Tensor:
+    """Apply weights (seeds, out, in) to features x (seeds, in, views, batch)."""
+    return torch.bmm(weight, x.flatten(2)).unflatten(2, x.shape[2:])
+
+
+def _columns(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Apply weights (seeds, out, in) and biases (seeds, out) to columns (seeds, in, views·batch)."""
+    return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias.unsqueeze(-1), weight, x)
 
 
 class Perceptron:
@@ -29,7 +32,7 @@ class Perceptron:
     prefix : str
         Letter of the weights: ``W1``, ``W2``, …, or just ``W`` for a single layer.
     activation : callable or None
-        Between the layers; None for a linear network.
+        Between the layers, in place: ``torch.relu_``, ``torch.tanh_``; None for a linear network.
     norm : str
         ``none``, ``batch`` (between the layers) or ``batch-out`` (there and, without scale and shift, at the
         output).
@@ -75,12 +78,13 @@ class Perceptron:
 
     def __call__(self, parameters: Mapping[str, Tensor], x: Tensor, normalise: Normaliser) -> Tensor:
         """Features (seeds, in, views, batch) to (seeds, out, views, batch)."""
+        shape = x.shape[2:]
         for i, name in enumerate(self.names):
-            x = dense(x, parameters[name], parameters.get(f"{name}_bias"))
+            x = _columns(x.flatten(2), parameters[name], parameters.get(f"{name}_bias"))
             if self._normalised(i):
-                x = normalise(name, x)
+                x = normalise(name, x.unflatten(2, shape))
             if f"{name}_scale" in parameters:
                 x = scale_and_shift(x, parameters[f"{name}_scale"], parameters[f"{name}_shift"])
             if self.activation is not None and i < self.layers - 1:
                 x = self.activation(x)
-        return x
+        return x if x.ndim == 4 else x.unflatten(2, shape)

@@ -44,11 +44,13 @@ class Recorder:
         self.steps: list[int] = []
         self.rows: dict[str, list[Tensor]] = {}
         self.stopped = [-1] * len(self.seeds)
-        self._losses: list[Tensor] = []
+        self._losses = initial.encoder.new_empty((self.experiment.measure_every, len(self.seeds)))
+        self._noted = 0
 
     def note(self, losses: Tensor) -> None:
-        """Take the losses of a step, to be looked at with the next record."""
-        self._losses.append(losses)
+        """Copy the losses of a step, to be looked at with the next record."""
+        self._losses[self._noted] = losses
+        self._noted += 1
 
     @property
     def all_stopped(self) -> bool:
@@ -68,11 +70,11 @@ class Recorder:
             if rows is not None and start is not None:
                 rows[lost] = start[lost]  # measures need not cope with NaN
         snapshot = self.snapshot(step, measured)
-        values = {"loss": snapshot.loss}
+        measured_values: dict[str, Tensor] = {}
         for module in self.measures:
-            values |= module.record(snapshot)
+            measured_values |= module.record(snapshot)
         self.steps.append(step)
-        for name, value in values.items():
+        for name, value in {"loss": snapshot.loss, **measured_values}.items():
             kept = value.detach().double().clone()
             kept[lost] = torch.nan
             self.rows.setdefault(name, []).append(kept.cpu())
@@ -83,12 +85,12 @@ class Recorder:
 
     def _look_for_lost(self, step: int, weights: Weights) -> None:
         finite = weights.encoder.isfinite().all(1) & weights.predictor.isfinite().all(1)
-        losses = torch.stack([*self._losses, torch.where(finite, 0.0, torch.nan)]).detach().isfinite().cpu()
-        first = step - len(self._losses)
-        for seed, column in enumerate(losses.unbind(1)):
+        fine = torch.cat((self._losses[: self._noted].isfinite(), finite[None])).cpu()
+        first = step - self._noted
+        for seed, column in enumerate(fine.unbind(1)):
             if self.stopped[seed] < 0 and not column.all():
                 self.stopped[seed] = first + int((~column).nonzero()[0])
-        self._losses.clear()
+        self._noted = 0
 
     def state(self) -> dict[str, Any]:
         """A copy of what was recorded."""

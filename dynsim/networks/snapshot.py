@@ -108,8 +108,11 @@ class Snapshot:
 
     @property
     def loss(self) -> Tensor:
-        """Loss on the fixed pair of views."""
-        return self._loss_and_gradient[0]
+        """Loss on the fixed pair of views; without a gradient unless a measure has asked for one."""
+        if "_loss_and_gradient" in self.__dict__:
+            return self._loss_and_gradient[0]
+        with torch.no_grad():
+            return self.network.loss(self.weights, self.pair)
 
     @cached_property
     def velocity(self) -> Weights:

@@ -50,8 +50,8 @@ class Source:
         return self._mean_views
 
     def batch(self, rows: Tensor, generators: Sequence[torch.Generator]) -> Batch:
-        """Views and labels of the images with these numbers, (seeds, batch)."""
-        labels = None if self.labels is None else self.labels[rows]
+        """Views of the images with these numbers, (seeds, batch), and labels if the objective looks at them."""
+        labels = self.labels[rows] if self.slots == "labels" and self.labels is not None else None
         images = self.images.index_select(0, rows.flatten()).view(*rows.shape, *self.images.shape[1:])
         views = self.augmenter(images, generators, self.views) - self.mean
         if self.slots == "mean":

@@ -140,6 +140,28 @@ def test_the_erased_area(side, erased):
     assert float(views.min()) >= -1e-12
 
 
+@pytest.mark.parametrize("side", [3.0, 0.4])
+def test_the_erased_square_covers_pixels_in_part(side):
+    """Pixel by pixel: what is left of it is one minus its overlap with the square."""
+    height, width = 5, 9
+    across, down = 0.3, -0.7
+    views = view({"erasing": side}, torch.ones(1, 1, 1, height, width, dtype=torch.float64), across, down)
+
+    def overlap(i, size, uniform):
+        centre = size / 2 - 0.5 + uniform * (size - side) / 2
+        return max(0.0, min(i + 0.5, centre + side / 2) - max(i - 0.5, centre - side / 2))
+
+    left = [[1 - overlap(i, height, down) * overlap(j, width, across) for j in range(width)] for i in range(height)]
+    torch.testing.assert_close(views, torch.tensor(left, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", [*NAMES, None])
+def test_the_images_are_left_as_they_are(name):
+    x = images()
+    Augmenter({name: LARGE[name]} if name else LARGE, (1, 8, 8))(x, streams(), 1)
+    assert torch.equal(x, images())
+
+
 def test_nothing_is_the_image():
     x = images()
     assert torch.equal(Augmenter({}, (1, 8, 8))(x, streams(), 2)[:, 1], x)

@@ -142,6 +142,11 @@ def test_it_stops_when_all_seeds_are_lost(small):
     assert (run.stopped_step <= run.step[-1]).all()
 
 
+def test_the_recorded_loss_is_the_same_with_and_without_measures_that_want_its_gradient(small):
+    plain, measured = (train(small(measures=names, steps=4), 2) for names in ([], ["relative_speed_ratio"]))
+    assert plain.loss.values.tolist() == measured.loss.values.tolist()
+
+
 def test_progress_counts_up_to_the_end(small):
     seen = []
     train(small(steps=5), 1, progress=lambda done, total, what: seen.append((done, total)))

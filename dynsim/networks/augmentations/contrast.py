@@ -7,6 +7,6 @@ from torch import Tensor
 UNIFORMS = 1
 
 
-def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> Tensor:
+def change(pixels: Tensor, uniforms: list[Tensor], strength: float) -> None:
     """Scale each image."""
-    return pixels * (1 + strength * uniforms[0])[..., None, None, None]
+    pixels.mul_((1 + strength * uniforms[0])[..., None, None, None])

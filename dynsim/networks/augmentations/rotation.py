@@ -13,5 +13,5 @@ UNIFORMS = 1
 def move(turn: Tensor, shift: Tensor, uniforms: list[Tensor], strength: float) -> tuple[Tensor, Tensor]:
     """Turn the plane."""
     angle = uniforms[0] * (strength * pi / 180)
-    by = torch.polar(torch.ones_like(angle), angle)
+    by = torch.complex(angle.cos(), angle.sin())
     return turn * by, shift * by

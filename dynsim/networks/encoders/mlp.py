@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def build(experiment: Experiment, image_shape: tuple[int, ...]) -> Part:
     """Encoder for images of shape (channels, height, width)."""
-    return with_activation(torch.relu, experiment, image_shape)
+    return with_activation(torch.relu_, experiment, image_shape)
 
 
 def with_activation(

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 
 def build(experiment: Experiment, image_shape: tuple[int, ...]) -> Part:
     """Encoder for images of shape (channels, height, width)."""
-    return mlp.with_activation(torch.tanh, experiment, image_shape)
+    return mlp.with_activation(torch.tanh_, experiment, image_shape)

@@ -20,7 +20,7 @@ def build(experiment: Experiment, features: int, outputs: int) -> Part:
     stack = Perceptron(
         [features, experiment.predictor_width or experiment.dim, outputs],
         "P",
-        activation=torch.relu,
+        activation=torch.relu_,
         norm=experiment.predictor_norm,
         bias=experiment.bias is not False,
     )
