@@ -50,6 +50,9 @@ class Exact:
     regular : callable, optional
         ``regular(initial, parameters)`` returns ``(flow, start, back)``: the same run as one of another flow, whose
         states stay bounded where these do not, and ``back(end)`` from its end to these states. None: not from here.
+    may_know : callable, optional
+        ``may_know(initial, parameters)`` with an array per state returns a mask, False where `limit` does not say the
+        whole end for sure: of a million starts few need be asked one by one. None: all of them.
     bindings : mapping, optional
         Original parameter → expression in the parameters of the flow, when some were fixed or tied.
 
@@ -64,6 +67,7 @@ class Exact:
     limit: Callable[[Mapping[str, Any], Mapping[str, Any]], Limit | None] | None = None
     solution: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
     regular: Callable[[Mapping[str, Any], Mapping[str, Any]], Elsewhere | None] | None = None
+    may_know: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
     bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

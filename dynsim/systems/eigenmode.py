@@ -27,7 +27,7 @@ from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Move
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_limits import mode_limit
+from dynsim.systems.parts.mode_limits import mode_limit, mode_limit_may_know
 from dynsim.systems.parts.mode_solution import mode_at
 from dynsim.systems.scalar import build_byol, build_scalar
 
@@ -82,6 +82,7 @@ def build(branch: str, variant: str | None) -> Flow:
             limit=mode_limit,
             solution=None if teacher else _solution,
             regular=_regular,
+            may_know=mode_limit_may_know,
             defaults=dict(DEFAULTS),
         ),
     )

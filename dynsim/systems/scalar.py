@@ -15,7 +15,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_solution import mode_at
-from dynsim.systems.parts.scalar_limits import byol_limit, scalar_limit
+from dynsim.systems.parts.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know
 
 REFERENCE = "Tian, Chen & Ganguli, arXiv:2102.06810 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)"
 
@@ -54,7 +54,12 @@ def build_scalar(branch: str, variant: str | None) -> Flow:
         ranges=dict(RANGES),
         view=dict(VIEW),
         observables={"loss": _released("theta"), "predictor_gap": f"abs({line} - phi)"},
-        exact=Exact(limit=scalar_limit(branch), solution=partial(_solution, branch), defaults=dict(DEFAULTS)),
+        exact=Exact(
+            limit=scalar_limit(branch),
+            solution=partial(_solution, branch),
+            may_know=scalar_limit_may_know(branch),
+            defaults=dict(DEFAULTS),
+        ),
     )
 
 
@@ -83,7 +88,7 @@ def build_byol(branch: str, variant: str | None) -> Flow:
             "predictor_gap": "abs(1/(1 + sigma2) - phi)",
             "teacher_lag": "abs(theta - xi)",
         },
-        exact=Exact(limit=byol_limit, defaults={**DEFAULTS, "beta": 1.0}),
+        exact=Exact(limit=byol_limit, may_know=byol_limit_may_know, defaults={**DEFAULTS, "beta": 1.0}),
     )
 
 

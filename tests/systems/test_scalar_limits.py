@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -44,6 +45,32 @@ def test_what_is_stated_of_stop_is_where_runs_end(phi, theta, noise, eta_p, eta_
         return
     for name, value in end.values.items():
         assert rested(flow, start, values)[name] == pytest.approx(value, abs=1e-4), end.reason
+
+
+FLOWS = [
+    *(system("scalar", branch=branch) for branch in ("stop", "full", "target")),
+    system("byol"),
+    system("eigenmode"),
+    system("eigenmode", variant="simsiam"),
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(FLOWS), st.sampled_from([0.5, 1.0]), decays, decays, decays, st.integers(0, 2**32 - 1))
+def test_starts_that_need_not_be_asked_have_no_whole_rule(flow, alpha, noise, eta_p, eta_s, seed):
+    """A mask over many starts, on the axes and on the balanced manifold too, misses none that a rule speaks of."""
+    rng = np.random.default_rng(seed)
+    starts = {name: rng.uniform(-1.5, 1.5, 60) for name in flow.states}
+    first, second, *_ = flow.states
+    starts[second][::5] = 0.0
+    squared = starts[first] ** 2 / alpha
+    starts[second][1::3] = (squared if second == "s" else np.sqrt(squared))[1::3]
+    values = {"alpha": alpha, "sigma2": noise, "eta_p": eta_p, "eta_s": eta_s}
+    values |= {name: 1.0 for name in flow.parameters if name not in values}
+    asked = np.broadcast_to(flow.exact.may_know(starts, values), 60)
+    for index in np.flatnonzero(~asked):
+        rule = flow.exact.end({name: float(row[index]) for name, row in starts.items()}, values)
+        assert rule is None or not set(flow.states) <= set(rule.values)
 
 
 @pytest.mark.parametrize("phi", [0.5, -0.5, 1.5])

@@ -16,7 +16,9 @@ import sympy
 from dynsim.symbolic.exact import Limit
 from dynsim.systems.parts.toy_limits import square_root, stop_limit
 
-__all__ = ["mode_limit"]
+__all__ = ["mode_limit", "mode_limit_may_know"]
+
+_ROUNDING = 4e-16
 
 
 def mode_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
@@ -54,6 +56,15 @@ def mode_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Lim
     if 4 * eta_s * view > 1:
         return Limit({"p": 0 * p, "s": 0 * s}, True, "η_s > 1/(4(1+σ²)): (ln s)' = 2p[1 − (1+σ²)p] − 2η_s < 0 always")
     return None
+
+
+def mode_limit_may_know(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    """Mask over arrays of starts: elsewhere `mode_limit` returns None."""
+    p, s, eta_p, eta_s = initial["p"], initial["s"], parameters["eta_p"], parameters["eta_s"]
+    fades = 4 * eta_s * (1 + parameters["sigma2"]) > 1
+    everywhere = "tau" not in initial and (eta_p == 0 or eta_s == 0 or fades)
+    balanced = abs(parameters["alpha"] * s - p**2) <= 2 * _ROUNDING * abs(s)  # the rule rounds on its own
+    return (s == 0) | everywhere | (balanced & (eta_p == eta_s))
 
 
 def _balanced(p: Any, tau: Any, parameters: Mapping[str, Any]) -> Limit | None:
@@ -100,4 +111,4 @@ def _zero(value: Any, scale: Any) -> bool:
     """Exactly zero; of floats, zero up to rounding."""
     if isinstance(value, sympy.Basic):
         return bool(sympy.simplify(value) == 0)
-    return bool(abs(value) <= 4e-16 * abs(scale))
+    return bool(abs(value) <= _ROUNDING * abs(scale))

@@ -16,10 +16,10 @@ from functools import partial
 from typing import Any
 
 from dynsim.symbolic.exact import Limit
-from dynsim.systems.parts.mode_limits import mode_limit
+from dynsim.systems.parts.mode_limits import mode_limit, mode_limit_may_know
 from dynsim.systems.parts.toy_limits import LIMITS, square_root
 
-__all__ = ["byol_limit", "scalar_limit"]
+__all__ = ["byol_limit", "byol_limit_may_know", "scalar_limit", "scalar_limit_may_know"]
 
 
 def scalar_limit(branch: str) -> Any:
@@ -49,9 +49,29 @@ def _scalar_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[s
     return Limit({"theta": 0 * theta}, True, reason)
 
 
+def scalar_limit_may_know(branch: str) -> Any:
+    """Mask over arrays of starts in a branch: elsewhere the rule does not say the whole end."""
+    return partial(_scalar_limit_may_know, branch)
+
+
+def _scalar_limit_may_know(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    theta, decays = initial["theta"], parameters["eta_p"] != 0 or parameters["eta_s"] != 0
+    if branch == "stop":
+        inside = mode_limit_may_know({"p": initial["phi"], "s": theta**2}, parameters) if decays else True
+    else:
+        inside = parameters["eta_p"] != 0 or not (decays or parameters["sigma2"] != 0)
+    return (theta == 0) | inside
+
+
 def byol_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     """Rule for states phi, theta and xi; None where no rule is known."""
     return None if initial["theta"] == 0 else _as_mode(initial, parameters)
+
+
+def byol_limit_may_know(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    """Mask over arrays of starts: elsewhere `byol_limit` returns None."""
+    start = {"p": initial["phi"], "s": initial["theta"] ** 2, "tau": initial["xi"]}
+    return mode_limit_may_know(start, parameters)
 
 
 def _as_mode(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
