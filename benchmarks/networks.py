@@ -7,6 +7,10 @@ First table, whole runs: `train` with 16 seeds against 16 calls with one seed ea
 same net on the same views; "gain" the time of 16 steps of one seed over a step of the batch; "over plain" the same
 for 16 steps of the plain loop. Measures are excluded everywhere.
 
+Third table, what a batch cannot share: "draws" the random numbers of 16 seeds, one stream each, "sampling" the
+interpolation of their views, "products" their matrix products, all as bare torch calls on memory that is there and
+in the caches already. "bound" is the gain if a step of the batch did these and, once, what else a step of one does.
+
 Contestants take turns, and what is compared is CPU time, medians over rounds, so that a busy machine does not decide.
 """
 
@@ -15,6 +19,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
+from math import prod
 from statistics import median
 from time import process_time
 
@@ -143,6 +149,63 @@ def steps_alone(seeds: int, rounds: int, steps: int) -> None:
             )
 
 
+def bare(experiment: Experiment, seeds: int) -> dict[str, Callable[[], object]]:
+    """The parts of a step that every seed needs for itself, as bare torch calls."""
+    pixels, dim, columns = 64, experiment.dim, 2 * int(experiment.batch)
+    hidden = [] if experiment.encoder == "linear" else [128]
+    sizes = [pixels, *hidden, dim], [dim, *([dim] if hidden else []), dim]
+    layers = [(fan_out, fan_in) for part in sizes for fan_in, fan_out in pairwise(part)]
+    shapes = [(fan_out, fan_in, columns) for fan_out, fan_in in layers]  # forwards
+    shapes += [(fan_out, columns, fan_in) for fan_out, fan_in in layers]  # gradients of weights
+    shapes += [(fan_in, fan_out, columns) for fan_out, fan_in in layers[1:]]  # and of what goes in
+    left, right, out = (torch.rand(seeds * 128 * 128) for _ in range(3))  # for all products, so that caches hold them
+
+    def part(block: torch.Tensor, *shape: int) -> torch.Tensor:
+        return block[: seeds * prod(shape)].view(seeds, *shape)
+
+    factors = [(part(left, m, k), part(right, k, n), part(out, m, n)) for m, k, n in shapes]
+    streams = [torch.Generator() for _ in range(seeds)]
+    uniforms, normals = torch.empty(seeds, 7 * columns), torch.empty(seeds, columns * pixels)
+    images, grid = torch.rand(seeds * columns, 1, 8, 8), torch.rand(seeds * columns, 8, 8, 2) * 2 - 1
+
+    def draws() -> None:
+        for stream, uniform, normal in zip(streams, uniforms, normals, strict=True):
+            uniform.uniform_(-1, 1, generator=stream)
+            normal.normal_(generator=stream)
+
+    def products() -> None:
+        for a, b, product in factors:
+            torch.bmm(a, b, out=product)
+
+    sampling = partial(functional.grid_sample, images, grid, padding_mode="zeros", align_corners=False)
+    return {"draws": draws, "sampling": sampling, "products": products}
+
+
+def bounds(seeds: int, rounds: int, steps: int) -> None:
+    columns = ("draws ms", 9), ("sampling ms", 12), ("products ms", 12), ("batch ms", 9), ("gain", 6), ("bound", 6)
+    print(f"{'net':8} " + " ".join(name.rjust(width) for name, width in columns))
+    for net in ("linear", "MLP"):
+        experiment = Experiment(**SETTINGS[net][0], measures=())
+        images, cpu = load_images(experiment), torch.device("cpu")
+        times = alternate(
+            {
+                "one": Run(experiment, images, [0], cpu).advance,
+                "all": Run(experiment, images, range(seeds), cpu).advance,
+                **{f"{name} of one": part for name, part in bare(experiment, 1).items()},
+                **bare(experiment, seeds),
+            },
+            steps,
+            rounds,
+        )
+        own = {name: times[name] for name in bare(experiment, 1)}
+        shared = times["one"] - sum(times[f"{name} of one"] for name in own)
+        bound = seeds * times["one"] / (sum(own.values()) + shared)
+        print(
+            f"{net:8} {own['draws'] * 1e3:9.3f} {own['sampling'] * 1e3:12.3f} {own['products'] * 1e3:12.3f} "
+            f"{times['all'] * 1e3:9.3f} {seeds * times['one'] / times['all']:6.1f} {bound:6.1f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20)
@@ -153,6 +216,8 @@ def main() -> None:
     whole_runs(options.seeds, max(1, options.rounds // 3))
     print()
     steps_alone(options.seeds, options.rounds, options.steps)
+    print()
+    bounds(options.seeds, options.rounds, options.steps)
 
 
 if __name__ == "__main__":
