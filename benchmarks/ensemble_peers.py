@@ -1,17 +1,18 @@
 """The same ensemble by every solver that is installed: one function per peer, the imports inside.
 
-Each takes a `Problem`, a tolerance and a number of threads, does everything that needs to be done once, and returns
-``run(starts, times)`` with starts of shape ``(states, members)`` and a result of shape ``(states, members, times)``.
-Times begin at 0 only if there are several; a single one is the end.
+Each takes a `Problem` and a tolerance, does everything that needs to be done once, and returns ``run(starts, times)``
+with starts of shape ``(states, members)`` and a result of shape ``(states, members, times)``, on one core; dynsim also
+takes a number of threads. Times begin at 0 only if there are several; a single one is the end.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
 import sympy
 import xarray as xr
+
+from dynsim import system
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,17 @@ class Problem:
         return sympy.lambdify(arguments, rhs, modules=modules, cse=True), values
 
 
-def dynsim(problem, tolerance, threads):
+PROBLEMS = {
+    problem.name: problem
+    for problem in (
+        Problem("toy stop", system("toy"), 30.0),
+        Problem("toy full", system("toy", branch="full"), 30.0),
+        Problem("byol", system("byol"), 30.0),
+    )
+}
+
+
+def dynsim(problem, tolerance, threads=1):
     from dynsim.integrate.ensemble import ensemble
 
     flow = problem.flow
@@ -60,27 +71,25 @@ def dynsim(problem, tolerance, threads):
         when = {"times": times} if len(times) > 1 else {"t_end": times[0]}
         options = {"rtol": tolerance, "atol": tolerance, "threads": threads, "method": "compiled"}
         found = ensemble(flow, initial, **when, **options)
-        return np.array([found[name].values.reshape(starts.shape[1], len(times)) for name in flow.states])
+        return [found[name].values.reshape(starts.shape[1], len(times)) for name in flow.states]
 
     return run
 
 
-def heyoka(problem, tolerance, threads, width=8):
+def heyoka(problem, tolerance, width=8):
     import heyoka as hy
 
     rhs, values = problem.function("math")
     states = [hy.make_vars(f"x{i}") for i in range(problem.size)]
-    system = list(zip(states, rhs(*states, *(hy.par[i] for i in range(len(values)))), strict=True))
+    equations = list(zip(states, rhs(*states, *(hy.par[i] for i in range(len(values)))), strict=True))
     pars = np.repeat(np.array(values)[:, None], width, axis=1)
 
-    def made():
-        return hy.taylor_adaptive_batch(system, np.zeros((problem.size, width)), pars=pars, tol=tolerance)
+    ta = hy.taylor_adaptive_batch(equations, np.zeros((problem.size, width)), pars=pars, tol=tolerance)
 
-    first = made()
-
-    def piece(ta, starts, times, out, chosen):
-        for begin in range(chosen.start, chosen.stop, width):
-            count = min(width, chosen.stop - begin)
+    def run(starts, times):
+        out = np.empty((problem.size, starts.shape[1], len(times)))
+        for begin in range(0, starts.shape[1], width):
+            count = min(width, starts.shape[1] - begin)
             ta.set_time(0.0)
             ta.state[:, :count] = starts[:, begin : begin + count]
             if len(times) == 1:
@@ -90,17 +99,6 @@ def heyoka(problem, tolerance, threads, width=8):
                 grid = np.repeat(times[:, None], width, axis=1)
                 recorded = ta.propagate_grid(grid)[-1]
                 out[:, begin : begin + count] = np.moveaxis(recorded, (0, 1, 2), (2, 0, 1))[:, :count]
-
-    def run(starts, times):
-        count = starts.shape[1]
-        out = np.empty((problem.size, count, len(times)))
-        if threads == 1:
-            piece(first, starts, times, out, slice(0, count))
-            return out
-        each = -(-count // (threads * width)) * width
-        with ThreadPoolExecutor(threads) as pool:
-            parts = [slice(i, min(i + each, count)) for i in range(0, count, each)]
-            list(pool.map(lambda part: piece(made(), starts, times, out, part), parts))
         return out
 
     return run
@@ -126,7 +124,7 @@ def _diffrax(problem):
     return {s: jax.jit(jax.vmap(partial(one, single=s), in_axes=(0, None, None))) for s in (True, False)}
 
 
-def diffrax(problem, tolerance, threads):
+def diffrax(problem, tolerance):
     every = _diffrax(problem)
 
     def run(starts, times):
@@ -137,7 +135,7 @@ def diffrax(problem, tolerance, threads):
 
 
 @cache
-def _numbalsoda(problem, parallel):
+def _numbalsoda(problem):
     import numba
     from numbalsoda import dop853, lsoda_sig
 
@@ -151,17 +149,17 @@ def _numbalsoda(problem, parallel):
     compiled = numba.cfunc(lsoda_sig)(scope["right"])
     pointer, data = compiled.address, np.array(values)
 
-    @numba.njit(parallel=parallel)
+    @numba.njit
     def work(starts, times, tolerance, out):
-        for member in numba.prange(starts.shape[0]):
+        for member in range(starts.shape[0]):
             found, _ = dop853(pointer, starts[member], times, data, tolerance, tolerance)
             out[member] = found
 
     return work, compiled
 
 
-def numbalsoda(problem, tolerance, threads):
-    work, _keep = _numbalsoda(problem, threads > 1)
+def numbalsoda(problem, tolerance):
+    work, _keep = _numbalsoda(problem)
 
     def run(starts, times):
         record = times if times[0] == 0 else np.concatenate([[0.0], times])
@@ -172,11 +170,11 @@ def numbalsoda(problem, tolerance, threads):
     return run
 
 
-def torchode(problem, tolerance, threads):
+def torchode(problem, tolerance):
     import torch
     import torchode as to
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     rhs, values = problem.function([{"sqrt": torch.sqrt, "exp": torch.exp}, "math"])
     term = to.ODETerm(lambda t, y: torch.stack(torch.broadcast_tensors(*rhs(*y.unbind(1), *values)), dim=1))
     method = to.Dopri5(term=term)
@@ -193,7 +191,7 @@ def torchode(problem, tolerance, threads):
     return run
 
 
-def scipy(problem, tolerance, threads):
+def scipy(problem, tolerance):
     from scipy.integrate import solve_ivp
 
     rhs, values = problem.function("numpy")
@@ -210,7 +208,7 @@ def scipy(problem, tolerance, threads):
 
 
 PEERS = {
-    "dynsim": (dynsim, ("llvmlite",)),
+    "dynsim": (dynsim, ("llvmlite", "dynsim.integrate.engine.compiled")),
     "heyoka": (heyoka, ("heyoka",)),
     "diffrax": (diffrax, ("diffrax",)),
     "numbalsoda": (numbalsoda, ("numbalsoda", "numba")),
@@ -218,3 +216,13 @@ PEERS = {
     "scipy": (scipy, ("scipy",)),
 }
 """Name → (maker, what must be installed)."""
+
+MANY = 10_000
+BATCHES = {"diffrax": MANY, "torchode": MANY, "scipy": MANY}
+"""Peers that are faster in calls of so many starts than in larger ones."""
+
+
+def calls(name, count, times):
+    """The starts of each call: all at once, or in pieces where that is faster or all points would fill the memory."""
+    size = BATCHES.get(name, count) if len(times) == 1 else MANY
+    return [slice(first, min(first + size, count)) for first in range(0, count, size)]
