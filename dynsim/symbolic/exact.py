@@ -51,8 +51,8 @@ class Exact:
         ``regular(initial, parameters)`` returns ``(flow, start, back)``: the same run as one of another flow, whose
         states stay bounded where these do not, and ``back(end)`` from its end to these states. None: not from here.
     may_know : callable, optional
-        ``may_know(initial, parameters)`` with an array per state returns a mask, False where `limit` does not say the
-        whole end for sure: of a million starts few need be asked one by one. None: all of them.
+        ``may_know(initial, parameters)`` with an array per state returns a mask, False where `limit` surely does not
+        say the whole end: of a million starts few need be asked one by one. None: all of them.
     bindings : mapping, optional
         Original parameter → expression in the parameters of the flow, when some were fixed or tied.
 
