@@ -61,6 +61,17 @@ def test_single_member_of_numbers_has_no_dimension(method):
     assert abs(float(run.theta) - np.sqrt(0.65)) < 1e-8
 
 
+def test_members_that_fade_below_the_smallest_numbers_come_to_rest():
+    """Where s^(a+1) has no value for s < 0 a stage that rounds to below zero must not stop the run."""
+    starts = xr.DataArray([0.02, 0.03, 0.05, 0.06, 0.1, 0.5], dims="run")
+    parameters = {"lambda_d": 1.0, "lambda_s": 1.1, "a": 0.5, "eta_s": 0.18}
+    run = dynsim.ensemble(dynsim.system("direct-set", variant="direct-set"), {"s": starts}, 2e4, parameters=parameters)
+    assert (run.status == 1).all()
+    assert (run.steps < 2000).all()
+    assert (run.s[:4] < 1e-300).all()
+    np.testing.assert_allclose(run.s[4:], ((1 + np.sqrt(1 - 4 * 0.18 * 1.1)) / 2.2) ** 2, rtol=1e-8)
+
+
 @pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
 @pytest.mark.parametrize("when", [{"t_end": 4.0}, {"times": [0.0, 1.0, 4.0]}], ids=["end", "times"])
 def test_the_dataset_is_as_xarray_would_make_it(when, many):

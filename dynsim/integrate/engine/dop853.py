@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.integrate import DOP853
 
 from dynsim.integrate.engine.lanes import Lanes
@@ -48,71 +49,69 @@ RightHandSide = Callable[[Vector], Vector]
 
 @dataclass(frozen=True)
 class Step:
-    """What one attempted step leaves behind.
-
-    Attributes
-    ----------
-    h : size
-    y, y_new : state before and after
-    rises : h times the slope of every stage
-    slope_new : slope at the end
-    error : squared norm, at most 1 if the step is good
-    """
+    """What one attempted step leaves behind: slopes of all stages, the new state, the squared error norm."""
 
     h: Any
     y: Vector
-    rises: list[Vector]
+    slopes: list[Vector]
     y_new: Vector
-    slope_new: Vector
     error: Any
 
 
 def try_step(v: Lanes, f: RightHandSide, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any) -> Step:
     """Twelve stages from `y`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
-    rises = [_scaled(v, h, slope)]
+    slopes = [slope]
     for row in range(1, _STAGES):
-        rises.append(_scaled(v, h, f(_advanced(v, y, rises, DOP853.A[row, :row]))))
-    y_new = _advanced(v, y, rises, DOP853.B)
-    error = _squared_error(v, y, y_new, rises, rtol, atol)
-    return Step(h, y, rises, y_new, f(y_new), error)
+        slopes.append(f(_advanced(v, h, y, slopes, DOP853.A[row, :row])))
+    mean = [_combination(v, slopes, DOP853.B, state) for state in range(len(y))]
+    y_new = [v.add(value, v.mul(h, slope)) for value, slope in zip(y, mean, strict=True)]
+    error = _squared_error(v, h, y, y_new, slopes, mean, rtol, atol)
+    return Step(h, y, [*slopes, f(y_new)], y_new, error)
 
 
-def _scaled(v: Lanes, h: Any, slope: Vector) -> Vector:
-    return [v.mul(h, value) for value in slope]
-
-
-def _combination(v: Lanes, rises: list[Vector], weights: Any, state: int, start: Any = None) -> Any:
-    """Start + Σ weight·rise for one state, zeros left out."""
-    result = start
-    for rise, weight in zip(rises, weights, strict=True):
+def _combination(v: Lanes, slopes: list[Vector], weights: Any, state: int) -> Any:
+    """Σ weight·slope for one state, zeros left out."""
+    result = None
+    for slope, weight in zip(slopes, weights, strict=True):
         if weight != 0:
-            term = v.scale(rise[state], weight)
+            term = v.scale(slope[state], weight)
             result = term if result is None else v.add(result, term)
     return result
 
 
-def _advanced(v: Lanes, y: Vector, rises: list[Vector], weights: Any) -> Vector:
-    """Y + Σ weight·rise."""
-    return [_combination(v, rises, weights, state, value) for state, value in enumerate(y)]
+def _advanced(v: Lanes, h: Any, y: Vector, slopes: list[Vector], weights: Any) -> Vector:
+    """Y + h Σ weight·slope, the latest slope last: the others need not wait for it."""
+    *_, last = np.flatnonzero(weights)
+    early = [weight if i != last else 0.0 for i, weight in enumerate(weights)]
+    factor = v.scale(h, weights[last])
+    result = []
+    for state, value in enumerate(y):
+        if any(early):
+            value = v.add(value, v.mul(h, _combination(v, slopes, early, state)))
+        result.append(v.add(value, v.mul(factor, slopes[last][state])))
+    return result
 
 
-def _squared_error(v: Lanes, y: Vector, y_new: Vector, rises: list[Vector], rtol: Any, atol: Any) -> Any:
+def _squared_error(
+    v: Lanes, h: Any, y: Vector, y_new: Vector, slopes: list[Vector], mean: Vector, rtol: Any, atol: Any
+) -> Any:
     """Square of the norm that combines the estimates of orders 5 and 3."""
     fifth: list[Any] = []
     third: list[Any] = []
     for state, (old, new) in enumerate(zip(y, y_new, strict=True)):
         weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, atol)
-        low = _combination(v, rises, _LOW, state)
+        low = _combination(v, slopes, _LOW, state)
         for terms, estimate in (
-            (fifth, _combination(v, rises, DOP853.E5[:_STAGES], state)),
-            (third, v.sub(v.sub(new, old), low)),
+            (fifth, _combination(v, slopes, DOP853.E5[:_STAGES], state)),
+            (third, v.sub(mean[state], low)),
         ):
             ratio = v.mul(estimate, weight)
             terms.append(v.mul(ratio, ratio))
     sum5, sum3 = v.sum(fifth), v.sum(third)
     denominator = v.scale(v.add(sum5, v.scale(sum3, 0.01)), len(y))
-    error = v.div(v.mul(sum5, sum5), v.add(denominator, v.const(1e-290)))
-    low_order = v.mul(v.scale(sum3, 1 / (LOW_ORDER**2 * len(y))), rtol)
+    scaled = v.mul(h, sum5)
+    error = v.div(v.mul(scaled, scaled), v.add(denominator, v.const(1e-290)))
+    low_order = v.mul(v.mul(v.mul(h, h), v.scale(sum3, 1 / (LOW_ORDER**2 * len(y)))), rtol)
     return v.maximum(low_order, error)
 
 
@@ -157,26 +156,26 @@ def stiff(v: Lanes, step: Step) -> Any:
 
     The constant is Hairer's estimate, from the last two stages, both at the end of the step.
     """
-    *before, last = step.rises
-    end = _advanced(v, step.y, before, DOP853.A[_STAGES - 1, : _STAGES - 1])
+    before_last = _advanced(v, step.h, step.y, step.slopes[: _STAGES - 1], DOP853.A[_STAGES - 1, : _STAGES - 1])
     rise, run = (
         v.sum([v.mul(difference, difference) for difference in (v.sub(a, b) for a, b in zip(one, other, strict=True))])
-        for one, other in ((_scaled(v, step.h, step.slope_new), last), (step.y_new, end))
+        for one, other in ((step.slopes[_STAGES], step.slopes[_STAGES - 1]), (step.y_new, before_last))
     )
-    return v.less(v.scale(run, STIFFNESS**2), rise)
+    return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
 def dense_output(v: Lanes, f: RightHandSide, step: Step) -> list[Vector]:
     """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
-    rises = [*step.rises, _scaled(v, step.h, step.slope_new)]
+    slopes = list(step.slopes)
     for weights in DOP853.A_EXTRA:
-        rises.append(_scaled(v, step.h, f(_advanced(v, step.y, rises, weights[: len(rises)]))))
+        slopes.append(f(_advanced(v, step.h, step.y, slopes, weights[: len(slopes)])))
     result = []
     for state, old in enumerate(step.y):
         change = v.sub(step.y_new[state], old)
-        first, last = rises[0][state], rises[_STAGES][state]
+        first, last = (v.mul(step.h, slope[state]) for slope in (step.slopes[0], step.slopes[_STAGES]))
         coefficients = [old, change, v.sub(first, change), v.sub(v.sub(v.scale(change, 2.0), first), last)]
-        result.append(coefficients + [_combination(v, rises, weights, state) for weights in DOP853.D])
+        coefficients += [v.mul(step.h, _combination(v, slopes, weights, state)) for weights in DOP853.D]
+        result.append(coefficients)
     return result
 
 

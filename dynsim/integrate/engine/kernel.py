@@ -16,28 +16,12 @@ from llvmlite import ir
 from dynsim.integrate.engine import dop853
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
+from dynsim.integrate.engine.signature import ENTRY, SIGNATURE
 from dynsim.integrate.events import REST_RATE
 from dynsim.integrate.members import AT_REST, BLOW_UP, INVALID_START, OK, STEP_LIMIT, STIFF
 
-__all__ = ["ENTRY", "SIGNATURE", "build"]
+__all__ = ["build"]
 
-ENTRY = "run"
-SIGNATURE = (
-    ("count", I64),  # members
-    ("y0", POINTER),  # starts: y0[state · y0_stride + member]
-    ("y0_stride", I64),
-    ("parameters", POINTER),  # one pointer per parameter …
-    ("parameter_strides", POINTER),  # … and 0 where all members share its value, else 8 bytes
-    ("times", POINTER),  # increasing, then at least `width` times ∞
-    ("n_times", I64),
-    ("rtol", DOUBLE),
-    ("atol", DOUBLE),
-    ("step_limit", DOUBLE),
-    ("out", POINTER),  # out[row · out_stride + member · n_times + time], prefilled with NaN; rows: states, observables
-    ("out_stride", I64),
-    ("status", POINTER),  # int8
-    ("steps", POINTER),  # int32
-)
 _IDLE = -1
 _T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, slopes
 _FAR_OFF = 1e30  # error of a step out of where the field is defined, however small it seems: the next one is shorter
@@ -249,7 +233,7 @@ class _Kernel:
         final = v.at_most(left, h)
         h = v.select(final, left, h)
         attempt = dop853.try_step(v, f, h, y, slope, self.rtol, self.atol)
-        slope_new = attempt.slope_new
+        slope_new = attempt.slopes[-1]
         defined = v.finite([*attempt.y_new, *slope_new])
         attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
         good = v.both(v.at_most(attempt.error, v.const(1.0)), defined)

@@ -15,6 +15,7 @@ import sympy
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached
 from dynsim.integrate.engine.lowering import unsupported
+from dynsim.integrate.engine.signature import ENTRY, SIGNATURE
 from dynsim.integrate.members import Batch, Run
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.stop_gradient import release
@@ -22,7 +23,7 @@ from dynsim.symbolic.stop_gradient import release
 __all__ = ["Program", "program"]
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
-_FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in kernel.SIGNATURE))  # releases the GIL
+_FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
 _by_flow: WeakKeyDictionary[Flow, dict[bool, Program]] = WeakKeyDictionary()
 
 
@@ -67,7 +68,7 @@ class Program:
     """Machine code, loaded; `observes`: it fills the observables, too."""
 
     def __init__(self, code: bytes, width: int, observes: bool) -> None:
-        address, self._keep = machine.load(code, kernel.ENTRY)
+        address, self._keep = machine.load(code, ENTRY)
         self._run = _FUNCTION(address)
         self.width = width
         self.observes = observes
