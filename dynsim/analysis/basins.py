@@ -151,21 +151,17 @@ def _known(
                 ends[:, ~exact] = np.array([found[name] for name in flow.states])
                 exact = np.isfinite(ends).all(axis=0)
         limit, original, names = flow.exact.limit, flow.exact.original(values), set(flow.states)
-        left = np.flatnonzero(~exact & _may_know(flow, starts, original))
+        asked = ~exact
+        if flow.exact.may_know is not None:
+            with np.errstate(all="ignore"):
+                asked &= flow.exact.may_know(dict(zip(flow.states, starts, strict=True)), original)
+        left = np.flatnonzero(asked)
         for index, start in zip(left, zip(*(row[left].tolist() for row in starts), strict=True), strict=True):
-            rule = limit(dict(zip(flow.states, start, strict=False)), original)
+            rule = limit(dict(zip(flow.states, start, strict=True)), original)
             if rule is not None and names <= set(rule.values):
                 ends[:, index] = [float(rule.values[name]) for name in flow.states]
                 exact[index] = True
     return ends, exact
-
-
-def _may_know(flow: Flow, starts: np.ndarray, parameters: Mapping[str, Any]) -> Any:
-    """Which starts a rule may say the end of."""
-    if flow.exact is None or flow.exact.may_know is None:
-        return True
-    with np.errstate(all="ignore"):
-        return flow.exact.may_know(dict(zip(flow.states, starts, strict=True)), parameters)
 
 
 def _integrated(

@@ -27,7 +27,6 @@ _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 def by_scipy(batch: Batch, run: Run) -> int:
     """Fill `run` with DOP853; members that are stiff are done again with Radau."""
-    run.clear()
     with np.errstate(all="ignore"):  # members that diverge overflow before they are taken out
         for first in range(0, batch.y0.shape[1], GROUP):
             group, part = batch.select(slice(first, first + GROUP)), run.part(first, first + GROUP)
@@ -47,7 +46,6 @@ def by_radau(batch: Batch, run: Run) -> int:
         for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)):
             group = batch.select(index)
             part = Run.empty(group.field, len(index), len(batch.times))
-            part.clear()
             _implicit(group, part)
             part.mark_rest(group)
             part.observe(group)
@@ -57,6 +55,7 @@ def by_radau(batch: Batch, run: Run) -> int:
 
 def _explicit(batch: Batch, run: Run) -> None:
     """One group with DOP853; members leave it for a reason, the others go on from where they are."""
+    run.clear()
     run.status[~np.isfinite(batch.field.f(0.0, batch.y0)).all(axis=0)] = INVALID_START
     active = np.flatnonzero(run.status == OK)
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
@@ -81,6 +80,7 @@ def _explicit(batch: Batch, run: Run) -> None:
 
 def _implicit(batch: Batch, run: Run) -> None:
     """One group with Radau. Its norm is a root mean square, so a tolerance tightened by √members binds each."""
+    run.clear()
     active, t, y = np.arange(batch.y0.shape[1]), 0.0, batch.y0
     while active.size:
         group = batch.select(active)
@@ -104,7 +104,6 @@ def _halves(batch: Batch, run: Run, members: np.ndarray) -> None:
     for index in np.array_split(members, 2):
         group = batch.select(index)
         part = Run.empty(group.field, len(index), len(batch.times))
-        part.clear()
         _implicit(group, part)
         run.put(index, part)
 
