@@ -57,7 +57,7 @@ _HOME = {
     "basins": "dynsim.analysis.basins",
     "singular_limit": "dynsim.analysis.singular_limit",
     "explore": "dynsim.explorer.opening",
-    "run_study": "dynsim.sweeps.running",
+    "run_study": "dynsim.studies.running",
     "plot": "dynsim.plots.gallery.plot",
     "list_figures": "dynsim.plots.gallery.plot",
 }

@@ -1,17 +1,152 @@
-"""What a folder offers: the modules in it, by name, without importing them."""
+"""Registries: the members of each extension point, in explicit tables that an installed package can extend."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from dynsim.errors import unknown
+from dynsim.errors import InvalidValue, bad, unknown
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["find", "listed"]
+__all__ = ["TABLES", "Registry", "find", "listed", "registry"]
+
+Member = TypeVar("Member")
+
+# kind of member → where the table of that kind is. Looking up a name by kind is what lets a room accept the
+# name of something that is made above it, as `solve("toy", …)` does.
+TABLES = {
+    "system": "dynsim.systems.catalogue:SYSTEMS",
+    "method": "dynsim.methods.catalogue:METHODS",
+    "figure": "dynsim.gallery.catalogue:FIGURES",
+    "measure": "dynsim.networks.measures:MEASURES",
+    "encoder": "dynsim.networks.encoders:ENCODERS",
+    "predictor": "dynsim.networks.predictors:PREDICTORS",
+    "objective": "dynsim.networks.objectives:OBJECTIVES",
+    "optimiser": "dynsim.integrate.optimisers.catalogue:OPTIMISERS",
+}
+
+
+class Registry(Mapping[str, Member], Generic[Member]):
+    """Members of one kind by name: those of dynsim, those of installed packages, those registered at run time.
+
+    Parameters
+    ----------
+    kind : str
+        What a member is, as messages call it: "system", "measure", …
+    members : mapping
+        Name → the member itself, or ``"package.module:attribute"``, which is imported on first use.
+    group : str, optional
+        Entry-point group of installed packages; by default ``dynsim.<kind>s``.
+
+    Examples
+    --------
+    >>> from dynsim.registry import Registry
+    >>> shapes = Registry("shape", {"square": 4, "pi": "math:pi"})
+    >>> shapes["pi"], sorted(shapes)
+    (3.141592653589793, ['pi', 'square'])
+    >>> shapes["squares"]
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.UnknownName: ...
+    """
+
+    def __init__(self, kind: str, members: Mapping[str, Member | str], *, group: str | None = None) -> None:
+        self.kind = kind
+        self.group = group or f"dynsim.{kind}s"
+        self._members: dict[str, Member | str] = dict(members)
+        self._entry_points: dict[str, Any] | None = None
+        self.broken: dict[str, str] = {}
+
+    def _installed(self) -> dict[str, Any]:
+        if self._entry_points is None:
+            from importlib.metadata import entry_points
+
+            self._entry_points = {point.name: point for point in entry_points(group=self.group)}
+        return self._entry_points
+
+    def __getitem__(self, name: str) -> Member:
+        """Return a member.
+
+        Raises
+        ------
+        UnknownName
+            Naming the closest member.
+        InvalidValue
+            The member comes from an installed package that cannot be loaded.
+        """
+        if name not in self._members:
+            if name not in self._installed():
+                raise unknown(self.kind, name, tuple(self))
+            self._members[name] = self._loaded_entry_point(name)
+        member = self._members[name]
+        if isinstance(member, str):
+            module, _, attribute = member.partition(":")
+            member = self._members[name] = getattr(import_module(module), attribute)
+        return cast("Member", member)
+
+    def _loaded_entry_point(self, name: str) -> Member:
+        try:
+            return cast("Member", self._installed()[name].load())
+        except Exception as error:  # whatever a foreign package raises breaks that package's member only
+            self.broken[name] = f"{type(error).__name__}: {error}"
+            raise InvalidValue(
+                f"{self.kind} '{name}' comes from the installed package of entry point "
+                f"{self._installed()[name].value!r}, which cannot be loaded: {self.broken[name]}"
+            ) from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members or name in self._installed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._members, *self._installed())))
+
+    def __len__(self) -> int:
+        return len(set(self._members) | set(self._installed()))
+
+    def register(self, name: str, member: Member) -> Member:
+        """Add a member for this process.
+
+        Raises
+        ------
+        InvalidValue
+            The name is taken, or is no plain word of letters, digits and hyphens.
+        """
+        if not (isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum()):
+            raise bad("name", name, "letters, digits and hyphens")
+        if name in self:
+            raise bad("name", name, f"a name that no {self.kind} has", "choose another one")
+        self._members[name] = member
+        return member
+
+    def remove(self, name: str) -> None:
+        """Take away a member again, such as one that a test registered."""
+        self._members.pop(name, None)
+
+
+def registry(kind: str) -> Registry[Any]:
+    """Table of one kind of member, imported on first use.
+
+    Raises
+    ------
+    UnknownName
+        No such kind.
+
+    Examples
+    --------
+    >>> from dynsim.registry import registry
+    >>> registry("nothing")
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.UnknownName: ...
+    """
+    if kind not in TABLES:
+        raise unknown("kind of member", kind, TABLES)
+    module, _, attribute = TABLES[kind].partition(":")
+    return cast("Registry[Any]", getattr(import_module(module), attribute))
 
 
 def listed(package: str) -> dict[str, str]:

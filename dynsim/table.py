@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Table"]
 
@@ -29,6 +32,11 @@ class Table(Sequence[Mapping[str, Any]]):
     byol  3
     >>> table["name"]
     ['toy', 'byol']
+    >>> print(table.to_markdown())
+    | name | states |
+    | --- | --- |
+    | toy | 2 |
+    | byol | 3 |
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
@@ -55,6 +63,20 @@ class Table(Sequence[Mapping[str, Any]]):
         )
 
     __repr__ = __str__
+
+    def to_markdown(self) -> str:
+        """GitHub-flavoured Markdown, with ``|`` in cells escaped."""
+        lines = [self.columns, ["---"] * len(self.columns)]
+        lines += [
+            [_cell(row[name]).replace("|", "\\|").replace("\n", " ") for name in self.columns] for row in self.rows
+        ]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a pandas.DataFrame with the same columns; pandas comes with xarray."""
+        import pandas
+
+        return pandas.DataFrame(list(self.rows), columns=list(self.columns))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)

@@ -12,12 +12,13 @@ ROOT = Path(dynsim.__file__).parent
 # From the ground up. Rooms on one line are siblings: neither imports the other.
 LAYERS = [
     {"errors"},
-    {"field", "records", "registry", "table"},
+    {"field", "progress", "records", "registry", "status", "table"},
+    {"verdict"},
     {"symbolic"},
     {"integrate"},
     {"analysis"},
     {"systems", "networks"},
-    {"sweeps"},
+    {"studies"},
     {"experiments", "testing"},
     {"plots"},
     {"explorer"},

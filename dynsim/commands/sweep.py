@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run or tell; the exit status is 1 if tasks failed."""
-    from dynsim.sweeps.status import sweep_status
+    from dynsim.studies.status import sweep_status
 
     if args.action == "status":
         return _tell(sweep_status(args.store), args.json)
@@ -41,8 +41,8 @@ def _sweep(args: argparse.Namespace) -> None:
 
     from dynsim.commands.parts.progress_bar import progress_bar
     from dynsim.errors import DynsimError
-    from dynsim.sweeps.cluster import cluster
-    from dynsim.sweeps.running import run_study
+    from dynsim.studies.cluster import cluster
+    from dynsim.studies.running import run_study
 
     for name in ("distributed", "tornado.application"):  # what they lose is told in one line here
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

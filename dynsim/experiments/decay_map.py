@@ -9,8 +9,8 @@ import xarray as xr
 
 from dynsim.experiments.parts.study_results import study_results
 from dynsim.records import as_json
-from dynsim.sweeps.catalogue import study_of
-from dynsim.sweeps.study import Study
+from dynsim.studies.catalogue import study_of
+from dynsim.studies.study import Study
 from dynsim.systems.catalogue import entry_of
 
 COST = 3.0

@@ -12,8 +12,8 @@ from dynsim.errors import DynsimError
 from dynsim.experiments.parts.linear_prediction import MEASURES, is_linear, linear_prediction, pixel_knn
 from dynsim.experiments.parts.study_results import study_results
 from dynsim.records import stamp
-from dynsim.sweeps.network_runs import cells, experiment_of
-from dynsim.sweeps.study import Study
+from dynsim.studies.network_runs import cells, experiment_of
+from dynsim.studies.study import Study
 
 COST = 200.0
 NEEDS = ("networks",)

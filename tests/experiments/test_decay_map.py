@@ -9,8 +9,8 @@ import xarray as xr
 import dynsim
 from dynsim import DynsimError
 from dynsim.experiments import decay_map
-from dynsim.sweeps.creation import made_or_found
-from dynsim.sweeps.place import place_of
+from dynsim.studies.creation import made_or_found
+from dynsim.studies.place import place_of
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from dynsim.experiments import lattice
 from dynsim.experiments.parts.linear_prediction import linear_prediction
 from dynsim.experiments.parts.stored import open_dataset, stored_file
 from dynsim.networks import Experiment, train
-from dynsim.sweeps.catalogue import study_of
+from dynsim.studies.catalogue import study_of
 
 FIELDS = {
     "augmentation": {"noise": 0.3}, "encoder": "linear", "norm": "none", "predictor": "linear",
@@ -66,7 +66,7 @@ def test_the_stored_lattice_is_that_of_this_code():
         "encoder": "linear", "predictor": "linear", "decay": 0.01, "objective": "squared", "target": "stop-gradient",
         "batchnorm": "none",
     }  # fmt: skip
-    from dynsim.sweeps.network_runs import experiment_of
+    from dynsim.studies.network_runs import experiment_of
 
     experiment = experiment_of(study, cell)
     fresh, told = train(experiment, 3).isel(step=-1), linear_prediction(experiment, [0, 1, 2])

@@ -8,10 +8,10 @@ from typing import Any
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.sweeps.catalogue import study_of
-from dynsim.sweeps.in_memory import results_in_memory
-from dynsim.sweeps.place import place_of
-from dynsim.sweeps.store import open_results, read_study
+from dynsim.studies.catalogue import study_of
+from dynsim.studies.in_memory import results_in_memory
+from dynsim.studies.place import place_of
+from dynsim.studies.store import open_results, read_study
 
 __all__ = ["study_results"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad, missing_extra
-from dynsim.sweeps.chunks import Layout, intact
-from dynsim.sweeps.place import Place, place_of
-from dynsim.sweeps.study import Study
-from dynsim.sweeps.tasks import Tasks, tasks_of
+from dynsim.studies.chunks import Layout, intact
+from dynsim.studies.place import Place, place_of
+from dynsim.studies.study import Study
+from dynsim.studies.tasks import Tasks, tasks_of
 
 __all__ = ["DONE", "FAILED", "STATUS", "UNFINISHED", "Store", "made_by", "open_results", "opened"]
 

@@ -80,7 +80,7 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, words, message):
 
 def test_no_scheduler(tmp_path, monkeypatch, capsys):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("dynsim.sweeps.cluster._PATIENCE", "1s")
+    monkeypatch.setattr("dynsim.studies.cluster._PATIENCE", "1s")
     (tmp_path / "mine.toml").write_text(STUDY)
     words = ["run", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "s.zarr"), "--scheduler", "tcp://127.0.0.1:1"]
     assert main(["sweep", *words]) == 2

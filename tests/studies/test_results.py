@@ -8,9 +8,9 @@ import xarray as xr
 
 import dynsim
 from dynsim import DynsimError
-from dynsim.sweeps.flow_runs import draw
-from dynsim.sweeps.in_memory import results_in_memory
-from dynsim.sweeps.status import sweep_status
+from dynsim.studies.flow_runs import draw
+from dynsim.studies.in_memory import results_in_memory
+from dynsim.studies.status import sweep_status
 
 
 def run(study, out, **more):

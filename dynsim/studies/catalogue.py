@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.sweeps.study import Study
+from dynsim.studies.study import Study
 
 __all__ = ["shipped", "study_of"]
 
@@ -19,11 +19,11 @@ def shipped() -> dict[str, Path]:
 
     Examples
     --------
-    >>> from dynsim.sweeps.catalogue import shipped
+    >>> from dynsim.studies.catalogue import shipped
     >>> "decay-map" in shipped()
     True
     """
-    folder = Path(str(files("dynsim.sweeps"))) / "studies"
+    folder = Path(str(files("dynsim.studies"))) / "studies"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
@@ -37,7 +37,7 @@ def study_of(given: Any) -> Study:
 
     Examples
     --------
-    >>> from dynsim.sweeps.catalogue import study_of
+    >>> from dynsim.studies.catalogue import study_of
     >>> list(study_of("decay-map").sizes)
     ['branch', 'alpha', 'sigma2', 'eta']
     """

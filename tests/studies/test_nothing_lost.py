@@ -15,12 +15,12 @@ import pytest
 
 import dynsim
 from dynsim import DynsimError
-from dynsim.sweeps import flow_runs
-from dynsim.sweeps.crew import Pool
-from dynsim.sweeps.driver import Stopped
-from dynsim.sweeps.place import Folder
-from dynsim.sweeps.status import sweep_status
-from dynsim.sweeps.store import opened
+from dynsim.studies import flow_runs
+from dynsim.studies.crew import Pool
+from dynsim.studies.driver import Stopped
+from dynsim.studies.place import Folder
+from dynsim.studies.status import sweep_status
+from dynsim.studies.store import opened
 
 FAILING = {  # BYOL without stop-gradient does not exist
     "system": "byol",
@@ -31,7 +31,7 @@ FAILING = {  # BYOL without stop-gradient does not exist
 DRIVER = """
 import json, os, sys, signal, multiprocessing
 import dynsim
-from dynsim.sweeps import running
+from dynsim.studies import running
 running._EVERY = 0.0
 def progress(done, total, what):
     if done >= 10 and sys.argv[2] != "none":
@@ -312,7 +312,7 @@ class Deadly(Pool):
         self.deadly, self._width, self.replaced = deadly, 2, 0
 
     def submit(self, url, digest, index):
-        from dynsim.sweeps.work import work
+        from dynsim.studies.work import work
 
         future = Future()
         if index == self.deadly:
@@ -331,7 +331,7 @@ class Deadly(Pool):
 
 def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch, tasks):
     crew = Deadly(3)
-    monkeypatch.setattr("dynsim.sweeps.running.crew_of", lambda executor, workers: crew)
+    monkeypatch.setattr("dynsim.studies.running.crew_of", lambda executor, workers: crew)
     data = dynsim.run_study(tasks(8), tmp_path / "study.zarr")
     assert data.task_status.values.tolist() == [1, 1, 1, 2, 1, 1, 1, 1]
     (failure,) = sweep_status(tmp_path / "study.zarr")["failures"]
@@ -398,7 +398,7 @@ def test_a_worker_of_another_version_stops_the_sweep_and_nothing_fails(tmp_path,
     run(tasks(3, t_end=19.0), store)
     (store / "task_status" / "c" / "1").unlink()
     opened.cache_clear()
-    monkeypatch.setattr("dynsim.sweeps.creation.recognise", lambda place, study: None)
+    monkeypatch.setattr("dynsim.studies.creation.recognise", lambda place, study: None)
     monkeypatch.setattr(dynsim, "__version__", "99.0")
     with pytest.raises(Stopped, match=r"99\.0.*install the same version"):
         dynsim.run_study(tasks(3, t_end=19.0), store, Elsewhere(None))

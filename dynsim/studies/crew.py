@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from dynsim.errors import InvalidType, bad
-from dynsim.sweeps.work import work
+from dynsim.studies.work import work
 
 __all__ = ["Borrowed", "Crew", "Pool", "crew_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import NamedTuple
 
-from dynsim.sweeps.store import DONE, FAILED, opened
+from dynsim.studies.store import DONE, FAILED, opened
 
 __all__ = ["Outcome", "work"]
 

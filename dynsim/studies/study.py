@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.sweeps.axes import LONGEST, Axis, axis
-from dynsim.sweeps.tasks import tasks_of
+from dynsim.studies.axes import LONGEST, Axis, axis
+from dynsim.studies.tasks import tasks_of
 
 __all__ = ["Study"]
 
@@ -32,7 +32,7 @@ class Study:
     experiment : Experiment or mapping, optional
         The fields that all networks share.
     axes : mapping
-        ``{dimension: values}``, see `dynsim.sweeps.axes.axis`. An axis sets the parameter, the initial value
+        ``{dimension: values}``, see `dynsim.studies.axes.axis`. An axis sets the parameter, the initial value
         (``phi0`` of the state phi), the branch, variant or structure keyword, or the field of the Experiment of its
         name, or all those listed under its ``sets``.
     seeds : int or iterable of int, optional
@@ -64,7 +64,7 @@ class Study:
 
     Examples
     --------
-    >>> from dynsim.sweeps.study import Study
+    >>> from dynsim.studies.study import Study
     >>> study = Study(system="toy", axes={"phi0": [0.3, 0.6], "alpha": {"logspace": [-1, 1, 3]}}, t_end=30.0)
     >>> study.sizes
     {'phi0': 2, 'alpha': 3}
@@ -139,10 +139,10 @@ class Study:
     def subject(self) -> Any:
         """The module that knows how to run it: `flow_runs` or `network_runs`."""
         if self.system is not None:
-            from dynsim.sweeps import flow_runs
+            from dynsim.studies import flow_runs
 
             return flow_runs
-        from dynsim.sweeps import network_runs
+        from dynsim.studies import network_runs
 
         return network_runs
 

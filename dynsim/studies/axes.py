@@ -46,7 +46,7 @@ class Axis:
 
         Examples
         --------
-        >>> from dynsim.sweeps.axes import axis
+        >>> from dynsim.studies.axes import axis
         >>> axis("loss", {"cases": {"a": {"lr": 0.1, "m": 0}, "b": {"lr": 0.2, "m": 1}}}).along("lr")
         (0.1, 0.2)
         """
@@ -80,7 +80,7 @@ def axis(name: str, given: Any) -> Axis:
 
     Examples
     --------
-    >>> from dynsim.sweeps.axes import axis
+    >>> from dynsim.studies.axes import axis
     >>> axis("eta", {"linspace": [0, 0.2, 3], "sets": ["eta_p", "eta_s"]}).values
     (0.0, 0.1, 0.2)
     """

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dynsim.sweeps.study import Study
+    from dynsim.studies.study import Study
 
 __all__ = ["Tasks", "tasks_of"]
 
@@ -41,7 +41,7 @@ class Tasks:
 
         Examples
         --------
-        >>> from dynsim.sweeps.tasks import Tasks
+        >>> from dynsim.studies.tasks import Tasks
         >>> tasks = Tasks(("alpha", "seed"), (3, 10), (1, 4))
         >>> tasks.total, tasks.place(5), tasks.region(5)
         (9, (1, 2), {'alpha': slice(1, 2, None), 'seed': slice(8, 10, None)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from dynsim.sweeps.store import FAILED
+from dynsim.studies.store import FAILED
 
 __all__ = ["Tally"]
 
@@ -55,7 +55,7 @@ class Tally:
 
         Examples
         --------
-        >>> from dynsim.sweeps.tally import Tally
+        >>> from dynsim.studies.tally import Tally
         >>> Tally(10).sentence()
         '0 failed'
         """

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dynsim.errors import DynsimError
-from dynsim.sweeps.crew import Crew
-from dynsim.sweeps.store import DONE, FAILED, Store
-from dynsim.sweeps.tally import Tally
-from dynsim.sweeps.work import Outcome
+from dynsim.studies.crew import Crew
+from dynsim.studies.store import DONE, FAILED, Store
+from dynsim.studies.tally import Tally
+from dynsim.studies.work import Outcome
 
 __all__ = ["Driver", "Stopped"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import DynsimError, bad, unknown
-from dynsim.sweeps.axes import spanned
+from dynsim.studies.axes import spanned
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
-    from dynsim.sweeps.study import Study
+    from dynsim.studies.study import Study
 
 __all__ = ["batching", "cells", "check", "example", "experiment_of", "run"]
 

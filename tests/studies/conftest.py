@@ -9,7 +9,7 @@ pytest.importorskip("google_crc32c")
 @pytest.fixture(autouse=True)
 def _told_at_once(monkeypatch):
     """Progress is told after every task, so that tests can act in the middle however fast the machine is."""
-    monkeypatch.setattr("dynsim.sweeps.running._EVERY", 0.0)
+    monkeypatch.setattr("dynsim.studies.running._EVERY", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def undisturbed(tmp_path_factory, contents):
     from concurrent.futures import ThreadPoolExecutor
 
     import dynsim
-    from dynsim.sweeps.catalogue import study_of
+    from dynsim.studies.catalogue import study_of
 
     known = {}
 

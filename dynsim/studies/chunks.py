@@ -45,7 +45,7 @@ class Layout:
         Examples
         --------
         >>> import numpy as np
-        >>> from dynsim.sweeps.chunks import Layout, intact
+        >>> from dynsim.studies.chunks import Layout, intact
         >>> data = Layout("a", ("x",), (4,), np.dtype("f8"), np.nan).encode(np.arange(3.0))
         >>> intact(data), intact(data[:-1])
         (True, False)

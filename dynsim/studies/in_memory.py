@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from dynsim.records import stamp
-from dynsim.sweeps.catalogue import study_of
-from dynsim.sweeps.study import Study
-from dynsim.sweeps.tasks import tasks_of
+from dynsim.studies.catalogue import study_of
+from dynsim.studies.study import Study
+from dynsim.studies.tasks import tasks_of
 
 __all__ = ["results_in_memory"]
 
@@ -38,7 +38,7 @@ def results_in_memory(study: Any, progress: Callable[[int, int, str], None] | No
 
     Examples
     --------
-    >>> from dynsim.sweeps.in_memory import results_in_memory
+    >>> from dynsim.studies.in_memory import results_in_memory
     >>> data = results_in_memory({"system": "toy", "t_end": 30.0, "axes": {"alpha": {"logspace": [-1, 1, 5]}}})
     >>> data.theta.round(3).values
     array([2.532, 1.426, 0.806, 0.461, 0.272])

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Any
 
 from dynsim.errors import bad
-from dynsim.sweeps.lock import holder
-from dynsim.sweeps.place import Folder, place_of
-from dynsim.sweeps.store import DONE, FAILED, Store, read_study
+from dynsim.studies.lock import holder
+from dynsim.studies.place import Folder, place_of
+from dynsim.studies.store import DONE, FAILED, Store, read_study
 
 __all__ = ["sweep_status"]
 
@@ -38,7 +38,7 @@ def sweep_status(out: Any, *, failures: int = 20) -> dict[str, Any]:
     --------
     >>> import dynsim, tempfile
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from dynsim.sweeps.status import sweep_status
+    >>> from dynsim.studies.status import sweep_status
     >>> study = {"system": "toy", "t_end": 30.0, "axes": {"alpha": [1.0, 2.0]}}
     >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
     ...     data = dynsim.run_study(study, f"{folder}/study.zarr", executor)

@@ -8,12 +8,12 @@ import pytest
 
 import dynsim
 from dynsim import DynsimError
-from dynsim.sweeps.axes import axis
-from dynsim.sweeps.catalogue import shipped, study_of
-from dynsim.sweeps.flow_runs import draw
-from dynsim.sweeps.in_memory import results_in_memory
-from dynsim.sweeps.study import Study
-from dynsim.sweeps.tasks import Tasks, tasks_of
+from dynsim.studies.axes import axis
+from dynsim.studies.catalogue import shipped, study_of
+from dynsim.studies.flow_runs import draw
+from dynsim.studies.in_memory import results_in_memory
+from dynsim.studies.study import Study
+from dynsim.studies.tasks import Tasks, tasks_of
 
 TEXT = """
 system = "scalar"

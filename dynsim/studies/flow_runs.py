@@ -13,14 +13,14 @@ from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.runs import state_axes
-from dynsim.sweeps.axes import spanned
+from dynsim.studies.axes import spanned
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.systems.parts.named_or_typed import named_or_typed
 
 if TYPE_CHECKING:
-    from dynsim.sweeps.study import Study
+    from dynsim.studies.study import Study
 
 __all__ = ["batching", "check", "example", "run"]
 
@@ -139,7 +139,7 @@ def draw(law: Mapping[str, Any], seed: int, position: int, shape: tuple[int, ...
 
     Examples
     --------
-    >>> from dynsim.sweeps.flow_runs import draw
+    >>> from dynsim.studies.flow_runs import draw
     >>> draw({"uniform": [2.0, 3.0]}, 0, 0, ()) == draw({"uniform": [2.0, 3.0]}, 0, 0, ())
     np.True_
     """

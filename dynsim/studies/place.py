@@ -140,7 +140,7 @@ def place_of(out: Any) -> Place:
 
     Examples
     --------
-    >>> from dynsim.sweeps.place import place_of
+    >>> from dynsim.studies.place import place_of
     >>> place = place_of("memory://example")
     >>> place.write("a/b", b"bytes")
     >>> place.read("a/b"), place.read("a/c")

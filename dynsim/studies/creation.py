@@ -11,10 +11,10 @@ import xarray as xr
 
 from dynsim.errors import bad, missing_extra, unknown
 from dynsim.records import as_json, versions
-from dynsim.sweeps.place import PARTS, Folder, Place
-from dynsim.sweeps.store import STATUS, Store, made_by, read_study
-from dynsim.sweeps.study import Study
-from dynsim.sweeps.tasks import Tasks, tasks_of
+from dynsim.studies.place import PARTS, Folder, Place
+from dynsim.studies.store import STATUS, Store, made_by, read_study
+from dynsim.studies.study import Study
+from dynsim.studies.tasks import Tasks, tasks_of
 
 __all__ = ["made_or_found", "recognise"]
 

@@ -15,14 +15,14 @@ from typing import Any
 import xarray as xr
 
 from dynsim.errors import InvalidType, bad
-from dynsim.sweeps.catalogue import study_of
-from dynsim.sweeps.creation import made_or_found
-from dynsim.sweeps.crew import Crew, crew_of
-from dynsim.sweeps.driver import Driver, Stopped
-from dynsim.sweeps.lock import Lock
-from dynsim.sweeps.place import Folder, place_of
-from dynsim.sweeps.store import FAILED, Store, open_results
-from dynsim.sweeps.tally import Tally
+from dynsim.studies.catalogue import study_of
+from dynsim.studies.creation import made_or_found
+from dynsim.studies.crew import Crew, crew_of
+from dynsim.studies.driver import Driver, Stopped
+from dynsim.studies.lock import Lock
+from dynsim.studies.place import Folder, place_of
+from dynsim.studies.store import FAILED, Store, open_results
+from dynsim.studies.tally import Tally
 
 __all__ = ["run_study"]
 
@@ -46,7 +46,7 @@ def run_study(
     Parameters
     ----------
     study : Study, mapping, path or str
-        A `dynsim.sweeps.study.Study`, its fields, the path of a ``.toml`` or ``.json`` file, or the name of a study
+        A `dynsim.studies.study.Study`, its fields, the path of a ``.toml`` or ``.json`` file, or the name of a study
         that comes with the package.
     out : path or URL
         A Zarr store: a folder, or any URL that fsspec knows. Beside a folder lie ``<out>.log`` and, while it runs,
@@ -66,7 +66,7 @@ def run_study(
     xarray.Dataset
         The axes as dimensions, then `seed`; read from the store as it is used. `task_status` says 0 unfinished,
         1 done, 2 failed; the values of a failed task are NaN (of counts −1), its message is told by
-        `dynsim.sweeps.status.sweep_status`.
+        `dynsim.studies.status.sweep_status`.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _held(place: Folder) -> Iterator[Lock]:
 @contextmanager
 def _log(place: Any) -> Iterator[logging.Logger]:
     """Log beside the store; a URL has none."""
-    log = logging.Logger("dynsim.sweeps", logging.INFO)  # not the root's child: the user's own set-up stays as it is
+    log = logging.Logger("dynsim.studies", logging.INFO)  # not the root's child: the user's own set-up stays as it is
     handler: logging.Handler = logging.NullHandler()
     if isinstance(place, Folder):
         handler = logging.FileHandler(Path(f"{place.path}.log"), encoding="utf-8", delay=True)
