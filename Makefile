@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: setup system-packages figures test lint types clean
+ types clean
 .DEFAULT_GOAL := figures
 
 setup: $(READY)
@@ -29,12 +29,17 @@ system-packages:
 	  command -v apt-get >/dev/null || { echo "no Chromium and no apt-get: the browser tests will be skipped"; exit 0; }; \
 	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run="sudo -n"; else \
 	    echo "no Chromium and no right to install it: the browser tests will be skipped"; exit 0; fi; \
-	  $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+	  $$run apt-get update -qq  $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
 	    || echo "Chromium could not be installed: the browser tests will be skipped"; }
 
 test: $(READY) system-packages
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long"
 	@echo "all tests passed"
+
+# The second tier as well: what is long, in full.
+test-all: $(READY) system-packages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	@echo "all tests passed, the long ones included"
 
 lint: $(READY)
 	$(BIN)/ruff check .
