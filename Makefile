@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
- types clean
+.PHONY: setup system-packages figures test test-all lint types clean
 .DEFAULT_GOAL := figures
 
 setup: $(READY)
