@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy
-from sympy import Add, Expr, Mul, Pow, Rational, S
+from sympy import Add, Expr, Integer, Mul, Pow, Rational, S
 
-from dynsim.symbolic.functions import CLASSES
-from dynsim.symbolic.splitting import Splitting
-from dynsim.symbolic.tokens import refuse
+from dynsim.symbolic.functions import CLASSES, HYPERBOLIC
+from dynsim.symbolic.grammar import refuse
 
 __all__ = ["Inspector", "check_exponent", "check_number"]
 
@@ -21,6 +20,7 @@ NUMBER_BITS = 1023  # so that numerator and denominator both lie within double r
 CONSTANT_PARTS = 48
 ALL_CONSTANT_PARTS = 512
 COST = 4096  # four for every pair of arguments that max or min compares
+_ENOUGH = 1_000_000  # no need to know how much more
 
 _NODES = (sympy.Symbol, type(S.Pi), type(S.Exp1), Add, Mul, Pow, *CLASSES)
 _NOT_FINITE = (S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity)
@@ -57,7 +57,7 @@ class Inspector:
         self._facts: dict[Expr, _Facts] = {}
         self._constant_parts = 0
         self._cost = 0
-        self._splitting = Splitting()
+        self._splitting = _Splitting()
 
     def value(self, expression: Expr) -> float | None:
         """Value in double precision of an inspected constant, None for anything else."""
@@ -142,3 +142,46 @@ def _evaluated(expression: Expr, position: int) -> float:
     if not math.isfinite(value):
         raise refuse(position, "a constant without a finite real value", "a finite real value")
     return value
+
+
+class _Splitting:
+    """Estimates what it costs SymPy to split an argument into its real and imaginary part; remembers every part.
+
+    SymPy does so for sinh, cosh and tanh whenever it wonders whether they are real or positive, and for the base of a
+    power of a power, because nothing is assumed of the symbols: powers and products are multiplied out, and every
+    hyperbolic function directly inside another doubles what there is to split.
+    """
+
+    def __init__(self) -> None:
+        self._chain: dict[Expr, int] = {}
+        self._terms: dict[Expr, int] = {}
+
+    def cost(self, expression: Expr) -> int:
+        """Estimate the cost of splitting `expression` once; 1 for a symbol."""
+        return self.terms(expression) ** 2 * 8 ** self.chain(expression)
+
+    def chain(self, expression: Expr) -> int:
+        """How many hyperbolic functions are directly inside one another; a weight, a symbol as factor, ends it."""
+        if expression not in self._chain:
+            inner = max((self.chain(argument) for argument in expression.args), default=0)
+            weighted = isinstance(expression, Mul) and any(factor.is_Symbol for factor in expression.args)
+            self._chain[expression] = 0 if weighted else inner + isinstance(expression, HYPERBOLIC)
+        return self._chain[expression]
+
+    def terms(self, expression: Expr) -> int:
+        """How many terms there would be with everything multiplied out."""
+        if expression not in self._terms:
+            inner = [self.terms(argument) for argument in expression.args]
+            self._terms[expression] = min(_ENOUGH, self._combine(expression, inner))
+        return self._terms[expression]
+
+    def _combine(self, expression: Expr, inner: list[int]) -> int:
+        if not inner:
+            return 1
+        if isinstance(expression, Pow) and isinstance(expression.exp, Integer):
+            power = abs(int(expression.exp))
+            return math.comb(max(inner[0], 2) + power - 1, power)  # even one symbol has two parts
+        if isinstance(expression, Mul | Pow):
+            return math.prod(inner)
+        doubled = not isinstance(expression, (Add, *HYPERBOLIC))
+        return sum(inner) * (1 + doubled)

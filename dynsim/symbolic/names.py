@@ -6,8 +6,8 @@ import re
 
 import sympy
 
+from dynsim.symbolic.grammar import is_name
 from dynsim.symbolic.greek import LETTERS
-from dynsim.symbolic.tokens import is_name
 
 __all__ = ["latex_name", "unicode_name"]
 

@@ -13,8 +13,8 @@ from sympy import Rational, Symbol, cos, exp, log, pi, sin, sqrt
 
 from dynsim import DynsimError, ParseError, parse, stop_gradient
 from dynsim.errors import InvalidType
-from dynsim.symbolic.compositions import COMPOSITIONS
 from dynsim.symbolic.functions import FUNCTIONS
+from dynsim.symbolic.parser import COMPOSITIONS
 from dynsim.symbolic.printing import text
 
 x, y, z, phi, theta, sigma = sympy.symbols("x y z phi theta sigma")
