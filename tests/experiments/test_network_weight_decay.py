@@ -47,4 +47,5 @@ def test_the_stored_run_agrees_with_a_fresh_one(data):
     stored = open_dataset(stored_file("network-weight-decay")).sel(decay=0.03, branch="stop")
     fresh = data["size"].sel(decay=0.03, branch="stop")
     np.testing.assert_allclose(fresh[:, :7], stored["size"].sel(seed=fresh["seed"])[:, :7], rtol=0.15)
-    np.testing.assert_array_equal(data["threshold"], stored["threshold"])
+    # Another processor's eigenvalues differ by about d·ε·‖Σ‖ = 64 · 2e-16 · 1.5, and the thresholds by less than that.
+    np.testing.assert_allclose(data["threshold"], stored["threshold"], rtol=0, atol=1e-12)

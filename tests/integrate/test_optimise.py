@@ -187,7 +187,7 @@ class TestDataset:
         assert run.theta.dims == ("phi0", "lr", "step")
         assert run.time.dims == ("lr", "step")
         alone = dynsim.optimise(flow, START, 30, lr=0.2)
-        np.testing.assert_array_equal(run.theta.sel(phi0=0.6, lr=0.2)[-1], alone.theta[-1])
+        np.testing.assert_allclose(run.theta.sel(phi0=0.6, lr=0.2)[-1], alone.theta[-1], rtol=1e-12)
         paired = xr.DataArray([0.1, 0.2], dims="run")
         both = dynsim.optimise(flow, START, 30, lr=paired, parameters={"alpha": xr.DataArray([1.0, 2.0], dims="run")})
         assert both.theta.dims == ("run", "step")
