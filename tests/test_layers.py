@@ -22,7 +22,6 @@ LAYERS = [
     {"experiments", "testing"},
     {"plots"},
     {"explorer"},
-    {"commands"},
     {"cli"},
     {"__main__"},
 ]

@@ -40,7 +40,7 @@ def test_code_opens_the_same_view(setting):
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.source)
 def test_command_describes_the_same_view(setting):
-    from dynsim.commands.explore import _setting
+    from dynsim.cli.explore import _setting
 
     setting = filled(setting)
     words = shlex.split(as_command(setting))

@@ -1,15 +1,18 @@
-"""One line of progress on a terminal, nothing where the output is not one."""
+"""One line of progress on a terminal; where the output is none, a line every half minute."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+
+from dynsim.progress import Progress
 
 __all__ = ["bar", "reporter"]
 
 _WIDTH = 20
+_QUIET = 30.0  # seconds between the lines that go to a file
 
 
 def bar(share: float) -> str:
@@ -17,7 +20,7 @@ def bar(share: float) -> str:
 
     Examples
     --------
-    >>> from dynsim.commands.parts.progress import bar
+    >>> from dynsim.cli.progress_line import bar
     >>> bar(0.25)
     '█████░░░░░░░░░░░░░░░'
     """
@@ -26,13 +29,17 @@ def bar(share: float) -> str:
 
 
 @contextmanager
-def reporter(label: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield ``progress(done, total, what)``; it rewrites one line on standard error and clears it at the end."""
+def reporter(label: str) -> Iterator[Progress]:
+    """Yield ``progress(done, total, what)``; on a terminal it rewrites one line and clears it at the end."""
     live, first = sys.stderr.isatty(), list[tuple[int, float]]()
-    started = perf_counter()
+    started = last_line = perf_counter()
 
     def progress(done: int, total: int, what: str = "") -> None:
+        nonlocal last_line
         if not live:
+            if perf_counter() - last_line > _QUIET:
+                last_line = perf_counter()
+                print(f"{label} {done}/{total} {what}", file=sys.stderr, flush=True)
             return
         if not first:  # a run that goes on from a checkpoint has done the most of it before
             first.append((done, perf_counter()) if done > 0.02 * total else (0, started))

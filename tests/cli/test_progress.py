@@ -1,7 +1,7 @@
 import io
 import sys
 
-from dynsim.commands.parts.progress import bar, reporter
+from dynsim.cli.progress_line import bar, reporter
 
 
 class Terminal(io.StringIO):

@@ -39,14 +39,14 @@ def _sweep(args: argparse.Namespace) -> None:
     import logging
     from contextlib import nullcontext
 
-    from dynsim.commands.parts.progress_bar import progress_bar
+    from dynsim.cli.progress_line import reporter
     from dynsim.errors import DynsimError
     from dynsim.studies.cluster import cluster
     from dynsim.studies.running import run_study
 
     for name in ("distributed", "tornado.application"):  # what they lose is told in one line here
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    with cluster(args.scheduler) if args.scheduler else nullcontext() as executor, progress_bar("sweep") as progress:
+    with cluster(args.scheduler) if args.scheduler else nullcontext() as executor, reporter("sweep") as progress:
         try:
             data = run_study(
                 args.study, args.out, executor, progress, workers=args.workers, retry_failed=args.retry_failed
@@ -66,7 +66,7 @@ def _stop(error: Exception) -> None:
 
 
 def _tell(status: dict[str, Any], as_json: bool) -> int:
-    from dynsim.commands.parts.output import print_json
+    from dynsim.cli.output import print_json
 
     if as_json:
         print_json(status)

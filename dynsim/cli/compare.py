@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.experiment_options import add_config, add_fields, experiment_of
+from dynsim.cli.experiment_options import add_config, add_fields, experiment_of
 from dynsim.errors import bad
 
 
@@ -25,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
     """Run all three, draw them and print the verdict table."""
     from pathlib import Path
 
-    from dynsim.commands.parts.output import print_json, write_dataset
-    from dynsim.commands.parts.progress import reporter
+    from dynsim.cli.output import print_json, write_dataset
+    from dynsim.cli.progress_line import reporter
     from dynsim.experiments.compare import run as compare
     from dynsim.experiments.compare import verdict, verdict_table
     from dynsim.plots.gallery.files import FORMATS, save_figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_flow
+from dynsim.cli.arguments import add_flow
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the equations."""
-    from dynsim.commands.parts.arguments import assignments, flow_of
-    from dynsim.commands.parts.output import print_json
+    from dynsim.cli.arguments import assignments, flow_of
+    from dynsim.cli.output import print_json
     from dynsim.symbolic.printing import text, unicode_name, unicode_text
     from dynsim.symbolic.source_code import python_source
     from dynsim.symbolic.tidy import tidy

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     import os
     import platform
 
-    from dynsim.commands.parts.output import print_json
+    from dynsim.cli.output import print_json
     from dynsim.records import versions
 
     extras = {}

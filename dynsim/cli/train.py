@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.experiment_options import add_config, add_fields, experiment_of
+from dynsim.cli.experiment_options import add_config, add_fields, experiment_of
 from dynsim.errors import bad
 
 TYPE_CHECKING = False
@@ -28,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then print or write."""
-    from dynsim.commands.parts.output import print_json, rows_of
-    from dynsim.commands.parts.progress import reporter
+    from dynsim.cli.output import print_json, rows_of
+    from dynsim.cli.progress_line import reporter
     from dynsim.networks import train
     from dynsim.records import provenance
     from dynsim.table import Table

@@ -13,7 +13,7 @@ import xarray as xr
 
 import dynsim
 from dynsim.cli import main
-from dynsim.commands.parts.experiment_fields import experiment_fields
+from dynsim.cli.experiment_options import experiment_fields
 from dynsim.networks import Experiment
 
 QUICK = [

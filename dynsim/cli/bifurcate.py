@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_flow, add_run
+from dynsim.cli.arguments import add_flow, add_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def span(text: str) -> tuple[str, float, float]:
 def run(args: argparse.Namespace) -> int:
     """Print what was found."""
     from dynsim.analysis.continuation import continuation
-    from dynsim.commands.parts.arguments import assignments, flow_of
-    from dynsim.commands.parts.output import print_json, write_dataset
+    from dynsim.cli.arguments import assignments, flow_of
+    from dynsim.cli.output import print_json, write_dataset
     from dynsim.symbolic.printing import unicode_name
     from dynsim.systems.parts.tied import with_parameter
     from dynsim.table import Table

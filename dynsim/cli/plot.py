@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_run
+from dynsim.cli.arguments import add_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    from dynsim.commands.bifurcate import span
-    from dynsim.commands.parts.arguments import assignments
+    from dynsim.cli.arguments import assignments
+    from dynsim.cli.bifurcate import span
 
     given = {
         "over": span(args.over) if args.over else None,
@@ -91,7 +91,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[str, Any], label: str) -> str:
     from time import perf_counter
 
-    from dynsim.commands.parts.progress import reporter
+    from dynsim.cli.progress_line import reporter
     from dynsim.experiments.parts.stored import takes
     from dynsim.plots.gallery.files import save_figure
     from dynsim.plots.gallery.plot import data_for, draw

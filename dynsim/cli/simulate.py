@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_flow, add_run
+from dynsim.cli.arguments import add_flow, add_run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Integrate, then print or write."""
-    from dynsim.commands.parts.arguments import assignments, flow_of, start_of
-    from dynsim.commands.parts.output import print_json, rows_of, write_dataset
+    from dynsim.cli.arguments import assignments, flow_of, start_of
+    from dynsim.cli.output import print_json, rows_of, write_dataset
     from dynsim.errors import bad
     from dynsim.integrate.solve import solve
     from dynsim.records import provenance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_flow, add_run
+from dynsim.cli.arguments import add_flow, add_run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the outcome."""
     from dynsim.analysis.outcome import outcome
-    from dynsim.commands.parts.arguments import assignments, flow_of, start_of
-    from dynsim.commands.parts.output import print_json
+    from dynsim.cli.arguments import assignments, flow_of, start_of
+    from dynsim.cli.output import print_json
     from dynsim.symbolic.printing import unicode_name
 
     flow = flow_of(args)

@@ -14,7 +14,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the systems, grouped by family."""
     from itertools import groupby
 
-    from dynsim.commands.parts.output import print_json
+    from dynsim.cli.output import print_json
     from dynsim.systems.catalogue import entry_of, list_systems
 
     table = list_systems()

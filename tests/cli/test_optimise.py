@@ -7,7 +7,7 @@ import xarray as xr
 
 import dynsim
 from dynsim.cli import main
-from dynsim.commands.optimise import NAMES
+from dynsim.cli.optimise import NAMES
 
 
 def test_the_help_names_every_optimiser():

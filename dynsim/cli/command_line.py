@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Each command is one file in `dynsim.commands`."""
+"""The command line: read the words, call the command, say in one line what was wrong."""
 
 from __future__ import annotations
 
@@ -9,14 +9,47 @@ from importlib import import_module
 
 from dynsim import __version__
 from dynsim.errors import BlowUp, DynsimError
-from dynsim.registry import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import NoReturn, Protocol
 
-__all__ = ["main"]
+    class Command(Protocol):
+        """What the file of a command has; its docstring is the description that `--help` shows."""
+
+        __doc__: str | None
+
+        def configure(self, parser: argparse.ArgumentParser) -> None:
+            """Add the command's options."""
+
+        def run(self, args: argparse.Namespace) -> int:
+            """Do it and return the exit status."""
+
+
+__all__ = ["COMMANDS", "command", "main"]
+
+# Name of a command, which is the name of its file here → what it does, as `dynsim --help` says it.
+COMMANDS = {
+    "list": "the systems by family, with their papers",
+    "derive": "the gradient flow of a system or of a loss you type",
+    "simulate": "one run, as a table or a file",
+    "outcome": "where a run ends and whether the encoder collapses",
+    "analyse": "first integrals, equilibria, outcome, time scales on one page",
+    "bifurcate": "the equilibria over a parameter: folds, branch points, Hopf points",
+    "optimise": "the steps of a discrete optimiser on a flow",
+    "plot": "the figures of the gallery",
+    "explore": "a system or a loss in the browser, with sliders",
+    "train": "a network, with several seeds",
+    "compare": "toy, linear network and real network of one configuration",
+    "sweep": "studies of thousands of runs",
+    "info": "versions, optional parts, threads",
+}
+
+
+def command(name: str) -> Command:
+    """Import the file of a command."""
+    return import_module(f"dynsim.cli.{name}")  # type: ignore[return-value]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(chosen: str | None = None) -> _Parser:
-    """Return the parser; only the chosen command's file is imported, of the others the first line is read."""
+    """Return the parser; only the file of the chosen command is imported."""
     top = _Parser(
         prog="dynsim",
         description="The dynamics of self-supervised learning, computed: derive, simulate, analyse, draw.",
@@ -35,20 +68,14 @@ def parser(chosen: str | None = None) -> _Parser:
     )
     top.add_argument("--version", action="version", version=f"dynsim {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for name, path in listed("dynsim.commands").items():
-        sub = commands.add_parser(name, help=_first_line(path))
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary)
         if name == chosen:
-            module = import_module(path)
+            module = command(name)
             sub.description = module.__doc__
             module.configure(sub)
             sub.set_defaults(run=module.run)
     return top
-
-
-def _first_line(path: str) -> str:
-    folder = os.path.dirname(__file__)
-    with open(os.path.join(folder, *path.split(".")[1:]) + ".py", encoding="utf-8") as source:
-        return source.readline().strip().strip('"')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-
-from dynsim.commands.parts.experiment_fields import experiment_fields
+import ast
+import os
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["add_config", "add_fields", "experiment_of"]
+__all__ = ["add_config", "add_fields", "experiment_fields", "experiment_of"]
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """Return the experiment that the command describes: of its file, with what the options change."""
-    from dynsim.commands.parts.arguments import assignments
+    from dynsim.cli.arguments import assignments
     from dynsim.networks import Experiment
 
     given = {
@@ -92,3 +93,68 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _whole_or_word(text: str) -> int | str:
     return int(text) if text.lstrip("+-").isdigit() else text
+
+
+def experiment_fields() -> list[tuple[str, str, list[tuple[str, str, Any]]]]:
+    """Groups of fields as the docstring has them: (heading, explanation, [(name, annotation, default), …]).
+
+    Examples
+    --------
+    >>> from dynsim.cli.experiment_options import experiment_fields
+    >>> [fields for heading, _, fields in experiment_fields() if heading.startswith("steps")]
+    [[('steps', 'int', 300), ('batch', 'int | str', 64)]]
+    """
+    path = os.path.join(os.path.dirname(__file__), "..", "networks", "experiment.py")
+    with open(path, encoding="utf-8") as source:
+        module = ast.parse(source.read())
+    record = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Experiment")
+    constants = _literals(module)
+    known = {
+        node.target.id: (node.target.id, ast.unparse(node.annotation), _default(node.value, constants))
+        for node in record.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    groups = []
+    for heading, text in _documented(ast.get_docstring(record) or ""):
+        groups.append((heading, text, [known.pop(name) for name in heading.split(", ")]))
+    if known:
+        groups.append(("more", "", list(known.values())))
+    return groups
+
+
+def _literals(module: ast.Module) -> dict[str, Any]:
+    """Constants of the module that are plain data."""
+    found = {}
+    for node in module.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        try:
+            found[ast.unparse(target)] = ast.literal_eval(node.value)
+        except ValueError:
+            continue
+    return found
+
+
+def _default(value: ast.expr | None, constants: dict[str, Any]) -> Any:
+    """Default of a field: a literal, a constant, or a ``field(default_factory=lambda: constant)``."""
+    for node in ast.walk(value) if value is not None else ():
+        if isinstance(node, ast.Name) and node.id in constants:
+            return constants[node.id]
+    try:
+        return ast.literal_eval(value) if value is not None else None
+    except ValueError:
+        return None
+
+
+def _documented(text: str) -> list[tuple[str, str]]:
+    """Headings and explanations of the numpydoc section Parameters, without types and markup."""
+    section = text.split("Parameters\n----------\n")[1].split("\n\n")[0]
+    found: list[tuple[str, str]] = []
+    for line in section.splitlines():
+        if not line.startswith(" "):
+            found.append((line.partition(" : ")[0].strip(), ""))
+        else:
+            heading, before = found[-1]
+            found[-1] = (heading, re.sub("[`]", "", f"{before} {line.strip()}").strip())
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.commands.parts.arguments import add_run, add_states
+from dynsim.cli.arguments import add_run, add_states
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def _setting(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Setting that the options describe, checked before any server starts."""
     from urllib.parse import quote
 
-    from dynsim.commands.parts.arguments import assignments
+    from dynsim.cli.arguments import assignments
     from dynsim.explorer.setting import Setting
     from dynsim.explorer.short_text import from_text
     from dynsim.explorer.subject import filled

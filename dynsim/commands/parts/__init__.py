@@ -1,1 +1,0 @@
-"""What several commands share: their options, and how results are written."""
