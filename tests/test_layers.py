@@ -12,6 +12,7 @@ ROOT = Path(dynsim.__file__).parent
 # From the ground up. Rooms on one line are siblings: neither imports the other.
 LAYERS = [
     {"errors"},
+    {"deprecation"},
     {"field", "progress", "records", "registry", "status", "table"},
     {"verdict"},
     {"symbolic"},
@@ -73,4 +74,4 @@ def test_no_dumping_ground():
 
 
 def test_files_stay_short():
-    assert not [(str(p), n) for p in FILES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350]
+    assert not [(str(p), n) for p in FILES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400]

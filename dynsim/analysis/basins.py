@@ -116,7 +116,12 @@ def basins(
     data = grid.dataset({name: ((), values) for name, values in variables.items()}).assign(_described(flow, found))
     data = data.assign_coords({f"{name}0": starts[i, 0] for i, name in enumerate(flow.states) if not grid.spans[name]})
     return stamp(
-        data, flow=flow.about(), parameters=field.about["parameters"], t_end=float(t_end), complete=int(found.complete)
+        data,
+        kind="basins",
+        flow=flow.about(),
+        parameters=field.about["parameters"],
+        t_end=float(t_end),
+        complete=int(found.complete),
     )
 
 
@@ -243,6 +248,6 @@ def _described(flow: Flow, found: Equilibria) -> dict[str, Any]:
         name: [np.nan if item.free == name else float(item.point[name]) for item in found] for name in flow.states
     }
     return {
-        "kind": ("equilibrium", np.array([item.kind for item in found], dtype=object)),
+        "kind": ("equilibrium", np.array([item.kind for item in found], dtype=str)),
         **{f"at_{name}": ("equilibrium", np.array(values[name], dtype=float)) for name in flow.states},
     }

@@ -13,6 +13,7 @@ from dynsim.analysis.arclength import Curve, correct, tangent, trace
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.parameter_field import ParameterField, span_of
 from dynsim.analysis.special_points import special_points
+from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import DynsimError, bad
 from dynsim.integrate.door import named, numbers
 from dynsim.records import stamp
@@ -46,12 +47,13 @@ class Continuation:
     hopf: list[dict[str, float]]
 
 
+@deprecated_arguments(start="initial")
 def continuation(
     flow: Flow,
     parameter: Any,
     span: Any,
     *,
-    start: Mapping[Any, float] | None = None,
+    initial: Mapping[Any, float] | None = None,
     parameters: Mapping[Any, Any] | None = None,
 ) -> Continuation:
     """Follow the equilibria of a flow as one parameter varies, by pseudo-arclength.
@@ -63,8 +65,8 @@ def continuation(
         What varies.
     span : pair of float
         From where to where.
-    start : mapping, optional
-        ``{state: value}``, near an equilibrium at the lower end of the span (or at ``start[parameter]``, if
+    initial : mapping, optional
+        ``{state: value}``, near an equilibrium at the lower end of the span (or at ``initial[parameter]``, if
         given): follow that branch and what branches off it. By default every isolated equilibrium that
         `equilibria` finds at five values across the span starts a branch.
     parameters : mapping, optional
@@ -101,7 +103,9 @@ def continuation(
     low, high = span_of("span", span)
     field = ParameterField(flow, [name], parameters)
     curve = Curve(field.function, field.jacobian, _scale(flow, low, high))
-    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [(z, None) for z in _starts(field, curve, start, low, high)]
+    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [
+        (z, None) for z in _starts(field, curve, initial, low, high)
+    ]
     branches: list[np.ndarray] = []
     found: dict[str, list[np.ndarray]] = {"fold": [], "branch point": [], "hopf": []}
     while waiting and len(branches) < _MOST_BRANCHES:
@@ -126,7 +130,7 @@ def continuation(
     }
     data = _dataset(field, branches)
     values = {**field.fixed, name: [low, high]}
-    stamp(data, flow=flow.about(), parameters=values, parameter=name)
+    stamp(data, kind="branches", flow=flow.about(), parameters=values, parameter=name)
     return Continuation(data, told["fold"], told["branch point"], told["hopf"])
 
 
@@ -142,12 +146,12 @@ def _starts(
     across = np.zeros(len(flow.states) + 1)
     across[-1] = 1.0  # hold the parameter
     if start is not None:
-        given = numbers("start", start)
+        given = numbers("initial", start)
         at = given.pop(name, low)
-        guess = np.array([*named("start", given, flow.states).values(), at])
+        guess = np.array([*named("initial", given, flow.states).values(), at])
         z = correct(curve, guess, across)
         if z is None:
-            raise bad("start", dict(start), f"a point near an isolated equilibrium at {name} = {at:g}")
+            raise bad("initial", dict(start), f"a point near an isolated equilibrium at {name} = {at:g}")
         return [z]
     result = []
     for value in np.linspace(low, high, _LOOKS):

@@ -107,7 +107,7 @@ def fold_curve(
     n = len(flow.states)
     states = {name: ("along", points[:, index]) for index, name in enumerate(flow.states)}
     data = xr.Dataset({**states, a: ("along", points[:, 2 * n]), b: ("along", points[:, 2 * n + 1])})
-    return stamp(data, flow=flow.about(), parameters=field.fixed, pair=[a, b])
+    return stamp(data, kind="fold-curve", flow=flow.about(), parameters=field.fixed, pair=[a, b])
 
 
 def _extended(field: ParameterField, exact: np.ndarray, second: float) -> tuple[Any, np.ndarray]:

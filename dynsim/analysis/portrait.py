@@ -12,6 +12,7 @@ from dynsim.analysis.boxes import box_of
 from dynsim.analysis.equilibria import equilibria
 from dynsim.analysis.separatrices import separatrices
 from dynsim.analysis.stability import transverse_growth
+from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.records import stamp
@@ -23,10 +24,11 @@ __all__ = ["portrait"]
 _ALONG = 401  # samples along a line of equilibria
 
 
+@deprecated_arguments(view="box")
 def portrait(
     flow: Flow,
     parameters: Mapping[Any, Any] | None = None,
-    view: Mapping[Any, Any] | None = None,
+    box: Mapping[Any, Any] | None = None,
     *,
     plane: tuple[Any, Any] | None = None,
     at: Mapping[Any, float] | None = None,
@@ -39,7 +41,7 @@ def portrait(
     flow : Flow
     parameters : mapping, optional
         ``{parameter: number}``; what is left out takes the system's default.
-    view : mapping, optional
+    box : mapping, optional
         ``{state: (low, high)}``; by default the flow's view, else ±2.
     plane : pair of states, optional
         Which two states are drawn; by default the first two.
@@ -61,7 +63,7 @@ def portrait(
     Raises
     ------
     InvalidType, InvalidValue, UnknownName
-        No flow, fewer than two states, an unknown state or parameter, an empty view.
+        No flow, fewer than two states, an unknown state or parameter, an empty box.
 
     Examples
     --------
@@ -73,8 +75,9 @@ def portrait(
     if not isinstance(flow, Flow):
         raise bad("flow", flow, "a Flow", kind=InvalidType)
     x_name, y_name = _plane(flow, plane)
-    box = box_of(flow, view if view is not None else {n: flow.view.get(n, (-2.0, 2.0)) for n in (x_name, y_name)})
-    (x_low, x_high), (y_low, y_high) = box.sides[x_name], box.sides[y_name]
+    seen = {n: flow.view.get(n, (-2.0, 2.0)) for n in (x_name, y_name)}
+    sides = box_of(flow, {**seen, **(box or {})} if isinstance(box, Mapping) or box is None else box).sides
+    (x_low, x_high), (y_low, y_high) = sides[x_name], sides[y_name]
     x, y = np.linspace(x_low, x_high, resolution), np.linspace(y_low, y_high, resolution)
     field = flow.field(parameters)
     states = np.empty((len(flow.states), resolution, resolution))
@@ -91,16 +94,16 @@ def portrait(
     )
     complete = 0
     if len(flow.states) == 2:
-        found = equilibria(flow, parameters, box=box.sides)
+        found = equilibria(flow, parameters, box=sides)
         complete = int(found.complete)
-        parts = (_points(found, x_name, y_name), _lines(found, field, box.sides, x_name, y_name))
-        borders = separatrices(flow, parameters, box=box.sides).rename(
+        parts = (_points(found, x_name, y_name), _lines(found, field, sides, x_name, y_name))
+        borders = separatrices(flow, parameters, box=sides).rename(
             {x_name: "separatrix_x", y_name: "separatrix_y", "manifold": "separatrix_manifold", "along": "arc"}
         )
         data = data.assign({**parts[0], **parts[1], **borders.drop_vars("origin_kind").data_vars})
     values = field.about["parameters"]
     about = {key: value for key, value in field.about.items() if key != "parameters"}
-    return stamp(data, flow=about, parameters=values, x_name=x_name, y_name=y_name, complete=complete)
+    return stamp(data, kind="portrait", flow=about, parameters=values, x_name=x_name, y_name=y_name, complete=complete)
 
 
 def _plane(flow: Flow, plane: tuple[Any, Any] | None) -> tuple[str, str]:
@@ -133,7 +136,7 @@ def _points(found: Any, x_name: str, y_name: str) -> dict[str, Any]:
     return {
         "point_x": ("point", np.array([float(item.point[x_name]) for item in points])),
         "point_y": ("point", np.array([float(item.point[y_name]) for item in points])),
-        "point_kind": ("point", np.array([item.kind for item in points], dtype=object)),
+        "point_kind": ("point", np.array([item.kind for item in points], dtype=str)),
     }
 
 

@@ -93,6 +93,7 @@ def separatrices(
             distinct.append(curve)
     return stamp(
         _dataset(flow, distinct),
+        kind="separatrices",
         flow=flow.about(),
         parameters=field.about["parameters"],
         complete=int(found.complete),
@@ -104,8 +105,8 @@ def _dataset(flow: Flow, curves: list[_Curve]) -> xr.Dataset:
     return xr.Dataset(
         {
             **{name: (("separatrix", "along"), points[:, :, i]) for i, name in enumerate(flow.states)},
-            "manifold": ("separatrix", np.array([curve.manifold for curve in curves], dtype=object)),
-            "origin_kind": ("separatrix", np.array([curve.kind for curve in curves], dtype=object)),
+            "manifold": ("separatrix", np.array([curve.manifold for curve in curves], dtype=str)),
+            "origin_kind": ("separatrix", np.array([curve.kind for curve in curves], dtype=str)),
         }
     )
 

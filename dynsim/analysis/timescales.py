@@ -100,6 +100,7 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
         result = result.assign(_loss_shares(flow, flow.loss, field, y, velocity, parameters))
     return stamp(
         result,
+        kind="timescales",
         flow={key: value for key, value in field.about.items() if key != "parameters"},
         parameters=parameters,
         blocks={name: list(field.roles[name]) for name in blocks},

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     name, low, high = span(args.over)
     flow = with_parameter(flow_of(args), name)
     start = assignments("--initial", args.initial) or None
-    found = continuation(flow, name, (low, high), start=start, parameters=assignments("--set", args.parameters))
+    found = continuation(flow, name, (low, high), initial=start, parameters=assignments("--set", args.parameters))
     kinds = (("fold", found.folds), ("branch point", found.branch_points), ("Hopf point", found.hopf))
     if args.out is not None:
         print(write_dataset(found.branches, args.out))

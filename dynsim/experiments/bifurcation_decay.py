@@ -26,7 +26,7 @@ def run(progress: Any = None, *, noise: Any = NOISE, alpha: float = 1.0) -> xr.D
         p = (1 + np.sqrt(1 - 4 * inner * (1 + sigma2))) / (2 * (1 + sigma2))
         start = {"phi": p, "theta": p / np.sqrt(alpha), "eta": inner}
         values = {"sigma2": sigma2, "alpha": alpha}
-        found = continuation(flow, "eta", (0.002, 0.3), start=start, parameters=values)
+        found = continuation(flow, "eta", (0.002, 0.3), initial=start, parameters=values)
         parts.append(found.branches.isel(branch=0, drop=True).drop_attrs())
         folds.append([found.folds[0][name] for name in ("eta", "phi", "theta")])
         if progress:

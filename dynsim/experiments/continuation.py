@@ -29,7 +29,7 @@ def run(
     """Branches over ``(name, low, high)``; `initial` names a start, else all are looked for."""
     name, low, high = over
     flow = with_parameter(named_or_typed(system, states, branch=branch, variant=variant), name)
-    found = continuation(flow, name, (low, high), start=initial, parameters=parameters)
+    found = continuation(flow, name, (low, high), initial=initial, parameters=parameters)
     rest = {key: value for key, value in provenance(found.branches)["parameters"].items() if key != name}
     return stamp(
         found.branches.drop_attrs(),

@@ -41,7 +41,7 @@ def test_every_point_is_an_equilibrium_with_its_stability():
 
 def test_a_pitchfork_is_a_branch_point_and_its_branches_are_followed():
     flow = gradient_flow("w^4/4 - mu*w^2/2", ["w"])  # w' = mu w − w³
-    found = continuation(flow, "mu", (-1, 1), start={"w": 0.0})
+    found = continuation(flow, "mu", (-1, 1), initial={"w": 0.0})
     assert len(found.branch_points) == 1
     assert abs(found.branch_points[0]["mu"]) < 1e-8
     ends = found.branches.where(found.branches.mu > 0.9).w
@@ -52,7 +52,7 @@ def test_a_pitchfork_is_a_branch_point_and_its_branches_are_followed():
 def test_hopf():
     """x' = μx − y − x(x²+y²), y' = x + μy − y(x²+y²): Hopf at μ = 0."""
     flow = Flow.of({"x": Move("mu*x - y - x*(x^2+y^2)"), "y": Move("x + mu*y - y*(x^2+y^2)")})
-    found = continuation(flow, "mu", (-0.53, 0.5), start={"x": 0, "y": 0})
+    found = continuation(flow, "mu", (-0.53, 0.5), initial={"x": 0, "y": 0})
     assert len(found.hopf) == 1
     assert abs(found.hopf[0]["mu"]) < 1e-8
     assert not found.folds
@@ -60,7 +60,7 @@ def test_hopf():
 
 def test_a_neutral_saddle_is_no_hopf_point():
     flow = Flow.of({"x": Move("mu*x + x"), "y": Move("-y")})
-    found = continuation(flow, "mu", (-0.53, 0.5), start={"x": 0, "y": 0})
+    found = continuation(flow, "mu", (-0.53, 0.5), initial={"x": 0, "y": 0})
     assert found.hopf == []
 
 
@@ -75,7 +75,7 @@ def test_fold_curve_of_decay_against_noise():
 
 def test_games_have_centres_not_folds():
     game = Flow.of({"x": Descend("x*y - gamma*x^2/2"), "y": Descend("-x*y - gamma*y^2/2")})
-    found = continuation(game, "gamma", (-0.53, 0.5), start={"x": 0, "y": 0})
+    found = continuation(game, "gamma", (-0.53, 0.5), initial={"x": 0, "y": 0})
     assert len(found.hopf) == 1
 
 
@@ -86,7 +86,7 @@ def test_games_have_centres_not_folds():
         (lambda f: continuation(f, "sigma2", (1, 0)), "smaller"),
         (lambda f: continuation(f, "sigma2", 3), "pair"),
         (lambda f: continuation(f, "sigma2", (0, 1), parameters={"sigma2": 2}), "varies"),
-        (lambda f: continuation(f, "sigma2", (0, 1), start={"phi": 1}), "missing: theta"),
+        (lambda f: continuation(f, "sigma2", (0, 1), initial={"phi": 1}), "missing: theta"),
         (lambda f: continuation(3, "sigma2", (0, 1)), "flow"),
         (lambda f: fold_curve(f, ("eta_p", "eta_p"), {"phi": 1, "theta": 1, "eta_p": 1}), "different"),
         (lambda f: fold_curve(f, ("eta_p", "eta_s"), {"phi": 1, "theta": 1}), "eta_p"),
@@ -118,8 +118,8 @@ def test_a_fold_tells_all_that_its_curve_needs():
 
 @pytest.mark.parametrize("start", [3, {"w": "x"}, {"w": float("nan")}, {"v": 1.0}, {}])
 def test_a_start_that_is_none(start):
-    with pytest.raises(DynsimError, match="start"):
-        continuation(Flow.of({"w": Move("mu - w^2")}), "mu", (-1, 1), start=start)
+    with pytest.raises(DynsimError, match="initial"):
+        continuation(Flow.of({"w": Move("mu - w^2")}), "mu", (-1, 1), initial=start)
 
 
 @pytest.mark.parametrize("fold", [3, {"w": "x", "mu": 0}, {"w": 0.0}, {"w": 0.0, "mu": 0.0, "v": 1.0}])

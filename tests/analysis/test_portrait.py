@@ -36,7 +36,7 @@ def test_a_plane_through_more_states():
         (lambda: portrait(gradient_flow("w^2", ["w"])), "two states"),
         (lambda: portrait(system("byol"), plane=("phi", "psi")), "'psi'"),
         (lambda: portrait(system("byol"), plane=("phi", "phi")), "different"),
-        (lambda: portrait(system("toy"), view={"phi": (1, 0), "theta": (0, 1)}), "phi"),
+        (lambda: portrait(system("toy"), box={"phi": (1, 0), "theta": (0, 1)}), "phi"),
         (lambda: portrait(gradient_flow("a^2+b^2+c^2", "a,b,c"), plane=("a", "b")), "a value for c"),
     ],
 )
