@@ -29,7 +29,7 @@ _HOME = {
     "Hold": "dynsim.symbolic.rules",
     "Move": "dynsim.symbolic.rules",
     "Flow": "dynsim.symbolic.flow",
-    "gradient_flow": "dynsim.symbolic.gradient_flow",
+    "gradient_flow": "dynsim.symbolic.branches",
     "System": "dynsim.systems.catalogue",
     "system": "dynsim.systems.catalogue",
     "list_systems": "dynsim.systems.catalogue",

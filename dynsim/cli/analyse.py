@@ -18,8 +18,7 @@ def run(args: argparse.Namespace) -> int:
     from dynsim.analysis.report import report
     from dynsim.cli.arguments import assignments, flow_of, start_of
     from dynsim.cli.output import print_json
-    from dynsim.symbolic.printing import unicode_name, unicode_text
-    from dynsim.symbolic.tidy import tidy
+    from dynsim.symbolic.printing import tidy, unicode_name, unicode_text
     from dynsim.table import Table
 
     flow = flow_of(args)

@@ -19,9 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the equations."""
     from dynsim.cli.arguments import assignments, flow_of
     from dynsim.cli.output import print_json
-    from dynsim.symbolic.printing import text, unicode_name, unicode_text
-    from dynsim.symbolic.source_code import python_source
-    from dynsim.symbolic.tidy import tidy
+    from dynsim.symbolic.printing import python_source, text, tidy, unicode_name, unicode_text
 
     flow = flow_of(args)
     values = assignments("--set", args.parameters, exact=True)

@@ -10,7 +10,7 @@ import xarray as xr
 from dynsim.analysis.basins import basins
 from dynsim.analysis.separatrices import separatrices
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system
 
 COST = 15.0

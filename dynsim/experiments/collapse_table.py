@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynsim.errors import bad
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment

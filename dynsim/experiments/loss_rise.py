@@ -10,7 +10,7 @@ import xarray as xr
 
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system as find_system
 
 COST = 0.3

@@ -12,7 +12,7 @@ from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_
 from dynsim.field import Field
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import xarray as xr
 from dynsim.analysis.timescales import timescales
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.systems.catalogue import system
 
 COST = 15.0

@@ -12,7 +12,7 @@ from dynsim.experiments.parts.full_size import seed_count
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_experiment
 from dynsim.experiments.parts.trained_settings import hidden_layer, trained_settings
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 
 COST = 75.0
 NEEDS = ("networks",)

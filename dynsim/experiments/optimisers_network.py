@@ -14,7 +14,7 @@ from dynsim.experiments.parts.linear_digits import NOISE, digit_moments, linear_
 from dynsim.experiments.parts.trained_settings import hidden_layer
 from dynsim.integrate.optimise import optimise
 from dynsim.records import stamp
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 
 COST = 100.0

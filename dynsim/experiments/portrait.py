@@ -12,8 +12,8 @@ from dynsim.analysis.portrait import portrait
 from dynsim.errors import BlowUp
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.systems.parts.named_or_typed import named_or_typed
 
 COST = 6.0

@@ -11,8 +11,7 @@ from dynsim.explorer.closed_form import conserved
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject, subject
-from dynsim.symbolic.printing import latex
-from dynsim.symbolic.tidy import tidy
+from dynsim.symbolic.printing import latex, tidy
 
 __all__ = ["equations", "integral_lines"]
 

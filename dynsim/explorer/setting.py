@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 
 __all__ = ["TIME_SCALES", "Setting"]
 

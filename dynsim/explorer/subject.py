@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from dynsim.errors import bad, unknown
 from dynsim.explorer.setting import Setting
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss

@@ -12,21 +12,21 @@ import sympy
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.field import Field
-from dynsim.symbolic.compiled_flow import CompiledFlow
-from dynsim.symbolic.derivation import plain, right_hand_side
 from dynsim.symbolic.exact import Exact
-from dynsim.symbolic.expressions import (
-    almost_everywhere,
-    expression,
-    name_of,
-    substitute,
-    symbol_table,
+from dynsim.symbolic.expressions import almost_everywhere, name_of, substitute, symbol_table
+from dynsim.symbolic.numeric import CompiledFlow
+from dynsim.symbolic.printing import latex, text, tidy
+from dynsim.symbolic.rules import (
+    Descend,
+    Rule,
+    default_roles,
+    parts_of,
+    plain,
+    right_hand_side,
+    roles_of,
+    rule_of,
+    with_parts,
 )
-from dynsim.symbolic.fixing import fixed
-from dynsim.symbolic.printing import latex, text
-from dynsim.symbolic.roles import default_roles, roles_of
-from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track, parts_of, with_parts
-from dynsim.symbolic.tidy import tidy
 
 __all__ = ["Flow"]
 
@@ -121,7 +121,7 @@ class Flow:
         """
         if not isinstance(rules, Mapping) or not rules:
             raise bad("rules", rules, "{state: Descend, Track, Hold or Move}", kind=InvalidType)
-        named = {name: _read(name, rule) for name, rule in ((name_of("rules", s), r) for s, r in rules.items())}
+        named = {name: rule_of(name, rule) for name, rule in ((name_of("rules", s), r) for s, r in rules.items())}
         symbols = symbol_table([part for rule in named.values() for part in parts_of(rule).values()], named)
         states, rhs, held = right_hand_side(named, symbols)
         losses = [rule.loss for rule in named.values() if isinstance(rule, Descend)]
@@ -200,7 +200,7 @@ class Flow:
         >>> system("scalar").fix(sigma2=0, eta_p="eta", eta_s="eta").parameters
         ('alpha', 'eta')
         """
-        return replace(self, **fixed(self, {**(values or {}), **more}))
+        return replace(self, **_fixed(self, {**(values or {}), **more}))
 
     def describe(self, **facts: Any) -> Flow:
         """Return the same equations with more told about them: defaults, view, observables, reference, …
@@ -296,13 +296,6 @@ class Flow:
         return {key: value for key, value in told.items() if value}
 
 
-def _read(name: str, rule: Rule) -> Rule:
-    """Return the rule with every text and number in it as an expression."""
-    if not isinstance(rule, Descend | Track | Hold | Move):
-        raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
-    return with_parts(rule, lambda part, value: expression(f"{part} of '{name}'", value))
-
-
 def _number(name: str, value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -311,3 +304,43 @@ def _number(name: str, value: object) -> float:
     if not isfinite(number):
         raise bad(f"parameter '{name}'", value, "a finite number", kind=InvalidValue)
     return number
+
+
+def _fixed(flow: Flow, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes of the flow that remains when parameters take the given numbers, names or expressions."""
+    given = {name_of("parameter", key): value for key, value in values.items()}
+    for key in given:
+        if key not in flow.parameters:
+            raise unknown("parameter", key, flow.parameters)
+    bound = {key: substitute(plain(f"value of '{key}'", value), flow.symbols) for key, value in given.items()}
+    for key, value in bound.items():
+        for symbol in value.free_symbols:
+            if symbol.name in flow.states:
+                raise bad(f"value of '{key}'", given[key], "an expression in parameters", f"'{symbol}' is a state")
+
+    def inherited(told: Mapping[str, Any]) -> dict[str, Any]:
+        # A new name inherits from the first parameter that is tied to it.
+        rest = {key: value for key, value in told.items() if key not in bound}
+        for key, value in bound.items():
+            if isinstance(value, sympy.Symbol) and key in told:
+                rest.setdefault(value.name, told[key])
+        return rest
+
+    loss = None if flow.loss is None else substitute(flow.loss, bound)
+    rhs = substitute(flow.rhs, bound)
+    observables = {name: substitute(item, bound) for name, item in flow.observables.items()}
+    states = [flow.symbols[name] for name in flow.states]
+    defaults = inherited(flow.defaults)
+    return {
+        "rhs": rhs,
+        "loss": loss,
+        "observables": observables,
+        "rules": {
+            name: with_parts(rule, lambda _, part: substitute(part, bound)) for name, rule in flow.rules.items()
+        },
+        "held": {name: substitute(item, bound) for name, item in flow.held.items()},
+        "symbols": symbol_table([rhs, *states, *observables.values(), *([] if loss is None else [loss])]),
+        "defaults": defaults,
+        "ranges": inherited(flow.ranges),
+        "exact": None if flow.exact is None else flow.exact.bind(bound, defaults),
+    }

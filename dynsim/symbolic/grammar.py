@@ -17,17 +17,15 @@ from string import ascii_letters, digits
 from typing import Literal
 
 from dynsim.errors import ParseError, bad
-from dynsim.symbolic.greek import letter_name
+from dynsim.symbolic.names import NAME_LENGTH, is_name, letter_name
 
-__all__ = ["Call", "Name", "Node", "Number", "Power", "Product", "Sum", "Token", "is_name", "refuse", "tokens", "tree"]
+__all__ = ["Call", "Name", "Node", "Number", "Power", "Product", "Sum", "Token", "refuse", "tokens", "tree"]
 
 DEPTH = 100
-NAME_LENGTH = 64
 DIGITS = 400
 EXPONENT = 400
 
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
-_NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*_?")
 _OPERATOR = re.compile(r"\*\*|[-+*/^(),]")
 # Each maps to one character, so that positions stay those of the text as typed.
 _SAME = str.maketrans("−·⋅×÷", "-***/")
@@ -49,11 +47,6 @@ class Token:
 def refuse(position: int, found: str, expected: str, advice: str = "") -> ParseError:
     """Build the error for text that cannot be read: where, what was found, what was expected."""
     return ParseError(str(bad(f"text, position {position}", found, expected, advice)), position)
-
-
-def is_name(text: str) -> bool:
-    """Whether the text is one identifier that reads back as itself."""
-    return len(text) <= NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -1,15 +1,49 @@
-r"""How a name is shown: ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p or \eta_p, ``phi0`` as φ₀ or \phi_0."""
+r"""Names as they are written, typed and shown.
+
+Greek letters by their names; ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p or \eta_p, ``phi0`` as φ₀ or \phi_0.
+"""
 
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 import sympy
 
-from dynsim.symbolic.grammar import is_name
-from dynsim.symbolic.greek import LETTERS
+__all__ = ["LETTERS", "NAME_LENGTH", "is_name", "latex_name", "letter_name", "unicode_name"]
 
-__all__ = ["latex_name", "unicode_name"]
+
+NAME_LENGTH = 64
+_NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*_?")
+
+# fmt: off
+LETTERS: dict[str, str] = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ",
+    "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ",
+    "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
+}
+# fmt: on
+"""Name of a letter → the letter, small and capital: ``theta`` → θ, ``Theta`` → Θ."""
+
+LETTERS |= {name.capitalize(): letter.upper() for name, letter in LETTERS.items()}
+
+_NAMES = {letter: name for name, letter in LETTERS.items()} | {"ς": "sigma"}
+
+
+def letter_name(character: str) -> str | None:
+    """Return the name of a Greek letter, None for any other character.
+
+    Variant forms count as the letter: ϕ and 𝜙 are phi, ϵ is epsilon, the micro sign is mu.
+
+    Examples
+    --------
+    >>> from dynsim.symbolic.names import letter_name
+    >>> [letter_name(character) for character in "θϕϵσ"]
+    ['theta', 'phi', 'epsilon', 'sigma']
+    """
+    return None if character.isascii() else _NAMES.get(normalize("NFKC", character))
+
 
 _VARIANCES = {"sigma2": "sigma"}  # the 2 is a power there; every other number is an index
 _INDICES = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -19,6 +53,11 @@ _NO_COMMAND = {
     "Mu": "M", "Nu": "N", "Omicron": "O", "Rho": "P", "Tau": "T", "Chi": "X", "omicron": "o",
 }
 # fmt: on
+
+
+def is_name(text: str) -> bool:
+    """Whether the text is one identifier that reads back as itself."""
+    return len(text) <= NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def unicode_name(name: str) -> str:

@@ -1,10 +1,11 @@
-"""Expressions as text that reads back, as LaTeX, and as one line for a terminal.
+"""Expressions and flows as text that reads back, as LaTeX, as one line for a terminal, and as Python source.
 
 Every figure, notebook and command prints through here, so that a quantity has one face everywhere.
 """
 
 from __future__ import annotations
 
+import keyword
 from typing import Any
 
 import sympy
@@ -12,10 +13,10 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from dynsim.symbolic.greek import LETTERS
-from dynsim.symbolic.names import latex_name, unicode_name
+from dynsim.symbolic.names import LETTERS, latex_name, unicode_name
 
-__all__ = ["latex", "latex_name", "text", "unicode_name", "unicode_text"]
+__all__ = ["latex", "latex_name", "python_source", "text", "tidy", "unicode_name", "unicode_text"]
+
 
 _POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SIGNS = str.maketrans("*-", "·−")
@@ -108,3 +109,63 @@ class _Latex(LatexPrinter):
         # SymPy's own θ(x) would read as the encoder times x
         power = f"^{{{exp}}}" if exp is not None else ""
         return rf"H{power}\left({self._print(step.args[0])}\right)"
+
+
+_LARGEST = 400  # beyond this many operations factoring costs more than it gives
+
+
+def tidy(expression: sympy.Expr) -> sympy.Expr:
+    """Return the shortest of the expression, its factored form, and that with its signs inside the sums.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim.symbolic.printing import tidy
+    >>> phi, theta = sympy.symbols("phi theta")
+    >>> tidy(-theta*(phi*theta - theta))
+    theta**2*(1 - phi)
+    """
+    if expression.count_ops() > _LARGEST:
+        return expression
+    factored = sympy.factor(expression)
+    return min((_sign_inside(factored), factored, expression), key=lambda form: form.count_ops())
+
+
+def _sign_inside(product: sympy.Expr) -> sympy.Expr:
+    """−θ(φ − 1) as θ(1 − φ): the minus sign goes into the first sum that it shortens."""
+    if not product.is_Mul or not product.could_extract_minus_sign():
+        return product
+    for factor in product.args:
+        if factor.is_Add:
+            return (-product / factor) * sympy.expand(-factor)
+    return product
+
+
+def python_source(flow: Any) -> str:
+    """Source of ``rhs(t, y, <parameters>)`` for SciPy's integrators; names that Python reserves get an underscore.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> from dynsim.symbolic.printing import python_source
+    >>> print(python_source(dynsim.gradient_flow("lambda*w^2/2", ["w"])))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def rhs(t, y, lambda_):
+        w, = y
+        return np.array([-lambda_*w])
+    """
+    taken = {"t", "y", "np", "rhs"}
+    safe: dict[sympy.Symbol, sympy.Symbol] = {}
+    for name in (*flow.states, *flow.parameters):
+        new = name
+        while keyword.iskeyword(new) or new in taken or not new.isidentifier():
+            new = f"{new}_" if new.isidentifier() or keyword.iskeyword(new) else f"x{len(safe)}"
+        taken.add(new)
+        safe[flow.symbols[name]] = sympy.Symbol(new)
+    printer = sympy.printing.numpy.NumPyPrinter({"fully_qualified_modules": True, "allow_unknown_functions": True})
+    entries = ", ".join(printer.doprint(entry.xreplace(safe)).replace("numpy.", "np.") for entry in flow.rhs)
+    states = ", ".join(safe[flow.symbols[name]].name for name in flow.states) + ("," if len(flow.states) == 1 else "")
+    arguments = ", ".join(["t", "y", *(safe[flow.symbols[name]].name for name in flow.parameters)])
+    return f"import numpy as np\n\n\ndef rhs({arguments}):\n    {states} = y\n    return np.array([{entries}])"

@@ -17,8 +17,8 @@ Alternation alone therefore does not explain why SimSiam survives; its predictor
 
 from __future__ import annotations
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import mean_view_loss
 from dynsim.systems.parts.noise_decay import DEFAULTS, RANGES, noise_decay

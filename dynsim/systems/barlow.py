@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.logistic import logistic, signed_root
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import listed
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import BRANCHES
 from dynsim.table import Table
 
 __all__ = ["System", "entry_of", "list_systems", "register", "system"]

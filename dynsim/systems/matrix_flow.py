@@ -14,7 +14,7 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.symbolic.gradient_flow import BRANCHES
+from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.parts.matrix_equations import MatrixEquations, complex_step
 from dynsim.systems.parts.matrix_residuals import matrix_residuals
 from dynsim.systems.parts.structure import count

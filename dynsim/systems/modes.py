@@ -10,8 +10,8 @@ With weight decay a mode is learned only if η_s ≤ λ_d²/(4λ_s): the decay c
 
 from __future__ import annotations
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import two_view_loss
 from dynsim.systems.parts.mode_solution import Mode, exact_modes

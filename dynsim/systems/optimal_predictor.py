@@ -17,10 +17,10 @@ from typing import Any
 
 import sympy
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.expressions import substitute
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.rules import Hold
 from dynsim.systems.catalogue import System

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_solution import mode_at
 from dynsim.systems.parts.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know

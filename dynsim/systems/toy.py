@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.toy_limits import toy_limit
 from dynsim.systems.parts.toy_solution import SOLUTIONS

@@ -12,8 +12,8 @@ p ends below 1.
 
 from __future__ import annotations
 
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.parts.mode_loss import mean_view_loss
 from dynsim.systems.parts.mode_solution import Mode, exact_modes

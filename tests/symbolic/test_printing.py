@@ -12,7 +12,7 @@ from sympy import E, Float, I, Rational, S, Symbol, exp, pi, sqrt
 
 from dynsim import ParseError, parse, stop_gradient
 from dynsim.symbolic.functions import CLASSES
-from dynsim.symbolic.greek import LETTERS
+from dynsim.symbolic.names import LETTERS
 from dynsim.symbolic.printing import latex, latex_name, text, unicode_name, unicode_text
 
 x, y, z, phi, theta, alpha, sigma2, phi0 = sympy.symbols("x y z phi theta alpha sigma2 phi0")

@@ -9,8 +9,8 @@ from typing import Any
 
 from dynsim.analysis.outcome import Outcome, outcome
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.systems.catalogue import system
 
 __all__ = ["HIDDEN", "LINEAR", "Setting", "toy_outcome"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from dynsim.errors import bad
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.rules import Hold, Rule
 from dynsim.systems.parts.structure import count, numbered
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynsim.errors import bad
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.stop_gradient import release
 from dynsim.systems.catalogue import list_systems, system

@@ -9,10 +9,9 @@ import sympy
 
 from dynsim.errors import DynsimError, bad
 from dynsim.integrate.optimisers.parts.problem import Problem
-from dynsim.symbolic.derivation import gradient
 from dynsim.symbolic.expressions import substitute
 from dynsim.symbolic.numeric import compile_expressions
-from dynsim.symbolic.rules import Descend
+from dynsim.symbolic.rules import Descend, gradient
 from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["Residuals", "residuals_of", "squares"]
