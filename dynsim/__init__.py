@@ -8,74 +8,56 @@ Names are imported on first use, so that ``import dynsim`` costs next to nothing
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 __version__ = "0.1.0"
 
-# public name -> module that defines it. A public name never equals a subpackage or module of dynsim.
-_HOME = {
-    "BlowUp": "dynsim.errors",
-    "DynsimError": "dynsim.errors",
-    "ParseError": "dynsim.errors",
-    "StepLimit": "dynsim.errors",
-    "Field": "dynsim.field",
-    "provenance": "dynsim.records",
-    "stop_gradient": "dynsim.symbolic.stop_gradient",
-    "parse": "dynsim.symbolic.parser",
-    "Descend": "dynsim.symbolic.rules",
-    "Track": "dynsim.symbolic.rules",
-    "Hold": "dynsim.symbolic.rules",
-    "Move": "dynsim.symbolic.rules",
-    "Flow": "dynsim.symbolic.flow",
-    "gradient_flow": "dynsim.symbolic.branches",
-    "System": "dynsim.systems.catalogue",
-    "system": "dynsim.systems.catalogue",
-    "list_systems": "dynsim.systems.catalogue",
-    "register": "dynsim.systems.catalogue",
-    "matrix_flow": "dynsim.systems.matrix_flow",
-    "solve": "dynsim.integrate.solve",
-    "ensemble": "dynsim.integrate.ensemble",
-    "optimise": "dynsim.integrate.optimise",
-    "stable_step_size": "dynsim.integrate.step_size",
-    "step_size_bifurcation": "dynsim.integrate.step_size",
-    "list_optimisers": "dynsim.integrate.optimisers.catalogue",
-    "Terminal": "dynsim.integrate.events",
-    "Outcome": "dynsim.analysis.outcome",
-    "outcome": "dynsim.analysis.outcome",
-    "timescales": "dynsim.analysis.timescales",
-    "portrait": "dynsim.analysis.portrait",
-    "Continuation": "dynsim.analysis.continuation",
-    "continuation": "dynsim.analysis.continuation",
-    "fold_curve": "dynsim.analysis.fold_curve",
-    "first_integrals": "dynsim.analysis.first_integrals",
-    "conservation": "dynsim.analysis.conservation",
-    "Equilibrium": "dynsim.analysis.equilibrium",
-    "equilibria": "dynsim.analysis.equilibria",
-    "separatrices": "dynsim.analysis.separatrices",
-    "basins": "dynsim.analysis.basins",
-    "singular_limit": "dynsim.analysis.singular_limit",
-    "explore": "dynsim.explorer.opening",
-    "run_study": "dynsim.studies.running",
-    "plot": "dynsim.plots.gallery.plot",
-    "list_figures": "dynsim.plots.gallery.plot",
+# What users of other libraries type first.
+_SPELLINGS = {
+    "optimize": "optimise",
+    "analyze": "analyse",
+    "integrate": "solve",
+    "simulate": "solve",
+    "bifurcation": "continuation",
 }
 
-__all__ = ["__version__", *_HOME]
+
+def _homes() -> dict[str, str]:
+    """Public name → module that defines it, read from the stub, so that there is one list of them.
+
+    A public name never equals a subpackage or module of dynsim.
+    """
+    with open(os.path.join(os.path.dirname(__file__), "__init__.pyi"), encoding="utf-8") as stub:
+        words = [line.split() for line in stub if line.startswith("from dynsim")]
+    return {name: module for _, module, _, name, *_ in words}
+
+
+_HOME = _homes()
+__all__ = ["__version__", *(name for name, module in _HOME.items() if module != "dynsim")]
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    if name in {"networks", "testing"}:
-        return import_module(f"dynsim.{name}")
-    raise AttributeError(f"module 'dynsim' has no attribute {name!r}")
+    if name not in _HOME:
+        raise _no_such_name(name)
+    module = _HOME[name]
+    value = import_module(f"dynsim.{name}") if module == "dynsim" else getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def _no_such_name(name: str) -> AttributeError:
+    from difflib import get_close_matches
+
+    close = [_SPELLINGS[name]] if name in _SPELLINGS else get_close_matches(name, _HOME, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close and not name.startswith("_") else ""
+    return AttributeError(f"module 'dynsim' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return [*sorted(_HOME), "__version__"]

@@ -1,0 +1,50 @@
+"""Public names and where they are defined: what type checkers, editors and `dynsim/__init__.py` itself read."""
+
+from dynsim import networks as networks
+from dynsim import testing as testing
+from dynsim.analysis.basins import basins as basins
+from dynsim.analysis.conservation import conservation as conservation
+from dynsim.analysis.continuation import Continuation as Continuation
+from dynsim.analysis.continuation import continuation as continuation
+from dynsim.analysis.equilibria import equilibria as equilibria
+from dynsim.analysis.equilibrium import Equilibrium as Equilibrium
+from dynsim.analysis.first_integrals import first_integrals as first_integrals
+from dynsim.analysis.fold_curve import fold_curve as fold_curve
+from dynsim.analysis.outcome import Outcome as Outcome
+from dynsim.analysis.outcome import outcome as outcome
+from dynsim.analysis.portrait import portrait as portrait
+from dynsim.analysis.separatrices import separatrices as separatrices
+from dynsim.analysis.singular_limit import singular_limit as singular_limit
+from dynsim.analysis.timescales import timescales as timescales
+from dynsim.errors import BlowUp as BlowUp
+from dynsim.errors import DynsimError as DynsimError
+from dynsim.errors import ParseError as ParseError
+from dynsim.errors import StepLimit as StepLimit
+from dynsim.explorer.opening import explore as explore
+from dynsim.field import Field as Field
+from dynsim.integrate.ensemble import ensemble as ensemble
+from dynsim.integrate.events import Terminal as Terminal
+from dynsim.integrate.optimise import optimise as optimise
+from dynsim.integrate.optimisers.catalogue import list_optimisers as list_optimisers
+from dynsim.integrate.solve import solve as solve
+from dynsim.integrate.step_size import stable_step_size as stable_step_size
+from dynsim.integrate.step_size import step_size_bifurcation as step_size_bifurcation
+from dynsim.plots.gallery.plot import list_figures as list_figures
+from dynsim.plots.gallery.plot import plot as plot
+from dynsim.records import provenance as provenance
+from dynsim.studies.running import run_study as run_study
+from dynsim.symbolic.branches import gradient_flow as gradient_flow
+from dynsim.symbolic.flow import Flow as Flow
+from dynsim.symbolic.parser import parse as parse
+from dynsim.symbolic.rules import Descend as Descend
+from dynsim.symbolic.rules import Hold as Hold
+from dynsim.symbolic.rules import Move as Move
+from dynsim.symbolic.rules import Track as Track
+from dynsim.symbolic.stop_gradient import stop_gradient as stop_gradient
+from dynsim.systems.catalogue import System as System
+from dynsim.systems.catalogue import list_systems as list_systems
+from dynsim.systems.catalogue import register as register
+from dynsim.systems.catalogue import system as system
+from dynsim.systems.matrix_flow import matrix_flow as matrix_flow
+
+__version__: str
