@@ -69,7 +69,7 @@ def dynsim(problem, tolerance, threads=1):
             {n: row[0] for n, row in rows.items()} if alone else xr.Dataset({n: ("m", r) for n, r in rows.items()})
         )
         when = {"times": times} if len(times) > 1 else {"t_end": times[0]}
-        options = {"rtol": tolerance, "atol": tolerance, "threads": threads, "method": "compiled"}
+        options = {"rtol": tolerance, "atol": tolerance, "workers": threads, "method": "compiled"}
         found = ensemble(flow, initial, **when, **options)
         return [found[name].values.reshape(starts.shape[1], len(times)) for name in flow.states]
 
@@ -208,7 +208,7 @@ def scipy(problem, tolerance):
 
 
 PEERS = {
-    "dynsim": (dynsim, ("llvmlite", "dynsim.integrate.engine.compiled")),
+    "dynsim": (dynsim, ("llvmlite", "dynsim.integrate.engine.program")),
     "heyoka": (heyoka, ("heyoka",)),
     "diffrax": (diffrax, ("diffrax",)),
     "numbalsoda": (numbalsoda, ("numbalsoda", "numba")),

@@ -132,7 +132,7 @@ FIRST = """
 import time, json, numpy as np, xarray, dynsim
 from dynsim.integrate.ensemble import ensemble
 flow = dynsim.system(*{system}, branch={branch!r})
-import llvmlite.binding, dynsim.integrate.engine.compiled
+import llvmlite.binding, dynsim.integrate.engine.program
 start = {{name: np.linspace(-1, 1, 10) for name in flow.states}}
 ensemble(dynsim.system("scalar"), {{"phi": 0.1, "theta": 0.1}}, 1.0, method="scipy")
 before = time.process_time()

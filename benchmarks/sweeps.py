@@ -76,7 +76,7 @@ def bare_run(rounds: int = 200) -> float:
     flow, found = dynsim.system("toy"), []
     for _ in range(rounds):
         start = process_time()
-        dynsim.ensemble(flow, {"phi": 0.6, "theta": 0.1}, 20.0, parameters={"alpha": 1.0}, threads=1)
+        dynsim.ensemble(flow, {"phi": 0.6, "theta": 0.1}, 20.0, parameters={"alpha": 1.0}, workers=1)
         found.append(process_time() - start)
     return median(found)
 

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from dynsim import DynsimError, continuation, gradient_flow, portrait, system
+from dynsim import DynsimError, continuation, ensemble, gradient_flow, portrait, system
 from dynsim.deprecation import deprecated_arguments
 
 
@@ -16,6 +16,10 @@ def test_an_old_name_warns_and_works():
     with pytest.warns(DeprecationWarning, match="now called 'initial'"):
         found = continuation(gradient_flow("w^2/2 - mu*w", ["w"]), "mu", (-1, 1), start={"w": -1.0})
     assert found.branches.sizes["branch"] == 1
+    start = {"phi": 0.6, "theta": 0.1}
+    with pytest.warns(DeprecationWarning, match="'threads' is now called 'workers'"):
+        run = ensemble(system("toy"), start, 1.0, threads=1)
+    assert run.identical(ensemble(system("toy"), start, 1.0, workers=1))
 
 
 def test_both_names_are_refused():

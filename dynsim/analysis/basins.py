@@ -16,9 +16,9 @@ from dynsim.analysis.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.stability import transverse_growth
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import tolerance
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import Grid, grid_of
+from dynsim.integrate.validation import tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 

@@ -15,7 +15,7 @@ from dynsim.analysis.parameter_field import ParameterField, span_of
 from dynsim.analysis.special_points import special_points
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import DynsimError, bad
-from dynsim.integrate.door import named, numbers
+from dynsim.integrate.validation import named, numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow

@@ -13,7 +13,7 @@ from dynsim.analysis.arclength import Curve, tangent, trace
 from dynsim.analysis.parameter_field import ParameterField, span_of
 from dynsim.analysis.special_points import fold as solve_fold
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.integrate.door import numbers
+from dynsim.integrate.validation import numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow

@@ -14,8 +14,8 @@ import sympy
 
 from dynsim.errors import BlowUp, InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import field_of, named
 from dynsim.integrate.solve import solve
+from dynsim.integrate.validation import field_of, named
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["Outcome", "outcome"]

@@ -12,7 +12,7 @@ import xarray as xr
 from dynsim.analysis.slow_manifold import slow_manifold_distance
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import field_of
+from dynsim.integrate.validation import field_of
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions

@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse
 from scipy.integrate import DOP853, OdeSolver, Radau
 
-from dynsim.integrate.members import BLOW_UP, INVALID_START, MOST_STEPS, OK, STEP_LIMIT, STIFF, Batch, Run
+from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
+from dynsim.status import Status
 
 __all__ = ["by_radau", "by_scipy"]
 
@@ -56,8 +57,8 @@ def by_radau(batch: Batch, run: Run) -> int:
 def _explicit(batch: Batch, run: Run) -> None:
     """One group with DOP853; members leave it for a reason, the others go on from where they are."""
     run.clear()
-    run.status[~np.isfinite(batch.field.f(0.0, batch.y0)).all(axis=0)] = INVALID_START
-    active = np.flatnonzero(run.status == OK)
+    run.status[~np.isfinite(batch.field.f(0.0, batch.y0)).all(axis=0)] = Status.INVALID_START
+    active = np.flatnonzero(run.status == Status.OK)
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
@@ -69,12 +70,12 @@ def _explicit(batch: Batch, run: Run) -> None:
             if solver.status == "finished":
                 return
             if solver.status == "failed":
-                leaving[~(solver.errors < 1)] = BLOW_UP
+                leaving[~(solver.errors < 1)] = Status.BLOW_UP
             else:
-                leaving[solver.work > MOST_STEPS] = STEP_LIMIT
+                leaving[solver.work > MOST_STEPS] = Status.STEP_LIMIT
                 leaving[solver.stiffness() > STIFFNESS] = STIFF
         run.status[active] = leaving
-        stay = leaving == OK
+        stay = leaving == Status.OK
         t, y, work, active = solver.t, solver.y.reshape(-1, len(active))[:, stay], solver.work[stay], active[stay]
 
 
@@ -95,7 +96,7 @@ def _implicit(batch: Batch, run: Run) -> None:
         # Those that move fastest for their tolerance keep the steps short.
         rate = np.abs(group.field.f(solver.t, y) / (batch.atol + batch.rtol * np.abs(y))).max(axis=0)
         stay = (rate < rate.max() / 10) & (active.size > 1)
-        run.status[active[~stay]] = STEP_LIMIT if solver.status == "running" else BLOW_UP
+        run.status[active[~stay]] = Status.STEP_LIMIT if solver.status == "running" else Status.BLOW_UP
         t, y, active = solver.t, y[:, stay], active[stay]
 
 

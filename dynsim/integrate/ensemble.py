@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
 
-from dynsim.integrate.blocks import blocks
-from dynsim.integrate.door import cores, count, described, times_of, tolerance
+from dynsim.deprecation import deprecated_arguments
+from dynsim.integrate.batch import Batch, blocks
+from dynsim.integrate.engines import choose
 from dynsim.integrate.grid import Grid, grid_of
-from dynsim.integrate.members import Batch
-from dynsim.integrate.methods import choose
 from dynsim.integrate.results import Frame, InMemory
-from dynsim.integrate.streaming import Streamed
+from dynsim.integrate.storage import Streamed
+from dynsim.integrate.validation import cores, count, described, times_of, tolerance
+from dynsim.progress import Progress
 from dynsim.records import as_json, plain_attributes
 from dynsim.symbolic.flow import Flow
 
@@ -25,6 +26,7 @@ __all__ = ["ensemble"]
 CHUNK = 2**17
 
 
+@deprecated_arguments(threads="workers")
 def ensemble(
     flow: Any,
     initial: Mapping[Any, Any],
@@ -35,10 +37,10 @@ def ensemble(
     method: str = "auto",
     rtol: float = 1e-10,
     atol: float = 1e-12,
-    threads: int | None = None,
+    workers: int | None = None,
     chunk: int | None = None,
     out: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Integrate many trajectories of one flow.
 
@@ -59,15 +61,15 @@ def ensemble(
         integrator that can do the flow, and an implicit one for members that turn out to be stiff.
     rtol, atol : float
         Relative and absolute tolerance of each step, held by every member by itself.
-    threads : int, optional
-        All cores by default. The results do not depend on it.
+    workers : int, optional
+        Threads that share the members, one per core by default. The results do not depend on it.
     chunk : int, optional
         Members done at a time, 131072 by default: the grain of `progress`, and of memory with `out`.
     out : path, optional
         Write each chunk to this new zarr store (extra ``zarr``) when it is done, and return a Dataset that
         reads from there; memory then holds one chunk and the coordinates.
     progress : callable, optional
-        ``progress(done, total)`` after every chunk, in members.
+        ``progress(done, total, what)`` after every chunk, in members.
 
     Returns
     -------
@@ -106,12 +108,12 @@ def ensemble(
     forever = times is None and isinstance(t_end, float) and t_end == math.inf
     record = np.array([math.inf]) if forever else times_of(t_end, times, count=1)
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
-    threads = count("threads", threads, cores())
+    workers = count("workers", workers, cores())
     limit = count("chunk", chunk, CHUNK)
     choice = choose(method, flow, forever)
 
     def batch(start: int, stop: int) -> Batch:
-        return Batch(flow, *_members(flow, grid, start, stop), record, rtol, atol, threads)
+        return Batch(flow, *_members(flow, grid, start, stop), record, rtol, atol, workers)
 
     field = flow.compiled.field(grid.values) if isinstance(flow, Flow) else flow
     frame = Frame(field, grid, record, single=times is None)
@@ -122,9 +124,9 @@ def ensemble(
         stiff += choice.engine(members, run) or 0
         sink.keep(block, run)
         if progress is not None:
-            progress(block.stop, grid.size)
+            progress(block.stop, grid.size, "members")
     attributes = plain_attributes(
-        flow=_told(flow),
+        flow=_description(flow),
         parameters=grid.describe(_constants(flow)),
         initial=grid.describe(field.names),
         method=choice.name,
@@ -139,7 +141,7 @@ def ensemble(
 _texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
 
 
-def _told(flow: Any) -> str:
+def _description(flow: Any) -> str:
     """What the flow says of itself, as text; written once for a Flow, which does not change."""
     if not isinstance(flow, Flow):
         return as_json(described(flow))

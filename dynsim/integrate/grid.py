@@ -18,11 +18,15 @@ import xarray as xr
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.door import RESERVED, check_names, named
-from dynsim.integrate.runs import state_axes
+from dynsim.integrate.validation import RESERVED, check_names, named
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["Grid", "grid_of"]
+__all__ = ["Grid", "grid_of", "state_axes"]
+
+
+def state_axes(name: str, count: int) -> tuple[str, ...]:
+    """Names of the dimensions of a state with `count` axes: rows, columns, then numbered."""
+    return tuple(f"{name}_{('row', 'column')[i] if i < 2 else i}" for i in range(count))
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ class Grid:
 
     def describe(self, names: Iterable[str]) -> dict[str, Any]:
         """Plain record of entries for provenance: numbers as they are, else the dimensions they span."""
-        return {name: self._told(name) for name in names}
+        return {name: self._description(name) for name in names}
 
-    def _told(self, name: str) -> Any:
+    def _description(self, name: str) -> Any:
         value = self.values[name]
         if self.spans[name]:
             return {"along": list(self.spans[name])}

@@ -1,4 +1,4 @@
-"""From arrays over members to a Dataset over the grid, all at once."""
+"""Runs as Datasets: one variable per state and per observable, over time or over a grid of members."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import numpy as np
 import xarray as xr
 
 from dynsim.field import Field
-from dynsim.integrate.blocks import Block
-from dynsim.integrate.grid import Grid
-from dynsim.integrate.members import Run
-from dynsim.integrate.runs import state_axes
+from dynsim.integrate.batch import Block, Run
+from dynsim.integrate.grid import Grid, state_axes
+from dynsim.status import status_attributes
 
-__all__ = ["ATTRIBUTES", "Frame", "InMemory"]
+__all__ = ["ATTRIBUTES", "Frame", "InMemory", "run_dataset"]
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
-    "status": {
-        "long_name": "how the run of the member ended",
-        "flag_values": np.arange(5, dtype=np.int8),
-        "flag_meanings": "ok at_rest blow_up step_limit invalid_start",
-    },
+    "status": status_attributes(),
     "steps": {"long_name": "accepted steps"},
 }
 
@@ -116,3 +111,28 @@ class InMemory:
     def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The result."""
         return self.frame.dataset(self.run, attributes)
+
+
+def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> xr.Dataset:
+    """Dataset of a single run.
+
+    Parameters
+    ----------
+    field : Field
+    states : array of shape ``(field.size, len(coordinates))``
+    dimension : str
+        "time" (flow time) or "step".
+    coordinates : array
+
+    Returns
+    -------
+    xarray.Dataset
+        Matrix states have dimensions ``(dimension, <name>_row, <name>_column)``.
+    """
+    states = np.asarray(states, dtype=float)
+    variables: dict[str, Any] = {}
+    for name, values in field.split(states).items():
+        variables[name] = ([dimension, *state_axes(name, values.ndim - 1)], np.moveaxis(values, -1, 0))
+    for name, function in field.observables.items():
+        variables[name] = ([dimension], np.array(function(states), dtype=float))
+    return xr.Dataset(variables, coords={dimension: np.asarray(coordinates)})

@@ -10,10 +10,10 @@ import xarray as xr
 
 from dynsim.errors import BlowUp, StepLimit, bad
 from dynsim.field import Field
-from dynsim.integrate.door import check_names, field_of, start_of, times_of, tolerance
 from dynsim.integrate.events import compile_events
-from dynsim.integrate.runs import run_dataset
-from dynsim.integrate.trajectory import MOST_STEPS, Trajectory, trajectory
+from dynsim.integrate.results import run_dataset
+from dynsim.integrate.solver import MOST_STEPS, Trajectory, trajectory
+from dynsim.integrate.validation import check_names, field_of, start_of, times_of, tolerance
 from dynsim.records import stamp
 
 __all__ = ["METHODS", "solve"]

@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.integrate.door import count, field_of, start_of
-from dynsim.integrate.iteration import iteration_of
-from dynsim.integrate.optimise import steps_dataset
+from dynsim.integrate.optimise import iteration_of, steps_dataset
+from dynsim.integrate.validation import count, field_of, start_of
 
 __all__ = ["stable_step_size", "step_size_bifurcation"]
 

@@ -12,7 +12,7 @@ import xarray as xr
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
-from dynsim.integrate.runs import state_axes
+from dynsim.integrate.grid import state_axes
 from dynsim.studies.axes import spanned
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import entry_of, list_systems
@@ -112,7 +112,7 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
     settings = {name: value for name, value in settings.items() if value is not None}
     times = {"t_end": study.t_end * part} if study.t_end is not None else {"times": np.multiply(study.times, part)}
     tolerances = {name: value for name in ("rtol", "atol") if (value := getattr(study, name)) is not None}
-    data = ensemble(flow, starts, parameters=settings or None, threads=1, **times, **tolerances)
+    data = ensemble(flow, starts, parameters=settings or None, workers=1, **times, **tolerances)
     ends = {"times": ("time", list(study.times))} if study.times is not None else {"times": ((), study.t_end)}
     data = data.assign_coords(time=(*ends["times"], data["time"].attrs))
     return spanned(data, study.sizes)

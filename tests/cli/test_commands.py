@@ -147,7 +147,7 @@ def test_a_diverging_run_is_status_1():
 
 
 def test_a_run_without_end_is_one_line_and_status_2(monkeypatch, capsys):
-    for module in ("trajectory", "solve"):
+    for module in ("solver", "solve"):
         monkeypatch.setattr(f"dynsim.integrate.{module}.MOST_STEPS", 200)
     assert main(["simulate", "toy", "--t-end", "1e300"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -10,13 +10,14 @@ import xarray as xr
 import dynsim
 from dynsim.errors import InvalidType, InvalidValue
 from dynsim.field import Field
+from dynsim.integrate.engines import METHODS
 from dynsim.integrate.ensemble import ensemble
-from dynsim.integrate.methods import METHODS
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
 INTEGRATORS = [name for name in METHODS if name not in ("auto", "exact")]
 TOY = dynsim.system("toy")
-OK, AT_REST, BLOW_UP, STEP_LIMIT, INVALID_START = range(5)
+OK, AT_REST, BLOW_UP, STEP_LIMIT, INVALID_START = Status(0), Status(1), Status(2), Status(3), Status(4)
 
 
 def flow_of(rhs, **parameters):
@@ -152,7 +153,7 @@ def test_rest_is_told():
 def test_status_follows_cf_and_the_result_survives_netcdf(tmp_path):
     run = ensemble(TOY, {"phi": [0.6, np.nan], "theta": 0.1}, times=[0, 1.0], parameters={"alpha": [1.0, 2.0]})
     assert run.status.dtype == np.int8
-    assert run.status.attrs["flag_meanings"].split() == ["ok", "at_rest", "blow_up", "step_limit", "invalid_start"]
+    assert run.status.attrs["flag_meanings"].split() == [status.name.lower() for status in Status]
     run.to_netcdf(tmp_path / "run.nc")
     with xr.open_dataset(tmp_path / "run.nc") as back:
         xr.testing.assert_identical(back.load(), run)
@@ -199,9 +200,9 @@ def test_chunks_change_no_bit(method):
     starts = {"phi": np.linspace(-1, 1, 7), "theta": np.linspace(0.1, 1, 5)}
     seen = []
     whole = ensemble(TOY, starts, 3.0, method="auto")
-    parts = ensemble(TOY, starts, 3.0, method="auto", chunk=6, progress=lambda done, total: seen.append((done, total)))
+    parts = ensemble(TOY, starts, 3.0, method="auto", chunk=6, progress=lambda *report: seen.append(report))
     np.testing.assert_allclose(whole.phi, parts.phi, rtol=1e-8)
-    assert seen == [(5 * i, 35) for i in range(1, 8)]
+    assert seen == [(5 * i, 35, "members") for i in range(1, 8)]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_chunks_change_no_bit(method):
         ({"times": [2.0, 1.0]}, InvalidValue, "increasing"),
         ({"t_end": 1.0, "method": "euler"}, InvalidValue, "method"),
         ({"t_end": 1.0, "rtol": 0.0}, InvalidValue, "rtol"),
-        ({"t_end": 1.0, "threads": 0}, InvalidValue, "threads"),
+        ({"t_end": 1.0, "workers": 0}, InvalidValue, "workers"),
         ({"t_end": 1.0, "chunk": 2.5}, InvalidType, "chunk"),
     ],
 )

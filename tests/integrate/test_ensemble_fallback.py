@@ -9,7 +9,7 @@ import xarray as xr
 
 import dynsim
 from dynsim.errors import MissingExtra
-from dynsim.integrate import methods
+from dynsim.integrate import engines
 from dynsim.integrate.ensemble import ensemble
 from dynsim.symbolic.flow import Flow
 
@@ -26,7 +26,7 @@ def flow_of(rhs, **parameters):
 @pytest.fixture
 def without_llvmlite(monkeypatch):
     real = importlib.util.find_spec
-    monkeypatch.setattr(methods, "find_spec", lambda name: None if name == "llvmlite" else real(name))
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "llvmlite" else real(name))
 
 
 def test_without_the_compiler_scipy_runs_and_says_so(without_llvmlite):

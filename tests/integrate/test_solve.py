@@ -104,7 +104,7 @@ def test_blow_up_ends_with_every_method(method):
 @pytest.fixture
 def at_most(monkeypatch):
     def limit(steps):
-        for module in ("trajectory", "solve"):
+        for module in ("solver", "solve"):
             monkeypatch.setattr(f"dynsim.integrate.{module}.MOST_STEPS", steps)
 
     return limit

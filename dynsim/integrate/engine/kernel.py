@@ -13,14 +13,14 @@ from typing import Any
 import sympy
 from llvmlite import ir
 
+from dynsim.integrate.batch import STIFF
 from dynsim.integrate.engine import dop853
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
-from dynsim.integrate.engine.signature import ENTRY, SIGNATURE
 from dynsim.integrate.events import REST_RATE
-from dynsim.integrate.members import AT_REST, BLOW_UP, INVALID_START, OK, STEP_LIMIT, STIFF
+from dynsim.status import Status
 
-__all__ = ["build"]
+__all__ = ["ENTRY", "SIGNATURE", "build"]
 
 _IDLE = -1
 _T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, slopes
@@ -164,7 +164,7 @@ class _Kernel:
         with b.if_then(b.icmp_unsigned("==", place, I64(0))):
             self._prepare(member)
         bad = b.fcmp_ordered("!=", self.unfit.get(place), DOUBLE(0.0))
-        b.store(I8(INVALID_START), self._at("status", member, I8))
+        b.store(I8(int(Status.INVALID_START)), self._at("status", member, I8))
         b.cbranch(bad, look, take)
 
         b.position_at_end(take)
@@ -216,7 +216,7 @@ class _Kernel:
         b.store(code, self._at("status", member, I8))
         b.store(b.fptosi(self.state.get(lane, _ACCEPTED), I32), self._at("steps", member, I32))
         if not self.dense:
-            with b.if_then(b.icmp_signed("<=", code, I8(AT_REST))):
+            with b.if_then(b.icmp_signed("<=", code, I8(int(Status.AT_REST)))):
                 for state in range(self.size):
                     b.store(self.state.get(lane, _Y + state), self._at("out", self._first_output(state, member)))
 
@@ -262,10 +262,10 @@ class _Kernel:
 
         b.position_at_end(finish)
         self.state.store_all(following)
-        limited = v.const(STEP_LIMIT)
+        limited = v.const(Status.STEP_LIMIT)
         code = v.rarely(exhausted, limited, lambda: v.select(dop853.stiff(v, attempt), v.const(STIFF), limited))
-        code = v.select(stuck, v.const(BLOW_UP), code)
-        at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(AT_REST), v.const(OK))
+        code = v.select(stuck, v.const(Status.BLOW_UP), code)
+        at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(Status.AT_REST), v.const(Status.OK))
         self.code.store(v.select(finished, at_rest, code))
         vacant.add_incoming(done, b.block)
         b.branch(refill)
@@ -345,3 +345,22 @@ class _Kernel:
         b.position_at_end(after)
         self.recorded.put(lane, following)
         self.due.put(lane, self._read("times", following))
+
+
+ENTRY = "run"
+SIGNATURE = (
+    ("count", I64),  # members
+    ("y0", POINTER),  # starts: y0[state · y0_stride + member]
+    ("y0_stride", I64),
+    ("parameters", POINTER),  # one pointer per parameter …
+    ("parameter_strides", POINTER),  # … and 0 where all members share its value, else 8 bytes
+    ("times", POINTER),  # increasing, then at least `width` times ∞
+    ("n_times", I64),
+    ("rtol", DOUBLE),
+    ("atol", DOUBLE),
+    ("step_limit", DOUBLE),
+    ("out", POINTER),  # out[row · out_stride + member · n_times + time], prefilled with NaN; rows: states, observables
+    ("out_stride", I64),
+    ("status", POINTER),  # int8
+    ("steps", POINTER),  # int32
+)

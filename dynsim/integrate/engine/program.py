@@ -1,9 +1,10 @@
-"""A flow as a machine-code function of starts, parameters and times."""
+"""A flow as a machine-code function of starts, parameters and times; members in pieces over threads."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sympy
 
+from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
+from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached
+from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
 from dynsim.integrate.engine.lowering import unsupported
-from dynsim.integrate.engine.signature import ENTRY, SIGNATURE
-from dynsim.integrate.members import Batch, Run
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.stop_gradient import release
 
-__all__ = ["Program", "program"]
+__all__ = ["Program", "by_compiled", "by_compiled_or_radau", "obstacle", "program"]
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
 _FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
@@ -111,3 +114,56 @@ def _address(array: np.ndarray) -> int:
     if array.size and array.flags.carray:  # four times as fast
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return int(array.ctypes.data)
+
+
+PIECE = 4096  # members per task: enough that lanes which run empty at its end do not count,
+OUTPUTS = 2**19  # but not more outputs than stay in the processor's cache from being cleared to being written
+LEAST = 512
+MOST_STATES = 40
+
+
+_obstacles: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
+
+
+def obstacle(flow: Flow) -> str:
+    """Why a flow cannot be compiled, or the empty text."""
+    if flow not in _obstacles:
+        name = unsupported(list(flow.rhs))
+        large = f"{len(flow.states)} states are more than {MOST_STATES}" if len(flow.states) > MOST_STATES else ""
+        _obstacles[flow] = large or (f"no machine code for '{name}'" if name else "")
+    return _obstacles[flow]
+
+
+def by_compiled(batch: Batch, run: Run) -> int:
+    """Fill `run` with DOP853, every member with steps of its own."""
+    _integrate(batch, run)
+    run.status[run.status == STIFF] = Status.STEP_LIMIT
+    return 0
+
+
+def by_compiled_or_radau(batch: Batch, run: Run) -> int:
+    """The same, and members that are stiff are done again with an implicit method."""
+    _integrate(batch, run)
+    return by_radau(batch, run)
+
+
+def _integrate(batch: Batch, run: Run) -> None:
+    assert isinstance(batch.flow, Flow)
+    code = program(batch.flow, dense=len(batch.times) > 1)
+    integrate = code.task(batch, run, MOST_STEPS)
+
+    def task(first: int, stop: int) -> None:
+        run.part(first, stop).clear()
+        integrate(first, stop)
+
+    count = batch.y0.shape[1]
+    size = max(LEAST, min(PIECE, OUTPUTS // (len(run.outputs) * len(batch.times))))
+    pieces = [(first, min(first + size, count)) for first in range(0, count, size)]
+    if batch.workers == 1 or len(pieces) < 2:
+        for piece in pieces:
+            task(*piece)
+    else:
+        with ThreadPoolExecutor(min(batch.workers, len(pieces))) as pool:
+            list(pool.map(lambda piece: task(*piece), pieces))
+    if not code.observes:
+        run.observe(batch)

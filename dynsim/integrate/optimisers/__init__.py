@@ -1,1 +1,1 @@
-"""Discrete optimisers on a flow: one file per family, found by listing this folder."""
+"""Discrete optimisers on a flow: one file per family, one line each in the table of the catalogue."""

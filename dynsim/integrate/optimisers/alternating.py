@@ -14,9 +14,9 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
-from dynsim.integrate.optimisers.gradient_descent import gradient_descent
-from dynsim.integrate.optimisers.parts.frozen import frozen_gradient, frozen_hessian
-from dynsim.integrate.optimisers.parts.problem import Problem
+from dynsim.integrate.optimisers.frozen import frozen_gradient, frozen_hessian
+from dynsim.integrate.optimisers.gradient import gradient_descent
+from dynsim.integrate.optimisers.problem import Problem
 from dynsim.symbolic.expressions import name_of
 
 _NEWTON_STEPS = 30
@@ -96,8 +96,8 @@ def _blocks(problem: Problem, order: Any) -> Blocks:
     if order is None:
         roles = problem.field.roles
         by_role = tuple(tuple(roles.get(role, ())) for role in ("predictor", "encoder") if roles.get(role))
-        told = {name for block in by_role for name in block}
-        return (*by_role, *((name,) for name in problem.moving if name not in told))
+        placed = {name for block in by_role for name in block}
+        return (*by_role, *((name,) for name in problem.moving if name not in placed))
     if isinstance(order, str) or not isinstance(order, Iterable):
         raise bad("order", order, "a sequence of states or of tuples of states", kind=InvalidType)
     blocks = tuple(
@@ -138,19 +138,19 @@ def _pace(order: Any, k: Any) -> float:
     return 1.0 if isinstance(k, Mapping) else float(k)
 
 
-OPTIMISERS = (
-    Optimiser("simultaneous", "all players of a game at once", "Arrow, Hurwicz & Uzawa (1958)", simultaneous),
-    Optimiser(
-        "alternating",
-        "block after block, k gradient steps each, stop-gradients held meanwhile",
-        "Mescheder, Geiger & Nowozin, arXiv:1801.04406 (2018); Chen & He, arXiv:2011.10566 (2021)",
-        alternating,
-        _pace,
-    ),
-    Optimiser(
-        "alternating-minimisation",
-        "block after block to the exact minimum of its loss, stop-gradients held meanwhile",
-        "Chen & He, arXiv:2011.10566 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)",
-        alternating_minimisation,
-    ),
+SIMULTANEOUS = Optimiser(
+    "simultaneous", "all players of a game at once", "Arrow, Hurwicz & Uzawa (1958)", simultaneous
+)
+ALTERNATING = Optimiser(
+    "alternating",
+    "block after block, k gradient steps each, stop-gradients held meanwhile",
+    "Mescheder, Geiger & Nowozin, arXiv:1801.04406 (2018); Chen & He, arXiv:2011.10566 (2021)",
+    alternating,
+    _pace,
+)
+ALTERNATING_MINIMISATION = Optimiser(
+    "alternating-minimisation",
+    "block after block to the exact minimum of its loss, stop-gradients held meanwhile",
+    "Chen & He, arXiv:2011.10566 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)",
+    alternating_minimisation,
 )

@@ -1,21 +1,19 @@
-"""The optimisers by name: those of this folder, each with its options, its source and its pace."""
+"""The optimisers by name, each with its options, its source and its pace."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.registry import listed
+from dynsim.registry import Registry
 from dynsim.table import Table
 
-__all__ = ["Optimiser", "Step", "list_optimisers", "optimiser_named"]
+__all__ = ["OPTIMISERS", "Optimiser", "Step", "list_optimisers", "optimiser_named"]
 
 Step = Callable[[np.ndarray], np.ndarray]
 """``step(y)`` takes states of shape ``(size, members)`` and returns the change of the moving rows."""
@@ -61,10 +59,24 @@ class Optimiser:
         return {**known, **given}
 
 
-@cache
-def _catalogue() -> dict[str, Optimiser]:
-    modules = [import_module(path) for path in listed("dynsim.integrate.optimisers").values()]
-    return {item.name: item for module in modules for item in getattr(module, "OPTIMISERS", ())}
+_HERE = "dynsim.integrate.optimisers"
+
+OPTIMISERS: Registry[Optimiser] = Registry(
+    "optimiser",
+    {
+        "gd": f"{_HERE}.gradient:GD",
+        "momentum": f"{_HERE}.gradient:MOMENTUM",
+        "nesterov": f"{_HERE}.gradient:NESTEROV",
+        "rmsprop": f"{_HERE}.gradient:RMSPROP",
+        "adam": f"{_HERE}.gradient:ADAM",
+        "sign": f"{_HERE}.gradient:SIGN",
+        "newton": f"{_HERE}.newton:NEWTON",
+        "gauss-newton": f"{_HERE}.newton:GAUSS_NEWTON",
+        "simultaneous": f"{_HERE}.alternating:SIMULTANEOUS",
+        "alternating": f"{_HERE}.alternating:ALTERNATING",
+        "alternating-minimisation": f"{_HERE}.alternating:ALTERNATING_MINIMISATION",
+    },
+)
 
 
 def optimiser_named(name: Any) -> Optimiser:
@@ -75,12 +87,9 @@ def optimiser_named(name: Any) -> Optimiser:
     UnknownName, InvalidType
         Naming what there is and the closest match.
     """
-    entries = _catalogue()
     if not isinstance(name, str):
-        raise bad("optimiser", name, "a name", f"one of {', '.join(sorted(entries))}", kind=InvalidType)
-    if name not in entries:
-        raise unknown("optimiser", name, entries)
-    return entries[name]
+        raise bad("optimiser", name, "a name", f"one of {', '.join(sorted(OPTIMISERS))}", kind=InvalidType)
+    return OPTIMISERS[name]
 
 
 def list_optimisers() -> Table:
@@ -99,5 +108,5 @@ def list_optimisers() -> Table:
             "summary": item.summary,
             "reference": item.reference,
         }
-        for _, item in sorted(_catalogue().items())
+        for _, item in sorted(OPTIMISERS.items())
     )

@@ -10,14 +10,14 @@ import xarray as xr
 
 import dynsim
 from dynsim.errors import InvalidValue
+from dynsim.integrate.batch import Batch, Run
 from dynsim.integrate.ensemble import ensemble
-from dynsim.integrate.members import STEP_LIMIT, Batch, Run
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
 pytest.importorskip("llvmlite")
 
-from dynsim.integrate.engine.compiled import PIECE, by_compiled
-from dynsim.integrate.engine.program import program
+from dynsim.integrate.engine.program import PIECE, by_compiled, program
 
 BYOL = dynsim.system("byol")
 RNG = np.random.default_rng(3)
@@ -37,7 +37,7 @@ def paired(flow, start):
 @pytest.mark.parametrize("count", [1, 2 * PIECE + 37])
 def test_thread_counts_give_the_same_bits(when, count):
     start = paired(BYOL, RNG.uniform(-1.5, 1.5, (3, count)))
-    one, two, eight = (ensemble(BYOL, start, threads=threads, method="compiled", **when) for threads in (1, 2, 8))
+    one, two, eight = (ensemble(BYOL, start, workers=threads, method="compiled", **when) for threads in (1, 2, 8))
     xr.testing.assert_identical(one, two)
     xr.testing.assert_identical(one, eight)
 
@@ -171,7 +171,7 @@ def test_a_run_that_needs_too_many_steps_is_told():
     """x'' = −ω²x with far too many periods: accuracy limits the steps, no implicit method would help."""
     flow = flow_of({"x": "v", "v": "-w**2*x"}, w=1.0)
     run = ensemble(flow, {"x": 1.0, "v": 0.0}, 10.0, parameters={"w": [1.0, 1e6]})
-    assert run.status.values.tolist() == [0, STEP_LIMIT]
+    assert run.status.values.tolist() == [0, Status.STEP_LIMIT]
     assert (run.attrs["stiff_members"], int(run.steps[1])) == (0, 100_000)
     assert np.isnan(run.x[1])
 

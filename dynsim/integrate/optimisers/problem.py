@@ -1,18 +1,20 @@
-"""What an optimiser sees of a flow: a gradient, the rows of the state that are its own, a step size."""
+"""What an optimiser sees of a flow: a gradient, its rows of the state, a step size; its options, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "fraction", "non_negative"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,25 @@ class Problem:
     def gradient(self, y: np.ndarray) -> np.ndarray:
         """The negative velocity of the moving states: what gradient descent would call the gradient."""
         return -np.asarray(self.field.f(0.0, y))[self.rows]
+
+
+def fraction(argument: str, value: Any) -> float:
+    """Check a number in [0, 1)."""
+    number = _real(argument, value, "a number in [0, 1)")
+    if not 0 <= number < 1:
+        raise bad(argument, value, "a number in [0, 1)")
+    return number
+
+
+def non_negative(argument: str, value: Any) -> float:
+    """Check a finite number ≥ 0."""
+    number = _real(argument, value, "a finite number ≥ 0")
+    if not 0 <= number < float("inf"):
+        raise bad(argument, value, "a finite number ≥ 0")
+    return number
+
+
+def _real(argument: str, value: Any, expected: str) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise bad(argument, value, expected, kind=InvalidType)
+    return float(value)

@@ -1,4 +1,4 @@
-"""Results too large for memory: every block of members goes to a zarr store as soon as it is done."""
+"""Results too large for memory: every block of members goes to a Zarr store as soon as it is done."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad, missing_extra
-from dynsim.integrate.blocks import Block, block_shape
-from dynsim.integrate.members import Run
+from dynsim.integrate.batch import Block, Run, block_shape
 from dynsim.integrate.results import ATTRIBUTES, Frame
+from dynsim.status import Status
 
 __all__ = ["Streamed"]
+
+
+# What a member that never ran reads as, when a run is killed or the disk is full: not as a valid result.
+_FILL = {"status": int(Status.NOT_RUN)}
 
 
 class Streamed:
@@ -55,7 +59,7 @@ class Streamed:
                 shape=(*grid.shape, *own),
                 chunks=tuple(max(n, 1) for n in (*box, *own)),
                 dtype=values.dtype,
-                fill_value=np.nan if values.dtype.kind == "f" else 0,
+                fill_value=_FILL.get(name, np.nan if values.dtype.kind == "f" else 0),
                 dimension_names=(*grid.dims, *more),
                 attributes={key: np.asarray(value).tolist() for key, value in ATTRIBUTES.get(name, {}).items()},
             )

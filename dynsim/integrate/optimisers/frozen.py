@@ -8,7 +8,7 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.integrate.optimisers.parts.problem import Problem
+from dynsim.integrate.optimisers.problem import Problem
 from dynsim.symbolic.expressions import substitute
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import bad
-from dynsim.integrate.optimisers.parts.problem import Problem
+from dynsim.integrate.optimisers.problem import Problem
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.rules import Track
 
@@ -38,7 +38,7 @@ def teacher_update(problem: Problem, coefficient: Any, pace: float) -> Update:
     teachers = field.roles.get("teacher", ())
     if not teachers:
         if coefficient is not None:
-            raise bad("teacher", _told(coefficient), "none: this flow has no teacher state", "see the system 'byol'")
+            raise bad("teacher", _given(coefficient), "none: this flow has no teacher state", "see the system 'byol'")
         return lambda before, after: None
     rows = problem.rows_of(teachers)
     if coefficient is None:
@@ -62,15 +62,15 @@ def _source(problem: Problem, teacher: str, index: int, coefficient: Any) -> str
         rule = problem.flow.rules.get(teacher)
         source = name_of("source", rule.source) if isinstance(rule, Track) else None
         if source not in problem.field.names:
-            raise bad("teacher", _told(coefficient), expected, "see the system 'byol'")
+            raise bad("teacher", _given(coefficient), expected, "see the system 'byol'")
         return source
     encoders = problem.field.roles.get("encoder", ())
     if index >= len(encoders) or problem.field.shape(encoders[index]) != problem.field.shape(teacher):
-        raise bad("teacher", _told(coefficient), expected, "give the Field an encoder of the teacher's shape")
+        raise bad("teacher", _given(coefficient), expected, "give the Field an encoder of the teacher's shape")
     return encoders[index]
 
 
-def _told(coefficient: Any) -> Any:
-    """What a user gave, as far as it can be told from the array."""
+def _given(coefficient: Any) -> Any:
+    """What a user gave, as far as the array shows it."""
     values = np.unique(coefficient)
     return float(values[0]) if values.size == 1 else values

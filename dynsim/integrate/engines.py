@@ -1,4 +1,4 @@
-"""The engines of `ensemble` by name, and which of them "auto" takes."""
+"""The engines of `ensemble` by name, which of them "auto" takes, and the closed form as one of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dynsim.errors import bad, missing_extra
-from dynsim.integrate.closed_form import by_closed_form
+from dynsim.integrate.batch import Batch, Engine, Run
 from dynsim.integrate.concatenated import by_scipy
-from dynsim.integrate.members import Engine
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["METHODS", "Choice", "choose"]
+__all__ = ["METHODS", "Choice", "by_closed_form", "choose"]
 
 METHODS = ("auto", "compiled", "scipy", "exact")
 
@@ -57,12 +59,12 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
             raise missing_extra("llvmlite", "fast", "compiled ensembles")
         if reason:
             raise bad("method", method, "a flow that can be compiled", f"{reason}; use method='scipy'")
-        from dynsim.integrate.engine.compiled import by_compiled
+        from dynsim.integrate.engine.program import by_compiled
 
         return Choice("compiled", by_compiled)
     if reason:
         return Choice("scipy", by_scipy, reason)
-    from dynsim.integrate.engine.compiled import by_compiled_or_radau
+    from dynsim.integrate.engine.program import by_compiled_or_radau
 
     return Choice("compiled", by_compiled_or_radau)
 
@@ -80,6 +82,33 @@ def _obstacle(flow: Any) -> str:
         return "a Field has no equations to compile"
     if find_spec("llvmlite") is None:
         return _ABSENT
-    from dynsim.integrate.engine.compiled import obstacle
+    from dynsim.integrate.engine.program import obstacle
 
     return obstacle(flow)
+
+
+BLOCK = 8192  # members at a time: what they need stays in the processor's cache
+
+
+def by_closed_form(batch: Batch, run: Run) -> int:
+    """Fill `run` from ``flow.exact``; any time, infinity included."""
+    for first in range(0, batch.y0.shape[1], BLOCK):
+        _fill(batch.select(slice(first, first + BLOCK)), run.part(first, first + BLOCK))
+    return 0
+
+
+def _fill(batch: Batch, run: Run) -> None:
+    flow, field = batch.flow, batch.field
+    assert isinstance(flow, Flow)
+    assert flow.exact is not None
+    initial = {name: values[:, None] for name, values in zip(field.names, batch.y0, strict=True)}
+    parameters = {name: value[:, None] if np.ndim(value) else value for name, value in batch.values.items()}
+    with np.errstate(all="ignore"):
+        solution = flow.exact(batch.times, initial, parameters)
+        for row, name in zip(run.states, field.names, strict=True):
+            row[:] = solution[name]
+    startable = np.isfinite(batch.y0).all(axis=0) & np.isfinite(run.states).all(axis=(0, 2))
+    run.status[~startable] = Status.INVALID_START
+    run.states[:, ~startable] = np.nan
+    run.mark_rest(batch)
+    run.observe(batch)

@@ -5,7 +5,7 @@ import xarray as xr
 import dynsim
 from dynsim.errors import InvalidValue, MissingExtra
 from dynsim.field import Field
-from dynsim.integrate.blocks import blocks
+from dynsim.integrate.batch import blocks
 
 pytest.importorskip("zarr")
 
@@ -60,7 +60,7 @@ def test_an_existing_path_is_not_overwritten(tmp_path):
 
 
 def test_without_zarr_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("dynsim.integrate.streaming.find_spec", lambda name: None)
+    monkeypatch.setattr("dynsim.integrate.storage.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="dynsim\\[zarr\\]"):
         dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "run.zarr")
 

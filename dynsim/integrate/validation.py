@@ -27,7 +27,6 @@ __all__ = [
     "tolerance",
 ]
 
-
 # Names under which results keep what is no state.
 RESERVED = ("time", "step", "status", "steps", "event")
 

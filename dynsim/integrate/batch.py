@@ -1,34 +1,24 @@
-"""What every engine of `ensemble` takes and fills: a batch of members, and arrays over them."""
+"""What every engine of `ensemble` takes and fills: a batch of members, arrays over them, a grid in blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynsim.field import Field
 from dynsim.integrate.events import REST_RATE
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
-__all__ = [
-    "AT_REST",
-    "BLOW_UP",
-    "INVALID_START",
-    "MOST_STEPS",
-    "OK",
-    "STEP_LIMIT",
-    "STIFF",
-    "Batch",
-    "Engine",
-    "Run",
-]
+__all__ = ["MOST_STEPS", "STIFF", "Batch", "Block", "Engine", "Run", "block_shape", "blocks"]
 
-OK, AT_REST, BLOW_UP, STEP_LIMIT, INVALID_START = range(5)
 MOST_STEPS = 100_000  # of an explicit method
-STIFF = 5  # among engines only: needs too many explicit steps, for stability and not for accuracy
+STIFF = 100  # among engines only: needs too many explicit steps, for stability and not for accuracy
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Batch:
     times: np.ndarray
     rtol: float
     atol: float
-    threads: int = 1
+    workers: int = 1
 
     @cached_property
     def field(self) -> Field:
@@ -89,7 +79,7 @@ class Run:
         return cls(
             np.empty((field.size + len(field.observables), members, times)),
             field.size,
-            np.zeros(members, dtype=np.int8),
+            np.full(members, Status.NOT_RUN, dtype=np.int8),
             np.zeros(members, dtype=np.int32),
         )
 
@@ -104,7 +94,8 @@ class Run:
         return self.outputs[self.size :]
 
     def clear(self) -> None:
-        """Nothing computed yet: every state and observable NaN."""
+        """Nothing computed yet: every state and observable NaN, every member well so far."""
+        self.status.fill(Status.OK)
         self.outputs.fill(np.nan)
 
     def part(self, start: int, stop: int) -> Run:
@@ -125,8 +116,47 @@ class Run:
         """Where a run is ok and its last state moves no faster than rest allows, say so."""
         last = self.states[:, :, -1]
         moving = np.abs(batch.field.f(0.0, last)) > REST_RATE * np.abs(last) + batch.atol
-        self.status[(self.status == OK) & ~moving.any(axis=0)] = AT_REST
+        self.status[(self.status == Status.OK) & ~moving.any(axis=0)] = Status.AT_REST
 
 
 Engine = Callable[[Batch, Run], int]
 """``engine(batch, run)`` fills `run`, which `Run.empty` made, observables included; how many members were stiff."""
+
+
+class Block(NamedTuple):
+    """Members `start` … `stop` − 1, which fill the box `region` of the grid."""
+
+    start: int
+    stop: int
+    region: tuple[slice, ...]
+
+
+def block_shape(shape: tuple[int, ...], limit: int) -> tuple[int, ...]:
+    """Largest box of at most `limit` members whose members are consecutive.
+
+    Examples
+    --------
+    >>> from dynsim.integrate.batch import block_shape
+    >>> block_shape((100, 40, 10), 1000), block_shape((100, 40, 10), 25)
+    ((2, 40, 10), (1, 2, 10))
+    """
+    box: list[int] = []
+    for axis in reversed(range(len(shape))):
+        full = prod(shape[axis + 1 :])
+        box.insert(0, max(1, min(shape[axis], limit // max(full, 1))) if full <= limit else 1)
+    return tuple(box)
+
+
+def blocks(shape: tuple[int, ...], limit: int) -> Iterator[Block]:
+    """All blocks of a grid, in the order of the members."""
+    size = prod(shape)
+    box = block_shape(shape, limit)
+    start = 0
+    while start < size:
+        region, rest = [], start
+        for axis, length in enumerate(box):
+            index, rest = divmod(rest, prod(shape[axis + 1 :]))
+            region.append(slice(index, min(index + length, shape[axis])))
+        stop = start + prod(part.stop - part.start for part in region)
+        yield Block(start, stop, tuple(region))
+        start = stop
