@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.outcome import outcome
+from dynsim.analysis.numerics.outcome import outcome
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.records import provenance

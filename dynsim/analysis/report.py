@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.first_integrals import first_integrals
-from dynsim.analysis.outcome import outcome
-from dynsim.analysis.singular_limit import singular_limit
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.algebra.first_integrals import first_integrals
+from dynsim.analysis.numerics.outcome import outcome
+from dynsim.analysis.numerics.singular_limit import singular_limit
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.errors import BlowUp, DynsimError
 from dynsim.integrate.solve import solve
 from dynsim.symbolic.flow import Flow

@@ -66,7 +66,7 @@ def assignments(option: str, texts: list[str], *, exact: bool = False) -> dict[s
 
 def flow_of(args: argparse.Namespace) -> Any:
     """Return the system or the typed loss that the command names."""
-    from dynsim.systems.parts.named_or_typed import named_or_typed
+    from dynsim.systems.named_or_typed import named_or_typed
 
     return named_or_typed(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None))
 

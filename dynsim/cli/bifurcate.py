@@ -35,11 +35,11 @@ def span(text: str) -> tuple[str, float, float]:
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found."""
-    from dynsim.analysis.continuation import continuation
+    from dynsim.analysis.numerics.continuation import continuation
     from dynsim.cli.arguments import assignments, flow_of
     from dynsim.cli.output import print_json, write_dataset
     from dynsim.symbolic.printing import unicode_name
-    from dynsim.systems.parts.tied import with_parameter
+    from dynsim.systems.building import with_parameter
     from dynsim.table import Table
 
     name, low, high = span(args.over)

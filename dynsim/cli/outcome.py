@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the outcome."""
-    from dynsim.analysis.outcome import outcome
+    from dynsim.analysis.numerics.outcome import outcome
     from dynsim.cli.arguments import assignments, flow_of, start_of
     from dynsim.cli.output import print_json
     from dynsim.symbolic.printing import unicode_name

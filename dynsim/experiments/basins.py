@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.basins import basins
-from dynsim.analysis.separatrices import separatrices
+from dynsim.analysis.numerics.basins import basins
+from dynsim.analysis.numerics.separatrices import separatrices
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system

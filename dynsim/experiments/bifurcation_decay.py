@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.continuation import continuation
+from dynsim.analysis.numerics.continuation import continuation
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
 

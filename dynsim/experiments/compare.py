@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.outcome import outcome
-from dynsim.analysis.timescales import speed_ratios
+from dynsim.analysis.numerics.outcome import outcome
+from dynsim.analysis.numerics.timescales import speed_ratios
 from dynsim.errors import bad
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp

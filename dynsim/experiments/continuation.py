@@ -7,10 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-from dynsim.analysis.continuation import continuation
+from dynsim.analysis.numerics.continuation import continuation
 from dynsim.records import provenance, stamp
-from dynsim.systems.parts.named_or_typed import named_or_typed
-from dynsim.systems.parts.tied import with_parameter
+from dynsim.systems.named_or_typed import named_or_typed
+from dynsim.systems.building import with_parameter
 
 COST = 5.0
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.singular_limit import singular_limit
-from dynsim.analysis.slow_manifold import nullcline
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.numerics.singular_limit import singular_limit
+from dynsim.analysis.numerics.slow_manifold import nullcline
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp

@@ -11,7 +11,7 @@ from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system
-from dynsim.systems.jepa import learning_time
+from dynsim.systems.deep_linear import learning_time
 
 COST = 4.0
 SMALL = {"depths": (1, 3), "resolution": 5}  # what tests run

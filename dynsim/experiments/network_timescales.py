@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.experiments.parts.linear_digits import NOISE, linear_experiment
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp

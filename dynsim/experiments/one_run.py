@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.outcome import outcome
-from dynsim.analysis.portrait import portrait
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.numerics.outcome import outcome
+from dynsim.analysis.numerics.portrait import portrait
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.errors import BlowUp, bad, unknown
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance
 from dynsim.symbolic.flow import Flow
-from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
+from dynsim.systems.named_or_typed import named_or_typed, with_loss
 
 COST = 0.5
 

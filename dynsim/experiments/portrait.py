@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.portrait import portrait
+from dynsim.analysis.numerics.portrait import portrait
 from dynsim.errors import BlowUp
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.systems.parts.named_or_typed import named_or_typed
+from dynsim.systems.named_or_typed import named_or_typed
 
 COST = 6.0
 SMALL = {"branch": "stop"}  # what tests run

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.outcome import outcome
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.numerics.outcome import outcome
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from dynsim.analysis.outcome import outcome
+from dynsim.analysis.numerics.outcome import outcome
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance
 from dynsim.systems.catalogue import system as find_system

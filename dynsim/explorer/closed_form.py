@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 
-from dynsim.analysis.first_integrals import first_integrals
+from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject
 from dynsim.symbolic.flow import Flow

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dynsim.analysis.timescales import speed_ratios
+from dynsim.analysis.numerics.timescales import speed_ratios
 from dynsim.explorer.live_run import LiveRun, field_at, live_run
 from dynsim.explorer.sentence import Verdict, quick_verdict
 from dynsim.explorer.setting import Setting

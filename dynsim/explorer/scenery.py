@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from contourpy import contour_generator
 
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.portrait import portrait
+from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.numerics.portrait import portrait
 from dynsim.explorer.live_run import field_at
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dynsim.analysis.outcome import Outcome, outcome
+from dynsim.analysis.numerics.outcome import Outcome, outcome
 from dynsim.explorer.closed_form import formulas
 from dynsim.explorer.live_run import LiveRun, field_at, live_run
 from dynsim.explorer.setting import Setting

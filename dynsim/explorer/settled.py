@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from dynsim.analysis.timescales import timescales
+from dynsim.analysis.numerics.timescales import timescales
 from dynsim.explorer.equations import integral_lines
 from dynsim.explorer.live_run import live_run
 from dynsim.explorer.scenery import Scenery, settled_scenery

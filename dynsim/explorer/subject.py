@@ -12,7 +12,7 @@ from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.systems.catalogue import entry_of, list_systems
-from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
+from dynsim.systems.named_or_typed import named_or_typed, with_loss
 
 __all__ = ["Subject", "filled", "names_of_systems", "subject"]
 

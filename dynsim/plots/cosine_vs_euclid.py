@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from dynsim.experiments.cosine_vs_euclid import fates
 from dynsim.plots.parts.captions import caption
 from dynsim.plots.parts.style import COLOURS, SEQUENCE
-from dynsim.systems.parts.power_logistic import passage
+from dynsim.systems.laws import passage
 
 EXPERIMENT = "cosine-vs-euclid"
 OPTIONS: dict[str, Any] = {}

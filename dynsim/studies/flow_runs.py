@@ -17,7 +17,7 @@ from dynsim.studies.axes import spanned
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
-from dynsim.systems.parts.named_or_typed import named_or_typed
+from dynsim.systems.named_or_typed import named_or_typed
 
 if TYPE_CHECKING:
     from dynsim.studies.study import Study

@@ -20,8 +20,8 @@ from __future__ import annotations
 from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_loss import mean_view_loss
-from dynsim.systems.parts.noise_decay import DEFAULTS, RANGES, noise_decay
+from dynsim.systems.one_mode import mean_view_loss
+from dynsim.systems.one_mode import DEFAULTS, RANGES, noise_decay
 
 
 def build(branch: str, variant: str | None) -> Flow:

@@ -19,7 +19,7 @@ from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.logistic import logistic, signed_root
+from dynsim.systems.laws import logistic, signed_root
 
 DEFAULTS = {"s": 0.05, "gamma": 1.0}
 

@@ -20,9 +20,9 @@ import sympy
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.closed_form_predictor import VARIANTS, closed_form_predictor
-from dynsim.systems.parts.rewritten import as_fraction, rewritten
-from dynsim.systems.parts.structure import count, only_stop
+from dynsim.systems.closed_form_predictor import VARIANTS, closed_form_predictor
+from dynsim.systems.building import as_fraction, rewritten
+from dynsim.systems.building import count, only_stop
 
 FACTORED = 4  # modes up to which SymPy factors the force in no time; beyond, it stays as it is derived
 

@@ -18,10 +18,10 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.logistic import logistic
-from dynsim.systems.parts.power_logistic import power_logistic
-from dynsim.systems.parts.rewritten import as_powers, rewritten
-from dynsim.systems.parts.structure import count
+from dynsim.systems.laws import logistic
+from dynsim.systems.laws import power_logistic
+from dynsim.systems.building import as_powers, rewritten
+from dynsim.systems.building import count
 
 DEFAULTS = {"u": 0.01, "s": 1.0}
 

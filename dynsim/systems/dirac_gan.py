@@ -26,7 +26,7 @@ from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Move, Rule
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.rewritten import rewritten, term_by_term
+from dynsim.systems.building import rewritten, term_by_term
 
 OVERLAP = "psi*theta"
 # Gauss–Hermite nodes and weights for a unit Gaussian: exact for polynomials up to degree five.

@@ -21,9 +21,9 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Hold
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.log_linear import log_linear
-from dynsim.systems.parts.mode_loss import two_view_loss
-from dynsim.systems.parts.rewritten import as_powers, rewritten
+from dynsim.systems.laws import log_linear
+from dynsim.systems.one_mode import two_view_loss
+from dynsim.systems.building import as_powers, rewritten
 
 POWERS = {"direct-copy": "1", "direct-pred": "1/2", "direct-set": "a"}
 DEFAULTS = {"s": 0.1, "lambda_d": 1.0, "lambda_s": 1.1, "eta_s": 0.1}

@@ -27,8 +27,8 @@ from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Move
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_limits import mode_limit, mode_limit_may_know
-from dynsim.systems.parts.mode_solution import mode_at
+from dynsim.systems.scalar_limits import mode_limit, mode_limit_may_know
+from dynsim.systems.one_mode import mode_at
 from dynsim.systems.scalar import build_byol, build_scalar
 
 DEFAULTS = {

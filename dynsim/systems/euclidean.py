@@ -20,10 +20,10 @@ import sympy
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.closed_form_predictor import VARIANTS, closed_form_predictor
-from dynsim.systems.parts.log_linear import log_linear
-from dynsim.systems.parts.logistic import logistic, signed_root
-from dynsim.systems.parts.structure import count, only_stop
+from dynsim.systems.closed_form_predictor import VARIANTS, closed_form_predictor
+from dynsim.systems.laws import log_linear
+from dynsim.systems.laws import logistic, signed_root
+from dynsim.systems.building import count, only_stop
 
 
 def build(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:

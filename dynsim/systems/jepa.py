@@ -21,9 +21,9 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Hold
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.power_logistic import passage, power_logistic
-from dynsim.systems.parts.rewritten import as_powers, rewritten
-from dynsim.systems.parts.structure import count
+from dynsim.systems.laws import passage, power_logistic
+from dynsim.systems.building import as_powers, rewritten
+from dynsim.systems.building import count
 
 __all__ = ["SYSTEMS", "learning_time"]
 
@@ -111,7 +111,7 @@ def learning_time(objective: str, start: Any, parameters: Mapping[str, Any], sha
 
     Examples
     --------
-    >>> from dynsim.systems.jepa import learning_time
+    >>> from dynsim.systems.deep_linear import learning_time
     >>> noisy, robust = ({"lambda_d": 1.0, "rho": rho, "L": 4.0} for rho in (0.4, 0.9))
     >>> [round(float(learning_time("jepa", 1e-4, noisy) / learning_time("jepa", 1e-4, robust)), 2),
     ...  round(float(learning_time("mae", 1e-4, noisy) / learning_time("mae", 1e-4, robust)), 2)]

@@ -15,9 +15,9 @@ import numpy as np
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.branches import BRANCHES
-from dynsim.systems.parts.matrix_equations import MatrixEquations, complex_step
-from dynsim.systems.parts.matrix_residuals import matrix_residuals
-from dynsim.systems.parts.structure import count
+from dynsim.systems.matrix_equations import MatrixEquations, complex_step
+from dynsim.systems.matrix_equations import matrix_residuals
+from dynsim.systems.building import count
 
 __all__ = ["matrix_flow"]
 

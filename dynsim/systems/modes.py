@@ -13,9 +13,9 @@ from __future__ import annotations
 from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_loss import two_view_loss
-from dynsim.systems.parts.mode_solution import Mode, exact_modes
-from dynsim.systems.parts.structure import count, numbered, only_stop
+from dynsim.systems.one_mode import two_view_loss
+from dynsim.systems.one_mode import Mode, exact_modes
+from dynsim.systems.building import count, numbered, only_stop
 
 NOISE = 0.1
 

@@ -24,8 +24,8 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.rules import Hold
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_loss import two_view_loss
-from dynsim.systems.parts.structure import count, numbered
+from dynsim.systems.one_mode import two_view_loss
+from dynsim.systems.building import count, numbered
 
 
 def build(branch: str, variant: str | None, k: int = 2) -> Flow:

@@ -14,8 +14,8 @@ from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.mode_solution import mode_at
-from dynsim.systems.parts.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know
+from dynsim.systems.one_mode import mode_at
+from dynsim.systems.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know
 
 REFERENCE = "Tian, Chen & Ganguli, arXiv:2102.06810 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)"
 

@@ -16,7 +16,7 @@ from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.logistic import logistic, signed_root
+from dynsim.systems.laws import logistic, signed_root
 
 LOSS = "-2*lambda_d*w^2 + lambda_s^2*w^4"
 DEFAULTS = {"w": 0.1, "lambda_d": 1.0, "lambda_s": 1.1}

@@ -6,8 +6,8 @@ from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
-from dynsim.systems.parts.toy_limits import toy_limit
-from dynsim.systems.parts.toy_solution import SOLUTIONS
+from dynsim.systems.toy import toy_limit
+from dynsim.systems.toy_solution import SOLUTIONS
 
 LOSS = "(phi*theta - sg(theta))^2/2"
 REFERENCE = "Su Jianlin, kexue.fm/archives/7980 (2020)"

@@ -78,7 +78,7 @@ def test_single_starts_and_progress():
 def test_blocks_of_starts_change_nothing(monkeypatch):
     flow, seen = without_rules(system("toy")), []
     whole = basins(flow, GRID)
-    monkeypatch.setattr("dynsim.analysis.basins._BLOCK", 50)
+    monkeypatch.setattr("dynsim.analysis.numerics.basins._BLOCK", 50)
     in_blocks = basins(flow, GRID, progress=lambda done, total: seen.append((done, total)))
     xr.testing.assert_identical(in_blocks, whole)
     assert seen == [(50, 192), (100, 192), (150, 192), (192, 192)]
@@ -89,7 +89,7 @@ def test_leaving_early_changes_nothing(monkeypatch):
     flow = dynsim.gradient_flow("(x^2 - 1)^2 + (y^2 - 1)^2 + x*y/3", ["x", "y"])
     grid = {"x": np.linspace(-1.5, 1.5, 14), "y": np.linspace(-1.4, 1.5, 15)}
     early = basins(flow, grid)
-    monkeypatch.setattr("dynsim.analysis.basins._STAGES", (1.0,))
+    monkeypatch.setattr("dynsim.analysis.numerics.basins._STAGES", (1.0,))
     late = basins(flow, grid)
     assert float((late.attractor >= 0).mean()) > 0.9
     np.testing.assert_array_equal(early.attractor, late.attractor)

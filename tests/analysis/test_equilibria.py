@@ -4,7 +4,7 @@ import sympy
 
 import dynsim
 from dynsim import Flow, equilibria, gradient_flow, system
-from dynsim.analysis import equilibria as module
+from dynsim.analysis.algebra import equilibria as module
 from dynsim.errors import DynsimError
 
 phi, theta = sympy.symbols("phi theta")

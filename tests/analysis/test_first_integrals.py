@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import dynsim
 from dynsim import Descend, Flow, first_integrals, gradient_flow, system
-from dynsim.analysis import first_integrals as module
+from dynsim.analysis.algebra import first_integrals as module
 from dynsim.errors import DynsimError
 
 phi, theta, alpha, t = sympy.symbols("phi theta alpha t")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dynsim import first_integrals, gradient_flow
-from dynsim.analysis.modular import PRIME, kernel, product
+from dynsim.analysis.algebra.modular import PRIME, kernel, product
 
 
 def test_products_are_exact_for_the_largest_entries():

@@ -6,7 +6,7 @@ import sympy
 
 import dynsim
 from dynsim import singular_limit, system, timescales
-from dynsim.analysis.slow_manifold import nullcline, slow_manifold_distance
+from dynsim.analysis.numerics.slow_manifold import nullcline, slow_manifold_distance
 from dynsim.errors import DynsimError
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 import dynsim
 from dynsim import DynsimError
 from dynsim.experiments import cosine_vs_euclid
-from dynsim.systems.parts.power_logistic import passage
+from dynsim.systems.laws import passage
 
 
 @pytest.fixture(scope="module")

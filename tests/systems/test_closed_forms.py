@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import dynsim
 from dynsim.errors import DynsimError
-from dynsim.systems.parts.power_logistic import passage, power_logistic
+from dynsim.systems.laws import passage, power_logistic
 
 TIMES = np.linspace(0.0, 4.0, 9)
 

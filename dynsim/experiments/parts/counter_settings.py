@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from dynsim.analysis.outcome import Outcome, outcome
+from dynsim.analysis.numerics.outcome import Outcome, outcome
 from dynsim.experiments.parts.linear_digits import NOISE, digit_moments
 from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow

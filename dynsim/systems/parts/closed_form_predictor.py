@@ -14,7 +14,7 @@ from dynsim.errors import bad
 from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Hold, Rule
-from dynsim.systems.parts.structure import count, numbered
+from dynsim.systems.building import count, numbered
 
 __all__ = ["VARIANTS", "closed_form_predictor"]
 

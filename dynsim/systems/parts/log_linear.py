@@ -36,7 +36,7 @@ def log_linear(t: Any, start: Any, rate: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from dynsim.systems.parts.log_linear import log_linear
+    >>> from dynsim.systems.laws import log_linear
     >>> u = log_linear(3.0, 2.0, 1.0)
     >>> bool(np.isclose(u + np.log(u), 2 + np.log(2) - 3))
     True

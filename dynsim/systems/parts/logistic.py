@@ -23,7 +23,7 @@ def logistic(t: Any, start: Any, rate: Any, capacity: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from dynsim.systems.parts.logistic import logistic
+    >>> from dynsim.systems.laws import logistic
     >>> logistic(np.array([0.0, np.inf]), 0.1, 2.0, 1.0)
     array([0.1, 1. ])
     """

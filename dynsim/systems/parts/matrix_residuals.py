@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.systems.parts.matrix_equations import MatrixEquations
+from dynsim.systems.matrix_equations import MatrixEquations
 
 __all__ = ["matrix_residuals"]
 

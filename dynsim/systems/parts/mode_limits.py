@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from dynsim.symbolic.exact import Limit
-from dynsim.systems.parts.toy_limits import square_root, stop_limit
+from dynsim.systems.toy import square_root, stop_limit
 
 __all__ = ["mode_limit", "mode_limit_may_know"]
 
@@ -26,7 +26,7 @@ def mode_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Lim
 
     Examples
     --------
-    >>> from dynsim.systems.parts.mode_limits import mode_limit
+    >>> from dynsim.systems.scalar_limits import mode_limit
     >>> values = {"alpha": 1.0, "sigma2": 0.0, "eta_p": 0.1, "eta_s": 0.3}
     >>> mode_limit({"p": 0.5, "s": 0.25}, values).collapsed  # η_s is above 1/4
     True

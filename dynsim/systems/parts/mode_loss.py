@@ -14,7 +14,7 @@ def two_view_loss(reading: str, target: str, number: str = "") -> str:
 
     Examples
     --------
-    >>> from dynsim.systems.parts.mode_loss import two_view_loss
+    >>> from dynsim.systems.one_mode import two_view_loss
     >>> two_view_loss("p*w", "sg(w)")
     '(lambda_d*(p*w - sg(w))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(w)^2))/2'
     """
@@ -27,7 +27,7 @@ def mean_view_loss(reading: str, target: str) -> str:
 
     Examples
     --------
-    >>> from dynsim.systems.parts.mode_loss import mean_view_loss
+    >>> from dynsim.systems.one_mode import mean_view_loss
     >>> mean_view_loss("w", "sg(w)")
     '(lambda_d*(w - sg(w))^2 + (lambda_s - lambda_d)*(w)^2)/2'
     """

@@ -17,8 +17,8 @@ import numpy as np
 
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
-from dynsim.systems.parts.scalar_limits import scalar_limit
-from dynsim.systems.parts.toy_solution import SOLUTIONS
+from dynsim.systems.scalar_limits import scalar_limit
+from dynsim.systems.toy_solution import SOLUTIONS
 
 __all__ = ["Mode", "exact_modes", "mode_at"]
 

@@ -39,7 +39,7 @@ def named_or_typed(
 
     Examples
     --------
-    >>> from dynsim.systems.parts.named_or_typed import named_or_typed
+    >>> from dynsim.systems.named_or_typed import named_or_typed
     >>> named_or_typed("toy", branch="full").branch
     'full'
     >>> named_or_typed("(a*b - sg(b))^2/2", "a, b").states
@@ -64,7 +64,7 @@ def with_loss(flow: Flow) -> Flow:
 
     Examples
     --------
-    >>> from dynsim.systems.parts.named_or_typed import named_or_typed, with_loss
+    >>> from dynsim.systems.named_or_typed import named_or_typed, with_loss
     >>> with_loss(named_or_typed("(phi*theta - sg(theta))^2/2")).observables
     {'loss': (phi*theta - theta)**2/2}
     """

@@ -42,7 +42,7 @@ def power_logistic(t: Any, start: Any, rate: Any, power: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from dynsim.systems.parts.power_logistic import power_logistic
+    >>> from dynsim.systems.laws import power_logistic
     >>> power_logistic(np.array([0.0, 5.0, np.inf]), 0.25, 2.0, 4.0).round(4)
     array([0.25  , 0.2876, 1.    ])
     """
@@ -64,7 +64,7 @@ def passage(start: Any, end: Any, power: Any) -> Any:
 
     Examples
     --------
-    >>> from dynsim.systems.parts.power_logistic import passage
+    >>> from dynsim.systems.laws import passage
     >>> round(float(passage(0.25, 0.5, 1.0)), 6)  # logistic: ln 3
     1.098612
     """

@@ -18,7 +18,7 @@ def rewritten(flow: Flow, form: Callable[[sympy.Expr], sympy.Expr], positive: It
     Examples
     --------
     >>> from dynsim import Descend, Flow
-    >>> from dynsim.systems.parts.rewritten import as_powers, rewritten
+    >>> from dynsim.systems.building import as_powers, rewritten
     >>> flow = Flow.of({"s": Descend("s^3 - sqrt(s)*s", rate="2*sqrt(s)")})
     >>> rewritten(flow, as_powers, positive="s").rhs
     Matrix([[-6*s**(5/2) + 3*s]])

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 
 from dynsim.symbolic.exact import Limit
-from dynsim.systems.parts.mode_limits import mode_limit, mode_limit_may_know
-from dynsim.systems.parts.toy_limits import LIMITS, square_root
+from dynsim.systems.scalar_limits import mode_limit, mode_limit_may_know
+from dynsim.systems.toy import LIMITS, square_root
 
 __all__ = ["byol_limit", "byol_limit_may_know", "scalar_limit", "scalar_limit_may_know"]
 

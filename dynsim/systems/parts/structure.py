@@ -26,7 +26,7 @@ def numbered(letter: str, k: int) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> from dynsim.systems.parts.structure import numbered
+    >>> from dynsim.systems.building import numbered
     >>> numbered("w", 2)
     ('w1', 'w2')
     """

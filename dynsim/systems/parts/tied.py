@@ -13,7 +13,7 @@ def with_parameter(flow: Flow, name: str) -> Flow:
     Examples
     --------
     >>> import dynsim
-    >>> from dynsim.systems.parts.tied import with_parameter
+    >>> from dynsim.systems.building import with_parameter
     >>> with_parameter(dynsim.system("scalar"), "eta").parameters
     ('alpha', 'eta', 'sigma2')
     """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import bad
-from dynsim.systems.parts.toy_passage import passage
+from dynsim.systems.toy_solution import passage
 
 __all__ = ["SOLUTIONS"]
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import root
 
-from dynsim.analysis.arclength import Curve, correct, tangent
-from dynsim.analysis.parameter_field import ParameterField
+from dynsim.analysis.numerics.arclength import Curve, correct, tangent
+from dynsim.analysis.numerics.parameter_field import ParameterField
 
 __all__ = ["branch_point", "fold", "hopf", "special_points"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dynsim.analysis.polynomial_field import polynomial_field
+from dynsim.analysis.algebra.polynomial_field import polynomial_field
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
 
@@ -36,7 +36,7 @@ def desingularised(flow: Flow) -> Desingularised | None:
     Examples
     --------
     >>> import dynsim, numpy as np
-    >>> from dynsim.analysis.desingularised import desingularised
+    >>> from dynsim.analysis.algebra.desingularised import desingularised
     >>> smooth = desingularised(dynsim.system("toy").fix(alpha=1))
     >>> (smooth.factor(np.array([0.6, 0.1])) * smooth.field(np.array([0.6, 0.1]))).round(9)
     array([0.004, 0.024])

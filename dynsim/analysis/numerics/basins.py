@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
+from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.boxes import box_of, drawn_box
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.stability import transverse_growth
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field

@@ -12,7 +12,7 @@ from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
-from dynsim.analysis.deadline import CutOff
+from dynsim.analysis.algebra.deadline import CutOff
 
 __all__ = ["DIGITS", "solutions"]
 

@@ -9,14 +9,14 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import sympy
 
-from dynsim.analysis.algebraic_set import Piece, real_solutions
+from dynsim.analysis.algebra.algebraic_set import Piece, real_solutions
+from dynsim.analysis.algebra.deadline import CutOff
+from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
+from dynsim.analysis.algebra.equilibrium_search import search
+from dynsim.analysis.algebra.exact_values import at_exact_values
+from dynsim.analysis.algebra.line_stability import changes_along, eigenvalues_along
+from dynsim.analysis.algebra.polynomial_field import Rationaliser
 from dynsim.analysis.boxes import Box, box_of, drawn_box
-from dynsim.analysis.deadline import CutOff
-from dynsim.analysis.equilibrium import Equilibria, Equilibrium
-from dynsim.analysis.equilibrium_search import search
-from dynsim.analysis.exact_values import at_exact_values
-from dynsim.analysis.line_stability import changes_along, eigenvalues_along
-from dynsim.analysis.polynomial_field import Rationaliser
 from dynsim.analysis.stability import in_order, kind_of
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.boxes import box_of
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.separatrices import separatrices
+from dynsim.analysis.numerics.separatrices import separatrices
 from dynsim.analysis.stability import transverse_growth
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import InvalidType, bad, unknown

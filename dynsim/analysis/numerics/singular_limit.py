@@ -14,10 +14,10 @@ from typing import Any
 
 import sympy
 
-from dynsim.analysis.algebraic_set import graphs
-from dynsim.analysis.deadline import CutOff
-from dynsim.analysis.exact_values import rational, without_floats
-from dynsim.analysis.line_stability import closed_eigenvalues
+from dynsim.analysis.algebra.algebraic_set import graphs
+from dynsim.analysis.algebra.deadline import CutOff
+from dynsim.analysis.algebra.exact_values import rational, without_floats
+from dynsim.analysis.algebra.line_stability import closed_eigenvalues
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow

@@ -17,8 +17,8 @@ from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
-from dynsim.analysis.modular import PRIME, image, kernel, product, reduced
-from dynsim.analysis.polynomial_field import PolynomialField
+from dynsim.analysis.algebra.modular import PRIME, image, kernel, product, reduced
+from dynsim.analysis.algebra.polynomial_field import PolynomialField
 
 __all__ = ["TooLarge", "eigenpolynomials", "invariants"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from dynsim.analysis.slow_manifold import slow_manifold_distance
+from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.validation import field_of
@@ -113,7 +113,7 @@ def speed_ratios(field: Field, y: np.ndarray) -> dict[str, np.ndarray]:
     Examples
     --------
     >>> import dynsim, numpy as np
-    >>> from dynsim.analysis.timescales import speed_ratios
+    >>> from dynsim.analysis.numerics.timescales import speed_ratios
     >>> speed_ratios(dynsim.system("toy").field(), np.array([[0.6], [0.1]]))["absolute_speed_ratio"].round(6)
     array([0.166667])
     """

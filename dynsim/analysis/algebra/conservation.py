@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.first_integrals import first_integrals
+from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import InvalidType, bad
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow

@@ -8,8 +8,8 @@ from time import monotonic
 import numpy as np
 import sympy
 
-from dynsim.analysis.invariant_polynomials import TooLarge, eigenpolynomials, invariants
-from dynsim.analysis.polynomial_field import polynomial_field
+from dynsim.analysis.algebra.invariant_polynomials import TooLarge, eigenpolynomials, invariants
+from dynsim.analysis.algebra.polynomial_field import polynomial_field
 from dynsim.errors import InvalidType, bad
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.analysis.algebra.desingularised import Desingularised, desingularised
+from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.algebra.equilibrium import Equilibrium
+from dynsim.analysis.algebra.exact_values import at_exact_values
+from dynsim.analysis.algebra.line_stability import zeros_along
 from dynsim.analysis.boxes import Box, box_of, drawn_box
-from dynsim.analysis.desingularised import Desingularised, desingularised
-from dynsim.analysis.equilibria import equilibria
-from dynsim.analysis.equilibrium import Equilibrium
-from dynsim.analysis.exact_values import at_exact_values
-from dynsim.analysis.line_stability import zeros_along
-from dynsim.analysis.manifold import SAMPLES, leave_along, orbit
+from dynsim.analysis.numerics.manifold import SAMPLES, leave_along, orbit
 from dynsim.errors import bad
 from dynsim.field import Field
 from dynsim.records import stamp

@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from dynsim.analysis.arclength import Curve, tangent, trace
-from dynsim.analysis.parameter_field import ParameterField, span_of
-from dynsim.analysis.special_points import fold as solve_fold
+from dynsim.analysis.numerics.arclength import Curve, tangent, trace
+from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
+from dynsim.analysis.numerics.special_points import fold as solve_fold
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.validation import numbers
 from dynsim.records import stamp

@@ -35,7 +35,7 @@ def slow_manifold_distance(field: Field, y: np.ndarray, fast: Sequence[int]) -> 
     Examples
     --------
     >>> import dynsim, numpy as np
-    >>> from dynsim.analysis.slow_manifold import slow_manifold_distance
+    >>> from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
     >>> found = slow_manifold_distance(dynsim.system("toy").field(), np.array([[0.6], [0.1]]), [0])
     >>> found["slow_manifold_distance"].round(9)  # φ* = 1
     array([0.4])

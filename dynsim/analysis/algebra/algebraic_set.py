@@ -16,8 +16,8 @@ from sympy import QQ
 from sympy.polys.groebnertools import groebner
 from sympy.polys.rings import PolyElement, PolyRing
 
-from dynsim.analysis.deadline import CutOff, Deadline
-from dynsim.analysis.finite_solutions import DIGITS, solutions
+from dynsim.analysis.algebra.deadline import CutOff, Deadline
+from dynsim.analysis.algebra.finite_solutions import DIGITS, solutions
 
 __all__ = ["Piece", "graphs", "real_solutions"]
 

@@ -1,0 +1,1 @@
+"""What is computed of a flow in numbers: outcome, basins, separatrices, continuation, time scales."""
