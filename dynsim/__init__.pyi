@@ -2,13 +2,13 @@
 
 from dynsim import networks as networks
 from dynsim import testing as testing
-from dynsim.analysis.numerics.basins import basins as basins
 from dynsim.analysis.algebra.conservation import conservation as conservation
-from dynsim.analysis.numerics.continuation import Continuation as Continuation
-from dynsim.analysis.numerics.continuation import continuation as continuation
 from dynsim.analysis.algebra.equilibria import equilibria as equilibria
 from dynsim.analysis.algebra.equilibrium import Equilibrium as Equilibrium
 from dynsim.analysis.algebra.first_integrals import first_integrals as first_integrals
+from dynsim.analysis.numerics.basins import basins as basins
+from dynsim.analysis.numerics.continuation import Continuation as Continuation
+from dynsim.analysis.numerics.continuation import continuation as continuation
 from dynsim.analysis.numerics.fold_curve import fold_curve as fold_curve
 from dynsim.analysis.numerics.outcome import Outcome as Outcome
 from dynsim.analysis.numerics.outcome import outcome as outcome
@@ -32,6 +32,7 @@ from dynsim.integrate.step_size import step_size_bifurcation as step_size_bifurc
 from dynsim.plots.gallery.plot import list_figures as list_figures
 from dynsim.plots.gallery.plot import plot as plot
 from dynsim.records import provenance as provenance
+from dynsim.registry import register as register
 from dynsim.studies.running import run_study as run_study
 from dynsim.symbolic.branches import gradient_flow as gradient_flow
 from dynsim.symbolic.flow import Flow as Flow
@@ -43,7 +44,6 @@ from dynsim.symbolic.rules import Track as Track
 from dynsim.symbolic.stop_gradient import stop_gradient as stop_gradient
 from dynsim.systems.catalogue import System as System
 from dynsim.systems.catalogue import list_systems as list_systems
-from dynsim.systems.catalogue import register as register
 from dynsim.systems.catalogue import system as system
 from dynsim.systems.matrix_flow import matrix_flow as matrix_flow
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from dynsim.errors import InvalidValue, bad, unknown
+from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["TABLES", "Registry", "find", "listed", "registry"]
+__all__ = ["TABLES", "Registry", "find", "listed", "register", "registry"]
 
 Member = TypeVar("Member")
 
@@ -59,6 +59,7 @@ class Registry(Mapping[str, Member], Generic[Member]):
         self.group = group or f"dynsim.{kind}s"
         self._members: dict[str, Member | str] = dict(members)
         self._entry_points: dict[str, Any] | None = None
+        self._added: set[str] = set()
         self.broken: dict[str, str] = {}
 
     def _installed(self) -> dict[str, Any]:
@@ -108,23 +109,26 @@ class Registry(Mapping[str, Member], Generic[Member]):
         return len(set(self._members) | set(self._installed()))
 
     def register(self, name: str, member: Member) -> Member:
-        """Add a member for this process.
+        """Add a member for this process; what was added under the same name before is replaced.
 
         Raises
         ------
         InvalidValue
-            The name is taken, or is no plain word of letters, digits and hyphens.
+            A member of dynsim or of an installed package has the name, or it is no plain word of letters, digits
+            and hyphens.
         """
         if not (isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum()):
             raise bad("name", name, "letters, digits and hyphens")
-        if name in self:
+        if name in self and name not in self._added:
             raise bad("name", name, f"a name that no {self.kind} has", "choose another one")
         self._members[name] = member
+        self._added.add(name)
         return member
 
     def remove(self, name: str) -> None:
         """Take away a member again, such as one that a test registered."""
         self._members.pop(name, None)
+        self._added.discard(name)
 
 
 def registry(kind: str) -> Registry[Any]:
@@ -147,6 +151,50 @@ def registry(kind: str) -> Registry[Any]:
         raise unknown("kind of member", kind, TABLES)
     module, _, attribute = TABLES[kind].partition(":")
     return cast("Registry[Any]", getattr(import_module(module), attribute))
+
+
+def register(member: Member, name: str | None = None) -> Member:
+    """Add a system, method, figure, measure, encoder, predictor, objective or optimiser of your own.
+
+    It then has the rights of those that dynsim brings: its name works wherever a name of its kind does, in this
+    process. An installed package adds members for good with entry points in the groups ``dynsim.systems``,
+    ``dynsim.methods``, ``dynsim.figures`` and so on.
+
+    Parameters
+    ----------
+    member : System, Method, Figure, Measure, …
+        Its class says what kind of member it is.
+    name : str, optional
+        By default ``member.name``.
+
+    Returns
+    -------
+    The member.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        Something of no such kind; a name that is taken or is no plain word.
+
+    See Also
+    --------
+    dynsim.list_systems, dynsim.list_optimisers : What is there.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> def build(branch, variant):
+    ...     return dynsim.gradient_flow("(w - sg(w)^2)^2/2", ["w"], branch=branch)
+    >>> _ = dynsim.register(dynsim.System("square", "mine", "w chases its own square", "made up", build))
+    >>> dynsim.system("square").rhs
+    Matrix([[w**2 - w]])
+    """
+    own = (cls for cls in type(member).__mro__ if cls.__module__.startswith("dynsim."))
+    kind = next((cls.__name__.lower() for cls in own if cls.__name__.lower() in TABLES), None)
+    if kind is None:
+        raise bad("member", member, f"one of {', '.join(word.capitalize() for word in TABLES)}", kind=InvalidType)
+    registry(kind).register(getattr(member, "name", "") if name is None else name, member)
+    return member
 
 
 def listed(package: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ import xarray as xr
 
 from dynsim.analysis.numerics.continuation import continuation
 from dynsim.records import provenance, stamp
-from dynsim.systems.named_or_typed import named_or_typed
 from dynsim.systems.building import with_parameter
+from dynsim.systems.named_or_typed import named_or_typed
 
 COST = 5.0
 

@@ -1,21 +1,18 @@
-"""The catalogue of systems: those of this folder, those of installed packages, those a user registers."""
+"""The catalogue of systems: those of dynsim, those of installed packages, those a user registers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
-from dynsim.registry import listed
+from dynsim.registry import Registry
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
 from dynsim.table import Table
 
-__all__ = ["System", "entry_of", "list_systems", "register", "system"]
+__all__ = ["SYSTEMS", "System", "entry_of", "list_systems", "system"]
 
 
 @dataclass(frozen=True)
@@ -61,49 +58,28 @@ class System:
         return flow.describe(name=self.name, variant=chosen, branch=branch, reference=self.reference)
 
 
-_registered: dict[str, System] = {}
-
-
-@cache
-def _shipped() -> dict[str, System]:
-    """Systems of this folder and of installed packages (entry-point group ``dynsim.systems``)."""
-    modules = [import_module(path) for path in listed("dynsim.systems").values()]
-    found = [item for module in modules for item in getattr(module, "SYSTEMS", ())]
-    for point in entry_points(group="dynsim.systems"):
-        loaded = point.load()
-        found += [loaded] if isinstance(loaded, System) else list(loaded)
-    return {item.name: item for item in found}
-
-
-def _catalogue() -> dict[str, System]:
-    return {**_shipped(), **_registered}
-
-
-def register(entry: System) -> System:
-    """Add a system to the catalogue for this process; a registered name then works everywhere.
-
-    An installed package registers its systems with an entry point in the group ``dynsim.systems``.
-
-    Raises
-    ------
-    InvalidType, InvalidValue
-        Something that is no `System`, or a name that is taken.
-
-    Examples
-    --------
-    >>> import dynsim
-    >>> def build(branch, variant):
-    ...     return dynsim.gradient_flow("(w - sg(w)^2)^2/2", ["w"], branch=branch)
-    >>> _ = dynsim.register(dynsim.System("square", "mine", "w chases its own square", "made up", build))
-    >>> dynsim.system("square").rhs
-    Matrix([[w**2 - w]])
-    """
-    if not isinstance(entry, System):
-        raise bad("system", entry, "a dynsim.System(name, family, summary, reference, build)", kind=InvalidType)
-    if entry.name in _shipped():
-        raise bad("name", entry.name, "a name that no shipped system has", "choose another", kind=InvalidValue)
-    _registered[entry.name] = entry
-    return entry
+SYSTEMS: Registry[System] = Registry(
+    "system",
+    {
+        "toy": "dynsim.systems.toy:TOY",
+        "scalar": "dynsim.systems.scalar:SCALAR",
+        "byol": "dynsim.systems.scalar:BYOL",
+        "eigenmode": "dynsim.systems.eigenmode:EIGENMODE",
+        "modes": "dynsim.systems.linear_networks:MODES",
+        "optimal-predictor": "dynsim.systems.linear_networks:OPTIMAL_PREDICTOR",
+        "direct-set": "dynsim.systems.linear_networks:DIRECT_SET",
+        "deep-linear": "dynsim.systems.deep_linear:DEEP_LINEAR",
+        "jepa": "dynsim.systems.deep_linear:JEPA",
+        "mae": "dynsim.systems.deep_linear:MAE",
+        "euclidean": "dynsim.systems.closed_form_predictor:EUCLIDEAN",
+        "cosine": "dynsim.systems.closed_form_predictor:COSINE",
+        "barlow": "dynsim.systems.contrastive:BARLOW",
+        "spectral-contrastive": "dynsim.systems.contrastive:SPECTRAL_CONTRASTIVE",
+        "alternating": "dynsim.systems.alternatives:ALTERNATING",
+        "xbar": "dynsim.systems.alternatives:XBAR",
+        "dirac-gan": "dynsim.systems.dirac_gan:DIRAC_GAN",
+    },
+)
 
 
 def system(name: str, *, branch: str = "stop", variant: str | None = None, **structure: Any) -> Flow:
@@ -148,12 +124,9 @@ def entry_of(name: str) -> System:
     >>> entry_of("byol").branches
     ('stop',)
     """
-    entries = _catalogue()
     if not isinstance(name, str):
         raise bad("system", name, "a name", "list_systems() shows all", kind=InvalidType)
-    if name not in entries:
-        raise unknown("system", name, entries, "list_systems() shows all")
-    return entries[name]
+    return SYSTEMS[name]
 
 
 def list_systems() -> Table:
@@ -165,6 +138,15 @@ def list_systems() -> Table:
     >>> "toy" in dynsim.list_systems()["name"]
     True
     """
-    entries = sorted(_catalogue().values(), key=lambda item: item.family)
     columns = ("name", "family", "summary", "reference")
-    return Table(({key: getattr(item, key) for key in columns} for item in entries), columns)
+    rows = sorted((_row(name) for name in SYSTEMS), key=lambda row: row["family"])
+    return Table(rows, columns)
+
+
+def _row(name: str) -> dict[str, str]:
+    """One line of the table; a system of a package that cannot be loaded says so there, and breaks nothing else."""
+    try:
+        entry = SYSTEMS[name]
+    except InvalidValue as error:
+        return {"name": name, "family": "not loaded", "summary": str(error), "reference": ""}
+    return {key: getattr(entry, key) for key in ("name", "family", "summary", "reference")}

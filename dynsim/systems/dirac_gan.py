@@ -25,8 +25,8 @@ import sympy
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Move, Rule
-from dynsim.systems.catalogue import System
 from dynsim.systems.building import rewritten, term_by_term
+from dynsim.systems.catalogue import System
 
 OVERLAP = "psi*theta"
 # Gauss–Hermite nodes and weights for a unit Gaussian: exact for polynomials up to degree five.
@@ -91,14 +91,12 @@ def _circle(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -
     return {"theta": theta * np.cos(t) - psi * np.sin(t), "psi": psi * np.cos(t) + theta * np.sin(t)}
 
 
-SYSTEMS = (
-    System(
-        "dirac-gan",
-        "games",
-        "one-parameter generator θ against one-parameter discriminator ψ, in its published variants",
-        "Mescheder, Geiger & Nowozin, arXiv:1801.04406 (2018)",
-        build,
-        branches=("stop",),
-        variants=tuple(VARIANTS),
-    ),
+DIRAC_GAN = System(
+    "dirac-gan",
+    "games",
+    "one-parameter generator θ against one-parameter discriminator ψ, in its published variants",
+    "Mescheder, Geiger & Nowozin, arXiv:1801.04406 (2018)",
+    build,
+    branches=("stop",),
+    variants=tuple(VARIANTS),
 )

@@ -27,9 +27,9 @@ from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Move
 from dynsim.systems.catalogue import System
-from dynsim.systems.scalar_limits import mode_limit, mode_limit_may_know
 from dynsim.systems.one_mode import mode_at
 from dynsim.systems.scalar import build_byol, build_scalar
+from dynsim.systems.scalar_limits import mode_limit, mode_limit_may_know
 
 DEFAULTS = {
     "p": 0.5,
@@ -117,14 +117,12 @@ def _regular(
     return byol.field({name: parameters[name] for name in byol.parameters}), start, back
 
 
-SYSTEMS = (
-    System(
-        "eigenmode",
-        "scalar",
-        "one eigenmode: predictor p, squared encoder s, relative teacher τ",
-        "Tian, Chen & Ganguli, arXiv:2102.06810 (2021)",
-        build,
-        branches=("stop",),
-        variants=("byol", "simsiam"),
-    ),
+EIGENMODE = System(
+    "eigenmode",
+    "scalar",
+    "one eigenmode: predictor p, squared encoder s, relative teacher τ",
+    "Tian, Chen & Ganguli, arXiv:2102.06810 (2021)",
+    build,
+    branches=("stop",),
+    variants=("byol", "simsiam"),
 )

@@ -15,9 +15,8 @@ import numpy as np
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.branches import BRANCHES
-from dynsim.systems.matrix_equations import MatrixEquations, complex_step
-from dynsim.systems.matrix_equations import matrix_residuals
 from dynsim.systems.building import count
+from dynsim.systems.matrix_equations import MatrixEquations, complex_step, matrix_residuals
 
 __all__ = ["matrix_flow"]
 

@@ -92,20 +92,19 @@ def build_byol(branch: str, variant: str | None) -> Flow:
     )
 
 
-SYSTEMS = (
-    System(
-        "scalar",
-        "scalar",
-        "the toy with augmentation noise σ² and weight decay η_p, η_s",
-        REFERENCE,
-        build_scalar,
-    ),
-    System(
-        "byol",
-        "scalar",
-        "the scalar system with a teacher ξ that follows the encoder at rate β",
-        "Grill et al., arXiv:2006.07733 (2020); Tian, Chen & Ganguli, arXiv:2102.06810 (2021)",
-        build_byol,
-        branches=("stop",),
-    ),
+SCALAR = System(
+    "scalar",
+    "scalar",
+    "the toy with augmentation noise σ² and weight decay η_p, η_s",
+    REFERENCE,
+    build_scalar,
+)
+
+BYOL = System(
+    "byol",
+    "scalar",
+    "the scalar system with a teacher ξ that follows the encoder at rate β",
+    "Grill et al., arXiv:2006.07733 (2020); Tian, Chen & Ganguli, arXiv:2102.06810 (2021)",
+    build_byol,
+    branches=("stop",),
 )

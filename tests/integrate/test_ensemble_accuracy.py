@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 import dynsim
 from dynsim.errors import InvalidValue
 from dynsim.integrate.ensemble import ensemble
-from dynsim.systems.catalogue import _shipped
+from dynsim.systems.catalogue import SYSTEMS as CATALOGUE
 
 pytest.importorskip("llvmlite")
 
@@ -17,7 +17,7 @@ KINKS = ("wgan-clip", "wgan-gp")  # where the field jumps no method keeps its or
 
 
 def offered():
-    for name, entry in sorted(_shipped().items()):
+    for name, entry in sorted(CATALOGUE.items()):
         for variant in entry.variants or (None,):
             for branch in entry.branches:
                 try:

@@ -6,7 +6,7 @@ import sympy
 
 import dynsim
 from dynsim.errors import InvalidValue
-from dynsim.systems.catalogue import _shipped
+from dynsim.systems.catalogue import SYSTEMS as CATALOGUE
 
 POINTS = 100
 # Closed forms in time that hold for some parameters only: without decay, and, of the noisy ones, under `stop` only.
@@ -14,7 +14,7 @@ UNDECAYED = ("direct-set", "scalar", "modes", "eigenmode", "xbar")
 
 
 def offered():
-    for name, entry in sorted(_shipped().items()):
+    for name, entry in sorted(CATALOGUE.items()):
         for variant in entry.variants or (None,):
             for branch in entry.branches:
                 try:
@@ -190,7 +190,7 @@ def test_the_stated_limit_keeps_exact_numbers(name, variant, branch):
 
 def test_a_variant_with_fewer_branches_has_the_first_and_names_it():
     given = {tuple(param.values) for param in SYSTEMS}
-    for name, entry in _shipped().items():
+    for name, entry in CATALOGUE.items():
         for variant in entry.variants or (None,):
             assert (name, variant, entry.branches[0]) in given
             for branch in entry.branches:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.numerics.arclength import Curve, correct, tangent, trace
 from dynsim.analysis.algebra.equilibria import equilibria
+from dynsim.analysis.numerics.arclength import Curve, correct, tangent, trace
 from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
 from dynsim.analysis.numerics.special_points import special_points
 from dynsim.deprecation import deprecated_arguments

@@ -1,12 +1,4 @@
-"""Closed forms of predictor and encoder in one or several modes: each is the toy in other units.
-
-With view variance λ_s beside the signal λ_d, v = λ_s/λ_d (scalar system: λ_d = 1, v = 1 + σ²), `stop` without decay is
-
-    p' = αλ_d w²(1 − vp),   w' = λ_d p(1 − vp)w,
-
-which is the toy's flow for φ = vp, θ = w with the predictor's rate αv² and the clock λ_d t/v. The other two branches
-have noise in them that this does not take away: they are the toy only for v = 1.
-"""
+r"""One mode of a linear encoder: its loss as text, and its closed forms, alone and beside others."""
 
 from __future__ import annotations
 
@@ -20,7 +12,60 @@ from dynsim.symbolic.exact import Exact, Limit
 from dynsim.systems.scalar_limits import scalar_limit
 from dynsim.systems.toy_solution import SOLUTIONS
 
-__all__ = ["Mode", "exact_modes", "mode_at"]
+__all__ = ["DEFAULTS", "RANGES", "Mode", "exact_modes", "mean_view_loss", "mode_at", "noise_decay", "two_view_loss"]
+
+
+def two_view_loss(reading: str, target: str, number: str = "") -> str:
+    """½E(reading·x₁ − target·x₂)² over the two views x₁, x₂ of mode `number`.
+
+    Examples
+    --------
+    >>> from dynsim.systems.one_mode import two_view_loss
+    >>> two_view_loss("p*w", "sg(w)")
+    '(lambda_d*(p*w - sg(w))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(w)^2))/2'
+    """
+    signal, view = f"lambda_d{number}", f"lambda_s{number}"
+    return f"({signal}*({reading} - {target})^2 + ({view} - {signal})*(({reading})^2 + {target}^2))/2"
+
+
+def mean_view_loss(reading: str, target: str) -> str:
+    """½E(reading·x₁ − target·x̄)²: the target sees the mean view, which carries no noise.
+
+    Examples
+    --------
+    >>> from dynsim.systems.one_mode import mean_view_loss
+    >>> mean_view_loss("w", "sg(w)")
+    '(lambda_d*(w - sg(w))^2 + (lambda_s - lambda_d)*(w)^2)/2'
+    """
+    return f"(lambda_d*({reading} - {target})^2 + (lambda_s - lambda_d)*({reading})^2)/2"
+
+
+DEFAULTS = {"w": 1.0, "lambda_d": 1.0, "lambda_s": 1.1, "eta_s": 0.0}
+RANGES = {"w": (-1.5, 1.5), "lambda_d": (0.01, 2.0), "lambda_s": (0.01, 2.0), "eta_s": (0.0, 0.5)}
+
+
+def noise_decay(branch: str) -> Exact:
+    """Exact solution and limit; in branch `target` the noise does not act and only weight decay is left."""
+
+    def rate(parameters: Mapping[str, Any]) -> Any:
+        noise = 0 if branch == "target" else parameters["lambda_s"] - parameters["lambda_d"]
+        return noise + parameters["eta_s"]
+
+    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        speed = np.asarray(rate(parameters), dtype=float)
+        with np.errstate(invalid="ignore"):  # 0·∞: a mode that nothing moves
+            factor = np.where(speed == 0, 1.0, np.exp(-speed * t))
+        return {"w": np.asarray(initial["w"], dtype=float) * factor}
+
+    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+        w, speed = initial["w"], rate(parameters)
+        if speed < 0 and w != 0:
+            return None
+        if speed == 0 or w == 0:
+            return Limit({"w": w}, bool(w == 0), "no noise, no decay: nothing moves" if w != 0 else "w(0) = 0 stays")
+        return Limit({"w": 0 * w}, True, "w = w₀·exp(−(λ_s − λ_d + η_s)t): noise and decay only shrink it")
+
+    return Exact(limit=limit, solution=solution, defaults=dict(DEFAULTS))
 
 
 class Mode(NamedTuple):

@@ -1,21 +1,101 @@
-"""The law y' = rate·y^c(1 − y), which the deep linear networks obey, each with its own power c.
-
-Time is an incomplete beta function of y, elementary for whole c:
-
-    rate·t = ∫ y^(−c)/(1 − y) dy,
-
-and is inverted on the clock ln(y/(1 − y)), on which it is smooth and monotone. Above y = 1 the reciprocal z = 1/y
-obeys the same law with the power 1 − c, so that one integral serves both sides.
-"""
+r"""Laws of motion of one variable, solved in time: the logistic law, its powers, and one with a logarithm."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from scipy.special import digamma
+from scipy.special import digamma, lambertw, wrightomega
 
-__all__ = ["passage", "power_logistic"]
+__all__ = ["log_linear", "logistic", "passage", "power_logistic", "signed_root"]
+
+
+def logistic(t: Any, start: Any, rate: Any, capacity: Any) -> Any:
+    """x(t) = capacity/(1 + (capacity/x₀ − 1)·e^{−rate·t}); everything broadcasts, t = ∞ included.
+
+    Parameters
+    ----------
+    t : array
+        Flow time.
+    start : array
+        x₀; a start at 0 stays there. Above the capacity a negative rate diverges in finite time: NaN from there on.
+    rate, capacity : array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.systems.laws import logistic
+    >>> logistic(np.array([0.0, np.inf]), 0.1, 2.0, 1.0)
+    array([0.1, 1. ])
+    """
+    start = np.asarray(start, dtype=float)
+    with np.errstate(all="ignore"):
+        shrink = np.exp(-np.asarray(rate, dtype=float) * t)
+        value = capacity / (1 + (capacity / start - 1) * shrink)
+        settled = np.where(start == capacity, capacity, value)
+        moving = np.where((settled < 0) != (start < 0), np.nan, settled)
+    return np.where(start == 0, 0.0, moving)
+
+
+def signed_root(square: Any, start: Any) -> Any:
+    """√square with the sign of `start`, which a mode never changes."""
+    with np.errstate(invalid="ignore"):
+        return np.sign(start) * np.sqrt(square)
+
+
+_STEPS = 25
+
+
+def log_linear(t: Any, start: Any, rate: Any) -> Any:
+    """u(t) of u' = −rate·u/(1 + u), on the side of u = 0 and u = −1 on which it starts.
+
+    Parameters
+    ----------
+    t : array
+        Flow time; ∞ is allowed.
+    start : array
+        u₀; 0 and ∞ stay.
+    rate : array
+        Positive.
+
+    Returns
+    -------
+    array
+        Everything broadcasts.
+
+    References
+    ----------
+    Corless et al., "On the Lambert W function", Advances in Computational Mathematics 5 (1996).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.systems.laws import log_linear
+    >>> u = log_linear(3.0, 2.0, 1.0)
+    >>> bool(np.isclose(u + np.log(u), 2 + np.log(2) - 3))
+    True
+    """
+    start = np.asarray(start, dtype=float)
+    with np.errstate(all="ignore"):
+        level = start + np.log(np.abs(start)) - np.asarray(rate, dtype=float) * t
+        start, level = np.broadcast_arrays(start, level)
+        above = wrightomega(np.where(start > 0, level, 0.0))
+        inside = lambertw(-np.exp(np.where((start < 0) & (start >= -1), level, -2.0))).real
+        value = np.where(start > 0, above, np.where(start >= -1, inside, _below(level)))
+    return np.where((start == 0) | np.isinf(start), start, value)
+
+
+def _below(level: Any) -> Any:
+    """Solve v − ln v = −level for v > 1 and return −v: Newton from above the root, where it is monotone."""
+    target = np.maximum(-level, 1.0)
+    root = target + np.sqrt(2 * (target - 1))
+    finite = np.isfinite(target)
+    for _ in range(_STEPS):
+        slope = 1 - 1 / root
+        step = np.where(finite & (slope > 0), (root - np.log(root) - target) / slope, 0.0)
+        root = np.maximum(root - step, 1.0)
+    return -np.where(finite, root, np.inf)
+
 
 _TERMS = 60  # both series shrink at least twofold from term to term
 _TURNS, _CLOSE = 100, 4e-15
