@@ -44,7 +44,7 @@ def reporter(label: str) -> Iterator[Progress]:
         if not first:  # a run that goes on from a checkpoint has done the most of it before
             first.append((done, perf_counter()) if done > 0.02 * total else (0, started))
         steps, since = done - first[0][0], perf_counter() - first[0][1]
-        left = f" ({since / steps * (total - done):.0f} s left)" if steps else ""
+        left = f" ({_clock(since / steps * (total - done))} left)" if steps else ""
         share = done / total if total else 1.0
         print(f"\r\033[K{label} {bar(share)} {done}/{total} {what}{left}", end="", file=sys.stderr, flush=True)
 
@@ -53,3 +53,9 @@ def reporter(label: str) -> Iterator[Progress]:
     finally:
         if live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -26,13 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or tell; the exit status is 1 if tasks failed."""
+    """Run, or print the status; the exit status is 1 if tasks failed."""
     from dynsim.studies.status import sweep_status
 
     if args.action == "status":
-        return _tell(sweep_status(args.store), args.json)
+        return _print_status(sweep_status(args.store), args.json)
     _sweep(args)
-    return _tell(sweep_status(args.out), args.json)
+    return _print_status(sweep_status(args.out), args.json)
 
 
 def _sweep(args: argparse.Namespace) -> None:
@@ -44,7 +44,7 @@ def _sweep(args: argparse.Namespace) -> None:
     from dynsim.studies.cluster import cluster
     from dynsim.studies.running import run_study
 
-    for name in ("distributed", "tornado.application"):  # what they lose is told in one line here
+    for name in ("distributed", "tornado.application"):  # what they lose is said in one line here
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     with cluster(args.scheduler) if args.scheduler else nullcontext() as executor, reporter("sweep") as progress:
         try:
@@ -65,7 +65,7 @@ def _stop(error: Exception) -> None:
     raise SystemExit(1) from None
 
 
-def _tell(status: dict[str, Any], as_json: bool) -> int:
+def _print_status(status: dict[str, Any], as_json: bool) -> int:
     from dynsim.cli.output import print_json
 
     if as_json:

@@ -34,9 +34,9 @@ class Layout:
     dtype: np.dtype
     fill: Any
 
-    def key(self, place: tuple[int, ...]) -> str:
+    def key(self, position: tuple[int, ...]) -> str:
         """Key of the chunk at a position among the tasks; dimensions beyond those of the tasks are not cut."""
-        whole = (*place, *(0 for _ in range(len(self.dims) - len(place))))
+        whole = (*position, *(0 for _ in range(len(self.dims) - len(position))))
         return f"{self.name}/c/{'/'.join(map(str, whole))}" if whole else f"{self.name}/c"
 
     def encode(self, values: np.ndarray) -> bytes:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynsim.errors import bad, missing_extra, unknown
 from dynsim.records import as_json, versions
-from dynsim.studies.place import PARTS, Folder, Place
+from dynsim.studies.storage import PARTS, Folder, Storage
 from dynsim.studies.store import STATUS, Store, made_by, read_study
 from dynsim.studies.study import Study
 from dynsim.studies.tasks import Tasks, tasks_of
@@ -19,34 +19,34 @@ from dynsim.studies.tasks import Tasks, tasks_of
 __all__ = ["made_or_found", "recognise"]
 
 
-def made_or_found(place: Place, study: Study) -> Store:
+def made_or_found(storage: Storage, study: Study) -> Store:
     """Store of a study: made if there is none.
 
     Raises
     ------
     InvalidValue
-        The place holds the store of another study or version, or something else.
+        The storage holds the store of another study or version, or something else.
     MissingExtra
         Without zarr.
     """
-    if place.read("zarr.json") is None:
-        _make(place, study)
-    recognise(place, study)
-    return Store(place, study)
+    if storage.read("zarr.json") is None:
+        _make(storage, study)
+    recognise(storage, study)
+    return Store(storage, study)
 
 
-def recognise(place: Place, study: Study) -> None:
+def recognise(storage: Storage, study: Study) -> None:
     """Refuse a store of another study or version, naming the difference."""
     from dynsim import __version__
 
-    kept, version = read_study(place), made_by(place)
+    kept, version = read_study(storage), made_by(storage)
     if kept is None:
         return
     advice = "take another store or remove this one"
     if version != __version__:
-        raise bad("store", place.url, f"one made by dynsim {__version__}, not {version}", advice)
+        raise bad("store", storage.url, f"one made by dynsim {__version__}, not {version}", advice)
     if kept != study:
-        raise bad("store", place.url, f"a store of this study, not of one {_difference(kept, study)}", advice)
+        raise bad("store", storage.url, f"a store of this study, not of one {_difference(kept, study)}", advice)
 
 
 def _difference(kept: Study, study: Study) -> str:
@@ -57,8 +57,8 @@ def _difference(kept: Study, study: Study) -> str:
     before["order of axes"], now["order of axes"] = list(kept.sizes), list(study.sizes)
     called = ("name", "summary")  # which make no difference
     names = [name for name in {**before, **now} if before.get(name) != now.get(name) and name not in called]
-    told = [f"{name} = {_short(before.get(name))} where this has {_short(now.get(name))}" for name in names[:3]]
-    return "with " + "; ".join(told) + ("; …" if len(names) > 3 else "")
+    differences = [f"{name} = {_short(before.get(name))} where this has {_short(now.get(name))}" for name in names[:3]]
+    return "with " + "; ".join(differences) + ("; …" if len(names) > 3 else "")
 
 
 def _short(value: Any, limit: int = 60) -> str:
@@ -68,7 +68,7 @@ def _short(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _make(place: Place, study: Study) -> None:
+def _make(storage: Storage, study: Study) -> None:
     """Write all metadata and coordinates in memory, then `zarr.json`, which makes it a store, last."""
     try:
         import zarr
@@ -83,17 +83,17 @@ def _make(place: Place, study: Study) -> None:
         # Zarr 3 says that other readers may not know consolidated metadata; xarray does and asks for them.
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(group.store)
-    _refuse_what_is_not_ours(place, {key.split("/")[0] for key in objects})
+    _refuse_what_is_not_ours(storage, {key.split("/")[0] for key in objects})
     for key in sorted(objects, key=lambda name: name == "zarr.json"):
-        place.write(key, objects[key].to_bytes(), durable=True)
+        storage.write(key, objects[key].to_bytes(), durable=True)
 
 
-def _refuse_what_is_not_ours(place: Place, ours: set[str]) -> None:
+def _refuse_what_is_not_ours(storage: Storage, ours: set[str]) -> None:
     """A folder may hold the beginning of this store, whose making was cut off, but nothing else."""
-    if isinstance(place, Folder) and place.path.exists():
-        for path in sorted(place.path.iterdir()):
+    if isinstance(storage, Folder) and storage.path.exists():
+        for path in sorted(storage.path.iterdir()):
             if path.name not in {*ours, PARTS}:
-                raise bad("out", place.url, "an empty folder or a name that is free", f"it holds {path.name}")
+                raise bad("out", storage.url, "an empty folder or a name that is free", f"it holds {path.name}")
 
 
 def _attributes(study: Study) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Keep a crew fed until every task is done or has failed; remember nothing that the store does not hold."""
+"""Keep a runner fed until every task is done or has failed; remember nothing that the store does not hold."""
 
 from __future__ import annotations
 
@@ -7,21 +7,74 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from dynsim.errors import DynsimError
-from dynsim.studies.crew import Crew
 from dynsim.studies.store import DONE, FAILED, Store
-from dynsim.studies.tally import Tally
-from dynsim.studies.work import Outcome
+from dynsim.studies.task import TaskResult
+from dynsim.studies.task_runner import TaskRunner
 
-__all__ = ["Driver", "Stopped"]
+__all__ = ["Driver", "Stopped", "TaskCounts"]
 
 ATTEMPTS = 3  # deaths of workers that a task survives
 
 
 class Stopped(DynsimError, RuntimeError):
     """A sweep that could not go on; what it finished is in the store, and running it again goes on from there."""
+
+
+@dataclass
+class TaskCounts:
+    """Tasks by how they ended.
+
+    Attributes
+    ----------
+    total : int
+    done, failed : int
+        Finished tasks, those of earlier runs included.
+    run : int
+        Tasks that this run finished.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    run: int = 0
+    _started: float = field(default_factory=perf_counter)
+
+    def add(self, status: int, *, before: bool = False) -> None:
+        """Count a task; `before`: one that was finished when this run began."""
+        self.failed += status == FAILED
+        self.done += status != FAILED
+        self.run += not before
+
+    @property
+    def finished(self) -> int:
+        """Done or failed."""
+        return self.done + self.failed
+
+    @property
+    def seconds(self) -> float:
+        """Since this run began."""
+        return perf_counter() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Tasks per second of this run."""
+        return self.run / max(self.seconds, 1e-9)
+
+    def summary(self) -> str:
+        """Rate and failures.
+
+        Examples
+        --------
+        >>> from dynsim.studies.driver import TaskCounts
+        >>> TaskCounts(10).summary()
+        '0 failed'
+        """
+        failed = f"{self.failed} failed"
+        return f"{self.rate:.3g} tasks/s, {failed}" if self.run else failed
 
 
 @dataclass
@@ -35,16 +88,16 @@ class Driver:
     Attributes
     ----------
     store : Store
-    crew : Crew
-    tally : Tally
+    runner : TaskRunner
+    counts : TaskCounts
     report : callable
-        Called without arguments when the tally changed.
+        Called without arguments when the counts changed.
     log : logging.Logger
     """
 
     store: Store
-    crew: Crew
-    tally: Tally
+    runner: TaskRunner
+    counts: TaskCounts
     report: Callable[[], None]
     log: logging.Logger
     _flying: dict[Future[Any], int] = field(default_factory=dict)
@@ -73,7 +126,7 @@ class Driver:
         """Two tasks per worker, so that none waits for the driver; one in all while a culprit is looked for."""
         if self._suspects and self._flying:
             return
-        while len(self._flying) < (1 if self._suspects else 2 * self.crew.width):
+        while len(self._flying) < (1 if self._suspects else 2 * self.runner.width):
             alone = bool(self._suspects)
             index = self._suspects[0] if alone else next(todo, None)
             if index is None:
@@ -83,7 +136,7 @@ class Driver:
                 self._count(index)
                 continue
             try:
-                self._flying[self.crew.submit(self.store.place.url, self.store.study.digest, index)] = index
+                self._flying[self.runner.submit(self.store.storage.url, self.store.study.digest, index)] = index
             except (BrokenExecutor, RuntimeError) as error:
                 self._recover([index], error)
                 continue
@@ -95,7 +148,7 @@ class Driver:
         """Take a task's outcome; return its index if its worker died."""
         index = self._flying.pop(future)
         try:
-            outcome = Outcome(*future.result())
+            outcome = TaskResult(*future.result())
         except BrokenExecutor:
             return index
         except CancelledError as error:
@@ -110,18 +163,20 @@ class Driver:
             self._blame(index, f"{type(error).__name__}: {error}")
             return None
         if outcome.status not in (DONE, FAILED):
-            message = f"the store {self.store.place.url} cannot be written ({outcome.message}); run it again to go on"
+            message = (
+                f"the store {self.store.storage.url} cannot be written ({outcome.message}); run it again to go on"
+            )
             raise Stopped(message)
         if outcome.status == FAILED:
             self.log.warning("task %d failed: %s", index, outcome.message)
-        self.tally.add(outcome.status)
+        self.counts.add(outcome.status)
         return None
 
     def _recover(self, broken: list[int], error: Exception | None = None) -> None:
         """New workers; what was in flight is done again, one at a time."""
         lost = [*broken, *self._flying.values()]
         try:
-            replaced = self.crew.replace()
+            replaced = self.runner.replace()
         except BrokenExecutor as why:
             raise self._gone(str(why)) from None
         if not replaced:
@@ -141,10 +196,10 @@ class Driver:
         message = " ".join(f"given up after {ATTEMPTS} attempts: {what} (killed, or out of memory)".split())
         self.store.fail(index, message)
         self.log.warning("task %d failed: %s", index, message)
-        self.tally.add(FAILED)
+        self.counts.add(FAILED)
 
     def _count(self, index: int) -> None:
-        self.tally.add(self.store.status(index))
+        self.counts.add(self.store.status(index))
 
     def _gone(self, why: str) -> Stopped:
         return Stopped(f"the executor is gone: {why}; what is finished is kept, run it again to go on")

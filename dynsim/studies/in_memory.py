@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.study import Study
@@ -16,7 +16,7 @@ from dynsim.studies.tasks import tasks_of
 __all__ = ["results_in_memory"]
 
 
-def results_in_memory(study: Any, progress: Callable[[int, int, str], None] | None = None) -> xr.Dataset:
+def results_in_memory(study: Any, progress: Progress | None = None) -> xr.Dataset:
     """Run the tasks of a study one after another in this process.
 
     Parameters

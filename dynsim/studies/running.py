@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -15,14 +15,14 @@ from typing import Any
 import xarray as xr
 
 from dynsim.errors import InvalidType, bad
+from dynsim.progress import Progress
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.creation import made_or_found
-from dynsim.studies.crew import Crew, crew_of
-from dynsim.studies.driver import Driver, Stopped
+from dynsim.studies.driver import Driver, Stopped, TaskCounts
 from dynsim.studies.lock import Lock
-from dynsim.studies.place import Folder, place_of
+from dynsim.studies.storage import Folder, storage_of
 from dynsim.studies.store import FAILED, Store, open_results
-from dynsim.studies.tally import Tally
+from dynsim.studies.task_runner import TaskRunner, task_runner
 
 __all__ = ["run_study"]
 
@@ -33,7 +33,7 @@ def run_study(
     study: Any,
     out: str | os.PathLike[str] = "study.zarr",
     executor: Any = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     workers: int | None = None,
     retry_failed: bool = False,
@@ -55,7 +55,7 @@ def run_study(
         By default a pool of processes on this machine; of a Dask client take ``client.get_executor()``. Workers need
         the package and the store.
     progress : callable, optional
-        ``progress(finished, total, what)`` in tasks; `what` tells rate, remaining time and failures.
+        ``progress(finished, total, what)`` in tasks; `what` says rate and failures.
     workers : int, optional
         Processes of the default pool: one per core.
     retry_failed : bool
@@ -65,7 +65,7 @@ def run_study(
     -------
     xarray.Dataset
         The axes as dimensions, then `seed`; read from the store as it is used. `task_status` says 0 unfinished,
-        1 done, 2 failed; the values of a failed task are NaN (of counts −1), its message is told by
+        1 done, 2 failed; the values of a failed task are NaN (of counts −1), its message is listed by
         `dynsim.studies.status.sweep_status`.
 
     Raises
@@ -91,86 +91,88 @@ def run_study(
     >>> data.theta.round(3).values
     array([2.532, 1.426, 0.806, 0.461, 0.272])
     """
-    chosen, place = study_of(study), place_of(out)
+    chosen, storage = study_of(study), storage_of(out)
     if progress is not None and not callable(progress):
         raise bad("progress", progress, "a function of (finished, total, what)", kind=InvalidType)
-    crew = crew_of(executor, workers)
+    runner = task_runner(executor, workers)
     with ExitStack() as stack:
-        stack.callback(crew.close)
+        stack.callback(runner.close)
         try:
-            lock = stack.enter_context(_held(place)) if isinstance(place, Folder) else None
-            store = made_or_found(place, chosen)
+            lock = stack.enter_context(_held(storage)) if isinstance(storage, Folder) else None
+            store = made_or_found(storage, chosen)
         except OSError as error:
-            raise bad("out", place.url, "a place that can be written", str(error)) from None
+            raise bad("out", storage.url, "a place that can be written", str(error)) from None
         stack.enter_context(_stopped_by_sigterm())
-        log = stack.enter_context(_log(place))
-        _go(store, crew, log, lock, progress, retry_failed)
-        if isinstance(place, Folder):
+        log = stack.enter_context(_log(storage))
+        _go(store, runner, log, lock, progress, retry_failed)
+        if isinstance(storage, Folder):
             os.sync()
     return open_results(out)
 
 
-def _go(store: Store, crew: Crew, log: logging.Logger, lock: Lock | None, progress: Any, retry_failed: bool) -> None:
-    tally, told = Tally(store.tasks.total), 0.0
+def _go(
+    store: Store, runner: TaskRunner, log: logging.Logger, lock: Lock | None, progress: Any, retry_failed: bool
+) -> None:
+    counts, reported = TaskCounts(store.tasks.total), 0.0
 
     def report(*, last: bool = False) -> None:
-        nonlocal told
+        nonlocal reported
         if lock is not None and lock.lost and not last:
-            raise Stopped(f"another driver took over {store.place.url}, as this one was asleep for too long")
+            raise Stopped(f"another driver took over {store.storage.url}, as this one was asleep for too long")
         now = perf_counter()
-        if progress is not None and (last or now - told >= _EVERY):
-            told = now
-            progress(tally.finished, tally.total, tally.sentence())
+        if progress is not None and (last or now - reported >= _EVERY):
+            reported = now
+            progress(counts.finished, counts.total, counts.summary())
 
     def todo() -> Iterator[int]:
-        for index in range(tally.total):
+        for index in range(counts.total):
             status = store.status(index, verify=True)
             if not status or (status == FAILED and retry_failed):
                 yield index
             else:
-                tally.add(status, before=True)
+                counts.add(status, before=True)
                 report()
 
-    log.info("start of %s: %d tasks, %d workers", store.study.name or "a study", tally.total, crew.width)
+    log.info("start of %s: %d tasks, %d workers", store.study.name or "a study", counts.total, runner.width)
     try:
-        Driver(store, crew, tally, report, log).run(todo())
+        Driver(store, runner, counts, report, log).run(todo())
     except OSError as error:
         log.warning("stopped by %s", error)
         if isinstance(error, BrokenPipeError):  # of who watches the progress
             raise
-        message = f"the store {store.place.url} cannot be read or written ({error}); run it again to go on"
+        message = f"the store {store.storage.url} cannot be read or written ({error}); run it again to go on"
         raise Stopped(message) from error
     except BaseException as error:
         log.warning("stopped by %s %s", type(error).__name__, " ".join(str(error).split()))
         raise
     finally:
-        counts = (tally.done, tally.failed, tally.total, tally.run, tally.seconds)
-        log.info("%d done and %d failed of %d tasks; %d of them in this run of %.1f s", *counts)
+        ended = (counts.done, counts.failed, counts.total, counts.run, counts.seconds)
+        log.info("%d done and %d failed of %d tasks; %d of them in this run of %.1f s", *ended)
         report(last=True)
 
 
 @contextmanager
-def _held(place: Folder) -> Iterator[Lock]:
+def _held(storage: Folder) -> Iterator[Lock]:
     """The lock of a folder, and nothing half-written in it before and after."""
-    if place.path.exists() and not place.path.is_dir():
-        raise bad("out", place.url, "a folder or a name that is free")
-    with Lock(place.path) as lock:
-        place.clean()
+    if storage.path.exists() and not storage.path.is_dir():
+        raise bad("out", storage.url, "a folder or a name that is free")
+    with Lock(storage.path) as lock:
+        storage.clean()
         try:
             yield lock
         finally:
-            place.clean()
+            storage.clean()
 
 
 @contextmanager
-def _log(place: Any) -> Iterator[logging.Logger]:
+def _log(storage: Any) -> Iterator[logging.Logger]:
     """Log beside the store; a URL has none."""
     log = logging.Logger("dynsim.studies", logging.INFO)  # not the root's child: the user's own set-up stays as it is
     handler: logging.Handler = logging.NullHandler()
-    if isinstance(place, Folder):
-        handler = logging.FileHandler(Path(f"{place.path}.log"), encoding="utf-8", delay=True)
+    if isinstance(storage, Folder):
+        handler = logging.FileHandler(Path(f"{storage.path}.log"), encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told by the store
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk shows where the store is written
     log.addHandler(handler)
     try:
         yield log

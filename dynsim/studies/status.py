@@ -7,7 +7,7 @@ from typing import Any
 
 from dynsim.errors import bad
 from dynsim.studies.lock import holder
-from dynsim.studies.place import Folder, place_of
+from dynsim.studies.storage import Folder, storage_of
 from dynsim.studies.store import DONE, FAILED, Store, read_study
 
 __all__ = ["sweep_status"]
@@ -21,7 +21,7 @@ def sweep_status(out: Any, *, failures: int = 20) -> dict[str, Any]:
     out : path or URL
         Of the store.
     failures : int
-        How many failed tasks are told at most.
+        How many failed tasks are listed at most.
 
     Returns
     -------
@@ -46,11 +46,11 @@ def sweep_status(out: Any, *, failures: int = 20) -> dict[str, Any]:
     >>> status["tasks"], status["done"], status["failed"], status["driver"]
     (1, 1, 0, None)
     """
-    place = place_of(out)
-    study = read_study(place)
+    storage = storage_of(out)
+    study = read_study(storage)
     if study is None:
-        raise bad("store", place.url, "a store made by dynsim", "there is none")
-    store = Store(place, study)
+        raise bad("store", storage.url, "a store made by dynsim", "there is none")
+    store = Store(storage, study)
     counts = {DONE: 0, FAILED: 0}
     for index in range(store.tasks.total):
         status = store.status(index)
@@ -58,11 +58,11 @@ def sweep_status(out: Any, *, failures: int = 20) -> dict[str, Any]:
             counts[status] += 1
     return {
         "study": study.name or study.system or "",
-        "store": place.url,
+        "store": storage.url,
         "sizes": study.sizes,
         "tasks": store.tasks.total,
         "done": counts[DONE],
         "failed": counts[FAILED],
-        "driver": holder(place.path) if isinstance(place, Folder) else None,
+        "driver": holder(storage.path) if isinstance(storage, Folder) else None,
         "failures": list(islice(store.failures(), failures)),
     }

@@ -18,7 +18,7 @@ import xarray as xr
 
 from dynsim.errors import bad, missing_extra
 from dynsim.studies.chunks import Layout, intact
-from dynsim.studies.place import Place, place_of
+from dynsim.studies.storage import Storage, storage_of
 from dynsim.studies.study import Study
 from dynsim.studies.tasks import Tasks, tasks_of
 
@@ -32,7 +32,7 @@ UNFINISHED, DONE, FAILED = 0, 1, 2
 class Store:
     """A store that exists."""
 
-    place: Place
+    storage: Storage
     study: Study
 
     @cached_property
@@ -43,7 +43,7 @@ class Store:
     @cached_property
     def layouts(self) -> dict[str, Layout]:
         """The arrays that tasks write, by name; `task_status` is the last."""
-        described = json.loads(self.place.read("zarr.json") or b"{}")["consolidated_metadata"]["metadata"]
+        described = json.loads(self.storage.read("zarr.json") or b"{}")["consolidated_metadata"]["metadata"]
         arrays = {name: _layout(name, one) for name, one in described.items()}
         dims = self.tasks.dims
         written = {name: one for name, one in arrays.items() if name not in dims and one.dims[: len(dims)] == dims}
@@ -52,48 +52,49 @@ class Store:
 
     def encode(self, index: int, data: xr.Dataset) -> dict[str, bytes]:
         """The chunks of a task by key."""
-        place, size = self.tasks.place(index), [part.stop - part.start for part in self.tasks.region(index).values()]
+        position = self.tasks.position(index)
+        size = [part.stop - part.start for part in self.tasks.region(index).values()]
         found = {}
         for name, layout in self.layouts.items():
             if name in data:
-                found[layout.key(place)] = layout.encode(data[name].transpose(*layout.dims).values)
+                found[layout.key(position)] = layout.encode(data[name].transpose(*layout.dims).values)
             elif name != STATUS:  # a variable that this cell does not have
                 whole = np.full((*size, *layout.chunk[len(size) :]), layout.fill, dtype=layout.dtype)
-                found[layout.key(place)] = layout.encode(whole)
+                found[layout.key(position)] = layout.encode(whole)
         return found
 
     def commit(self, index: int, chunks: dict[str, bytes], *, durable: bool) -> None:
         """Write the chunks of a task, then count it as done."""
         for key, data in chunks.items():
-            self.place.write(key, data, durable=durable)
-        self.place.remove(self._message(index))
+            self.storage.write(key, data, durable=durable)
+        self.storage.remove(self._message(index))
         self._mark(index, DONE, durable)
 
     def fail(self, index: int, message: str) -> None:
         """Count a task as failed, its variables not written."""
-        place = self.tasks.place(index)
+        position = self.tasks.position(index)
         for name, layout in self.layouts.items():
             if name != STATUS:
-                self.place.remove(layout.key(place))
-        self.place.write(self._message(index), json.dumps({"task": index, "message": message}).encode())
+                self.storage.remove(layout.key(position))
+        self.storage.write(self._message(index), json.dumps({"task": index, "message": message}).encode())
         self._mark(index, FAILED, durable=False)
 
     def status(self, index: int, *, verify: bool = False) -> int:
         """Whether a task is done or has failed; `verify` reads its chunks: if one is bad, it is unfinished."""
-        place, mark = self.tasks.place(index), self.layouts[STATUS]
-        data = self.place.read(mark.key(place))
+        position, mark = self.tasks.position(index), self.layouts[STATUS]
+        data = self.storage.read(mark.key(position))
         if data is None or not intact(data):
             return UNFINISHED
         status = int(mark.first(data))
         if verify and status == DONE:
-            chunks = (self.place.read(one.key(place)) for name, one in self.layouts.items() if name != STATUS)
+            chunks = (self.storage.read(one.key(position)) for name, one in self.layouts.items() if name != STATUS)
             return DONE if all(map(intact, chunks)) else UNFINISHED
         return status
 
     def failures(self) -> Iterator[dict[str, Any]]:
         """Failed tasks: ``task``, ``message`` and ``cell``, the values of its axes."""
-        for key in sorted(self.place.keys(f"{STATUS}/messages"), key=lambda key: (len(key), key)):
-            kept = json.loads(self.place.read(key) or b"{}")
+        for key in sorted(self.storage.keys(f"{STATUS}/messages"), key=lambda key: (len(key), key)):
+            kept = json.loads(self.storage.read(key) or b"{}")
             if kept and self.status(kept["task"]) == FAILED:
                 yield {**kept, "cell": self.cell(kept["task"])}
 
@@ -108,7 +109,7 @@ class Store:
     def _mark(self, index: int, status: int, durable: bool) -> None:
         layout, region = self.layouts[STATUS], self.tasks.region(index)
         values = np.full([part.stop - part.start for part in region.values()], status, dtype=layout.dtype)
-        self.place.write(layout.key(self.tasks.place(index)), layout.encode(values), durable=durable)
+        self.storage.write(layout.key(self.tasks.position(index)), layout.encode(values), durable=durable)
 
     def _message(self, index: int) -> str:
         return f"{STATUS}/messages/{index}.json"
@@ -132,31 +133,31 @@ def opened(url: str, digest: str) -> Store:
     """
     from dynsim import __version__
 
-    place = place_of(url)
-    study, version = read_study(place), made_by(place)
+    storage = storage_of(url)
+    study, version = read_study(storage), made_by(storage)
     if study is None or study.digest != digest:
         raise bad("store", url, "the store that the driver made", f"does {platform.node()} share its disk?")
     if version != __version__:
         advice = f"install the same version on {platform.node()}"
         raise bad("store", url, f"one made by dynsim {__version__}, not {version}", advice)
-    return Store(place, study)
+    return Store(storage, study)
 
 
-def made_by(place: Place) -> str | None:
+def made_by(storage: Storage) -> str | None:
     """Version of dynsim that made a store, None if there is no store."""
-    data = place.read("zarr.json")
+    data = storage.read("zarr.json")
     return None if data is None else json.loads(data).get("attributes", {}).get("dynsim_version")
 
 
-def read_study(place: Place) -> Study | None:
+def read_study(storage: Storage) -> Study | None:
     """Study of a store, None if there is no store."""
-    data = place.read("zarr.json")
+    data = storage.read("zarr.json")
     if data is None:
         return None
     try:
         return Study.from_dict(json.loads(json.loads(data)["attributes"]["study"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise bad("store", place.url, "a store made by dynsim", str(error)) from None
+        raise bad("store", storage.url, "a store made by dynsim", str(error)) from None
 
 
 def open_results(out: Any) -> xr.Dataset:
@@ -169,7 +170,7 @@ def open_results(out: Any) -> xr.Dataset:
     MissingExtra
         Without zarr.
     """
-    url = place_of(out).url
+    url = storage_of(out).url
     try:
         import zarr  # noqa: F401 - xarray's message would name no extra
     except ImportError:

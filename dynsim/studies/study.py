@@ -160,8 +160,8 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of what is run, in hexadecimal: equal for equal studies, on every machine and by every name."""
         plain = {key: value for key, value in self.to_dict().items() if key not in ("name", "summary")}
-        told = [plain, list(self.sizes)]  # sorted keys, but the order of the axes matters
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        described = [plain, list(self.sizes)]  # sorted keys, but the order of the axes matters
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return self.digest == other.digest if isinstance(other, Study) else NotImplemented

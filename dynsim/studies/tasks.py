@@ -36,14 +36,14 @@ class Tasks:
         """Number of tasks."""
         return prod(self.counts)
 
-    def place(self, index: int) -> tuple[int, ...]:
+    def position(self, index: int) -> tuple[int, ...]:
         """Position of a task among the boxes, the last dimension fastest.
 
         Examples
         --------
         >>> from dynsim.studies.tasks import Tasks
         >>> tasks = Tasks(("alpha", "seed"), (3, 10), (1, 4))
-        >>> tasks.total, tasks.place(5), tasks.region(5)
+        >>> tasks.total, tasks.position(5), tasks.region(5)
         (9, (1, 2), {'alpha': slice(1, 2, None), 'seed': slice(8, 10, None)})
         """
         position: list[int] = []
@@ -54,7 +54,7 @@ class Tasks:
 
     def region(self, index: int) -> dict[str, slice]:
         """The part of the grid that a task fills."""
-        parts = zip(self.dims, self.shape, self.box, self.place(index), strict=True)
+        parts = zip(self.dims, self.shape, self.box, self.position(index), strict=True)
         return {dim: slice(at * side, min((at + 1) * side, length)) for dim, length, side, at in parts}
 
 

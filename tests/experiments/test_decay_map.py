@@ -10,7 +10,7 @@ import dynsim
 from dynsim import DynsimError
 from dynsim.experiments import decay_map
 from dynsim.studies.creation import made_or_found
-from dynsim.studies.place import place_of
+from dynsim.studies.storage import place_of
 
 
 @pytest.fixture(scope="module")

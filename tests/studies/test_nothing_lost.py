@@ -16,11 +16,11 @@ import pytest
 import dynsim
 from dynsim import DynsimError
 from dynsim.studies import flow_runs
-from dynsim.studies.crew import Pool
 from dynsim.studies.driver import Stopped
-from dynsim.studies.place import Folder
 from dynsim.studies.status import sweep_status
+from dynsim.studies.storage import Folder
 from dynsim.studies.store import opened
+from dynsim.studies.task_runner import ProcessPool
 
 FAILING = {  # BYOL without stop-gradient does not exist
     "system": "byol",
@@ -305,20 +305,20 @@ def test_what_is_no_store_is_refused(tmp_path, tasks):
     assert not list(tmp_path.glob("file.*"))
 
 
-class Deadly(Pool):
+class Deadly(ProcessPool):
     """A pool of one thread in which one task kills its worker every time, or so it looks."""
 
     def __init__(self, deadly):
         self.deadly, self._width, self.replaced = deadly, 2, 0
 
     def submit(self, url, digest, index):
-        from dynsim.studies.work import work
+        from dynsim.studies.task import run_task
 
         future = Future()
         if index == self.deadly:
             future.set_exception(BrokenExecutor())
         else:
-            future.set_result(work(url, digest, index))
+            future.set_result(run_task(url, digest, index))
         return future
 
     def replace(self):
@@ -330,13 +330,13 @@ class Deadly(Pool):
 
 
 def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch, tasks):
-    crew = Deadly(3)
-    monkeypatch.setattr("dynsim.studies.running.crew_of", lambda executor, workers: crew)
+    runner = Deadly(3)
+    monkeypatch.setattr("dynsim.studies.running.task_runner", lambda executor, workers: runner)
     data = dynsim.run_study(tasks(8), tmp_path / "study.zarr")
     assert data.task_status.values.tolist() == [1, 1, 1, 2, 1, 1, 1, 1]
     (failure,) = sweep_status(tmp_path / "study.zarr")["failures"]
     assert "3 attempts" in failure["message"]
-    assert 3 <= crew.replaced <= 4
+    assert 3 <= runner.replaced <= 4
 
 
 def test_workers_that_die_as_they_start_are_told_and_nothing_fails(tmp_path, monkeypatch, tasks):
@@ -345,7 +345,7 @@ def test_workers_that_die_as_they_start_are_told_and_nothing_fails(tmp_path, mon
     def stillborn(pool):
         return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os._exit, initargs=(1,))
 
-    monkeypatch.setattr(Pool, "_made", stillborn)
+    monkeypatch.setattr(ProcessPool, "_made", stillborn)
     with pytest.raises(Stopped, match=r"if __name__ == '__main__'"):
         dynsim.run_study(tasks(3), tmp_path / "study.zarr", workers=1)
     assert sweep_status(tmp_path / "study.zarr")["failed"] == 0
@@ -398,7 +398,7 @@ def test_a_worker_of_another_version_stops_the_sweep_and_nothing_fails(tmp_path,
     run(tasks(3, t_end=19.0), store)
     (store / "task_status" / "c" / "1").unlink()
     opened.cache_clear()
-    monkeypatch.setattr("dynsim.studies.creation.recognise", lambda place, study: None)
+    monkeypatch.setattr("dynsim.studies.creation.recognise", lambda storage, study: None)
     monkeypatch.setattr(dynsim, "__version__", "99.0")
     with pytest.raises(Stopped, match=r"99\.0.*install the same version"):
         dynsim.run_study(tasks(3, t_end=19.0), store, Elsewhere(None))

@@ -68,10 +68,10 @@ def test_a_matrix_flow(tmp_path):
     field = dynsim.matrix_flow(sigma, sigma + 0.1 * np.eye(3), 2, branch="target")
     starts = {
         name: xr.DataArray(
-            np.stack([draw({"normal": [0.0, 0.3]}, seed, place, field.shape(name)) for seed in range(3)]),
+            np.stack([draw({"normal": [0.0, 0.3]}, seed, index, field.shape(name)) for seed in range(3)]),
             dims=("seed", f"{name}_row", f"{name}_column"),
         )
-        for place, name in enumerate(field.names)
+        for index, name in enumerate(field.names)
     }
     whole = dynsim.ensemble(field, starts, 2.0)
     np.testing.assert_allclose(data.W.sel(sigma2=0.1, branch="target"), whole.W, rtol=1e-9, atol=1e-12)

@@ -107,7 +107,7 @@ def test_ctrl_c_on_a_terminal(tmp_path):
     finally:
         os.close(ours)
     assert process.wait(60) == 130, seen
-    assert "━" in seen or "─" in seen
+    assert "█" in seen or "░" in seen
     assert "failed" in seen
     assert "left" in seen
     assert "Traceback" not in seen

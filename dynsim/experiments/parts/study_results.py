@@ -10,7 +10,7 @@ import xarray as xr
 from dynsim.errors import bad
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.in_memory import results_in_memory
-from dynsim.studies.place import place_of
+from dynsim.studies.storage import place_of
 from dynsim.studies.store import open_results, read_study
 
 __all__ = ["study_results"]

@@ -12,9 +12,9 @@ from time import monotonic
 from typing import Any, Protocol
 
 from dynsim.errors import InvalidType, bad
-from dynsim.studies.work import work
+from dynsim.studies.task import run_task
 
-__all__ = ["Borrowed", "Crew", "Pool", "crew_of"]
+__all__ = ["GivenExecutor", "ProcessPool", "TaskRunner", "task_runner"]
 
 
 _STILLBORN = (
@@ -24,7 +24,7 @@ _STILLBORN = (
 _LOOK = 5.0  # seconds between looks at how many workers a cluster has
 
 
-class Crew(Protocol):
+class TaskRunner(Protocol):
     """Workers to which tasks are handed."""
 
     @property
@@ -47,8 +47,8 @@ class Crew(Protocol):
         """Let go of the workers; what they have not committed is dropped."""
 
 
-class Pool:
-    """Processes on this machine, one per core unless told otherwise.
+class ProcessPool:
+    """Processes on this machine, one per core unless `width` says otherwise.
 
     Workers ignore Ctrl-C, which is the driver's to handle, and die with the driver, however it dies.
     """
@@ -69,7 +69,7 @@ class Pool:
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:
         """Hand out a task."""
-        return self._executor.submit(work, url, digest, index)
+        return self._executor.submit(run_task, url, digest, index)
 
     def replace(self) -> bool:
         """Start again after a worker died, which breaks the whole pool.
@@ -96,7 +96,7 @@ class Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-class Borrowed:
+class GivenExecutor:
     """Any `concurrent.futures.Executor`; it stays open."""
 
     def __init__(self, executor: Executor) -> None:
@@ -109,13 +109,13 @@ class Borrowed:
         """How many tasks they can do at once; workers may join a cluster, or leave it, at any time."""
         if monotonic() - self._looked > _LOOK:
             self._looked = monotonic()
-            with suppress(OSError):  # a scheduler that is gone is told by the tasks
+            with suppress(OSError):  # a scheduler that is gone shows in its tasks
                 self._width = _width(self._executor)
         return self._width
 
     def submit(self, url: str, digest: str, index: int) -> Future[Any]:
         """Hand out a task."""
-        future = self._executor.submit(work, url, digest, index)
+        future = self._executor.submit(run_task, url, digest, index)
         self._handed.add(future)
         future.add_done_callback(self._handed.discard)
         return future
@@ -130,8 +130,8 @@ class Borrowed:
             future.cancel()
 
 
-def crew_of(executor: Any, workers: int | None = None) -> Crew:
-    """Pool of our own, or the executor that is given.
+def task_runner(executor: Any, workers: int | None = None) -> TaskRunner:
+    """ProcessPool of our own, or the executor that is given.
 
     Raises
     ------
@@ -141,11 +141,11 @@ def crew_of(executor: Any, workers: int | None = None) -> Crew:
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise bad("workers", workers, "a whole number ≥ 1")
     if executor is None:
-        return Pool(workers)
+        return ProcessPool(workers)
     if not callable(getattr(executor, "submit", None)):
         advice = "of a Dask client take client.get_executor()"
         raise bad("executor", executor, "a concurrent.futures.Executor", advice, kind=InvalidType)
-    return Borrowed(executor)
+    return GivenExecutor(executor)
 
 
 def _width(executor: Any) -> int:

@@ -15,12 +15,12 @@ from urllib.request import url2pathname
 
 from dynsim.errors import InvalidType, bad, missing_extra
 
-__all__ = ["PARTS", "Folder", "Place", "Remote", "place_of"]
+__all__ = ["PARTS", "Folder", "Remote", "Storage", "storage_of"]
 
 PARTS = ".parts"  # of objects that are being written
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """Objects by key."""
 
     url: str
@@ -135,15 +135,15 @@ def _remote(url: str) -> Remote:
     return Remote(url)
 
 
-def place_of(out: Any) -> Place:
-    """Place of a path or URL.
+def storage_of(out: Any) -> Storage:
+    """Storage of a path or URL.
 
     Examples
     --------
-    >>> from dynsim.studies.place import place_of
-    >>> place = place_of("memory://example")
-    >>> place.write("a/b", b"bytes")
-    >>> place.read("a/b"), place.read("a/c")
+    >>> from dynsim.studies.storage import storage_of
+    >>> storage = storage_of("memory://example")
+    >>> storage.write("a/b", b"bytes")
+    >>> storage.read("a/b"), storage.read("a/c")
     (b'bytes', None)
     """
     if not isinstance(out, str | os.PathLike):

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from dynsim.studies.store import DONE, FAILED, opened
 
-__all__ = ["Outcome", "work"]
+__all__ = ["TaskResult", "run_task"]
 
 # Seconds of work worth waiting for the disk. A cheaper task that a power cut takes from the disk's cache is found by
 # its checksum and done again.
 _DURABLE = 0.25
 
 
-class Outcome(NamedTuple):
+class TaskResult(NamedTuple):
     """How a task ended.
 
     Attributes
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     message: str = ""
 
 
-def work(url: str, digest: str, index: int) -> Outcome:
+def run_task(url: str, digest: str, index: int) -> TaskResult:
     """Do a task of the study in a store.
 
     Parameters
@@ -53,16 +53,16 @@ def work(url: str, digest: str, index: int) -> Outcome:
     except ImportError:  # the worker's fault: the same task may well be done by another
         raise
     except Exception as error:  # whatever a run does, the others go on
-        message = _told(error)
+        message = _one_line(error)
     try:
         if message:
             store.fail(index, message)
-            return Outcome(FAILED, message)
+            return TaskResult(FAILED, message)
         store.commit(index, chunks, durable=perf_counter() - started > _DURABLE)
     except OSError as error:
-        return Outcome(-1, _told(error))
-    return Outcome(DONE)
+        return TaskResult(-1, _one_line(error))
+    return TaskResult(DONE)
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
