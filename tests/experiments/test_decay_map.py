@@ -10,7 +10,7 @@ import dynsim
 from dynsim import DynsimError
 from dynsim.experiments import decay_map
 from dynsim.studies.creation import made_or_found
-from dynsim.studies.storage import place_of
+from dynsim.studies.storage import storage_of
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_store_of_another_study_is_refused(tmp_path):
 
 def test_a_store_in_which_nothing_is_done_yet_is_drawn(tmp_path):
     pytest.importorskip("zarr")
-    made_or_found(place_of(tmp_path / "map.zarr"), decay_map.thinned(4))
+    made_or_found(storage_of(tmp_path / "map.zarr"), decay_map.thinned(4))
     data = decay_map.run(store=tmp_path / "map.zarr")
     assert "none of the 144 runs" in decay_map.verdict(data)
     assert dynsim.plot("decay-map", data=data).axes

@@ -10,7 +10,7 @@ import xarray as xr
 from dynsim.errors import bad
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.in_memory import results_in_memory
-from dynsim.studies.storage import place_of
+from dynsim.studies.storage import storage_of
 from dynsim.studies.store import open_results, read_study
 
 __all__ = ["study_results"]
@@ -41,7 +41,7 @@ def study_results(
     wanted = study_of(study)
     if store is None:
         return wanted, results_in_memory(wanted, progress)
-    found = read_study(place_of(store))
+    found = read_study(storage_of(store))
     if found is None:
         advice = f"dynsim sweep run {wanted.name} --out {store} makes it"
         raise bad("store", str(store), "the store of a sweep", advice)
