@@ -22,6 +22,8 @@ from dynsim.errors import ParseError as ParseError
 from dynsim.errors import StepLimit as StepLimit
 from dynsim.explorer.opening import explore as explore
 from dynsim.field import Field as Field
+from dynsim.gallery.catalogue import list_figures as list_figures
+from dynsim.gallery.plotting import plot as plot
 from dynsim.integrate.ensemble import ensemble as ensemble
 from dynsim.integrate.events import Terminal as Terminal
 from dynsim.integrate.optimise import optimise as optimise
@@ -29,8 +31,6 @@ from dynsim.integrate.optimisers.catalogue import list_optimisers as list_optimi
 from dynsim.integrate.solve import solve as solve
 from dynsim.integrate.step_size import stable_step_size as stable_step_size
 from dynsim.integrate.step_size import step_size_bifurcation as step_size_bifurcation
-from dynsim.plots.gallery.plot import list_figures as list_figures
-from dynsim.plots.gallery.plot import plot as plot
 from dynsim.records import provenance as provenance
 from dynsim.registry import register as register
 from dynsim.studies.running import run_study as run_study

@@ -13,15 +13,16 @@ ROOT = Path(dynsim.__file__).parent
 LAYERS = [
     {"errors"},
     {"deprecation"},
-    {"field", "progress", "records", "registry", "status", "table"},
+    {"field", "progress", "records", "registry", "status", "storage", "table"},
     {"verdict"},
     {"symbolic"},
     {"integrate"},
     {"analysis"},
     {"systems", "networks"},
     {"studies"},
-    {"experiments", "testing"},
-    {"plots"},
+    {"testing"},
+    {"drawing"},
+    {"gallery"},
     {"explorer"},
     {"cli"},
     {"__main__"},
@@ -64,8 +65,8 @@ def test_only_networks_imports_torch(path):
 
 def test_the_layer_test_can_fail(tmp_path):
     bad = tmp_path / "bad.py"
-    bad.write_text("def f():\n    from dynsim.plots.gallery.plot import plot\n")
-    assert list(imported(bad)) == ["dynsim.plots.gallery.plot.plot"]
+    bad.write_text("def f():\n    from dynsim.gallery.plotting import plot\n")
+    assert list(imported(bad)) == ["dynsim.gallery.plotting.plot"]
 
 
 def test_no_dumping_ground():

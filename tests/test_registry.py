@@ -7,10 +7,9 @@ from dynsim.registry import find, listed
 
 
 def test_listing():
-    assert listed("dynsim.plots")["article-stop"] == "dynsim.plots.article_stop"
-    assert "parts" not in listed("dynsim.plots")
+    assert listed("dynsim.systems")["toy"] == "dynsim.systems.toy"
 
 
 def test_unknown():
-    with pytest.raises(DynsimError, match="did you mean 'article-stop'"):
-        find("figure", "article-stp", "dynsim.plots")
+    with pytest.raises(DynsimError, match="did you mean 'toy'"):
+        find("system", "tyo", "dynsim.systems")

@@ -27,10 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
     from dynsim.cli.output import print_json, write_dataset
     from dynsim.cli.progress_line import reporter
-    from dynsim.experiments.compare import run as compare
-    from dynsim.experiments.compare import verdict, verdict_table
-    from dynsim.plots.gallery.files import FORMATS, save_figure
-    from dynsim.plots.gallery.plot import draw
+    from dynsim.drawing.files import FORMATS, save_figure
+    from dynsim.gallery.compare import compute as compare
+    from dynsim.gallery.compare import verdict, verdict_table
+    from dynsim.gallery.plotting import drawn
     from dynsim.records import provenance
 
     out = Path(args.out)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".nc":
         write_dataset(data, str(out))
     else:
-        save_figure(draw("compare", data), out.stem, out.parent, (out.suffix[1:],), data)
+        save_figure(drawn("compare", data), out.stem, out.parent, (out.suffix[1:],), data)
     table = verdict_table(data)
     if args.json:
         told = {"verdict": verdict(data), "table": list(table), "out": str(out), "provenance": provenance(data)}

@@ -52,7 +52,7 @@ def write_dataset(dataset: Any, path: str) -> Path:
 
     A table has what depends on time, or on the step, alone; of branches it has all points.
     """
-    from dynsim.experiments.parts.stored import save_dataset
+    from dynsim.storage import save_dataset
 
     target = Path(path)
     if not target.parent.is_dir():

@@ -34,17 +34,16 @@ def run(args: argparse.Namespace) -> int:
     """Draw; a figure that fails does not stop the others, and the exit status says so."""
     import sys
 
+    from dynsim.drawing.files import FORMATS
     from dynsim.errors import DynsimError, MissingExtra
-    from dynsim.plots.gallery.files import FORMATS
-    from dynsim.plots.gallery.plot import list_figures
-    from dynsim.registry import find
+    from dynsim.gallery.catalogue import FIGURES, list_figures
 
     if args.list:
         print(list_figures())
         return 0
     names = args.names or list_figures()["name"]
     for name in names:
-        find("figure", name, "dynsim.plots")
+        FIGURES[name]
     formats = [kind.strip() for kind in args.format.split(",")]
     for kind in formats:
         if kind not in FORMATS:
@@ -92,18 +91,17 @@ def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[
     from time import perf_counter
 
     from dynsim.cli.progress_line import reporter
-    from dynsim.experiments.parts.stored import takes
-    from dynsim.plots.gallery.files import save_figure
-    from dynsim.plots.gallery.plot import data_for, draw
-    from dynsim.registry import find
+    from dynsim.drawing.files import save_figure
+    from dynsim.gallery.catalogue import FIGURES
+    from dynsim.gallery.plotting import data_for, drawn
 
     started = perf_counter()
-    experiment = find("figure", name, "dynsim.plots").EXPERIMENT
-    if "full" in options and not takes(experiment, "full"):
+    figure = FIGURES[name]
+    if "full" in options and "full" not in figure.options:
         options = {key: value for key, value in options.items() if key != "full"}
     with reporter(label) as progress:
         data = data_for(name, options, recompute=args.recompute, progress=progress)
-    paths = save_figure(draw(name, data), name, args.out, formats, data)
-    verdict = find("experiment", experiment, "dynsim.experiments").verdict(data)
+    paths = save_figure(drawn(name, data), name, args.out, formats, data)
+    verdict = figure.verdict(data)
     seconds = perf_counter() - started
     return f"{verdict}\n    {', '.join(map(str, paths))} ({seconds:.1f} s)"

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     with reporter("train") as progress:
         data = train(experiment, args.seeds, device=args.device, checkpoint=args.checkpoint, progress=progress)
     if args.out:
-        from dynsim.experiments.parts.stored import save_dataset
+        from dynsim.storage import save_dataset
 
         print(save_dataset(data, args.out))
         _tell_lost(data)

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dynsim.drawing.files import FORMATS, save_figure
 from dynsim.errors import bad
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
-from dynsim.plots.gallery.files import FORMATS, save_figure
-from dynsim.plots.gallery.plot import data_for, draw
+from dynsim.gallery.plotting import data_for, drawn
 
 __all__ = ["FIGURE", "figure_bytes", "figure_options", "write_figure"]
 
@@ -51,7 +51,7 @@ def write_figure(setting: Setting, path: Any) -> Path:
     if kind not in FORMATS:
         raise bad("path", str(path), f"a name that ends in .{', .'.join(FORMATS)}")
     data = data_for(FIGURE, figure_options(setting))
-    return save_figure(draw(FIGURE, data), target.stem, target.parent, [kind], data)[0]
+    return save_figure(drawn(FIGURE, data), target.stem, target.parent, [kind], data)[0]
 
 
 def figure_bytes(setting: Setting, kind: str) -> bytes:

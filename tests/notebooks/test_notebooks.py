@@ -42,7 +42,7 @@ def test_a_notebook_is_stripped_and_says_what_one_learns(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_figures_that_a_notebook_shows_are_in_the_gallery(path):
-    from dynsim.plots.gallery.plot import list_figures
+    from dynsim.gallery.catalogue import list_figures
 
     shown = re.findall(r"\.\./figures/([a-z0-9-]+)\.png", "\n".join(cell.source for cell in read(path).cells))
     assert set(shown) <= set(list_figures()["name"])

@@ -1,0 +1,1 @@
+"""Drawing: one function per kind of Dataset; style, sizes and words in one place."""

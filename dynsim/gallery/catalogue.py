@@ -1,0 +1,93 @@
+"""The figures of the gallery, in one table: adding one is a file and a line here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dynsim.errors import InvalidValue
+from dynsim.gallery.figure import STORED_ABOVE, Figure
+from dynsim.registry import Registry
+from dynsim.table import Table
+
+__all__ = ["FIGURES", "list_figures"]
+
+
+class Entry(NamedTuple):
+    """Where a figure is, and what a list says of it without importing it; a test holds both to the figure."""
+
+    summary: str
+    cost: float
+    needs: tuple[str, ...] = ()
+    at: str = ""  # file and attribute, where they do not follow from the name
+
+
+NETWORKS = ("networks",)
+# fmt: off
+ENTRIES = {
+    "alternating": Entry("SimSiam as alternating optimisation: with and without a predictor", 5),
+    "article-full": Entry("The article's second plot: both branches of the encoder kept", 0.1, at="article:FULL"),
+    "article-stop": Entry("The article's first plot: with stop-gradient", 0.1, at="article:STOP"),
+    "article-target": Entry("The article's remark: only the encoder's second branch kept", 0.1, at="article:TARGET"),
+    "basins": Entry("Which starts collapse, in the three branches, with and without noise", 15),
+    "bifurcation-decay": Entry("Equilibria over weight decay, for several noise levels", 8),
+    "collapse-map": Entry("Which weight decays and teacher's rates collapse", 10),
+    "collapse-table": Entry("Encoder × loss × normalisation in the three branches: four measures", 180, NETWORKS),
+    "compare": Entry("Toy, linear and real network of one configuration on shared axes", 20, NETWORKS),
+    "continuation": Entry("Equilibria of any system or typed loss over one parameter", 5),
+    "cosine-vs-euclid": Entry("Cosine against Euclidean loss with a closed-form predictor", 6),
+    "counter-examples": Entry("Settings in which stop-gradient may not save the network", 65, NETWORKS),
+    "decay-map": Entry("Weight decay × noise × predictor's rate × branch: which encoders live", 3),
+    "deep-image-prior": Entry("Deep image prior: a photograph from an untrained network", 70, NETWORKS),
+    "dirac-gan": Entry("The Dirac-GAN: gradient flow, steps and regularisers", 10),
+    "direct-set": Entry("DirectPred and DirectCopy: thresholds and boundaries of a set predictor", 5),
+    "eigenmodes": Entry("Which eigenmodes of the data survive weight decay, and when they grow", 4),
+    "ema": Entry("A teacher by moving average: its rate and its start", 8),
+    "expansion": Entry("First-order expansion of the loss: sizes and variances", 40, NETWORKS),
+    "fast-slow": Entry("Fast predictor, slow encoder: orbits and the slow manifold", 8),
+    "jepa-vs-mae": Entry("Deep linear JEPA against MAE: which features, in which order", 4),
+    "lattice": Entry("The ablation lattice on digits, with the matrix flow's prediction", 200, NETWORKS),
+    "loss-rise": Entry("The loss of the toy along its run, and the part of each block", 0.3),
+    "matrix-flow": Entry("A linear network against the matrix flow: field, balance law, order", 30, NETWORKS),
+    "modes-vs-toy": Entry("Modes of a linear network against the scalar toy", 35, NETWORKS),
+    "network-collapse": Entry("Spread, norm and loss of a network in the three branches", 15, NETWORKS),
+    "network-ema": Entry("Networks with a moving-average teacher: its rate and its start", 75, NETWORKS),
+    "network-timescales": Entry("Speeds of predictor and encoder on the toy and on networks", 30, NETWORKS),
+    "network-weight-decay": Entry("Networks under weight decay: thresholds of modes, four measures", 75, NETWORKS),
+    "noise-closes-the-escape": Entry("Branches without stop-gradient, with and without noise", 1),
+    "one-run": Entry("One run of any system or typed loss: states, plane, speeds, loss", 0.5),
+    "optimisers": Entry("Which optimisers collapse the toy, over starts and steps", 50),
+    "optimisers-network": Entry("Which optimisers collapse a network", 100, NETWORKS),
+    "portrait": Entry("Phase portrait of the three branches, or of any system", 6),
+    "predictor-ratio": Entry("Faster and slower predictors: runs over the ratio of rates", 1),
+    "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 60, NETWORKS),
+    "step-size": Entry("Gradient descent over its step size, and the bound of stability", 14),
+    "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
+    "xbar": Entry("The mean view as target: which settings collapse, which features serve", 120, NETWORKS),
+}
+# fmt: on
+
+FIGURES: Registry[Figure] = Registry(
+    "figure",
+    {name: f"dynsim.gallery.{entry.at or name.replace('-', '_') + ':FIGURE'}" for name, entry in ENTRIES.items()},
+)
+
+
+def list_figures() -> Table:
+    """Table of the figures: name, one line, cost in seconds on one core, and whether a stored run serves.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> "article-stop" in dynsim.list_figures()["name"]
+    True
+    """
+    rows = []
+    for name in sorted(FIGURES):
+        try:
+            entry = ENTRIES.get(name) or FIGURES[name]
+        except InvalidValue as error:  # an installed package that cannot be loaded breaks its own line only
+            rows.append({"name": name, "summary": str(error), "cost": "", "needs": ""})
+            continue
+        cost = f"{entry.cost:g} s" + (", stored" if entry.cost >= STORED_ABOVE else "")
+        rows.append({"name": name, "summary": entry.summary, "cost": cost, "needs": " ".join(entry.needs)})
+    return Table(rows, ("name", "summary", "cost", "needs"))

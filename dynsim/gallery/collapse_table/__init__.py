@@ -1,0 +1,17 @@
+"""Every encoder × loss × normalisation in the three branches: four measures, and who confirms the article."""
+
+from dynsim.gallery.collapse_table.panels import draw
+from dynsim.gallery.collapse_table.training import compute, verdict
+from dynsim.gallery.figure import Figure
+
+FIGURE = Figure(
+    name="collapse-table",
+    summary="Encoder × loss × normalisation in the three branches: four measures",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=180.0,
+    size=(12.4, 11.2),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 20, "encoders": ("linear",), "norms": ("none", "batch-out")},
+)

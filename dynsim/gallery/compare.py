@@ -1,0 +1,311 @@
+"""Toy, linear network and real network of one configuration on shared axes, with a verdict table."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.analysis.numerics.outcome import outcome
+from dynsim.analysis.numerics.timescales import speed_ratios
+from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.style import COLOURS
+from dynsim.drawing.words import caption, values
+from dynsim.errors import bad
+from dynsim.gallery.figure import Figure
+from dynsim.integrate.solve import solve
+from dynsim.records import provenance, stamp
+from dynsim.systems.catalogue import system
+from dynsim.table import Table
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+START = {"phi": 0.6, "theta": 0.1}  # the article's
+COLLAPSED = 0.3  # below it the spread, or the norm relative to the start, counts as collapsed
+_RECORDED = ("spread", "rankme", "norm_ratio", "knn", "relative_speed_ratio", "balance")
+_KEPT = ("spread", "rankme", "norm_ratio", "knn", "relative_speed_ratio", "balance_drift", "loss")
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    experiment: Experiment | None = None,
+    seeds: Any = 3,
+    **changes: Any,
+) -> xr.Dataset:
+    """Run toy, linear network and real network with the branch, rates, decay, teacher and data of one experiment.
+
+    The toy is the leading mode of the data in the network's own flow time: noise σ² = λ_s/λ_d − 1, decay η/λ_d,
+    from the article's start. The linear network has the data, branch, rates, decay, teacher and steps of the
+    experiment, and the squared error, without normalisation.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    experiment : Experiment, optional
+        Default: the MLP on digits.
+    seeds : int or list
+    **changes
+        Fields of the experiment to change.
+
+    Returns
+    -------
+    xarray.Dataset
+        Toy: `toy_size` = |θ|/|θ(0)|, `toy_loss`, `toy_speed_ratio`, over `time`. Networks: `spread`, `rankme`,
+        `norm_ratio`, `knn`, `relative_speed_ratio`, `loss`, `balance_drift` (NaN where the law does not apply) over
+        `network` (linear, real), `seed`, `step`, with `network_time`. What the toy predicts is in the attributes.
+
+    Raises
+    ------
+    InvalidValue
+        An experiment that has no counterpart in the toy.
+    """
+    from dynsim.networks import Experiment, train
+
+    real = (Experiment() if experiment is None else experiment).but(measures=_RECORDED, **changes)
+    _check(real)
+    linear = linear_counterpart(real)
+    trained = []
+    for index, network in enumerate((linear, real)):
+
+        def report(done: int, total: int, what: str, before: int = index) -> None:
+            if progress:
+                progress(before * total + done, 2 * total, what)
+
+        data = train(network, seeds, progress=report)
+        shown = data[[name for name in _KEPT if name in data]].drop_attrs()
+        trained.append(shown.rename(time="network_time"))
+    networks = xr.concat(trained, xr.DataArray(["linear", "real"], dims="network", name="network"), join="outer")
+    toy, predicted = _toy(real, float(networks["network_time"].max()))
+    merged = xr.merge([networks, toy])
+    return stamp(
+        merged, "torch", "scikit-learn", experiment=real.to_dict(), linear=linear.to_dict(), digest=real.digest,
+        initial=START, predicted=predicted,
+    )  # fmt: skip
+
+
+def linear_counterpart(experiment: Experiment) -> Experiment:
+    """Linear encoder and predictor under the squared error, everything else as the experiment has it."""
+    if (experiment.encoder, experiment.predictor, experiment.norm) == ("linear", "linear", "none"):
+        return experiment.but(objective="squared")
+    plain = {"depth": None, "width": None, "bias": None, "predictor_width": None, "init": "default", "init_scale": 1.0}
+    lr = min(experiment.lr, 0.02)  # the squared error of digits is stable there, momentum 0.9 included
+    return experiment.but(
+        encoder="linear", norm="none", predictor="linear", objective="squared", lr=lr, **plain
+    )  # fmt: skip
+
+
+def _check(experiment: Experiment) -> None:
+    if experiment.objective not in ("cosine", "squared"):
+        raise bad(
+            "objective", experiment.objective, "'cosine' or 'squared'", "only they have the toy's three branches"
+        )
+    if experiment.predictor not in ("linear", "mlp"):
+        raise bad("predictor", experiment.predictor, "'linear' or 'mlp'", "the toy's predictor φ is learned")
+
+
+def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, Any]]:
+    """The scalar system of the leading mode over the network's flow time, and what it predicts."""
+    from dynsim.networks import second_moments
+    from dynsim.networks.schedules import teacher_rate
+
+    signal, view = second_moments(experiment)
+    q = np.linalg.eigh(signal)[1][:, -1]
+    lambda_d, lambda_s = float(q @ signal @ q), float(q @ view @ q)
+    start, flow, rates = dict(START), system("scalar", branch=experiment.branch), {}
+    beta = teacher_rate(experiment)
+    if beta is not None:
+        flow = system("byol")
+        start["xi"] = 0.0 if experiment.teacher_init == "zero" else start["theta"]
+        rates["beta"] = beta / lambda_d
+    decay = {"eta_p": experiment.eta_p / lambda_d, "eta_s": experiment.eta_s / lambda_d}
+    parameters = {"alpha": experiment.alpha, "sigma2": lambda_s / lambda_d - 1, **decay, **rates}
+    times = np.concatenate(([0.0], np.geomspace(t_end / 1000, t_end, 200)))
+    made = solve(flow, start, times=times * lambda_d, parameters=parameters)
+    states = np.stack([made[name].values for name in flow.states])
+    speeds = speed_ratios(flow.field(parameters), states)["relative_speed_ratio"]
+    toy = xr.Dataset(
+        {
+            "toy_size": ("time", np.abs(made["theta"].values / start["theta"])),
+            "toy_loss": ("time", made["loss"].values),
+            "toy_speed_ratio": ("time", speeds),
+        },
+        {"time": times},
+    )
+    end = outcome(flow, start, parameters)
+    predicted = {
+        "collapsed": end.collapsed,
+        "reason": end.reason,
+        "loss_rises": bool(made["loss"].values.max() > made["loss"].values[0] * (1 + 1e-6)),
+        "speed_ratio": float(speeds[0]),
+        "parameters": {name: round(value, 6) for name, value in parameters.items()},
+        "lambda_d": lambda_d,
+    }
+    return toy, predicted
+
+
+def verdict_table(data: xr.Dataset) -> Table:
+    """Predicted by the toy, observed on the networks, agrees?"""
+    predicted = provenance(data)["predicted"]
+    questions = [
+        ("the encoder collapses", predicted["collapsed"], _collapsed(data)),
+        ("the loss rises at first", predicted["loss_rises"], _rises(data)),
+        ("the encoder is the faster at first", predicted["speed_ratio"] < 1, _encoder_faster(data)),
+    ]
+    if "balance_drift" in data and provenance(data)["experiment"]["branch"] == "stop":
+        kept = data["balance_drift"].isel(step=-1)
+        questions.append(("the first integral is kept to 5 %", True, (kept < 0.05).where(kept.notnull())))
+    rows = []
+    for question, expected, observed in questions:
+        row: dict[str, Any] = {"question": question, "toy": {True: "yes", False: "no", None: "undecided"}[expected]}
+        for network in ("linear", "real"):
+            row |= _compared(expected, observed.sel(network=network), network)
+        rows.append(row)
+    return Table(rows)
+
+
+def _collapsed(data: xr.Dataset) -> xr.DataArray:
+    last = data.isel(step=-1)
+    lost = (last["spread"] < COLLAPSED) | (last["norm_ratio"] < COLLAPSED)
+    return lost.where(last["spread"].notnull(), 1.0)  # a seed whose numbers are no longer finite has nothing left
+
+
+def _rises(data: xr.Dataset) -> xr.DataArray:
+    loss = data["loss"]
+    scale = abs(loss.isel(step=0)).clip(min=1e-12)
+    half = loss.isel(step=slice(0, 1 + data.sizes["step"] // 2))
+    return half.max("step") - loss.isel(step=0) > 0.01 * scale
+
+
+def _encoder_faster(data: xr.Dataset) -> xr.DataArray:
+    ratio = data["relative_speed_ratio"].isel(step=0)
+    return (ratio < 1).where(ratio.notnull())
+
+
+def _compared(expected: bool | None, observed: xr.DataArray, network: str) -> dict[str, str]:
+    """How many seeds say yes, and whether they say what the toy says."""
+    values = observed.values.astype(float)
+    if np.isnan(values).all():
+        return {network: "-", f"{network} agrees": "not defined"}
+    yes, number = int(np.nansum(values)), int(np.isfinite(values).sum())
+    said = f"{yes} of {number} seeds"
+    if expected is None:
+        return {network: said, f"{network} agrees": "no prediction"}
+    agreeing = yes if expected else number - yes
+    return {network: said, f"{network} agrees": {number: "yes", 0: "no"}.get(agreeing, "in part")}
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say on how much toy, linear and real network agree."""
+    table = verdict_table(data)
+    told = []
+    for network in ("linear", "real"):
+        answers = {row["question"]: row[f"{network} agrees"] for row in table}
+        asked = [question for question, answer in answers.items() if answer in ("yes", "no", "in part")]
+        wrong = [f"'{question}'" for question in asked if answers[question] != "yes"]
+        but = f", not (or only in part) on {' and '.join(wrong)}" if wrong else ""
+        told.append(
+            f"the {network} network agrees with it on {len(asked) - len(wrong)} of {len(asked)} questions{but}"
+        )
+    fate = {True: "collapses", False: "does not collapse", None: "is undecided"}[
+        provenance(data)["predicted"]["collapsed"]
+    ]
+    return f"the toy of this configuration {fate}; " + "; ".join(told)
+
+
+_TOY = {"color": COLOURS["black"], "linestyle": "-"}
+_STYLES = {
+    "linear": {"color": COLOURS["blue"], "linestyle": "--"},
+    "real": {"color": COLOURS["vermilion"], "linestyle": "-."},
+}
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Size, loss, speeds and spread over flow time; under them what was predicted and what was seen."""
+    grid = figure.add_gridspec(2, 4, height_ratios=(1.35, 1))
+    size, loss, speed, spread = (figure.add_subplot(grid[0, column]) for column in range(4))
+    size.plot(data["time"], data["toy_size"], label="toy |θ|/|θ(0)|", **_TOY)
+    loss.plot(data["time"], data["toy_loss"] / data["toy_loss"][0], label="toy", **_TOY)
+    speed.plot(data["time"], data["toy_speed_ratio"], **_TOY)
+    for network, style in _STYLES.items():
+        one = data.sel(network=network)
+        time = one["network_time"].values
+        draw_seeds(size, time, one["norm_ratio"], style, label=f"{network}: norm of z / at start")
+        draw_seeds(loss, time, _relative_loss(one["loss"], data, network), style)
+        draw_seeds(speed, time, one["relative_speed_ratio"], style)
+        draw_seeds(spread, time, one["spread"], style)
+    size.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    spread.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    speed.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    size.set(title="size of the encoder's output", yscale="log")
+    loss.set(title="loss / at start", yscale="log")
+    speed.set(title="relative speed, predictor\nover encoder", yscale="log")
+    spread.set(title="spread std(z/|z|)·√d\n(networks only)", ylim=(0, 1.05))
+    for axes in (size, loss, speed, spread):
+        axes.set(xlabel="flow time t", xscale="log", xlim=(_first(data), None))
+        axes.title.set_fontsize(10)
+    handles, labels = size.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    _draw_table(data, figure.add_subplot(grid[1, :]))
+    about = provenance(data)
+    real, predicted = about["experiment"], about["predicted"]
+    caption(
+        figure,
+        data,
+        f"Branch '{real['branch']}'. Toy: leading mode of the data, {values(predicted['parameters'])}, times λ_d = "
+        f"{predicted['lambda_d']:.3g}; it {_end(predicted)}",
+        f"Networks: {real['data']}, {real['steps']} steps, {real['optimiser']}; real: {real['encoder']} encoder with "
+        f"norm '{real['norm']}', {real['predictor']} predictor, {real['objective']} loss, lr {real['lr']:g}; linear: "
+        f"squared error, lr {about['linear']['lr']:g}; mean and range over {data.sizes['seed']} seeds",
+        f"Collapsed: spread or norm ratio below {COLLAPSED:g} (dotted) at the last step",
+        "cosine loss: 1 − cos" if real["objective"] == "cosine" else "",
+    )
+
+
+def _first(data: xr.Dataset) -> float:
+    time = data["network_time"].values
+    return float(np.nanmin(time[time > 0]))
+
+
+def _relative_loss(loss: xr.DataArray, data: xr.Dataset, network: str) -> xr.DataArray:
+    cosine = network == "real" and provenance(data)["experiment"]["objective"] == "cosine"
+    shifted = loss + 1 if cosine else loss
+    return shifted / shifted.isel(step=0)
+
+
+def _end(predicted: dict[str, Any]) -> str:
+    fate = {True: "collapses", False: "does not collapse", None: "is undecided"}[predicted["collapsed"]]
+    return f"{fate} ({predicted['reason']})"
+
+
+def _draw_table(data: xr.Dataset, axes: Any) -> None:
+    table = verdict_table(data)
+    axes.set_axis_off()
+    cells = [[textwrap.fill(str(row[name]), 34) for name in table.columns] for row in table]
+    drawn = axes.table(cells, colLabels=list(table.columns), loc="center", cellLoc="center", edges="horizontal",
+                       colWidths=[0.3, 0.12, 0.14, 0.15, 0.14, 0.15])  # fmt: skip
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(9)
+    drawn.scale(1, 1.5)
+    for (row, column), cell in drawn.get_celld().items():
+        if column == 0:
+            cell.set_text_props(ha="left")
+        if row == 0 or (table.columns[column].endswith("agrees") and cells[row - 1][column] != "yes"):
+            cell.set_text_props(weight="bold")
+
+
+FIGURE = Figure(
+    name="compare",
+    summary="Toy, linear and real network of one configuration on shared axes",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=20.0,
+    size=(10.2, 7.2),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 40},
+)

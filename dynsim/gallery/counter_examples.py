@@ -1,0 +1,269 @@
+"""Where stop-gradient does not save the network: four measures, none of which sees all, and what the toy foretold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.drawing.style import COLOURS
+from dynsim.drawing.words import caption
+from dynsim.gallery.counter_settings import HIDDEN, LINEAR, Setting, by_matrix_flow, by_modes, toy_outcome
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.linear_networks import NOISE, linear_experiment
+from dynsim.gallery.trained_networks import hidden_layer, seed_count
+from dynsim.records import provenance, stamp
+
+MEASURES = ("spread", "rankme", "norm_ratio", "knn")
+# An alarm: less than half of the spread or of the effective rank at the start, a size three times as small or large,
+# neighbours no better than before training.
+LEAST_SHARE, SIZES = 0.5, (1 / 3, 3.0)
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int | None = None,
+    steps: int = 600,
+    linear_steps: int = 2000,
+    full: bool = False,
+) -> xr.Dataset:
+    """Train every setting, always with stop-gradient, and ask the toy and the mode equations.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int, optional
+        5 by default.
+    steps : int
+        Of the networks with hidden layer; two settings under squared error take more, in proportion.
+    linear_steps : int
+    full : bool
+        10 seeds, and MNIST for the networks with hidden layer.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `setting` (coordinate `network`: linear or hidden layer), `seed` and `moment` (start, end): `spread`,
+        `rankme`, `norm_ratio`, `knn`. Over `setting`, `seed`, at the end and for linear networks only: the same with
+        prefix `modes_` (every direction by its scalar equation) and `flow_` (the matrix equations). Over `setting`:
+        `toy_collapses` (0 or 1) and `usual`, 1 for the settings that the others are compared with.
+    """
+    seeds = seed_count(seeds, full)
+    rows: list[xr.Dataset] = []
+    total = len(LINEAR) + len(HIDDEN)
+
+    def report(name: str) -> None:
+        if progress:
+            progress(len(rows), total, name.strip())
+
+    base = linear_experiment(
+        dim=32,
+        lr=0.01,
+        momentum=0.9,
+        batch=64,
+        dtype="float32",
+        steps=linear_steps,
+        measures=MEASURES,
+        measure_every=linear_steps,
+    )
+    for name, setting in LINEAR.items():
+        rows.append(_linear(name, setting, base, seeds))
+        report(f"linear, {name}")
+    for name, setting in HIDDEN.items():
+        taken = max(1, round(setting.longer * steps))
+        changes = {**setting.network, "steps": taken, "measure_every": taken}
+        rows.append(
+            _row(name, "hidden layer", setting, _ends(hidden_layer(full, measures=MEASURES, **changes), seeds))
+        )
+        report(f"hidden layer, {name}")
+    data = xr.concat(rows, "setting")
+    data["setting"] = data["setting"].astype(str)
+    about = {"sigma2": NOISE**2, "steps": steps, "linear_steps": linear_steps}
+    return stamp(data, "torch", "scikit-learn", experiment=hidden_layer(full).to_dict(), **about)
+
+
+def _ends(experiment: Any, seeds: int) -> xr.Dataset:
+    from dynsim.networks import train
+
+    return _two_moments(train(experiment, seeds))
+
+
+def _two_moments(run_: xr.Dataset) -> xr.Dataset:
+    two = run_[list(MEASURES)].isel(step=[0, -1]).drop_vars("time").rename(step="moment")
+    return two.assign_coords(moment=["start", "end"]).drop_attrs()
+
+
+def _row(name: str, network: str, setting: Setting, data: xr.Dataset) -> xr.Dataset:
+    for prefix in ("modes", "flow"):
+        for measure in MEASURES:
+            if f"{prefix}_{measure}" not in data:
+                data[f"{prefix}_{measure}"] = ("seed", np.full(data.sizes["seed"], np.nan))
+    data["toy_collapses"] = int(bool(toy_outcome(setting).collapsed))
+    data["usual"] = int(setting.usual)
+    return data.expand_dims(setting=[f"{network}: {name}"]).assign_coords(network=("setting", [network]))
+
+
+def _linear(name: str, setting: Setting, base: Any, seeds: int) -> xr.Dataset:
+    """The network, and its measures if its weights were those that theory foretells."""
+    from dynsim.networks import fit, initial_state
+
+    experiment = base.but(**setting.network)
+    trained = fit(experiment, seeds)
+    data = _two_moments(trained.dataset)
+    time = float(trained.dataset["time"][-1])
+    starts = [initial_state(experiment, seed) for seed in range(seeds)]
+    for prefix, theory in (("modes", by_modes), ("flow", by_matrix_flow)):
+        weights = np.array([theory(experiment, start, time) for start in starts])
+        for measure, values in trained.measured(W=weights).items():
+            data[f"{prefix}_{measure}"] = ("seed", values)
+    return _row(name, "linear", setting, data)
+
+
+def alarms(data: xr.Dataset) -> xr.DataArray:
+    """Which of the four measures, averaged over seeds, says that something is wrong; over `setting`, `measure`.
+
+    A run that ended in infinities sets off every alarm.
+    """
+    start, end = (data[list(MEASURES)].sel(moment=m).mean("seed", skipna=False) for m in ("start", "end"))
+    found = {
+        "spread": ~(end["spread"] >= LEAST_SHARE * start["spread"]),
+        "rankme": ~(end["rankme"] >= LEAST_SHARE * start["rankme"]),
+        "norm_ratio": ~((end["norm_ratio"] >= SIZES[0]) & (end["norm_ratio"] <= SIZES[1])),
+        "knn": ~(end["knn"] > start["knn"]),
+    }
+    return xr.concat(list(found.values()), xr.DataArray(list(found), dims="measure", name="measure"))
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say which settings fail, which measure notices, and how often the toy had said so."""
+    alarm = alarms(data)
+    failed = alarm.any("measure")
+    toy = data["toy_collapses"] == 1
+    told = []
+    for network in ("linear", "hidden layer"):
+        here = data["network"] == network
+        names = [
+            f"{str(name).split(': ', 1)[1].strip()} ({', '.join(alarm['measure'].values[bad])})"
+            for name, bad in zip(
+                data["setting"].values[here], alarm.transpose("setting", "measure").values[here], strict=True
+            )
+            if bad.any()
+        ]
+        right = int((toy == failed)[here].sum())
+        told.append(f"{network}: {'; '.join(names) or 'none'}; the toy is right in {right} of {int(here.sum())}")
+    noticed = ", ".join(f"{name} {int(alarm.sel(measure=name).sum())}" for name in alarm["measure"].values)
+    close = _closeness(data)
+    return (
+        f"settings that fail in spite of stop-gradient (and the measures that notice): {'. '.join(told)}. Of "
+        f"{int(failed.sum())} failures each measure alone notices: {noticed}. Size of the linear networks' features "
+        f"at the end, median factor between network and theory: matrix flow {close['flow']:.2f}, modes one by one "
+        f"{close['modes']:.2f}"
+    )
+
+
+def _closeness(data: xr.Dataset) -> dict[str, float]:
+    linear = data.isel(setting=(data["network"] == "linear").values)
+    network = np.log(linear["norm_ratio"].sel(moment="end").clip(1e-6).values)
+    sizes = {name: np.log(linear[f"{name}_norm_ratio"].clip(1e-6).values) for name in ("flow", "modes")}
+    return {name: float(np.exp(np.median(abs(network - size)))) for name, size in sizes.items()}
+
+
+_PANELS = (
+    ("spread", "spread std(z/|z|)·√d", "linear"),
+    ("rankme", "RankMe", "linear"),
+    ("norm_ratio", "norm of z / norm at start", "log"),
+    ("knn", "kNN accuracy (augmented)", "linear"),
+)
+_SMALLEST = 1e-3  # sizes below are drawn here
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """One row per setting, one panel per measure; on the left what the toy says."""
+    panels = figure.subplots(1, 5, sharey=True, width_ratios=(0.42, 1, 1, 1, 1))
+    linear = int((data["network"] == "linear").sum())
+    rows = np.arange(data.sizes["setting"]) + 1.2 * (np.arange(data.sizes["setting"]) >= linear)
+    alarm = alarms(data)
+    failed = alarm.any("measure").values
+    _draw_toy(data, panels[0], rows, failed)
+    for axes, (name, title, scale) in zip(panels[1:], _PANELS, strict=True):
+        _draw_measure(data, axes, rows, name, alarm.sel(measure=name).values)
+        axes.set(xscale=scale)
+        axes.set_title(title, fontsize=10)
+    panels[1].set_xlim(-0.05, 1.05)
+    panels[3].set_xlim(_SMALLEST / 1.6, None)
+    labels = [str(name).split(": ", 1)[1] for name in data["setting"].values]
+    panels[0].set_yticks(rows, labels, fontsize=8.5)
+    panels[0].set_ylim(rows[-1] + 0.7, -1.9)
+    for row, words in ((-0.95, "linear network"), (linear + 0.35, "hidden layer")):
+        panels[0].annotate(words, (-0.03, row), xycoords=("axes fraction", "data"), ha="right", va="center",
+                           fontsize=9.5, fontweight="bold", annotation_clip=False)  # fmt: skip
+    panels[4].plot([], [], "o", color=COLOURS["grey"], mfc="white", ms=5, label="start")
+    panels[4].plot([], [], "o", color=COLOURS["blue"], ms=6, label="end")
+    panels[4].plot([], [], "s", color=COLOURS["vermilion"], ms=6, label="end, alarm")
+    panels[4].plot([], [], "+", color=COLOURS["black"], ms=8, mew=1.5, label="matrix flow")
+    panels[4].plot([], [], "x", color=COLOURS["green"], ms=6, mew=1.5, label="modes one by one")
+    panels[4].legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1.0, 0.245))
+    about = provenance(data)
+    caption(
+        figure,
+        data,
+        "Stop-gradient everywhere. Linear: 32 features, squared error, noise σ² = "
+        f"{about['sigma2']:g}, SGD lr 0.01, momentum 0.9, {about['linear_steps']} steps, no decay unless said; "
+        "crosses: what the matrix equations, and every direction of the data by its scalar equation alone, make of "
+        "the same start. Hidden layer: MLP with batch norm (BN), MLP predictor with BN, cosine loss, "
+        f"{about['steps']} steps of lr {about['experiment']['lr']:g} (squared error 0.02), "
+        f"{about['experiment']['data']}, every augmentation",
+        f"Alarm: spread or RankMe below {LEAST_SHARE:.0%} of the start, norm below 1/{1 / SIZES[0]:.0f} or above "
+        f"{SIZES[1]:g}, kNN no better than before training. Lines: range over {data.sizes['seed']} seeds",
+    )
+
+
+def _draw_toy(data: xr.Dataset, axes: Any, rows: np.ndarray, failed: np.ndarray) -> None:
+    for row, collapses, usual, bad in zip(
+        rows, data["toy_collapses"].values == 1, data["usual"].values, failed, strict=True
+    ):
+        right = collapses == bad
+        axes.annotate(
+            ("collapses" if collapses else "lives") + ("" if right else " ≠"), (0.5, row),
+            xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8.5,
+            color=COLOURS["black"] if right else COLOURS["vermilion"], fontweight="bold" if usual else "normal",
+        )  # fmt: skip
+    axes.set_title("the toy\n(≠: the network\ndoes otherwise)", fontsize=9)
+    axes.set_xticks([])
+    axes.grid(False)
+    axes.plot([], [])
+
+
+def _draw_measure(data: xr.Dataset, axes: Any, rows: np.ndarray, name: str, alarm: np.ndarray) -> None:
+    least = _SMALLEST if name == "norm_ratio" else -np.inf
+    start = data[name].sel(moment="start").mean("seed")
+    axes.plot(start, rows, "o", color=COLOURS["grey"], mfc="white", ms=5, zorder=2)
+    end = data[name].sel(moment="end").clip(least)
+    low, middle, high = end.min("seed"), end.mean("seed"), end.max("seed")
+    for row, a, m, b, bad in zip(rows, low.values, middle.values, high.values, alarm, strict=True):
+        colour, marker = (COLOURS["vermilion"], "s") if bad else (COLOURS["blue"], "o")
+        axes.plot([a, b], [row, row], color=colour, linewidth=1.6, zorder=3)
+        axes.plot(m, row, marker, color=colour, ms=6, zorder=4)
+    for prefix, style in (
+        ("modes", {"marker": "x", "color": COLOURS["green"], "ms": 6, "mew": 1.5}),
+        ("flow", {"marker": "+", "color": COLOURS["black"], "ms": 9, "mew": 1.3}),
+    ):
+        theory = data[f"{prefix}_{name}"].mean("seed").clip(least)
+        axes.plot(theory, rows, linestyle="none", zorder=5, **style)
+    axes.set_xlabel("at the end")
+
+
+FIGURE = Figure(
+    name="counter-examples",
+    summary="Settings in which stop-gradient may not save the network",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=65.0,
+    size=(12.0, 8.2),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 40, "linear_steps": 300},
+)

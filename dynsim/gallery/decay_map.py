@@ -1,0 +1,143 @@
+"""Weight decay × noise × predictor's rate × branch: where the encoder lives, with the exact threshold over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.drawing.style import COLOURS, SEQUENCE
+from dynsim.drawing.words import caption
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.study_results import study_results
+from dynsim.records import as_json
+from dynsim.studies.catalogue import study_of
+from dynsim.studies.study import Study
+from dynsim.systems.catalogue import entry_of
+
+ALIVE = 1e-3
+
+
+def compute(progress: Any = None, *, store: Any = None, count: int | None = None) -> xr.Dataset:
+    """Where the scalar system ends over `branch`, `alpha`, `sigma2` and `eta`.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    store : path or URL, optional
+        Of a sweep of `decay-map`, or of a study of your own with its axes; by default the study is run here.
+    count : int, optional
+        So many noises and decays rather than all of the study's.
+
+    Returns
+    -------
+    xarray.Dataset
+        `phi` and `theta` at the end, and `threshold`, η_c = 1/(4(1+σ²)), over `sigma2`.
+    """
+    study, data = study_results(thinned(count), store, progress)
+    data["threshold"] = 1 / (4 * (1 + data["sigma2"]))
+    data.attrs |= {
+        "initial": as_json(study.initial),
+        "t_end": float(study.t_end),
+        "flow": as_json({"name": study.system, "reference": entry_of(study.system).reference}),
+    }
+    return data
+
+
+def thinned(count: int | None) -> Study:
+    """Study `decay-map` with at most so many noises and decays.
+
+    Examples
+    --------
+    >>> from dynsim.gallery.decay_map import thinned
+    >>> thinned(5).sizes
+    {'branch': 3, 'alpha': 3, 'sigma2': 5, 'eta': 5}
+    """
+    study = study_of("decay-map")
+    if count is None:
+        return study
+    fields = study.to_dict()
+    for item in study.axes:
+        if len(item.values) > count:
+            values = np.linspace(item.values[0], item.values[-1], count)
+            fields["axes"][item.name] = {"values": values, "sets": list(item.sets)}
+    return Study.from_dict(fields)
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Count what lives on either side of the exact threshold."""
+    if not data["theta"].notnull().any():
+        return f"none of the {data['theta'].size} runs has been made yet"
+    alive = (abs(data["theta"]) > ALIVE).where(data["theta"].notnull())
+    ratio = data["eta"] / data["threshold"]
+    above = alive.sel(branch="stop").where(ratio > 1.02)
+    below = alive.sel(branch="stop").where(ratio < 0.98)
+    shares = ", ".join(f"{float(below.sel(alpha=a).mean()):.0%} at α = {float(a):g}" for a in data["alpha"])
+    acting = (data["sigma2"] > 0) | (data["eta"] > 0)
+    others = [str(name) for name in data["branch"].values if name != "stop"]
+    noisy = float(alive.sel(branch=others).where(acting).sum())
+    return (
+        f"with stop-gradient {'nothing' if not float(above.sum()) else f'{float(above.mean()):.1%}'} lives above "
+        f"η_c = 1/(4(1+σ²)); below it this start lives in {shares} of the map. Without it "
+        f"{'nothing' if not noisy else f'{noisy:.0f} runs'} lives once noise or decay acts"
+    )
+
+
+_TITLES = {"stop": "with stop-gradient", "full": "without", "target": "second branch only"}
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Size of the encoder at the end; a row per branch, a column per predictor's rate."""
+    branches = [str(name) for name in data["branch"].values]
+    heights = [2.0 if name == "stop" else 1.0 for name in branches]
+    panels = figure.subplots(
+        len(branches), data.sizes["alpha"], sharex=True, sharey=True, squeeze=False, height_ratios=heights
+    )
+    size = data["alpha"] ** 0.5 * abs(data["theta"]).transpose("branch", "alpha", "eta", "sigma2")
+    for row, branch in zip(panels, branches, strict=True):
+        for axes, alpha in zip(row, data["alpha"].values, strict=True):
+            mesh = _map(axes, data, size.sel(branch=branch, alpha=alpha))
+            axes.set_title(f"{branch}, α = {alpha:g}", fontsize=10)
+        row[0].set_ylabel(f"{_TITLES.get(branch, branch)}\nweight decay η")
+    for axes in panels[-1]:
+        axes.set_xlabel("noise variance σ²")
+    figure.colorbar(mesh, ax=list(panels.flat), label="√α·|θ| at the end", shrink=0.7, extend="max")
+    caption(
+        figure,
+        data,
+        "Scalar system, equal decay of predictor and encoder. Dashed: the exact threshold η_c = 1/(4(1+σ²)), beyond "
+        "which nothing but collapse is left under stop-gradient, whatever α; white: boundary of collapse from this "
+        f"start at t = {data.attrs['t_end']:g}, which depends on α. At η = 0 a strong predictor collapses where "
+        "φ₀² − αθ₀² ≥ 1/(1+σ²)², and a little decay saves it. Without stop-gradient any noise or decay collapses the "
+        "encoder from this start",
+    )
+
+
+def _map(axes: Any, data: xr.Dataset, shown: xr.DataArray) -> Any:
+    noise, decay = data["sigma2"], data["eta"]
+    mesh = axes.pcolormesh(noise, decay, shown, cmap=SEQUENCE, vmin=0, vmax=1, rasterized=True, shading="nearest")
+    alive, known = int((shown > 1e-3).sum()), int(shown.notnull().sum())
+    if alive > 0.01 * known:
+        level = np.log10(shown.fillna(0) + 1e-12)
+        axes.contour(noise, decay, level, levels=[-3], colors="white", linewidths=1.4, linestyles="solid")
+    elif known:
+        words = f"{alive or 'none'} of {known} runs {'lives' if alive == 1 else 'live'}"
+        if alive == 1 and float(shown[0, 0]) > 1e-3:
+            words += ": σ² = η = 0"
+        axes.annotate(words, (0.5, 0.2), xycoords="axes fraction", ha="center", color="white", fontsize=9)
+    axes.plot(noise, data["threshold"], color=COLOURS["vermilion"], linestyle="--", linewidth=1.8)
+    axes.grid(False)
+    return mesh
+
+
+FIGURE = Figure(
+    name="decay-map",
+    summary="Weight decay × noise × predictor's rate × branch: which encoders live",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=3.0,
+    size=(11.0, 7.6),
+    small={"count": 9},
+)

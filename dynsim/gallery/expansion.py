@@ -1,0 +1,384 @@
+"""First-order losses: error against augmentation strength, factor two, variances, and what the factor does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.style import COLOURS
+from dynsim.drawing.words import caption
+from dynsim.errors import bad
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.trained_networks import seed_count
+from dynsim.records import provenance, stamp
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+STRENGTHS = 2.0 ** -np.arange(0.0, 8.0)
+FITTED = 5  # the smaller strengths, over which orders are fitted
+NETWORKS: dict[str, dict[str, Any]] = {
+    "linear": {"encoder": "linear", "norm": "none"},
+    "tanh": {"encoder": "mlp-tanh"},
+    "ReLU": {"encoder": "mlp"},
+}
+# Augmentation, and whether every displacement comes with its opposite.
+VIEWS: dict[str, tuple[Mapping[str, float], bool]] = {
+    "noise": ({"noise": 0.2}, True),
+    "erasing": ({"erasing": 3.0}, False),
+    "erasing, mirrored": ({"erasing": 3.0}, True),
+    "all six": ({"rotation": 15.0, "scale": 0.15, "shift": 1.0, "contrast": 0.3, "noise": 0.1, "erasing": 3.0}, False),
+}
+NUMBERS = (2, 4, 8, 16, 32)
+TRAINED: dict[str, dict[str, Any]] = {
+    "two views": {"branch": "full"},
+    "two views, stop-gradient, 2 lr": {"lr": 2.0},
+    "optimal target of 16 views, 2 lr": {"objective": "alternating", "views": 17, "lr": 2.0},
+    "two views, stop-gradient and predictor": {"predictor": "linear"},
+}  # lr relative to that of the first
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int | None = None,
+    steps: int = 300,
+    images: int = 40,
+    views: int = 64,
+    many: int = 1024,
+    full: bool = False,
+) -> xr.Dataset:
+    """Compare losses, variances and training runs with what first order says of them.
+
+    A view at strength ε is x + ε(T x − x): every augmentation, also one without a strength of its own, goes to
+    nothing, and each curve uses the same displacements at all strengths.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int, optional
+        5 by default.
+    steps : int
+        Of the trained networks; those of stage `random` have none.
+    images, views : int
+        Images, and views of each, behind every loss.
+    many : int
+        Views of each image behind variances.
+    full : bool
+        10 seeds.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `stage`, `network`, `augmentation`, `strength`, `seed`: `optimal_error`, relative error of
+        E‖J(T x − x̄)‖² for E‖F(T x) − E_T F(T x)‖², and `pair_error`, that of E‖J(T₁x − T₂x)‖² for
+        E‖F(T₁x) − F(T₂x)‖² with other pairs. Over `stage`, `network`, `augmentation`, `seed`: `variance_ratio` of
+        half the second to the first by the identity, `variance_measured` of independent pairs, `identity_error` over
+        all pairs of a sample. Over `estimate`, `views`, `seed`: `factor` of the second to the first. Over `trained`,
+        `seed`, `step`: `norm_ratio`.
+    """
+    from dynsim.networks import Experiment, fit
+
+    seeds = seed_count(seeds, full)
+    base = Experiment(dtype="float64", measures=(), measure_every=max(1, steps))
+    stages, done, total = {"random": 0, "trained": steps}, 0, 2 * len(NETWORKS) + 1
+    rows = []
+    for stage, number in stages.items():
+        cells = []
+        for name, fields in NETWORKS.items():
+            trained = fit(base.but(steps=number, **fields), seeds)
+            cells.append(xr.concat([_cell(trained, base, view, images, views, many) for view in VIEWS], _axis(VIEWS)))
+            done += 1
+            if progress:
+                progress(done, total, f"{stage} {name}")
+        rows.append(xr.concat(cells, _named("network", NETWORKS)))
+    data = xr.concat(rows, _named("stage", stages))
+    data["factor"] = _factors(trained, images)
+    data["norm_ratio"] = _training(base, seeds, steps)
+    about = {"steps": steps, "images": images, "experiment": base.to_dict()}
+    return stamp(data.drop_attrs(), "torch", "scikit-learn", **about)
+
+
+def _named(name: str, values: Any) -> xr.DataArray:
+    return xr.DataArray(list(values), dims=name, name=name)
+
+
+def _axis(values: Any) -> xr.DataArray:
+    return _named("augmentation", values)
+
+
+def _displacements(base: Experiment, view: str, pictures: np.ndarray, number: int) -> np.ndarray:
+    """T x − x, (number, images, …)."""
+    from dynsim.networks import fit
+
+    source = fit(base.but(augmentation=VIEWS[view][0], steps=0), 1)
+    return source.views(pictures, number).numpy() - pictures
+
+
+def _cell(trained: Any, base: Experiment, view: str, images: int, views: int, many: int) -> xr.Dataset:
+    """Errors and variances of one network under one augmentation."""
+    mirrored = VIEWS[view][1]
+    pictures = trained.images.train[:images]
+    moved = _displacements(base, view, pictures, views // 2 if mirrored else views)
+    moved = np.concatenate([moved, -moved]) if mirrored else moved  # a sample that is exactly symmetric
+    partner = partners(views, mirrored)
+    linear = trained.directional_derivative(pictures, moved).numpy()
+    errors: dict[str, list[np.ndarray]] = {"optimal_error": [], "pair_error": []}
+    for strength in STRENGTHS:
+        features = _features(trained, pictures + strength * moved)
+        for name, loss in (("optimal_error", optimal_loss), ("pair_error", lambda z: pair_loss(z, partner))):
+            exact, first_order = loss(features), strength**2 * loss(linear)
+            errors[name].append(np.abs(first_order - exact) / exact)
+    told: dict[str, Any] = {name: (("strength", "seed"), values) for name, values in errors.items()}
+    few = pictures[: max(4, images // 4)]
+    moved = _displacements(base, view, few, many)
+    if mirrored:
+        moved *= np.random.default_rng(0).choice([-1.0, 1.0], size=(*moved.shape[:2], 1, 1, 1))
+    linear = trained.directional_derivative(few, moved).numpy()
+    told |= {name: ("seed", value) for name, value in _variances(linear).items()}
+    return xr.Dataset(told, {"strength": STRENGTHS, "seed": trained.dataset["seed"].values})
+
+
+def _features(trained: Any, pictures: np.ndarray) -> np.ndarray:
+    """F of pictures (views, images, …): (seeds, views, images, dim)."""
+    flat = trained.features(pictures.reshape(-1, *pictures.shape[2:])).numpy()
+    return flat.reshape(len(flat), *pictures.shape[:2], -1)
+
+
+def partners(views: int, mirrored: bool) -> np.ndarray:
+    """Another view for each: the next one; where the second half mirrors the first, every other one changes halves."""
+    if not mirrored:
+        return np.roll(np.arange(views), -1)
+    half = views // 2
+    first = np.roll(np.arange(half), -1) + half * (np.arange(half) % 2)
+    return np.concatenate([first, (first + half) % views])
+
+
+def optimal_loss(z: np.ndarray) -> np.ndarray:
+    """‖z − mean‖², averaged over views and images; z is (seeds, views, images, dim)."""
+    return ((z - z.mean(1, keepdims=True)) ** 2).sum(-1).mean((1, 2))
+
+
+def pair_loss(z: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    """‖z₁ − z₂‖², averaged over pairs of views and images."""
+    return ((z - z[:, partner]) ** 2).sum(-1).mean((1, 2))
+
+
+def _variances(z: np.ndarray) -> dict[str, np.ndarray]:
+    """Variances over views, averaged over images: the identity, and independent pairs."""
+    centred = z - z.mean(1, keepdims=True)
+    number = z.shape[1]
+    size = (centred**2).sum(-1)  # (seeds, views, images)
+    own = size.var(1).mean(-1)
+    moment = np.einsum("svni,svnj->snij", centred, centred) / number
+    trace = (moment**2).sum((-2, -1))  # tr C² of the sample as a distribution of its own
+    unbiased = (number**2 * trace - (size**2).sum(1)) / (number * (number - 1))  # without pairs of a view with itself
+    half = ((z - np.roll(z, 1, axis=1)) ** 2).sum(-1) / 2
+    sample = centred[:, :64]
+    sample = sample - sample.mean(1, keepdims=True)
+    return {
+        "variance_ratio": 0.5 + unbiased.mean(-1) / own,
+        "variance_measured": half.var(1).mean(-1) / own,
+        "identity_error": identity_error(sample),
+    }
+
+
+def identity_error(z: np.ndarray) -> np.ndarray:
+    """Relative difference of the two sides of Var‖z₁ − z₂‖² = 2 Var‖z‖² + 4 tr(C²) over all pairs of a sample."""
+    size = (z**2).sum(-1)
+    inner = np.einsum("sani,sbni->sabn", z, z)
+    distances = size[:, :, None] + size[:, None] - 2 * inner
+    left = distances.var((1, 2))
+    moment = np.einsum("svni,svnj->snij", z, z) / z.shape[1]
+    right = 2 * size.var(1) + 4 * (moment**2).sum((-2, -1))
+    return (np.abs(left - right) / right).max(-1)
+
+
+def _factors(trained: Any, images: int) -> xr.DataArray:
+    """E‖F(T₁x) − F(T₂x)‖² over estimates of E‖F(T x) − E_T F(T x)‖² from K views, without any expansion."""
+    pictures, most = trained.images.train[: 4 * images], max(NUMBERS)
+    z = _features(trained, trained.views(pictures, 2 * most).numpy())
+    pairs = pair_loss(z, np.roll(np.arange(2 * most), 1))
+    rows = []
+    for number in NUMBERS:
+        own, others = z[:, :number], z[:, most : most + number]
+        from_others = ((own - others.mean(1, keepdims=True)) ** 2).sum(-1).mean((1, 2))
+        inside = optimal_loss(own)
+        rows.append(np.stack([pairs / value for value in (inside, from_others, inside * number / (number - 1))]))
+    coordinates = {
+        "views": list(NUMBERS),
+        "estimate": ["mean of the same views", "mean of other views", "corrected"],
+        "seed": trained.dataset["seed"].values,
+    }
+    return xr.DataArray(np.stack(rows), coordinates, ("views", "estimate", "seed"))
+
+
+def _training(base: Experiment, seeds: int, steps: int) -> xr.DataArray:
+    """Norm of the features of a linear encoder under squared error, in step with the flow time of the first run."""
+    from dynsim.networks import train
+
+    rows = []
+    every = max(1, steps // 30)
+    shared = {"encoder": "linear", "norm": "none", "objective": "squared", "predictor": "none"}
+    for changes in TRAINED.values():
+        fields = {**shared, **changes, "lr": 0.02 * changes.get("lr", 1.0)}
+        here = base.but(steps=every * 30, measure_every=every, measures=("norm_ratio",), **fields)
+        rows.append(train(here, seeds)["norm_ratio"].drop_vars("time"))
+    return xr.concat(rows, _named("trained", TRAINED))
+
+
+def order(data: xr.Dataset, name: str = "optimal_error") -> xr.DataArray:
+    """Slope of the logarithm of an error, averaged over seeds, over that of the strength; NaN where it is rounding."""
+    small = data[name].mean("seed").isel(strength=slice(-FITTED, None))
+    if small["strength"][0] < small["strength"][-1]:
+        raise bad("strength", small["strength"].values, "falling strengths")
+    measured = (small > 1e-12).all("strength")
+    x = np.log(small["strength"])
+    x = x - x.mean()
+    slope = (x * np.log(small.where(small > 0))).sum("strength") / (x**2).sum()
+    return slope.where(measured)
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say the orders, the factor, the variances, and what the factor does to training."""
+    orders = xr.concat([order(data), order(data, "pair_error")], "loss").mean(["loss", "stage"])
+
+    def told(network: str, view: str) -> str:
+        return f"{float(orders.sel(network=network, augmentation=view)):.1f}"
+
+    factor = data["factor"].sel(estimate="corrected").isel(views=-1)
+    ratio = data["variance_ratio"].sel(network=["tanh", "ReLU"]).mean(["stage", "network", "seed"])
+    ends = data["norm_ratio"].isel(step=-1)
+    end = {name: float(ends.sel(trained=name).mean()) for name in data["trained"].values}
+    names = list(end)
+    return (
+        f"relative error of both first-order losses of order {told('tanh', 'noise')} in the strength for tanh under "
+        f"symmetric noise, {told('tanh', 'erasing')} under erasing, {told('tanh', 'erasing, mirrored')} once erasing "
+        f"is mirrored, and {told('ReLU', 'noise')} for ReLU under symmetric noise; the two-view loss is "
+        f"{float(factor.mean()):.3f} ± {float(factor.std()):.3f} times the other, without expansion; the variance "
+        f"identity holds to {float(data['identity_error'].max()):.0e}, and half the two-view loss varies "
+        f"{float(ratio.sel(augmentation='noise')):.2f} times as much under Gaussian noise, "
+        f"{float(ratio.sel(augmentation='erasing')):.2f} times under erasing. The factor is a learning rate and saves "
+        f"nothing: without predictor the norm falls to {end[names[0]]:.3f}, with stop-gradient at twice the rate to "
+        f"{end[names[1]]:.3f}, with the optimal target to {end[names[2]]:.3f}; with a predictor it stays at "
+        f"{end[names[3]]:.2f}"
+    )
+
+
+_VIEWS: dict[str, dict[str, Any]] = {
+    "noise": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
+    "erasing, mirrored": {"color": COLOURS["green"], "linestyle": "-.", "marker": "^"},
+    "erasing": {"color": COLOURS["vermilion"], "linestyle": "--", "marker": "s"},
+    "all six": {"color": COLOURS["black"], "linestyle": ":", "marker": "D"},
+}
+_TRAINED: tuple[dict[str, Any], ...] = (
+    {"color": COLOURS["vermilion"], "linestyle": "-", "linewidth": 3.5, "alpha": 0.5},
+    {"color": COLOURS["black"], "linestyle": "--", "linewidth": 1.3},
+    {"color": COLOURS["green"], "linestyle": "-.", "linewidth": 1.6},
+    {"color": COLOURS["blue"], "linestyle": "-"},
+)
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Errors of a smooth network and of one with kinks above; factor, variances and training below."""
+    panels = figure.subplot_mosaic([["tanh"] * 3 + ["ReLU"] * 3, ["factor"] * 2 + ["variance"] * 2 + ["training"] * 2])
+    for network in ("tanh", "ReLU"):
+        _draw_errors(data, network, panels[network])
+    panels["ReLU"].sharey(panels["tanh"])
+    _draw_factor(data, panels["factor"])
+    _draw_variances(data, panels["variance"])
+    _draw_training(data, panels["training"])
+    about = provenance(data)
+    caption(
+        figure,
+        data,
+        "Perceptrons with batch normalisation (held in evaluation) on scikit-learn's digits, trained "
+        f"{about['steps']} steps as SimSiam; a view at strength ε is x + ε(T x − x), noise 0.2 per pixel at ε = 1, "
+        "erasing a 3×3 square, all six the recipe of the other figures; mirrored: each displacement with its opposite",
+        "Above: lines E‖F(T x) − E_T F(T x)‖² against E‖J(T x − x̄)‖², open marks E‖F(T₁x) − F(T₂x)‖² against "
+        "E‖J(T₁x − T₂x)‖², from other pairs",
+        "Lower right: linear encoder, squared error, lr 0.02 (twice that where said)",
+        f"Bands and bars: range over {data.sizes['seed']} seeds",
+    )
+
+
+def _draw_errors(data: xr.Dataset, network: str, axes: Any) -> None:
+    here = data.sel(network=network, stage="trained")
+    strengths = here["strength"].values
+    for view, style in _VIEWS.items():
+        one = here.sel(augmentation=view)
+        label = f"{view}: order {float(order(one)):.2f}"
+        line = {key: value for key, value in style.items() if key != "marker"}
+        draw_seeds(axes, strengths, one["optimal_error"], line, label=label)
+        pair = one["pair_error"].mean("seed")
+        axes.plot(strengths, pair, style["marker"], color=style["color"], mfc="white", ms=5, zorder=3)
+    kind = "smooth" if network == "tanh" else "kinks"
+    axes.set(
+        xscale="log", yscale="log", xlabel="strength of the augmentation ε", ylabel="relative error",
+        title=f"{network} ({kind}): first-order loss against the loss", ylim=(3e-6, 1),
+    )  # fmt: skip
+    axes.legend(loc="lower right", fontsize=8.5)
+
+
+def _draw_factor(data: xr.Dataset, axes: Any) -> None:
+    views = data["views"].values
+    fine = np.linspace(views[0], views[-1], 200)
+    shown = (
+        ("mean of the same views", 2 / (1 - 1 / fine), COLOURS["vermilion"], "s"),
+        ("corrected", 2 * np.ones_like(fine), COLOURS["blue"], "o"),
+        ("mean of other views", 2 / (1 + 1 / fine), COLOURS["green"], "^"),
+    )
+    for name, law, colour, marker in shown:
+        axes.plot(fine, law, color=colour, linewidth=1, linestyle=":")
+        values = data["factor"].sel(estimate=name)
+        middle = values.mean("seed")
+        reach = np.abs(np.stack([values.min("seed") - middle, values.max("seed") - middle]))
+        axes.errorbar(views, middle, reach, fmt=marker, color=colour, mfc="white", ms=5, label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(views, [str(number) for number in views])
+    axes.set(xlabel="views K that estimate E_T F(T x)", ylabel="two-view loss / optimal-target loss")
+    axes.set_title("the factor two (dotted: 2/(1 ∓ 1/K))", fontsize=9.5)
+    axes.legend(fontsize=8)
+
+
+def _draw_variances(data: xr.Dataset, axes: Any) -> None:
+    names = list(_VIEWS)
+    networks = (("tanh", COLOURS["blue"], "o"), ("ReLU", COLOURS["vermilion"], "s"), ("linear", COLOURS["green"], "^"))
+    for shift, (network, colour, marker) in zip((-0.22, 0.0, 0.22), networks, strict=True):
+        one = data.sel(network=network, stage="trained")
+        x = np.arange(len(names)) + shift
+        ratio = one["variance_ratio"].sel(augmentation=names)
+        axes.vlines(x, ratio.min("seed"), ratio.max("seed"), color=colour, linewidth=5, alpha=0.35)
+        axes.plot(x, ratio.mean("seed"), "_", color=colour, ms=11, mew=2)
+        measured = one["variance_measured"].sel(augmentation=names).mean("seed")
+        axes.plot(x, measured, marker, color=colour, mfc="white", ms=4.5, zorder=3, label=network)
+    axes.axhline(1, color=COLOURS["grey"], linewidth=1, linestyle="--")
+    axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=8.5)
+    axes.set(ylabel="½ two-view loss / optimal-target loss", ylim=(0.8, None))
+    axes.set_title("variance (bars: identity, marks: pairs)", fontsize=9.5)
+    axes.legend(fontsize=8)
+
+
+def _draw_training(data: xr.Dataset, axes: Any) -> None:
+    for name, style in zip(data["trained"].values, _TRAINED, strict=True):
+        draw_seeds(axes, data["step"].values, data["norm_ratio"].sel(trained=name), style, label=str(name))
+    axes.set(xlabel="step", ylabel="norm of the features / at the start", ylim=(0, 1.75))
+    axes.set_title("the factor two is a learning rate", fontsize=9.5)
+    axes.legend(fontsize=7.2, loc="upper right")
+
+
+FIGURE = Figure(
+    name="expansion",
+    summary="First-order expansion of the loss: sizes and variances",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=40.0,
+    size=(11.0, 7.4),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 40, "images": 20, "views": 32, "many": 64},
+)

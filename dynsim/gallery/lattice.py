@@ -1,0 +1,212 @@
+"""The ablation lattice on digits: four measures of every cell, the matrix flow's prediction beside the linear ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.patches import Rectangle
+
+from dynsim.drawing.style import COLOURS, SEQUENCE
+from dynsim.drawing.words import caption
+from dynsim.errors import DynsimError
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.linear_networks import MEASURES, is_linear, linear_prediction, pixel_knn
+from dynsim.gallery.study_results import study_results
+from dynsim.records import provenance, stamp
+from dynsim.studies.network_runs import cells, experiment_of
+from dynsim.studies.study import Study
+
+ALIVE = {"spread": 0.2, "rankme": 3.0, "norm_ratio": 0.2, "knn": 0.2}  # more than this is no collapse; chance is 0.1
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None, *, study: Any = "lattice-small", store: Any = None
+) -> xr.Dataset:
+    """Train every cell of a lattice and integrate the matrix flow of every linear one.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    study : Study, mapping, path or str
+        What is trained here where no store is given; with the axes of `lattice`.
+    store : path or URL, optional
+        Of a sweep of `lattice`, `lattice-small` or a study of your own with their axes.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the axes of the study and `seed`: `spread`, `rankme`, `knn`, `norm_ratio`, `loss` and `status` of the
+        trained networks, and ``ode_spread``, … of the flow, NaN where the network is not linear. `knn_pixels` is the
+        accuracy of the pixels themselves.
+    """
+    told, data = study_results(study, store, progress)
+    for name in MEASURES:
+        data[f"ode_{name}"] = (tuple(told.sizes), np.full(tuple(told.sizes.values()), np.nan))
+    _predict(told, data)
+    data["knn_pixels"] = pixel_knn(told.experiment)
+    about = told.experiment.to_dict()
+    return stamp(data, "torch", "scikit-learn", experiment=about, study=told.to_dict(), digest=told.digest)
+
+
+def _predict(study: Study, data: xr.Dataset) -> None:
+    """Fill in the predictions; cells that differ in what a linear network does not have share one."""
+    known: dict[str, dict[str, np.ndarray]] = {}
+    for cell in cells(study):
+        try:
+            experiment = experiment_of(study, cell)
+        except DynsimError:  # fields that exclude each other: nothing was trained either
+            continue
+        if not is_linear(experiment):
+            continue
+        experiment = experiment.but(norm="none", predictor_norm="none")
+        if experiment.digest not in known:
+            known[experiment.digest] = linear_prediction(experiment, study.seeds or ())
+        for name, values in known[experiment.digest].items():
+            data[f"ode_{name}"].loc[cell] = values
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say which choices keep features alive, how one measure alone errs, and how well the flow predicts."""
+    passes = {name: (data[name] > least).all("seed") for name, least in ALIVE.items()}
+    alive = xr.concat(list(passes.values()), "measure").all("measure")
+    run = data["spread"].notnull().any("seed")
+    if not run.any():
+        return f"none of the {run.size} cells has been trained yet"
+    fooled = ", ".join(f"{name} {int((passes[name] & run & ~alive).sum())}" for name in ("spread", "rankme"))
+    counts = "; ".join(_counts(alive, name) for name in ("target", "predictor", "batchnorm"))
+    knn, linear = data["knn"].mean("seed"), (data["ode_spread"] + data["spread"]).notnull().any("seed")
+    at = {name: data[name].values[index] for name, index in zip(knn.dims, _largest(knn.values), strict=True)}
+    best, where = data["knn"].sel(at), ", ".join(f"{name} {_label(value)}" for name, value in at.items())
+    off = {name: float(abs(data[f"ode_{name}"] - data[name]).where(linear).median()) for name in MEASURES}
+    return (
+        f"{int(alive.sum())} of {int(run.sum())} cells keep features alive in every seed by four measures "
+        f"({', '.join(f'{name} > {least:g}' for name, least in ALIVE.items())}): {counts}; one measure alone would "
+        f"pass more, {fooled}. Best kNN accuracy {float(best.mean()):.2f} ({float(best.min()):.2f} to "
+        f"{float(best.max()):.2f} over seeds; pixels {float(data['knn_pixels']):.2f}): "
+        f"{where}. In the {int(linear.sum())} linear cells the flow misses spread by {off['spread']:.3f}, RankMe by "
+        f"{off['rankme']:.2f} and kNN by {off['knn']:.3f} in the median, nothing fitted"
+    )
+
+
+def _largest(values: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(np.nanargmax(values), values.shape))
+
+
+def _counts(chosen: xr.DataArray, name: str) -> str:
+    told = (f"{_label(value)} {int(chosen.sel({name: value}).sum())}" for value in chosen[name].values)
+    return f"{name}: {', '.join(told)}"
+
+
+def _label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+ROWS, COLUMNS = ("encoder", "predictor", "objective", "decay"), ("batchnorm", "target")
+_LOST = "#DDDDDD"
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """A cell per combination, in it a stripe per seed; of linear cells the lower half is the flow's prediction."""
+    about = provenance(data)["experiment"]
+    pixels = float(data["knn_pixels"])
+    panels = (
+        ("spread", "std·√d", Normalize(0, 1)),
+        ("rankme", "RankMe", Normalize(1, about["dim"])),
+        ("knn", f"kNN accuracy (pixels {pixels:.2f})", Normalize(0.1, max(0.6, float(data["knn"].max())))),
+        ("norm_ratio", "norm / norm at start", LogNorm(1e-2, 1e1, clip=True)),
+    )
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
+    for axes, (name, title, scale) in zip(grid, panels, strict=True):
+        mesh = _cells(axes, data, name, scale)
+        figure.colorbar(mesh, ax=axes, location="top", label=title, shrink=0.9, aspect=25)
+    _name_rows(grid[0], data)
+    for axes in grid:
+        _name_columns(axes, data)
+    caption(
+        figure,
+        data,
+        f"{about['data']}, {about['steps']} steps of sgd, momentum {about['momentum']:g}, batch {about['batch']}"
+        f"{_rates(data)}; "
+        f"stripes: {data.sizes['seed']} seeds. Framed: linear networks under the squared loss; their lower half is "
+        "the matrix flow from the same start with the moments of the augmented images, nothing fitted. Grey: not "
+        "finite, or not run. A hidden BatchNorm changes nothing where there is no hidden layer. No measure "
+        "suffices: std·√d and RankMe look fine on features that have shrunk to nothing",
+    )
+
+
+def _rates(data: xr.Dataset) -> str:
+    """Learning rates, where they go with the objective."""
+    given = provenance(data)["study"]["axes"]["objective"]
+    if "lr" not in given["sets"]:
+        return ""
+    rates = [case[given["sets"].index("lr")] for case in given.get("cases", ())]
+    return ", lr " + ", ".join(f"{lr:g} ({name})" for name, lr in zip(given["values"], rates, strict=True))
+
+
+def _cells(axes: Any, data: xr.Dataset, name: str, scale: Any) -> Any:
+    seeds = data.sizes["seed"]
+    network, flow = (_plane(data[part]) for part in (name, f"ode_{name}"))
+    linear = np.isfinite(flow).any(axis=2)
+    halves = np.stack([network, np.where(linear[:, :, None], flow, network)], axis=1)  # row, half, column, seed
+    rows, columns = linear.shape
+    image = halves.reshape(2 * rows, columns * seeds)
+    x, y = np.linspace(0, columns, columns * seeds + 1), np.linspace(0, rows, 2 * rows + 1)
+    axes.set_facecolor(_LOST)
+    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(image), cmap=SEQUENCE, norm=scale, rasterized=True)
+    for row, column in zip(*np.nonzero(linear), strict=True):
+        axes.plot((column, column + 1), (row + 0.5, row + 0.5), color="white", linewidth=0.5)
+        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=COLOURS["black"], linewidth=1.3, zorder=5))
+    axes.hlines(range(rows + 1), 0, columns, colors="white", linewidth=0.5)
+    axes.vlines(range(columns + 1), 0, rows, colors="white", linewidth=0.5)
+    inner = rows // max(1, data.sizes["encoder"] * data.sizes["predictor"])
+    axes.hlines(range(0, rows + 1, inner), 0, columns, colors="white", linewidth=2.5)
+    axes.vlines(range(0, columns + 1, data.sizes["target"]), 0, rows, colors="white", linewidth=2.5)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return mesh
+
+
+def _plane(values: xr.DataArray) -> np.ndarray:
+    """Rows × columns × seeds."""
+    ordered = values.transpose(*ROWS, *COLUMNS, "seed")
+    rows = int(np.prod(ordered.shape[: len(ROWS)]))
+    return ordered.values.reshape(rows, -1, ordered.sizes["seed"])
+
+
+def _name_rows(axes: Any, data: xr.Dataset) -> None:
+    labels = [
+        f"{encoder} · {predictor} · {objective} · η {decay:g}"
+        for encoder, predictor, objective, decay in product(*(data[name].values for name in ROWS))
+    ]
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=8)
+    axes.set_ylabel("encoder · predictor · objective · weight decay")
+
+
+def _name_columns(axes: Any, data: xr.Dataset) -> None:
+    targets = [str(value) for value in data["target"].values]
+    norms = [str(value) for value in data["batchnorm"].values]
+    axes.set_xticks(np.arange(len(norms) * len(targets)) + 0.5, targets * len(norms), rotation=90, fontsize=7.5)
+    for index, name in enumerate(norms):
+        middle = (index + 0.5) * len(targets)
+        axes.annotate(
+            f"BN {name}", (middle, 0), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=8
+        )
+
+
+FIGURE = Figure(
+    name="lattice",
+    summary="The ablation lattice on digits, with the matrix flow's prediction",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=200.0,
+    size=(13.0, 8.6),
+    needs=("networks",),
+)

@@ -1,0 +1,338 @@
+"""Eigenmodes of a linear network against the scalar toy: exact when aligned, measured when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+
+from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
+from dynsim.drawing.words import caption
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.integrate.ensemble import ensemble
+from dynsim.integrate.solve import solve
+from dynsim.records import provenance, stamp
+from dynsim.symbolic.branches import BRANCHES
+from dynsim.systems.catalogue import system
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+DECAY = 0.06
+START = 0.6  # of p and w of every aligned mode
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int = 5,
+    dim: int = 8,
+    t_end: float = 120.0,
+    steps: int = 300,
+) -> xr.Dataset:
+    """Integrate linear networks on real digits and compare their modes with the scalar equations.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int
+        Starts as torch draws them.
+    dim : int
+        Features, and modes.
+    t_end : float
+        Flow time; aligned modes take half of it.
+    steps : int
+        Of the network with hidden layer that is trained for comparison.
+
+    Returns
+    -------
+    xarray.Dataset
+        Aligned: `w_network`, `w_toy`, `p_network`, `p_toy` over `branch`, `aligned_time`, `mode`; `leak`, what has
+        left the modes; `threshold` (`mode`), the weight decay that a mode survives. Default start: `alignment` (mean
+        over modes), `weighted_alignment` (by their share of E‖z‖²), `commutator`, `asymmetry` over `decay`, `seed`,
+        `time`; `mode_error` over `decay`, `seed`, `started`, `mode`: relative error of w_j, half of `t_end` after
+        the scalar equations were started. With a hidden layer: `mlp_alignment`, … over `seed`, `step`.
+    """
+
+    def report(done: int, what: str) -> None:
+        if progress:
+            progress(done, 4 + 2 * seeds, what)
+
+    aligned = xr.concat(
+        [_aligned(branch, dim, t_end / 2) for branch in BRANCHES],
+        xr.DataArray(list(BRANCHES), dims="branch", name="branch"),
+    )
+    report(3, "aligned modes")
+    runs, done = [], 3
+    for eta in (0.0, DECAY):
+        experiment = linear_experiment(dim=dim, eta_p=eta, eta_s=eta)
+        for seed in range(seeds):
+            runs.append(_from_default(experiment, seed, t_end).expand_dims(decay=[eta], seed=[seed]))
+            done += 1
+            report(done, f"default start, decay {eta:g}, seed {seed}")
+    default = xr.combine_by_coords(runs, combine_attrs="drop")
+    assert isinstance(default, xr.Dataset)
+    default["mode_error"] = _prediction_error(default, t_end / 2)
+    shown = default[["alignment", "weighted_alignment", "commutator", "asymmetry", "mode_error"]]
+    data = xr.merge([aligned, shown, _hidden_layer(seeds, steps)], combine_attrs="drop")
+    report(4 + 2 * seeds, "network with a hidden layer")
+    about = linear_experiment(dim=dim).to_dict()
+    return stamp(data, "torch", "scikit-learn", experiment=about, t_end=t_end, sigma2=NOISE**2, start=START)
+
+
+def _aligned(branch: str, dim: int, t_end: float) -> xr.Dataset:
+    """The network started on its modes, P = U diag(p) Uᵀ and W = U diag(w) Qᵀ, and the scalar equations."""
+    from dynsim.networks import flow
+
+    signal, view = digit_moments()
+    q = np.linalg.eigh(signal)[1][:, ::-1][:, :dim]
+    u = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
+    experiment = linear_experiment(dim=dim, branch=branch, eta_p=DECAY, eta_s=DECAY)
+    data = solve(flow(experiment), {"P": START * u @ u.T, "W": START * u @ q.T}, t_end)
+    p, w = u.T @ data["P"].values @ u, u.T @ data["W"].values @ q
+    modes = np.arange(1, dim + 1)
+    lambda_d, lambda_s = (xr.DataArray(np.diag(q.T @ moment @ q), {"mode": modes}) for moment in (signal, view))
+    toy = _scalar(branch, START, START, lambda_d, lambda_s, DECAY, times=data["time"].values)
+    own = np.eye(dim, dtype=bool)
+    size = np.linalg.norm(data["W"].values, axis=(1, 2))
+    outside = data["W"].values - u @ (w * own) @ q.T
+    leak = np.hypot(np.linalg.norm(p * ~own, axis=(1, 2)), np.linalg.norm(outside, axis=(1, 2))) / size
+    return xr.Dataset(
+        {
+            "p_network": (("aligned_time", "mode"), np.diagonal(p, axis1=1, axis2=2)),
+            "w_network": (("aligned_time", "mode"), np.diagonal(w, axis1=1, axis2=2)),
+            "p_toy": (("aligned_time", "mode"), toy["p1"].transpose("time", "mode").values),
+            "w_toy": (("aligned_time", "mode"), toy["w1"].transpose("time", "mode").values),
+            "leak": ("aligned_time", leak),
+            "threshold": lambda_d**2 / (4 * lambda_s),
+        },
+        {"aligned_time": data["time"].values, "mode": modes},
+    )
+
+
+def _scalar(
+    branch: str, p: Any, w: Any, lambda_d: xr.DataArray, lambda_s: xr.DataArray, eta: Any, **until: Any
+) -> xr.Dataset:
+    """All modes at once, each by its scalar equation."""
+    rates = {"lambda_d1": lambda_d, "lambda_s1": lambda_s, "eta_p": eta, "eta_s": eta, "alpha": 1.0}
+    flow = system("modes", branch=branch, variant="simsiam", k=1)
+    return ensemble(flow, {"p1": p, "w1": w}, parameters=rates, rtol=1e-11, atol=1e-13, **until)
+
+
+def _from_default(experiment: Experiment, seed: int, t_end: float) -> xr.Dataset:
+    """Alignment along the flow from torch's own start, and what the scalar equations need at two moments of it."""
+    from dynsim.networks import flow, initial_state, measures
+
+    signal, view = digit_moments()
+    data = solve(flow(experiment), initial_state(experiment, seed), t_end)
+    time, w, p = data["time"].values, data["W"].values, data["P"].values
+    moment = w @ view @ w.mT
+    cosines, share = measures.alignment(moment, p).numpy(), np.linalg.eigvalsh(moment)[:, ::-1]
+    found = xr.Dataset(
+        {
+            "alignment": ("time", cosines.mean(axis=1)),
+            "weighted_alignment": ("time", (cosines * share).sum(axis=1) / share.sum(axis=1)),
+            "commutator": ("time", measures.commutator(moment, p).numpy()),
+            "asymmetry": ("time", measures.asymmetry(p).numpy()),
+        },
+        {"time": time, "mode": np.arange(1, experiment.dim + 1)},
+    )
+    half = len(time) // 2
+    started = []
+    for first in (0, half):
+        u = np.linalg.eigh(moment[first])[1][:, ::-1]
+        then, later = u.T @ w[first], u.T @ w[first + half]
+        size = np.linalg.norm(then, axis=1)
+        started.append(
+            xr.Dataset(
+                {
+                    "p_then": ("mode", np.diag(u.T @ p[first] @ u)),
+                    "w_then": ("mode", size),
+                    "lambda_d": ("mode", np.diag(then @ signal @ then.T) / size**2),
+                    "lambda_s": ("mode", np.diag(then @ view @ then.T) / size**2),
+                    "w_later": ("mode", np.linalg.norm(later, axis=1)),
+                }
+            )
+        )
+    moments = xr.DataArray([float(time[0]), float(time[half])], dims="started", name="started")
+    return xr.merge([found, xr.concat(started, moments)])
+
+
+def _prediction_error(data: xr.Dataset, ahead: float) -> xr.DataArray:
+    """How wrong the scalar equations are about ‖u_jᵀW‖ after a time, relative to it.
+
+    u_j are the eigenvectors of E[zzᵀ] at the moment of the start; each direction has the signal and the noise that
+    the encoder gives it at that moment. For an aligned network the prediction is exact.
+    """
+    eta = data["decay"].broadcast_like(data["w_then"])
+    end = _scalar("stop", data["p_then"], data["w_then"], data["lambda_d"], data["lambda_s"], eta, t_end=ahead)
+    error = abs(abs(end["w1"]) - data["w_later"]) / data["w_later"]
+    return error.transpose("decay", "seed", "started", "mode").reset_coords(drop=True)
+
+
+def _hidden_layer(seeds: int, steps: int) -> xr.Dataset:
+    """The same measures on a network that no theory covers: a hidden layer, the cosine loss, every augmentation."""
+    from dynsim.networks import Experiment, train
+
+    names = ("alignment", "commutator", "asymmetry")
+    experiment = Experiment(predictor="linear", steps=steps, measures=names, measure_every=max(1, steps // 50))
+    data = train(experiment, seeds)
+    return data[list(names)].rename({name: f"mlp_{name}" for name in names}).drop_vars("time")
+
+
+def aligned_error(data: xr.Dataset) -> xr.DataArray:
+    """Largest |network − scalar equation| of p and w over all modes, over `branch` and `aligned_time`."""
+    errors = [abs(data[f"{name}_network"] - data[f"{name}_toy"]).max("mode") for name in ("p", "w")]
+    return xr.concat(errors, "state").max("state")
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say how well the scalar equations describe a network."""
+    error = data["mode_error"].median(["seed", "mode"])
+    first, second = data["started"].values
+    told = "; ".join(
+        f"decay {eta:g}: {float(error.sel(decay=eta, started=first)):.0%} from the start, "
+        f"{float(error.sel(decay=eta, started=second)):.0%} from t = {second:g}"
+        for eta in data["decay"].values
+    )
+    cosine = data["weighted_alignment"].mean("seed").isel(time=[0, -1])
+    ends = "; ".join(
+        f"{float(cosine.sel(decay=eta)[0]):.2f} to {float(cosine.sel(decay=eta)[1]):.2f} with decay {eta:g}"
+        for eta in data["decay"].values
+    )
+    return (
+        f"from an aligned start every mode follows its scalar equation to {float(aligned_error(data).max()):.0e} in "
+        f"all branches; from torch's start the alignment cosine, weighted by the size of the modes, goes from {ends}, "
+        f"and the scalar equations, applied all the same, miss a mode's size by (median) {told}"
+    )
+
+
+_PLAIN = {"color": COLOURS["blue"], "linestyle": "-", "linewidth": 1.8}
+_DECAYED = {"color": COLOURS["vermilion"], "linestyle": "--", "linewidth": 1.8}
+_HIDDEN = {"color": COLOURS["green"], "linestyle": "-.", "linewidth": 1.8}
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Above: aligned modes, their error, the error from torch's start; below: alignment, commutator, asymmetry."""
+    grid = figure.subplots(2, 3)
+    _draw_modes(data, grid[0, 0])
+    _draw_aligned_error(data, grid[0, 1])
+    _draw_predictions(data, grid[0, 2])
+    titles = {
+        "alignment": "cos(u$_j$, P u$_j$), mean over modes",
+        "commutator": "commutator ‖FP − PF‖/(‖F‖‖P‖)",
+        "asymmetry": "asymmetry ‖P − Pᵀ‖/‖P‖",
+    }
+    for axes, (name, title) in zip(grid[1], titles.items(), strict=True):
+        _draw_measure(data, axes, name, title)
+    grid[1, 0].legend(fontsize=7, loc="lower right")
+    about = provenance(data)
+    caption(
+        figure,
+        data,
+        f"Linear encoder ({about['experiment']['dim']} × 64) and predictor on scikit-learn's digits, squared error, "
+        f"noise σ² = {about['sigma2']:.2g}, full-batch flow. Aligned: p = w = {about['start']:g} in every mode",
+        f"Below: torch's start, to t = {about['t_end']:g}; green: hidden layer with batch norm, cosine loss, SGD for "
+        f"{int(data['step'][-1])} steps, where no theory holds. Modes: eigenvectors u of F = E[zzᵀ]. Bands and bars: "
+        f"range over {data.sizes['seed']} seeds",
+    )
+
+
+def _draw_modes(data: xr.Dataset, axes: Any) -> None:
+    one, decay = data.sel(branch="stop"), float(data["decay"][-1])
+    few = slice(None, None, max(1, data.sizes["aligned_time"] // 14))
+    shades = colormaps[SEQUENCE](np.linspace(0.0, 0.88, data.sizes["mode"]))
+    for shade, mode in zip(shades, data["mode"].values, strict=True):
+        limit = float(one["threshold"].sel(mode=mode))
+        axes.plot(one["aligned_time"], one["w_toy"].sel(mode=mode), color=shade, label=f"{limit:.3f}")
+        axes.plot(
+            one["aligned_time"][few],
+            one["w_network"].sel(mode=mode)[few],
+            "o",
+            color=shade,
+            markersize=4.5,
+            markerfacecolor="white",
+            zorder=3,
+        )
+    axes.set(xlabel="flow time t", ylabel="w$_j$", ylim=(0, None))
+    axes.set_title(f"aligned, stop, decay η = {decay:g}\nlines: scalar equation, rings: network", fontsize=10)
+    axes.legend(title="η$_c$ of the mode", fontsize=7, title_fontsize=8, ncols=2)
+
+
+def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
+    for branch in data["branch"].values:
+        one, style = data.sel(branch=branch), BRANCH_STYLE[str(branch)]
+        encoder, predictor = abs(one["w_network"] - one["w_toy"]), abs(one["p_network"] - one["p_toy"])
+        error = encoder.where(encoder > predictor, predictor).max("mode")
+        axes.plot(one["aligned_time"], error.where(error > 0), label=str(branch), **style)
+    leak = data["leak"].max("branch")
+    axes.plot(data["aligned_time"], leak.where(leak > 0), color=COLOURS["grey"], lw=1.2, ls=":", label="off the modes")
+    axes.axhline(1e-7, color=COLOURS["black"], linewidth=1, linestyle="--")
+    axes.annotate("10⁻⁷", (0.98, 1e-7), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+                  ha="right", fontsize=8)  # fmt: skip
+    axes.set(xlabel="flow time t", yscale="log", ylim=(1e-17, 1e-6))
+    axes.set_title("aligned: |network − scalar equation|,\nworst mode, p or w", fontsize=10)
+    axes.legend(fontsize=8)
+
+
+def _draw_predictions(data: xr.Dataset, axes: Any) -> None:
+    looks = {
+        (0, 0): (_PLAIN["color"], "white", "o"), (0, 1): (_PLAIN["color"], _PLAIN["color"], "o"),
+        (1, 0): (_DECAYED["color"], "white", "s"), (1, 1): (_DECAYED["color"], _DECAYED["color"], "s"),
+    }  # fmt: skip
+    modes = data["mode"].values
+    for (d, s), (colour, face, marker) in looks.items():
+        error = data["mode_error"].isel(decay=d, started=s).transpose("seed", "mode").values
+        middle = np.median(error, axis=0)
+        axes.errorbar(
+            modes + 0.18 * (2 * d + s - 1.5),
+            middle,
+            yerr=[middle - error.min(axis=0), error.max(axis=0) - middle],
+            fmt=marker,
+            color=colour,
+            markerfacecolor=face,
+            markersize=5,
+            elinewidth=1,
+            label=f"η = {float(data['decay'][d]):g}, from t = {float(data['started'][s]):g}",
+        )
+    axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
+    axes.set(xlabel="mode j (by size at the start of the prediction)", yscale="log", xticks=modes, ylim=(1e-6, 3))
+    axes.set_title(
+        f"torch's start: relative error of the scalar\nprediction of w$_j$, {_ahead(data):g} ahead", fontsize=10
+    )
+    axes.legend(fontsize=7, ncols=2, loc="lower center")
+
+
+def _ahead(data: xr.Dataset) -> float:
+    return float(data["started"][1] - data["started"][0])
+
+
+def _draw_measure(data: xr.Dataset, axes: Any, name: str, title: str) -> None:
+    time = data["time"].values
+    for eta, style in zip(data["decay"].values, (_PLAIN, _DECAYED), strict=True):
+        draw_seeds(axes, time / time[-1], data[name].sel(decay=eta), style, label=f"linear, η = {eta:g}")
+        if name == "alignment":
+            weighted = data["weighted_alignment"].sel(decay=eta)
+            draw_seeds(axes, time / time[-1], weighted, {**style, "linewidth": 0.9}, label="… weighted by size")
+    step = data["step"].values
+    draw_seeds(axes, step / step[-1], data[f"mlp_{name}"], _HIDDEN, label="hidden layer, SGD")
+    axes.set(xlabel="share of the run", ylim=(-0.45, 1.05) if name == "alignment" else (0, None))
+    axes.set_title(title, fontsize=10)
+
+
+FIGURE = Figure(
+    name="modes-vs-toy",
+    summary="Modes of a linear network against the scalar toy",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=35.0,
+    size=(12.0, 7.4),
+    needs=("networks",),
+    small={"seeds": 2, "dim": 3, "t_end": 20.0, "steps": 30},
+)

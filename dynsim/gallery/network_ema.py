@@ -1,0 +1,220 @@
+"""The teacher's coefficient on networks: from none to frozen all survive; a cold, slow one comes too late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+
+from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.style import COLOURS, SEQUENCE
+from dynsim.drawing.words import caption
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
+from dynsim.integrate.solve import solve
+from dynsim.records import provenance, stamp
+from dynsim.systems.matrix_flow import matrix_flow
+
+COEFFICIENTS = (0.0, 0.9, 0.99, 0.996, 1.0)
+STARTS = {"warm": "copy", "cold": "zero"}
+MEASURES = ("spread", "rankme", "norm_ratio", "knn", "probe")
+DECAY = 0.06  # of the linear network, under which a mode that comes too late is lost
+COLLAPSED = 0.05  # of the size at the start
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int | None = None,
+    steps: int = 1200,
+    linear_steps: int = 1000,
+    full: bool = False,
+) -> xr.Dataset:
+    """Train with teachers from none (0) to frozen (1): a network with hidden layer, and a linear one beside its flow.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int, optional
+        5 by default.
+    steps : int
+        Of the network with hidden layer.
+    linear_steps : int
+    full : bool
+        10 seeds, and MNIST for the network with hidden layer.
+
+    Returns
+    -------
+    xarray.Dataset
+        Hidden layer: `spread`, `rankme`, `norm_ratio`, `knn`, `probe` over `teacher` (coefficient m), `seed`, `step`;
+        the same with suffix `_full` without stop-gradient, over `seed`, `step`. Linear: `norm_network` and
+        `norm_flow`, root mean square of the features over that at the start, over `start` (teacher warm, a copy, or
+        cold, zero), `teacher`, `seed`, `record` (flow time).
+    """
+    seeds = seed_count(seeds, full)
+    total = len(COEFFICIENTS) + 1 + len(STARTS) * len(COEFFICIENTS)
+
+    def report(done: int, what: str) -> None:
+        if progress:
+            progress(done, total, what)
+
+    base = hidden_layer(full, steps=steps, measures=MEASURES, measure_every=max(1, steps // 8))
+    hidden = trained_settings({m: base.but(teacher=m) for m in COEFFICIENTS}, "teacher", seeds, report)
+    other = trained_settings({"full": base.but(branch="full")}, "branch", seeds).isel(branch=0, drop=True)
+    report(len(COEFFICIENTS) + 1, "without stop-gradient")
+    linear = []
+    for index, start in enumerate(STARTS):
+
+        def later(done: int, what: str, index: int = index, start: str = start) -> None:
+            report((index + 1) * len(COEFFICIENTS) + 1 + done, f"linear, {start}, {what}")
+
+        linear.append(_linear(start, seeds, linear_steps, later))
+    data = xr.merge(
+        [
+            hidden[list(MEASURES)],
+            other[list(MEASURES)].rename({name: f"{name}_full" for name in MEASURES}),
+            xr.concat(linear, xr.DataArray(list(STARTS), dims="start", name="start")),
+        ]
+    )
+    about = {"sigma2": NOISE**2, "eta": DECAY, "dim": _linear_setting(0.0, "copy", linear_steps).dim}
+    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), **about)
+
+
+def _linear_setting(teacher: float, teacher_init: str, steps: int) -> Any:
+    return linear_experiment(
+        dim=8,
+        batch=64,
+        lr=0.02,
+        momentum=0.9,
+        eta_p=DECAY,
+        eta_s=DECAY,
+        teacher=teacher,
+        teacher_init=teacher_init,
+        steps=steps,
+        measures=("norm_ratio",),
+        measure_every=max(1, steps // 10),
+    )
+
+
+def _linear(start: str, seeds: int, steps: int, report: Callable[[int, str], None]) -> xr.Dataset:
+    """Minibatch training of the linear network, and the matrix flow with the teacher's rate β from the same starts."""
+    from dynsim.networks import initial_state
+    from dynsim.networks.schedules import flow_times, teacher_rate
+
+    settings = {m: _linear_setting(m, STARTS[start], steps) for m in COEFFICIENTS}
+    network = trained_settings(settings, "teacher", seeds, report)["norm_ratio"]
+    times = flow_times(settings[0.0])[network["step"].values]
+    flows = [
+        [_flow_norm(initial_state(setting, seed), teacher_rate(setting), times) for seed in range(seeds)]
+        for setting in settings.values()
+    ]
+    found = network.rename(step="record").assign_coords(record=times).to_dataset(name="norm_network")
+    found["norm_flow"] = (("teacher", "seed", "record"), np.array(flows))
+    return found
+
+
+def _flow_norm(initial: dict[str, np.ndarray], beta: float | None, times: np.ndarray) -> np.ndarray:
+    """Root mean square of the features of noisy views along the matrix flow, relative to the start."""
+    signal, view = digit_moments()
+    field = matrix_flow(signal, view, len(initial["P"]), beta=beta, eta_p=DECAY, eta_s=DECAY)
+    w = solve(field, initial, times=times, method="LSODA", rtol=1e-7, atol=1e-9)["W"].values
+    size = np.sqrt(np.einsum("tij,jk,tik->t", w, view, w))
+    return size / size[0]
+
+
+def collapsed(data: xr.Dataset, which: str) -> xr.DataArray:
+    """Whether the linear network's features, or the flow's, have shrunk to nothing, seed by seed."""
+    return data[f"norm_{which}"].isel(record=-1) < COLLAPSED
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say whether the coefficient decides over collapse, what a frozen teacher costs, and whether the flow knew."""
+    last, coefficients = data.isel(step=-1), data["teacher"].values
+    told = {
+        name: ", ".join(f"{float(last[name].sel(teacher=m).mean()):.2f}" for m in coefficients)
+        for name in ("spread", "knn")
+    }
+    lost = last["knn"].sel(teacher=0.0) - last["knn"].sel(teacher=1.0)  # seeds start alike
+    network, flow = collapsed(data, "network"), collapsed(data, "flow")
+    dead = ", ".join(f"{int(network.sel(start='cold', teacher=m).sum())}" for m in coefficients)
+    return (
+        f"teacher coefficients {', '.join(f'{m:g}' for m in coefficients)}: with a hidden layer the spread ends at "
+        f"{told['spread']} (without stop-gradient {float(last['spread_full'].mean()):.2f}), kNN at {told['knn']} "
+        f"(untrained {float(data['knn'].isel(step=0, teacher=0).mean()):.2f}, without stop-gradient "
+        f"{float(last['knn_full'].mean()):.2f}): no average is needed, and even a frozen random teacher passes, at a "
+        f"cost of {float(lost.mean()):.2f} ± {float(lost.std()):.2f} in kNN; in the linear network with decay "
+        f"η = {data.attrs['eta']:g}, of {data.sizes['seed']} seeds with a warm teacher "
+        f"{int(network.sel(start='warm').sum('seed').max())} collapse at most, with a cold one {dead}, as the matrix "
+        f"flow says in {int((network == flow).sum())} of {network.size} runs"
+    )
+
+
+_PANELS = (
+    ("spread", "spread std(z/|z|)·√d", "linear"),
+    ("rankme", "RankMe", "linear"),
+    ("norm_ratio", "norm of z / norm at start", "log"),
+    ("knn", "kNN accuracy (augmented)", "linear"),
+)
+_LINES = ("-", (0, (5, 1)), "--", "-.", ":")
+_NO_STOP = {"color": COLOURS["vermilion"], "linestyle": (0, (1, 1)), "linewidth": 1.4}
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Four measures of the network with hidden layer, and the linear network on its flow, warm and cold."""
+    grid = figure.subplots(2, 3)
+    shades = colormaps[SEQUENCE](np.linspace(0.0, 0.88, data.sizes["teacher"]))
+    styles = [{"color": tuple(c), "linestyle": line} for c, line in zip(shades, _LINES, strict=False)]
+    for axes, (name, title, scale) in zip(grid[:, :2].flat, _PANELS, strict=True):
+        for m, style in zip(data["teacher"].values, styles, strict=True):
+            draw_seeds(axes, data["step"], data[name].sel(teacher=m), style, label=f"m = {m:g}")
+        draw_seeds(axes, data["step"], data[f"{name}_full"], _NO_STOP, label="no stop-gradient")
+        axes.set(xlabel="step", yscale=scale)
+        axes.set_title(f"hidden layer: {title}", fontsize=10)
+    grid[0, 0].set_ylim(0, 1.05)
+    grid[1, 1].set_ylim(0, None)
+    grid[0, 1].set_ylim(0, None)
+    grid[0, 0].legend(fontsize=7.5, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.12))
+    for axes, start in zip(grid[:, 2], data["start"].values, strict=True):
+        _draw_linear(data.sel(start=start), axes, styles)
+    grid[0, 2].set_ylim(0, None)
+    grid[1, 2].set(yscale="log", ylim=(1e-3, 5))
+    grid[0, 2].set_title("linear: size of z, warm teacher\n(lines: network, rings: matrix flow)", fontsize=10)
+    grid[1, 2].set_title("linear: size of z, cold teacher V(0) = 0", fontsize=10)
+    about, eta = provenance(data)["experiment"], data.attrs["eta"]
+    caption(
+        figure,
+        data,
+        f"Teacher V ← mV + (1−m)W, stop-gradient always on its side. Hidden layer: MLP encoder with batch norm, MLP "
+        f"predictor, cosine loss, SGD lr {about['lr']:g}, momentum {about['momentum']:g}, batch {about['batch']}, on "
+        f"{about['data']} with every augmentation. Linear: {data.attrs['dim']} features, squared error, noise "
+        f"σ² = {data.attrs['sigma2']:g}, decay η = {eta:g} on both layers, the same SGD with lr 0.02; its flow has "
+        "β = (1−m)(1−momentum)/lr. Mean and range over "
+        f"{data.sizes['seed']} seeds (rings: mean)",
+    )
+
+
+def _draw_linear(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]]) -> None:
+    few = slice(1, None, 2)
+    for m, style in zip(data["teacher"].values, styles, strict=True):
+        one = data.sel(teacher=m)
+        draw_seeds(axes, one["record"], one["norm_network"].clip(1e-4), style)
+        flow = one["norm_flow"].mean("seed").clip(1e-4)
+        axes.plot(one["record"][few], flow[few], "o", color=style["color"], mfc="white", ms=4.5, zorder=3)
+    axes.set_xlabel("flow time t")
+
+
+FIGURE = Figure(
+    name="network-ema",
+    summary="Networks with a moving-average teacher: its rate and its start",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=75.0,
+    size=(11.4, 6.8),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 60, "linear_steps": 200},
+)

@@ -1,0 +1,184 @@
+"""Phase portraits: field, nullclines, lines of equilibria with their stability, collapse region, an orbit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.analysis.numerics.portrait import portrait
+from dynsim.drawing.planes import (
+    draw_field,
+    draw_lines,
+    draw_nullclines,
+    draw_orbit,
+    draw_points,
+    draw_separatrices,
+)
+from dynsim.drawing.words import caption, values
+from dynsim.errors import BlowUp
+from dynsim.gallery.figure import Figure
+from dynsim.integrate.solve import solve
+from dynsim.records import provenance, stamp
+from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.printing import unicode_name
+from dynsim.systems.named_or_typed import named_or_typed
+
+_TIMES = np.linspace(0, 100, 1001)
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    system: str = "toy",
+    states: str | None = None,
+    variant: str | None = None,
+    branch: str = "all",
+    initial: Mapping[str, float] | None = None,
+    parameters: Mapping[str, float] | None = None,
+) -> xr.Dataset:
+    """Portraits over the dimension `branch`, the orbit from `initial`, and where the toy collapses exactly."""
+    names = BRANCHES if branch == "all" and system == "toy" else ("stop" if branch == "all" else branch,)
+    parts = []
+    for index, name in enumerate(names):
+        flow = named_or_typed(system, states, branch=name, variant=variant)
+        start = {**{state: flow.defaults.get(state, 0.5) for state in flow.states}, **(initial or {})}
+        part = portrait(flow, parameters, at=start)
+        part = part.merge(_orbit(flow, start, parameters), combine_attrs="override")
+        if len(flow.states) == 2:
+            part["collapsed"] = (("x_coarse", "y_coarse"), _collapse_map(flow, parameters, part))
+        parts.append(part)
+        if progress:
+            progress(index + 1, len(names), f"branch {name}")
+    axis = xr.DataArray(list(names), dims="branch", name="branch")
+    data = xr.concat(_aligned(parts), axis, combine_attrs="override")
+    told = {key: parts[0].attrs[key] for key in ("x_name", "y_name")}
+    about = {**flow.about(), "branch": branch}
+    values = {key: float(value) for key, value in flow.values(parameters).items()}
+    complete = min(int(part.attrs["complete"]) for part in parts)
+    return stamp(data.drop_attrs(), flow=about, parameters=values, initial=start, complete=complete, **told)
+
+
+def _orbit(flow: Flow, start: Mapping[str, float], parameters: Any) -> xr.Dataset:
+    try:
+        data = solve(flow, start, times=_TIMES, parameters=parameters, rtol=1e-9)
+    except BlowUp as error:
+        data = error.dataset
+        data = data.reindex(time=_TIMES)
+    return xr.Dataset({f"orbit_{name}": ("time", data[name].values) for name in flow.states}, coords={"time": _TIMES})
+
+
+def _collapse_map(flow: Flow, parameters: Any, part: xr.Dataset, count: int = 122) -> np.ndarray:
+    """1 where the exact rule says collapse, 0 where it says none, −1 where the flow has no rule."""
+    told = np.full((count, count), -1, dtype=np.int8)
+    if flow.exact is None:
+        return told
+    x_name, y_name = part.attrs["x_name"], part.attrs["y_name"]
+    for i, x in enumerate(np.linspace(float(part.x[0]), float(part.x[-1]), count)):
+        for j, y in enumerate(np.linspace(float(part.y[0]), float(part.y[-1]), count)):
+            values = {key: float(value) for key, value in flow.values(parameters).items()}
+            end = flow.exact.end({x_name: float(x), y_name: float(y)}, values)
+            if end is not None and end.collapsed is not None:
+                told[i, j] = int(end.collapsed)
+    return told
+
+
+def _aligned(parts: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Pad points and lines with NaN, so that branches with different numbers of them stand side by side."""
+    blank: Any = {"point_kind": "", "separatrix_manifold": ""}
+    result = []
+    for part in parts:
+        for dimension in ("point", "line", "separatrix"):
+            if dimension not in part.dims:
+                continue
+            short = max(other.sizes[dimension] for other in parts) - part.sizes[dimension]
+            part = part.pad({dimension: (0, short)}, constant_values=blank) if short else part
+        result.append(part)
+    return result
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say, per branch, how much of the view collapses and what the lines of equilibria do."""
+    words = []
+    for branch in data["branch"].values:
+        one = data.sel(branch=branch)
+        if "collapsed" in one and int(one["collapsed"].min()) >= 0:
+            words.append(f"{branch}: {float(one['collapsed'].mean()):.0%} of the view collapses")
+        elif "point" in one.dims:
+            kinds = [str(kind) for kind in one["point_kind"].values if str(kind)]
+            words.append(f"{branch}: {', '.join(kinds) or 'no isolated equilibrium'}")
+        else:
+            words.append(f"{branch}: a plane through more states than two, without equilibria")
+    proven = "equilibria proven complete" if data.attrs["complete"] else "equilibria not proven complete"
+    return f"{'; '.join(words)} ({proven})"
+
+
+_TITLES = {"stop": "with stop-gradient", "full": "without stop-gradient", "target": "only the second branch"}
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """One panel per branch."""
+    panels = figure.subplots(1, data.sizes["branch"], sharey=True, squeeze=False)[0]
+    x_name, y_name = data.attrs["x_name"], data.attrs["y_name"]
+    shaded = False
+    for axes, branch in zip(panels, data["branch"].values, strict=True):
+        one = data.sel(branch=branch)
+        if "collapsed" in one and int(one["collapsed"].max()) == 1:
+            shaded = True
+            x = np.linspace(float(one.x[0]), float(one.x[-1]), one.sizes["x_coarse"])
+            y = np.linspace(float(one.y[0]), float(one.y[-1]), one.sizes["y_coarse"])
+            axes.contourf(x, y, one["collapsed"].T, levels=[0.5, 1.5], colors=["#EFE0D6"], zorder=0)
+        draw_field(axes, one)
+        draw_nullclines(axes, one)
+        draw_lines(axes, one)
+        draw_separatrices(axes, one)
+        draw_points(axes, one)
+        draw_orbit(axes, one, x_name, y_name)
+        axes.set(xlim=(one.x[0], one.x[-1]), ylim=(one.y[0], one.y[-1]), xlabel=unicode_name(x_name))
+        axes.set_title(_TITLES.get(str(branch), str(branch)) if len(panels) > 1 else f"branch {branch}")
+        if len(panels) == 1:
+            axes.set_box_aspect(0.8)
+    panels[0].set_ylabel(unicode_name(y_name))
+    caption(
+        figure,
+        data,
+        "Grey: field. Dotted: nullclines. Black: orbit from the marked start",
+        *_equilibria(data),
+        "Shaded: starts that collapse, exactly" if shaded else "",
+    )
+
+
+def _equilibria(data: xr.Dataset) -> list[str]:
+    """What is drawn of equilibria and separatrices."""
+    if "point" not in data.dims:
+        held = {name: data[f"orbit_{name}"][0, 0].item() for name in provenance(data)["flow"]["states"]}
+        for name in (data.attrs["x_name"], data.attrs["y_name"]):
+            del held[name]
+        return [
+            f"The field is that at {values(held)}, which the orbit leaves; equilibria are drawn for two states only"
+        ]
+    told = []
+    if data.sizes["line"]:
+        told.append("Lines of equilibria: solid where they attract, dashed where they repel")
+    if data.sizes["point"]:
+        told.append("Filled point: stable, open: not, square: saddle")
+    if data.sizes["separatrix"]:
+        told.append("Purple: separatrices, solid into the point at which they start, dashed out of it")
+    if not data.attrs["complete"]:
+        told.append("The equilibria were searched numerically and are not proven complete")
+    return told
+
+
+FIGURE = Figure(
+    name="portrait",
+    summary="Phase portrait of the three branches, or of any system",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=6.0,
+    size=(11.0, 4.6),
+    small={"branch": "stop"},
+)

@@ -1,0 +1,254 @@
+"""Pixels, random, self-supervised and supervised encoders: nearest neighbours and linear probes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.drawing.style import COLOURS
+from dynsim.drawing.words import caption
+from dynsim.gallery.figure import Figure
+from dynsim.gallery.trained_networks import full_size, seed_count
+from dynsim.records import provenance, stamp
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+PER_CLASS = 10
+ENCODERS: dict[str, dict[str, Any]] = {"linear": {"norm": "none"}, "mlp": {}, "cnn": {}}
+INITS = ("default", "orthogonal", "identity", "zero")
+TRAINED: dict[str, dict[str, Any]] = {
+    "SimSiam": {},
+    "BYOL": {"teacher": 0.99},
+    "SimCLR": {"objective": "nt-xent"},
+    "supervised": {"objective": "supervised", "predictor": "linear"},
+}
+SELF_SUPERVISED = ("SimSiam", "BYOL", "SimCLR")
+TESTS, LABELS = ("clean", "augmented"), ("all labels", "10 per class")
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int | None = None,
+    steps: int = 600,
+    draws: int = 3,
+    encoders: tuple[str, ...] = tuple(ENCODERS),
+    full: bool = False,
+) -> xr.Dataset:
+    """Judge frozen features by nearest neighbours and by a linear probe.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int, optional
+        5 by default.
+    steps : int
+        Of every trained encoder.
+    draws : int
+        Random choices of 10 labelled images per class, averaged.
+    encoders : tuple of str
+        Of linear, mlp, cnn; the linear one is not trained.
+    full : bool
+        10 seeds on 5000 MNIST digits.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `representation` (pixels; encoder and initialisation; encoder and objective), `labels`, `test`, `seed`:
+        `knn`, `probe`. With few labels the self-supervised encoders have seen all images and no label, the
+        supervised one nothing but the labelled images.
+    """
+    from dynsim.networks import Experiment
+
+    number = seed_count(seeds, full)
+    base = Experiment(measures=(), measure_every=max(1, steps), **full_size(full))
+    judge = _Judge(base, draws)
+    found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}
+    plans = {f"{e} {init}": base.but(encoder=e, init=init, steps=0, **ENCODERS[e]) for e in encoders for init in INITS}
+    for encoder in encoders:
+        for name, fields in TRAINED.items() if encoder != "linear" else ():
+            plans[f"{encoder} {name}"] = base.but(encoder=encoder, steps=steps, **ENCODERS[encoder], **fields)
+    for index, (name, experiment) in enumerate(plans.items()):
+        found[name] = judge.network(experiment, number)
+        if progress:
+            progress(index + 1, len(plans), name)
+    data = xr.Dataset(
+        {
+            measure: (("representation", "labels", "test", "seed"), np.stack([values[i] for values in found.values()]))
+            for i, measure in enumerate(("knn", "probe"))
+        },
+        {"representation": list(found), "labels": list(LABELS), "test": list(TESTS), "seed": np.arange(number)},
+    )
+    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), steps=steps, draws=draws)
+
+
+class _Judge:
+    """The same labelled images and the same test images for everyone."""
+
+    def __init__(self, base: Experiment, draws: int) -> None:
+        from dynsim.networks import fit
+
+        source = fit(base.but(steps=0), 1)
+        self.images = source.images
+        self.tests = (self.images.test, source.views(self.images.test, 1, seed=1)[0].numpy())
+        assert self.images.train_labels is not None
+        self.few = [few_labels(self.images.train_labels, draw) for draw in range(draws)]
+
+    def pixels(self, seeds: int) -> np.ndarray:
+        """Scores of the images themselves, (measures, labels, tests, seeds)."""
+        mean = self.images.train.mean(0)
+
+        def encode(pictures: np.ndarray) -> np.ndarray:
+            return (pictures - mean).reshape(1, len(pictures), -1)
+
+        every = np.arange(len(self.images.train))
+        many, few = self._scores(encode, every), [self._scores(encode, rows) for rows in self.few]
+        return np.stack([many, np.mean(few, axis=0)], axis=1).repeat(seeds, axis=-1)
+
+    def network(self, experiment: Experiment, seeds: int) -> np.ndarray:
+        """Scores of an encoder, (measures, labels, tests, seeds)."""
+        every = np.arange(len(self.images.train))
+        encode = _encoder(experiment, seeds)
+        few = []
+        for rows in self.few:
+            of_few = encode
+            if experiment.objective == "supervised":
+                of_few = _encoder(experiment.but(data=self._only(rows)), seeds)
+            few.append(self._scores(of_few, rows))
+        return np.stack([self._scores(encode, every), np.mean(few, axis=0)], axis=1)
+
+    def _only(self, rows: np.ndarray) -> Any:
+        from dynsim.networks import Images
+
+        images = self.images
+        assert images.train_labels is not None
+        return Images(images.train[rows], images.test, images.train_labels[rows], images.test_labels, "few labels")
+
+    def _scores(self, encode: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """(measures, tests, seeds) with the labels of these training images."""
+        from dynsim.networks import measures
+
+        images = self.images
+        assert images.train_labels is not None
+        known, labels = encode(images.train[rows]), images.train_labels[rows]
+        asked = [encode(pictures) for pictures in self.tests]
+        judges = (measures.knn, measures.probe)
+        return np.array([[judge(known, labels, z, images.test_labels).numpy() for z in asked] for judge in judges])
+
+
+def _encoder(experiment: Experiment, seeds: int) -> Callable[[np.ndarray], np.ndarray]:
+    from dynsim.networks import fit
+
+    trained = fit(experiment, seeds)
+
+    def encode(pictures: np.ndarray) -> np.ndarray:
+        found: np.ndarray = trained.features(pictures).numpy()
+        return found
+
+    return encode
+
+
+def few_labels(labels: np.ndarray, draw: int) -> np.ndarray:
+    """Numbers of 10 images of each class, another choice for every draw."""
+    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(draw,)))
+    chosen = [rng.choice(np.flatnonzero(labels == label), PER_CLASS, replace=False) for label in np.unique(labels)]
+    return np.concatenate(chosen)
+
+
+def verdict(data: xr.Dataset) -> str:
+    """Say what a random encoder is worth, what training adds, and where pixels win."""
+    known = [str(name) for name in data["representation"].values]
+    random = [name for name in known if name.endswith(" default")]
+    own = [name for name in known if name.split()[-1] in SELF_SUPERVISED]
+    told_names = [name for name in known if name.endswith(" supervised")]
+    words = []
+    beaten: dict[str, list[str]] = {"knn": [], "probe": []}
+    for labels in data["labels"].values:
+        for test in data["test"].values:
+            one = data.sel(labels=labels, test=test)
+            knn = one["knn"]
+            shown = ["pixels", *random, random[-1].replace("default", "zero"), _best(knn, own), _best(knn, told_names)]
+            told = [f"{name} {_spread(knn.sel(representation=name))}" for name in shown if name]
+            words.append(f"{labels}, {test} test images: {', '.join(told)}; best of all {_best(knn, known)}")
+            for measure, cases in beaten.items():
+                pixels = float(one[measure].sel(representation="pixels").mean())
+                if own and float(one[measure].sel(representation=own).mean("seed").max()) > pixels:
+                    cases.append(f"{labels}, {test}")
+    against = [f"by {measure} {' and '.join(cases) or 'nowhere'}" for measure, cases in beaten.items()]
+    return f"kNN accuracy with {'; with '.join(words)}; a self-supervised encoder beats pixels {', '.join(against)}"
+
+
+def _best(score: xr.DataArray, names: list[str]) -> str:
+    return str(score.sel(representation=names).mean("seed").idxmax("representation").item()) if names else ""
+
+
+def _spread(values: xr.DataArray) -> str:
+    return f"{float(values.mean()):.2f} ± {float(values.std()):.2f}"
+
+
+_MEASURES = (
+    ("knn", "nearest neighbours", COLOURS["blue"], "o", -0.14),
+    ("probe", "linear probe", COLOURS["vermilion"], "s", 0.14),
+)
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """One panel for each choice of test images and labels, one row for each representation."""
+    panels = figure.subplots(1, data.sizes["labels"] * data.sizes["test"], sharey=True)
+    names = [str(name) for name in data["representation"].values]
+    places = [(labels, test) for labels in data["labels"].values for test in data["test"].values]
+    for axes, (labels, test) in zip(panels, places, strict=True):
+        _draw_panel(data.sel(labels=labels, test=test), names, axes)
+        axes.set_title(f"{labels},\n{test} test images", fontsize=10)
+        axes.set_xlabel("accuracy")
+    panels[0].set_yticks(range(len(names)), names, fontsize=9)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    panels[0].legend(loc="lower left", fontsize=8)
+    about = provenance(data)
+    shown = about["experiment"]
+    caption(
+        figure,
+        data,
+        f"{shown['data']}, features of {shown['dim']} numbers (pixels: all), kNN with 5 neighbours; MLP and CNN with "
+        f"batch normalisation by clean training images; trained ones {about['steps']} steps of SGD "
+        f"(lr {shown['lr']:g}, momentum {shown['momentum']:g}, batch {shown['batch']}) with all augmentations, which "
+        "also make the augmented test images; labelled images are clean",
+        f"10 per class: mean of {about['draws']} choices of labelled images; self-supervised encoders have seen all "
+        "images without labels, supervised ones the labelled images only",
+        f"Mean and standard deviation over {data.sizes['seed']} seeds; dotted: pixels, dashed: chance",
+    )
+
+
+def _draw_panel(data: xr.Dataset, names: list[str], axes: Any) -> None:
+    y = np.arange(len(names))
+    for name, label, colour, marker, shift in _MEASURES:
+        values = data[name]
+        axes.errorbar(
+            values.mean("seed"), y + shift, xerr=values.std("seed"), fmt=marker, color=colour, ms=4.5, mfc="white",
+            elinewidth=1.4, label=label,
+        )  # fmt: skip
+        axes.axvline(float(values.sel(representation="pixels").mean()), color=colour, linewidth=1, linestyle=":")
+    axes.axvline(0.1, color=COLOURS["grey"], linewidth=0.8, linestyle="--")
+    axes.set_xlim(0, 1.02)
+    for before, (one, other) in enumerate(pairwise(names)):
+        trained = [name.split()[-1] in ("SimSiam", "BYOL", "SimCLR", "supervised") for name in (one, other)]
+        if one.split()[0] != other.split()[0] or trained[0] != trained[1]:
+            axes.axhline(before + 0.5, color="#BBBBBB", linewidth=0.8)
+
+
+FIGURE = Figure(
+    name="prior",
+    summary="Pixels, untrained, self-supervised and supervised encoders compared",
+    compute=compute,
+    verdict=verdict,
+    draw=draw,
+    cost=60.0,
+    size=(12.0, 7.2),
+    needs=("networks",),
+    small={"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp")},
+)

@@ -1,0 +1,88 @@
+"""Networks in several settings, each trained with all seeds as one batch, side by side in one Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+if TYPE_CHECKING:
+    from dynsim.networks import Experiment
+
+__all__ = ["FULL_SEEDS", "full_size", "hidden_layer", "seed_count", "trained_settings"]
+
+FULL_SEEDS = 10
+
+
+def full_size(full: bool) -> dict[str, Any]:
+    """Fields of an `Experiment`: augmentations grow with the pictures, from 8×8 to 28×28 pixels.
+
+    Examples
+    --------
+    >>> full_size(False), full_size(True)["data"]
+    ({}, 'mnist')
+    """
+    if not full:
+        return {}
+    recipe = {"rotation": 15.0, "scale": 0.15, "shift": 3.0, "contrast": 0.3, "noise": 0.1, "erasing": 10.0}
+    return {"data": "mnist", "augmentation": recipe}
+
+
+def seed_count(given: int | None, full: bool, usual: int = 5) -> int:
+    """As many seeds as the caller asks for, else ten in full, else the usual number.
+
+    Examples
+    --------
+    >>> seed_count(None, False), seed_count(None, True), seed_count(2, True)
+    (5, 10, 2)
+    """
+    if given is not None:
+        return given
+    return FULL_SEEDS if full else usual
+
+
+def hidden_layer(full: bool = False, **changes: Any) -> Experiment:
+    """The network with hidden layer, batch normalisation, MLP predictor and cosine loss; in full on MNIST.
+
+    Examples
+    --------
+    >>> hidden_layer().data, hidden_layer(full=True).data
+    ('digits', 'mnist')
+    """
+    from dynsim.networks import Experiment
+
+    return Experiment(**full_size(full), **changes)
+
+
+def trained_settings(
+    settings: Mapping[Any, Experiment],
+    dimension: str,
+    seeds: Any,
+    report: Callable[[int, str], None] = lambda done, what: None,
+) -> xr.Dataset:
+    """Train every setting; what was recorded over `dimension`, `seed` and `step`.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``{label: experiment}``; all record at the same steps.
+    dimension : str
+        Along which the labels lie.
+    seeds : int or list
+    report : callable
+        ``report(done, what)`` after each.
+
+    Returns
+    -------
+    xarray.Dataset
+        Without flow times, which may differ; a seed that was lost is NaN from there on.
+    """
+    from dynsim.networks import train
+
+    runs = []
+    for done, (label, experiment) in enumerate(settings.items(), 1):
+        data = train(experiment, seeds).drop_vars(["time", "status", "stopped_step"])
+        runs.append(data.drop_attrs())
+        report(done, f"{dimension} {label}")
+    return xr.concat(runs, xr.DataArray(list(settings), dims=dimension, name=dimension))

@@ -1,1 +1,0 @@
-"""From a figure's name to a figure, and to files."""

@@ -1,1 +1,0 @@
-"""What several figures share: colours, captions, axes, pieces of drawing."""

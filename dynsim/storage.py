@@ -1,0 +1,57 @@
+"""Datasets as files: netCDF and Zarr, read whole and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynsim.errors import InvalidType, bad
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["open_dataset", "save_dataset"]
+
+
+def open_dataset(path: Any) -> xr.Dataset:
+    """Read a Dataset from a netCDF file or a Zarr folder into memory.
+
+    Raises
+    ------
+    InvalidValue
+        No such file, or neither netCDF nor Zarr.
+    InvalidType
+        If it is no path.
+    """
+    import xarray as xr
+
+    if not isinstance(path, str | Path):
+        raise bad("data", path, "the path of a netCDF file or Zarr folder", kind=InvalidType)
+    place = Path(path)
+    if not place.exists():
+        raise bad("data", str(path), "an existing netCDF file or Zarr folder")
+    try:
+        with xr.open_dataset(place, engine="zarr" if place.is_dir() else "h5netcdf") as dataset:
+            return dataset.load()
+    except Exception as error:  # a damaged file fails anywhere inside h5py, zarr or their codecs
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise bad("data", str(path), "a netCDF file or Zarr folder written by dynsim", reason[:200]) from error
+
+
+def save_dataset(dataset: xr.Dataset, path: Any, *, compress: bool = False) -> Path:
+    """Write a Dataset to netCDF: made in memory, written under a temporary name and renamed.
+
+    No half-written file is left, and a full disk is an error of writing bytes, not a fault inside HDF5.
+    """
+    path = Path(path)
+    numbers = [name for name, values in dataset.data_vars.items() if values.ndim and values.dtype.kind in "fiub"]
+    encoding = {name: {"zlib": True} for name in numbers} if compress else {}
+    content = dataset.to_netcdf(engine="h5netcdf", encoding=encoding)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,64 @@
+"""A small run of prior: what must hold of pixels, of nothing and of labels; and the stored run."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from dynsim.gallery import prior
+from dynsim.gallery.plotting import stored_file
+from dynsim.storage import open_dataset
+
+
+@pytest.fixture(scope="module")
+def data():
+    return prior.compute(**prior.FIGURE.small)
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return open_dataset(stored_file("prior"))
+
+
+def test_few_labels_are_ten_of_each_class_and_another_choice_each_time():
+    labels = np.random.default_rng(0).integers(0, 3, 200)
+    rows = prior.few_labels(labels, 0)
+    assert len(set(rows)) == 30
+    np.testing.assert_array_equal(np.bincount(labels[rows]), 10)
+    np.testing.assert_array_equal(rows, prior.few_labels(labels, 0))
+    assert set(rows) != set(prior.few_labels(labels, 1))
+
+
+def test_zero_weights_are_worth_nothing_random_ones_much(data):
+    for encoder in prior.FIGURE.small["encoders"]:
+        nothing = data["knn"].sel(representation=f"{encoder} zero")
+        assert (nothing < 0.2).all()
+        random = data["knn"].sel(representation=f"{encoder} default", test="clean")
+        assert (random > 0.5).all()
+
+
+def test_clean_images_and_more_labels_are_easier(data):
+    score = data["knn"].sel(representation=["pixels", "linear default", "mlp orthogonal"]).mean("seed")
+    assert (score.sel(test="clean") > score.sel(test="augmented")).all()
+    clean = score.sel(test="clean")
+    assert (clean.sel(labels="all labels") > clean.sel(labels="10 per class")).all()
+    assert float(data["knn"].sel(representation="pixels").std("seed").max()) == 0
+
+
+def test_the_stored_run_is_of_this_code(stored):
+    again = prior.compute(seeds=2, steps=0, encoders=("linear",))
+    kept = stored.sel(representation=again["representation"].values, seed=again["seed"].values)
+    np.testing.assert_allclose(again["knn"], kept["knn"], atol=0.02)
+    np.testing.assert_allclose(again["probe"], kept["probe"], atol=0.02)
+
+
+def test_the_stored_run_says_where_pixels_win(stored):
+    clean = stored["knn"].sel(labels="all labels", test="clean").mean("seed")
+    assert clean.idxmax("representation").item() == "pixels"
+    random = clean.sel(representation=["mlp default", "cnn default"])
+    assert (random > 0.7).all()
+    text = prior.verdict(stored)
+    assert "best of all pixels" in text
+    worse = stored.where(stored["representation"] != "pixels", 0.0)
+    worse.attrs = stored.attrs
+    assert "best of all pixels" not in prior.verdict(worse)
