@@ -37,11 +37,12 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found."""
     from dynsim.analysis.numerics.continuation import continuation
     from dynsim.cli.arguments import assignments, flow_of
-    from dynsim.cli.output import print_json, write_dataset
+    from dynsim.cli.output import TABLES, check_out, print_json, write_dataset
     from dynsim.symbolic.printing import unicode_name
     from dynsim.systems.building import with_parameter
     from dynsim.table import Table
 
+    check_out("--out", args.out, TABLES)
     name, low, high = span(args.over)
     flow = with_parameter(flow_of(args), name)
     start = assignments("--initial", args.initial) or None

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 
 from dynsim import __version__
+from dynsim.cli.encoding import spell_out_what_cannot_be_encoded
 from dynsim.errors import BlowUp, DynsimError
 
 TYPE_CHECKING = False
@@ -47,6 +48,13 @@ COMMANDS = {
 }
 
 
+_TO_BEGIN_WITH = """
+to begin with:
+  dynsim outcome toy                          does the encoder of the article's toy survive, and why
+  dynsim derive "(phi*theta - sg(theta))^2"   the gradient flow of a loss of yours
+  dynsim explore toy                          the same with sliders, in the browser"""
+
+
 def command(name: str) -> Command:
     """Import the file of a command."""
     return import_module(f"dynsim.cli.{name}")  # type: ignore[return-value]
@@ -80,11 +88,13 @@ def parser(chosen: str | None = None) -> _Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; a user's mistake is one line and status 2."""
+    spell_out_what_cannot_be_encoded(sys.stdout, sys.stderr)
     words = list(map(_shielded, sys.argv[1:] if argv is None else argv))
     top = parser(next((word for word in words if not word.startswith("-")), None))
     args = top.parse_args(words)
     if args.command is None:
         top.print_help()
+        print(_TO_BEGIN_WITH)
         return 0
     try:
         status = args.run(args)

@@ -40,13 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Optimise, then print or write."""
     from dynsim.cli.arguments import assignments, flow_of, start_of
-    from dynsim.cli.output import print_json, rows_of, write_dataset
+    from dynsim.cli.output import TABLES, check_out, print_json, rows_of, write_dataset
     from dynsim.integrate.optimise import optimise
     from dynsim.records import provenance
     from dynsim.table import Table
 
     if args.rows < 2:
         raise bad("--rows", args.rows, "at least 2")
+    check_out("--out", args.out, TABLES)
     flow = flow_of(args)
     data = optimise(
         flow,

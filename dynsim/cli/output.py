@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from dynsim.errors import bad
 
@@ -12,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["print_json", "rows_of", "write_dataset"]
+__all__ = ["TABLES", "check_out", "print_json", "rows_of", "write_dataset"]
+
+TABLES = (".nc", ".csv")
 
 
 def print_json(value: Any) -> None:
@@ -47,6 +50,31 @@ def _axis(dataset: Any) -> str:
     return "step" if "step" in dataset.dims else "time"
 
 
+def check_out(option: str, path: str | None, suffixes: tuple[str, ...]) -> None:
+    """Refuse a file that cannot be written, before any work is done.
+
+    Raises
+    ------
+    InvalidValue
+        Another suffix, no such folder, a folder of that name, or no right to write there.
+    """
+    if path is None:
+        return
+    target = Path(path)
+    if target.suffix not in suffixes:
+        raise bad(option, path, f"a name that ends in {' or '.join(suffixes)}")
+    if target.is_dir():
+        raise bad(option, path, "the name of a file, not of a folder that is there")
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise bad(option, path, "a file in an existing folder")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise bad(option, path, "a file in a folder that can be written", str(error)) from None
+
+
 def write_dataset(dataset: Any, path: str) -> Path:
     """Write ``.nc`` (everything) or ``.csv``; the file appears whole or not at all.
 
@@ -54,13 +82,10 @@ def write_dataset(dataset: Any, path: str) -> Path:
     """
     from dynsim.storage import save_dataset
 
+    check_out("--out", path, TABLES)
     target = Path(path)
-    if not target.parent.is_dir():
-        raise bad("--out", path, "a file in an existing folder")
     if target.suffix == ".nc":
         return save_dataset(dataset, target)
-    if target.suffix != ".csv":
-        raise bad("--out", path, "a name that ends in .nc or .csv")
     axis = _axis(dataset)
     names = [name for name in dataset.data_vars if axis not in dataset.dims or dataset[name].dims == (axis,)]
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

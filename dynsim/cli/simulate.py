@@ -19,17 +19,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Integrate, then print or write."""
     from dynsim.cli.arguments import assignments, flow_of, start_of
-    from dynsim.cli.output import print_json, rows_of, write_dataset
-    from dynsim.errors import bad
+    from dynsim.cli.output import TABLES, check_out, print_json, rows_of, write_dataset
+    from dynsim.errors import Unfinished, bad
     from dynsim.integrate.solve import solve
     from dynsim.records import provenance
     from dynsim.table import Table
 
     if args.rows < 2:
         raise bad("--rows", args.rows, "at least 2")
+    check_out("--out", args.out, TABLES)
     flow = flow_of(args)
     parameters = assignments("--set", args.parameters)
-    data = solve(flow, start_of(flow, args), args.t_end, parameters=parameters, method=args.method)
+    try:
+        data = solve(flow, start_of(flow, args), args.t_end, parameters=parameters, method=args.method)
+    except Unfinished as error:
+        if args.out is not None and error.dataset is not None:
+            print(write_dataset(error.dataset, args.out))
+        raise
     if args.out is not None:
         print(write_dataset(data, args.out))
     elif args.json:

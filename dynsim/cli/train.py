@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then print or write."""
-    from dynsim.cli.output import print_json, rows_of
+    from dynsim.cli.output import check_out, print_json, rows_of
     from dynsim.cli.progress_line import reporter
     from dynsim.networks import train
     from dynsim.records import provenance
@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.rows < 2:
         raise bad("--rows", args.rows, "at least 2")
-    _check_out(args.out)
+    check_out("--out", args.out, (".nc",))
+    check_out("--save-config", args.save_config, (".toml", ".json"))
     experiment = experiment_of(args)
     if args.save_config:
         experiment.save(args.save_config)
@@ -72,18 +73,6 @@ def _tell_lost(data: xarray.Dataset) -> None:
     for seed, stopped in zip(data["seed"].values, data["stopped_step"].values, strict=True):
         if stopped >= 0:
             print(f"seed {seed}: numbers no longer finite at step {stopped}")
-
-
-def _check_out(path: str | None) -> None:
-    """Refuse a file that cannot be written before any training is done."""
-    if path is None:
-        return
-    from pathlib import Path
-
-    if Path(path).suffix != ".nc":
-        raise bad("--out", path, "a name that ends in .nc", "seeds × steps do not fit a flat table")
-    if not Path(path).parent.is_dir():
-        raise bad("--out", path, "a file in an existing folder")
 
 
 def _measured(data: xarray.Dataset) -> list[str]:
