@@ -11,7 +11,7 @@ ROOT = Path(dynsim.__file__).parent
 
 # From the ground up. Rooms on one line are siblings: neither imports the other.
 LAYERS = [
-    {"errors"},
+    {"budget", "errors"},
     {"deprecation"},
     {"field", "progress", "records", "registry", "status", "storage", "table"},
     {"verdict"},
