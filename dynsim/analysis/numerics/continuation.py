@@ -2,49 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from dynsim.analysis.algebra.equilibria import equilibria
-from dynsim.analysis.numerics.arclength import Curve, correct, tangent, trace
+from dynsim.analysis.numerics.arclength import Curve, Traced, correct, tangent, trace
+from dynsim.analysis.numerics.branching import ways_out
 from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
-from dynsim.analysis.numerics.special_points import special_points
+from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov, special_points
+from dynsim.analysis.numerics.start_search import DECADES, SEEDS, rests
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import DynsimError, bad
-from dynsim.integrate.validation import named, numbers
+from dynsim.integrate.validation import check_names, named, numbers, tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
+from dynsim.table import Table
 
 __all__ = ["Continuation", "continuation"]
 
-_LOOKS = 5  # parameter values at which starts are looked for
+_LOOKS = 9  # parameter values at which starts are looked for
+_ALGEBRA = 6.0  # seconds within which algebra, which is tried at every other value, must be done with one
 _MOST_BRANCHES = 24
 _NEUTRAL = 1e-9
 _ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
+_ACCURATE = 1e-11  # a special point that is known less well is said to be
+_FAR, _FAR_FROM_VIEW = 1e4, 1e2  # where a branch is left, in units of its start or of the flow's view
+_RESERVED = ("growth", "stable", "ended_before", "ended_after", "branch", "along", "lyapunov")
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """Branches of equilibria over a parameter.
+    """Branches of equilibria over a parameter; prints as a table of branches and special points.
 
     Attributes
     ----------
     branches : xarray.Dataset
         Every state, the parameter, `growth` (largest real part of an eigenvalue) and `stable` (1, 0, −1 beyond
-        the end) over ``(branch, along)``, NaN beyond the end of a branch.
+        the end) over ``(branch, along)``, NaN beyond the end of a branch; `ended_before` and `ended_after` say per
+        branch why it does not go on at its first and at its last point.
     folds, branch_points, hopf : list of dict
-        ``{name: value}`` of the states and the parameter, then of the other parameters.
+        ``{name: value}`` of the states and the parameter, then of the other parameters. A Hopf point also has
+        "lyapunov", its first Lyapunov coefficient: where it is negative a stable cycle is born.
+    searched : str
+        Where starts of branches were looked for: what was not searched may hold others.
+    notes : tuple of str
+        What was seen and not followed, and special points of less than full accuracy.
     """
 
     branches: xr.Dataset
     folds: list[dict[str, float]]
     branch_points: list[dict[str, float]]
     hopf: list[dict[str, float]]
+    searched: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The branches, with the special points among the attributes: what `draw` takes."""
+        return self.branches
+
+    @property
+    def table(self) -> Table:
+        """One row per branch and per special point."""
+        data, name = self.branches, self.branches.attrs["parameter"]
+        rows = []
+        for index in range(data.sizes["branch"]):
+            one = data.isel(branch=index)
+            here = one[name].values[np.isfinite(one[name].values)]
+            stable = one["stable"].values[: len(here)]
+            words = "stable" if stable.all() else "partly stable" if stable.any() else "unstable"
+            ends = {str(one["ended_before"].values), str(one["ended_after"].values)}
+            rows.append({"what": f"{words} branch", "where": f"{name} = {here.min():.6g} … {here.max():.6g}"})
+            rows[-1]["how"] = "; ".join(sorted(ends))
+        for kind, points in (("fold", self.folds), ("branch point", self.branch_points), ("Hopf point", self.hopf)):
+            for point in points:
+                where = ", ".join(f"{key} = {point[key]:.9g}" for key in (name, *self._states))
+                how = "" if "lyapunov" not in point else _criticality(point["lyapunov"])
+                rows.append({"what": kind, "where": where, "how": how})
+        return Table(rows, ("what", "where", "how"))
+
+    @property
+    def _states(self) -> list[str]:
+        name = self.branches.attrs["parameter"]
+        return [str(key) for key in self.branches.data_vars if key not in (*_RESERVED, name)]
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table), f"({self.searched})", *(f"({note})" for note in self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        remarks = "".join(f"<p>({line})</p>" for line in (self.searched, *self.notes))
+        return f"{self.table._repr_html_()}{remarks}"
+
+
+def _criticality(value: float) -> str:
+    if not np.isfinite(value):
+        return "criticality unknown"
+    return f"{'supercritical' if value < 0 else 'subcritical'} (ℓ₁ = {value:.6g})"
 
 
 @deprecated_arguments(start="initial")
@@ -55,6 +116,7 @@ def continuation(
     *,
     initial: Mapping[Any, float] | None = None,
     parameters: Mapping[Any, Any] | None = None,
+    budget: float = 60.0,
 ) -> Continuation:
     """Follow the equilibria of a flow as one parameter varies, by pseudo-arclength.
 
@@ -67,10 +129,13 @@ def continuation(
         From where to where.
     initial : mapping, optional
         ``{state: value}``, near an equilibrium at the lower end of the span (or at ``initial[parameter]``, if
-        given): follow that branch and what branches off it. By default every isolated equilibrium that
-        `equilibria` finds at five values across the span starts a branch.
+        given): follow that branch and what branches off it. By default every isolated equilibrium that is found
+        at nine values across the span starts a branch; `searched` of the result says how they were looked for.
     parameters : mapping, optional
         Values of the other parameters; what is left out takes the system's default.
+    budget : float
+        Seconds of computing after which no new search and no new branch is begun; what was found until then is
+        returned, and `notes` says that it may not be all.
 
     Returns
     -------
@@ -83,13 +148,20 @@ def continuation(
 
     Notes
     -----
-    Lines of equilibria are not followed: on them the equilibrium is not isolated. Folds and branch points solve
-    their own extended equations, so the parameter there is accurate to about 1e-12.
+    Lines of equilibria are not followed: on them the equilibrium is not isolated; `notes` says where they were
+    met. Folds, branch points and Hopf points solve their own extended equations by Newton's method with analytic
+    derivatives, to about 1e-12 of the scale of the branch; one that is known less well is listed in `notes`.
+    A fold is confirmed by f_p outside the range of f_y.
 
     References
     ----------
     Keller, in: Applications of Bifurcation Theory (1977); Griewank & Reddien, IMA J. Numer. Anal. 4 (1984);
-    Kuznetsov, Elements of Applied Bifurcation Theory (2004), chapter 10.
+    Kuznetsov, Elements of Applied Bifurcation Theory (2004), chapters 5 and 10.
+
+    See Also
+    --------
+    fold_curve : a fold as two parameters vary.
+    limit_cycles : the cycles that are born at Hopf points.
 
     Examples
     --------
@@ -101,91 +173,199 @@ def continuation(
     """
     name = name_of("parameter", parameter)
     low, high = span_of("span", span)
-    field = ParameterField(flow, [name], parameters)
-    curve = Curve(field.function, field.jacobian, _scale(flow, low, high))
-    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [
-        (z, None) for z in _starts(field, curve, initial, low, high)
-    ]
-    branches: list[np.ndarray] = []
-    found: dict[str, list[np.ndarray]] = {"fold": [], "branch point": [], "hopf": []}
-    while waiting and len(branches) < _MOST_BRANCHES:
+    rhs = ParameterField(flow, [name], parameters)
+    check_names(rhs.names, _RESERVED)
+    budget = tolerance("budget", budget)
+    end = monotonic() + budget
+    starts, searched, notes = _starts(rhs, initial, low, high, budget)
+    curve = Curve(rhs.function, rhs.jacobian, _scale(flow, starts, low, high))
+    found: dict[str, list[SpecialPoint]] = {"fold": [], "branch point": [], "hopf": []}
+    branches: list[_Branch] = []
+    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [(z, None) for z in starts]
+    while waiting:
         z, direction = waiting.pop(0)
-        if direction is None and any(_on(curve, z, branch) for branch in branches):
+        if monotonic() > end or len(branches) >= _MOST_BRANCHES:
+            limit = f"{budget:g} s" if monotonic() > end else f"{_MOST_BRANCHES} branches"
+            notes.append(f"the limit of {limit} was reached: there may be more branches")
+            break
+        if direction is None and any(_on(curve, z, branch.points) for branch in branches):
             continue
-        branch = _branch(curve, z, direction, low, high)
-        if len(branch) < 3 or (
-            direction is not None and any(_on(curve, branch[len(branch) // 2], b) for b in branches)
-        ):
+        branch = _followed(rhs, curve, z, direction, low, high)
+        middle = branch.points[len(branch.points) // 2]
+        known = direction is not None and any(_on(curve, middle, other.points) for other in branches)
+        if len(branch.points) < 3 or known:
+            continue
+        if np.ptp(branch.points[:, -1]) < 1e-9 * (high - low):
+            notes.append(f"at {name} = {_tidy(z[-1], curve.scale[-1]):.9g} a line of equilibria: not followed")
             continue
         branches.append(branch)
-        for kind, point in special_points(field, curve, branch if direction is None else branch[1:]):
-            if not _within(point[-1], low, high) or any(_same(curve, point, other) for other in found[kind]):
-                continue
-            found[kind].append(point)
-            if kind == "branch point":
-                waiting += [(point, way) for way in _ways_out(curve, point)]
-    told = {
-        kind: [{**field.named(np.where(np.abs(z) < _ROUNDING * curve.scale, 0.0, z)), **field.fixed} for z in points]
-        for kind, points in found.items()
-    }
-    data = _dataset(field, branches)
-    values = {**field.fixed, name: [low, high]}
-    stamp(data, kind="branches", flow=flow.about(), parameters=values, parameter=name)
-    return Continuation(data, told["fold"], told["branch point"], told["hopf"])
+        waiting += _noticed(rhs, curve, branch, direction, (low, high), found, notes)
+    if not branches:
+        notes.append(_why_none(rhs, initial))
+    return _result(rhs, curve, branches, found, searched, notes, (low, high))
 
 
-def _scale(flow: Flow, low: float, high: float) -> np.ndarray:
-    widths = [np.ptp(flow.view[name]) / 2 if name in flow.view else 1.0 for name in flow.states]
-    return np.array([*widths, high - low])
+def _noticed(
+    rhs: ParameterField,
+    curve: Curve,
+    branch: _Branch,
+    direction: np.ndarray | None,
+    span: tuple[float, float],
+    found: dict[str, list[SpecialPoint]],
+    notes: list[str],
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Add the special points of a branch to those found; return the ways out of its new branch points."""
+    local = replace(curve, scale=np.maximum(curve.scale, np.append(np.ptp(branch.points[:, :-1], axis=0) / 2, 0.0)))
+    waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for point in special_points(rhs, local, branch.points if direction is None else branch.points[1:]):
+        where = f"{rhs.free[0]} = {_tidy(point.z[-1], curve.scale[-1]):.9g}"
+        if not _within(point.z[-1], *span):
+            continue
+        if point.kind == "unresolved":
+            notes.append(f"near {where} stability or direction changes, which no fold, branch or Hopf point explains")
+            continue
+        if any(_same(local, point.z, other.z) for other in found[point.kind]):
+            continue
+        found[point.kind].append(point)
+        if point.accuracy > _ACCURATE:
+            notes.append(f"the {point.kind} at {where} is accurate to {point.accuracy:.1g} of its scale only")
+        if point.kind == "branch point":
+            ways = ways_out(rhs, local, point.z)
+            waiting += [(point.z, way * local.scale / curve.scale) for way in ways]
+            if not ways:
+                notes.append(f"at {where} a surface of equilibria, or none, branches off: not followed")
+    return waiting
+
+
+@dataclass(frozen=True)
+class _Branch:
+    points: np.ndarray
+    before: str
+    after: str
+
+
+def _scale(flow: Flow, starts: list[np.ndarray], low: float, high: float) -> np.ndarray:
+    """Typical sizes: what the starts say, else the flow's view, else one."""
+    largest = np.abs(np.array(starts).reshape(len(starts), -1)[:, :-1]).max(axis=0, initial=0.0) if starts else []
+    widths = _widths(flow)
+    sizes = [float(value) if value > 1e-9 * widths[i] else widths[i] for i, value in enumerate(largest)]
+    return np.array([*(sizes or widths), high - low])
+
+
+def _widths(flow: Flow) -> list[float]:
+    return [float(np.ptp(flow.view[name])) / 2 if name in flow.view else 1.0 for name in flow.states]
 
 
 def _starts(
-    field: ParameterField, curve: Curve, start: Mapping[Any, float] | None, low: float, high: float
-) -> list[np.ndarray]:
-    flow, name = field.flow, field.free[0]
-    across = np.zeros(len(flow.states) + 1)
+    rhs: ParameterField, initial: Mapping[Any, float] | None, low: float, high: float, budget: float
+) -> tuple[list[np.ndarray], str, list[str]]:
+    """Points to start from, in words where they were looked for, and what else was met there."""
+    flow, name, end = rhs.flow, rhs.free[0], monotonic() + budget
+    across = np.zeros(rhs.size + 1)
     across[-1] = 1.0  # hold the parameter
-    if start is not None:
-        given = numbers("initial", start)
+    widths = np.array(_widths(flow))
+    if initial is not None:
+        given = numbers("initial", initial)
         at = given.pop(name, low)
         guess = np.array([*named("initial", given, flow.states).values(), at])
-        z = correct(curve, guess, across)
+        scale = np.array([*np.where(np.abs(guess[:-1]) > 0, np.abs(guess[:-1]), widths), high - low])
+        z = correct(Curve(rhs.function, rhs.jacobian, scale), guess, across)
         if z is None:
-            raise bad("initial", dict(start), f"a point near an isolated equilibrium at {name} = {at:g}")
-        return [z]
-    result = []
-    for value in np.linspace(low, high, _LOOKS):
-        inner = value + (high - low) * (1e-3 if value == low else -1e-3 if value == high else 0.0)
-        try:
-            points = equilibria(flow, {**field.fixed, name: float(inner)})
-        except DynsimError:  # the right-hand side is infinite at this value; others may do
-            continue
-        for item in points:
-            if item.kind == "line":
-                continue
-            guess = np.array([*(float(item.point[state]) for state in flow.states), inner])
-            z = correct(curve, guess, across)
+            raise bad("initial", dict(initial), f"a point near an isolated equilibrium at {name} = {at:g}")
+        return [z], f"followed from the given start at {name} = {at:g} only", []
+    values = np.linspace(low, high, _LOOKS)
+    exact = _polynomial(flow)
+    result: list[np.ndarray] = []
+    notes: list[str] = []
+    lines: list[float] = []
+    algebraic = complete = 0
+    for index, value in enumerate(values):
+        inner = float(value + (high - low) * (1e-3 if value == low else -1e-3 if value == high else 0.0))
+        points, singular = rests(rhs, inner, widths, seed=index)
+        if exact and index % 2 == 0 and monotonic() < end:
+            begun = monotonic()
+            more, proven = _algebraic(flow, {**rhs.fixed, name: inner})
+            exact = monotonic() - begun < min(_ALGEBRA, budget / 10)
+            points, algebraic, complete = np.vstack([points, more]), algebraic + 1, complete + int(proven)
+        if singular > 2:
+            lines.append(inner)
+        for point in points:
+            scale = np.array([*np.where(point != 0, np.abs(point), widths), high - low])
+            z = correct(Curve(rhs.function, rhs.jacobian, scale), np.append(point, inner), across)
             if z is not None:
                 result.append(z)
-    return result
+    if lines:
+        notes.append(
+            f"at {len(lines)} of {_LOOKS} values searched, {name} = {lines[0]:.4g} the first, equilibria that are not "
+            "isolated (a line of them, as where a quantity is conserved): not followed"
+        )
+    method = (
+        f"changes of sign between {10 ** DECADES[0]:g} and {10 ** DECADES[1]:g} on both sides of 0"
+        if rhs.size == 1
+        else f"Newton's method from {SEEDS} starts of sizes {10 ** DECADES[0]:g} to {10 ** DECADES[1]:g}"
+    )
+    if any(width != 1.0 for width in widths):
+        method += " half-widths of the view"
+    words = f"starts of branches searched at {_LOOKS} values of {name} from {low:g} to {high:g}: {method}"
+    if algebraic:
+        words += f"; by algebra at {algebraic} of them, {'all' if complete == algebraic else complete} proven complete"
+    return result, words, notes
 
 
-def _branch(curve: Curve, z: np.ndarray, direction: np.ndarray | None, low: float, high: float) -> np.ndarray:
+def _polynomial(flow: Flow) -> bool:
+    """Whether the exact search for equilibria is an algebraic one, which ends in time."""
+    states = [flow.symbols[name] for name in flow.states]
+    return all(entry.is_rational_function(*states) for entry in flow.rhs)
+
+
+def _algebraic(flow: Flow, values: Mapping[str, float]) -> tuple[np.ndarray, bool]:
+    none = np.empty((0, len(flow.states)))
+    try:
+        found = equilibria(flow, values)
+    except DynsimError:  # the right-hand side is infinite at this value; others may do
+        return none, False
+    points = [[float(item.point[s]) for s in flow.states] for item in found if item.kind in _ISOLATED]
+    return np.array(points).reshape(-1, len(flow.states)), found.complete
+
+
+_ISOLATED = ("stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre")
+
+
+def _why_none(rhs: ParameterField, initial: Any) -> str:
+    if initial is not None:
+        return "the given start lies on no branch that leads anywhere"
+    return "no branch: no isolated equilibrium was found at any of the values searched"
+
+
+def _followed(
+    rhs: ParameterField, curve: Curve, z: np.ndarray, direction: np.ndarray | None, low: float, high: float
+) -> _Branch:
     """Both ways from a point, or one way from a branch point."""
+    name, states = rhs.free[0], rhs.flow.states
+    seen = np.array([_FAR_FROM_VIEW if state in rhs.flow.view else _FAR for state in states])
+    far = np.maximum(seen * np.maximum(curve.scale[:-1], _widths(rhs.flow)), 10 * np.abs(z[:-1]))
 
-    def inside(point: np.ndarray) -> bool:
-        return bool(_within(point[-1], low, high) and np.abs(point[:-1] / curve.scale[:-1]).max() < 100)
+    def leaves(point: np.ndarray) -> str:
+        if not _within(point[-1], low, high):
+            return f"leaves the span at {name} = {low if point[-1] < (low + high) / 2 else high:g}"
+        beyond = np.abs(point[:-1]) > far
+        if beyond.any():
+            index = int(np.flatnonzero(beyond)[0])
+            return f"|{states[index]}| grows beyond {far[index]:.3g} towards {name} = {point[-1]:.4g}"
+        return ""
 
     if direction is not None:
         away = correct(curve, z + 0.005 * direction * curve.scale, direction)
         if away is None:
-            return z[None]
-        return np.vstack([z, trace(curve, away, tangent(curve, away, direction), inside)])
+            return _Branch(z[None], "", "")
+        traced = trace(curve, away, tangent(curve, away, direction), leaves)
+        return _Branch(np.vstack([z, traced.points]), f"branches off at {name} = {z[-1]:.6g}", traced.end)
     ahead = tangent(curve, z)
-    forward, backward = (trace(curve, z, way, inside) for way in (ahead, -ahead))
-    if len(forward) > 3 and np.array_equal(forward[-1], z):  # closed: once round is enough
-        return forward
-    return np.vstack([backward[:0:-1], forward])
+    forward = trace(curve, z, ahead, leaves)
+    if forward.end == "closed":  # once round is enough
+        return _Branch(forward.points, forward.end, forward.end)
+    backward: Traced = trace(curve, z, -ahead, leaves)
+    return _Branch(np.vstack([backward.points[:0:-1], forward.points]), backward.end, forward.end)
 
 
 def _within(value: float, low: float, high: float) -> bool:
@@ -194,31 +374,10 @@ def _within(value: float, low: float, high: float) -> bool:
     return bool(low + margin < value < high - margin)
 
 
-def _ways_out(curve: Curve, z: np.ndarray) -> list[np.ndarray]:
-    """Directions of the branches through a branch point, from the quadratic form on the kernel."""
-    kernel = np.linalg.svd(curve.jacobian(z) * curve.scale)[2][-2:]
-    cokernel = np.linalg.svd((curve.jacobian(z) * curve.scale).T)[2][-1]
-    h = 1e-4
-
-    def second(a: np.ndarray, b: np.ndarray) -> float:
-        there, back = (cokernel @ (curve.jacobian(z + s * h * a * curve.scale) * curve.scale) @ b for s in (1, -1))
-        return float((there - back) / (2 * h))
-
-    a, b, c = second(kernel[0], kernel[0]), second(kernel[0], kernel[1]), second(kernel[1], kernel[1])
-    angles = np.linspace(0, np.pi, 721)
-    form = a * np.cos(angles) ** 2 + 2 * b * np.sin(angles) * np.cos(angles) + c * np.sin(angles) ** 2
-    roots = [
-        angles[i] + (angles[i + 1] - angles[i]) * form[i] / (form[i] - form[i + 1])
-        for i in range(len(angles) - 1)
-        if form[i] * form[i + 1] < 0 or form[i] == 0
-    ]
-    ways = [np.cos(t) * kernel[0] + np.sin(t) * kernel[1] for t in roots]
-    return [sign * way for way in ways for sign in (1, -1)]
-
-
 def _on(curve: Curve, z: np.ndarray, branch: np.ndarray) -> bool:
     """Whether a point lies on a traced branch."""
-    points, way = branch / curve.scale, z / curve.scale
+    scale = np.maximum(curve.scale, np.append(np.ptp(branch[:, :-1], axis=0) / 2, 0.0))
+    points, way = branch / scale, z / scale
     steps = np.diff(points, axis=0)
     length = np.maximum((steps**2).sum(1), 1e-300)
     share = np.clip(((way - points[:-1]) * steps).sum(1) / length, 0, 1)
@@ -230,14 +389,54 @@ def _same(curve: Curve, a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.linalg.norm((a - b) / curve.scale) < 1e-5)
 
 
-def _dataset(field: ParameterField, branches: list[np.ndarray]) -> xr.Dataset:
-    longest = max((len(branch) for branch in branches), default=0)
-    values = np.full((len(field.names), len(branches), longest), np.nan)
+def _tidy(value: float, scale: float) -> float:
+    return 0.0 if abs(value) < _ROUNDING * scale else float(value)
+
+
+def _result(
+    rhs: ParameterField,
+    curve: Curve,
+    branches: list[_Branch],
+    found: dict[str, list[SpecialPoint]],
+    searched: str,
+    notes: Iterable[str],
+    span: tuple[float, float],
+) -> Continuation:
+    def described(point: SpecialPoint) -> dict[str, float]:
+        z = np.where(np.abs(point.z) < _ROUNDING * curve.scale, 0.0, point.z)
+        entry = {**rhs.named(z), **rhs.fixed}
+        return entry if point.kind != "hopf" else {**entry, "lyapunov": lyapunov(rhs, point.z, curve.scale)}
+
+    points = {kind: [described(point) for point in items] for kind, items in found.items()}
+    remarks = tuple(dict.fromkeys(notes))
+    data = _dataset(rhs, branches)
+    stamp(
+        data,
+        kind="branches",
+        flow=rhs.flow.about(),
+        parameters={**rhs.fixed, rhs.free[0]: list(span)},
+        parameter=rhs.free[0],
+        folds=points["fold"],
+        branch_points=points["branch point"],
+        hopf=points["hopf"],
+        searched=searched,
+        notes=list(remarks),
+    )
+    return Continuation(data, points["fold"], points["branch point"], points["hopf"], searched, remarks)
+
+
+def _dataset(rhs: ParameterField, branches: list[_Branch]) -> xr.Dataset:
+    longest = max((len(branch.points) for branch in branches), default=0)
+    values = np.full((len(rhs.names), len(branches), longest), np.nan)
     growth = np.full((len(branches), longest), np.nan)
     for index, branch in enumerate(branches):
-        values[:, index, : len(branch)] = branch.T
-        growth[index, : len(branch)] = [field.eigenvalues(z)[0].real for z in branch]
+        count = len(branch.points)
+        values[:, index, :count] = branch.points.T
+        growth[index, :count] = [rhs.eigenvalues(z)[0].real for z in branch.points]
     stable = np.where(np.isnan(growth), -1, growth < _NEUTRAL).astype(np.int8)
     dims = ("branch", "along")
-    variables = {name: (dims, values[index]) for index, name in enumerate(field.names)}
-    return xr.Dataset({**variables, "growth": (dims, growth), "stable": (dims, stable)})
+    variables: dict[str, Any] = {name: (dims, values[index]) for index, name in enumerate(rhs.names)}
+    variables |= {"growth": (dims, growth), "stable": (dims, stable)}
+    variables["ended_before"] = ("branch", np.array([branch.before for branch in branches], dtype=str))
+    variables["ended_after"] = ("branch", np.array([branch.after for branch in branches], dtype=str))
+    return xr.Dataset(variables)

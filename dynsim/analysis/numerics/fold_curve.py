@@ -90,24 +90,34 @@ def fold_curve(
 
     single = ParameterField(flow, (a,), {**given, b: second})
     guess = np.array([*(point[name] for name in flow.states), point[a]])
-    exact = solve_fold(single, guess)
-    if exact is None or (np.abs(exact - guess) > _NEAR * (1 + np.abs(guess))).any():
+    scale = np.where(guess == 0, 1.0, np.abs(guess))
+    solved = solve_fold(single, guess, scale)
+    exact = guess if solved is None else solved.z
+    if solved is None or (np.abs(exact - guess) > _NEAR * (1 + np.abs(guess))).any():
         raise bad("fold", dict(fold), "a point near a fold", "take one of continuation(…).folds")
     (function, jacobian), start = _extended(field, exact, float(second))
     bounds = {name: _bounds(flow, name, value, span) for name, value in ((a, start[-2]), (b, start[-1]))}
     scale = np.concatenate([np.ones(len(start) - 2), [np.ptp(bounds[a]), np.ptp(bounds[b])]])
     curve = Curve(function, jacobian, scale)
 
-    def inside(z: np.ndarray) -> bool:
-        return all(low <= value <= high for value, (low, high) in zip(z[-2:], bounds.values(), strict=True))
+    def leaves(z: np.ndarray) -> str:
+        within = all(low <= value <= high for value, (low, high) in zip(z[-2:], bounds.values(), strict=True))
+        return "" if within else "leaves the span"
 
     ahead = tangent(curve, start)
-    forward, backward = (trace(curve, start, way, inside) for way in (ahead, -ahead))
-    points = np.vstack([backward[:0:-1], forward])
+    forward, backward = (trace(curve, start, way, leaves) for way in (ahead, -ahead))
+    points = np.vstack([backward.points[:0:-1], forward.points])
     n = len(flow.states)
     states = {name: ("along", points[:, index]) for index, name in enumerate(flow.states)}
     data = xr.Dataset({**states, a: ("along", points[:, 2 * n]), b: ("along", points[:, 2 * n + 1])})
-    return stamp(data, kind="fold-curve", flow=flow.about(), parameters=field.fixed, pair=[a, b])
+    return stamp(
+        data,
+        kind="fold-curve",
+        flow=flow.about(),
+        parameters=field.fixed,
+        pair=[a, b],
+        ended=[backward.end, forward.end],
+    )
 
 
 def _extended(field: ParameterField, exact: np.ndarray, second: float) -> tuple[Any, np.ndarray]:

@@ -1,15 +1,16 @@
-"""A flow's right-hand side with one or two parameters among the unknowns."""
+"""A flow's right-hand side with one or two parameters among the unknowns, and its derivatives."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.expressions import name_of
+from dynsim.symbolic.expressions import almost_everywhere, name_of
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
 
@@ -54,28 +55,48 @@ class ParameterField:
         values = flow.values({**dict.fromkeys(self.free, 0.0), **given})
         self.fixed = {name: float(values[name]) for name in flow.parameters if name not in self.free}
         self.names = (*flow.states, *self.free)
-        n = len(flow.states)
-        unknowns = [flow.symbols[name] for name in self.names]
-        arguments = [*unknowns, *(flow.symbols[name] for name in self.fixed)]
-        columns = [flow.jacobian, *([flow.rhs.diff(symbol)] for symbol in unknowns[n:])]
-        self.matrix = sympy.Matrix.hstack(columns[0], *(sympy.Matrix(c[0]) for c in columns[1:]))
-        self._rhs = compile_expressions(list(flow.rhs), arguments)
-        self._jacobian = compile_expressions(list(self.matrix), arguments)
+        self.size = len(flow.states)
+        # Real symbols, so that |·| and sign have derivatives; at a kink the one-sided value stands.
+        self._real = {flow.symbols[name]: sympy.Dummy(name, real=True) for name in (*self.names, *self.fixed)}
+        self._unknowns = [self._real[flow.symbols[name]] for name in self.names]
+        self._arguments = list(self._real.values())
+        self._equations = flow.rhs.xreplace(self._real)
+        self._matrix = almost_everywhere(self._equations.jacobian(self._unknowns))
+        self._rhs = compile_expressions(list(self._equations), self._arguments)
+        self._jacobian = compile_expressions(list(self._matrix), self._arguments)
 
     def function(self, z: np.ndarray) -> np.ndarray:
-        """Right-hand side, of shape ``(n,)``."""
-        return np.array([float(value) for value in self._rhs(*z, *self.fixed.values())])
+        """Right-hand side, of shape ``(n, ...)`` for `z` of shape ``(n + free, ...)``."""
+        return self._evaluated(self._rhs, z, (self.size,))
 
     def jacobian(self, z: np.ndarray) -> np.ndarray:
-        """∂f/∂z, of shape ``(n, n + free)``."""
-        values = [float(value) for value in self._jacobian(*z, *self.fixed.values())]
-        return np.array(values).reshape(self.matrix.shape)
+        """∂f/∂z, of shape ``(n, n + free, ...)``."""
+        return self._evaluated(self._jacobian, z, (self.size, len(self.names)))
+
+    def second(self, z: np.ndarray) -> np.ndarray:
+        """∂²f/∂z∂z, of shape ``(n, n + free, n + free)``."""
+        return self._evaluated(self._second, z, (self.size, len(self.names), len(self.names)))
+
+    @cached_property
+    def _second(self) -> Any:
+        entries = [almost_everywhere(entry.diff(x)) for entry in self._matrix for x in self._unknowns]
+        return compile_expressions(entries, self._arguments)
+
+    def _evaluated(self, function: Any, z: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        z = np.asarray(z, dtype=float)
+        values = function(*z, *self.fixed.values())
+        if z.ndim == 1:
+            return np.array([float(value) for value in values]).reshape(shape)
+        rows = [np.broadcast_to(np.asarray(value, dtype=float), z.shape[1:]) for value in values]
+        return np.array(rows).reshape((*shape, *z.shape[1:]))
 
     def eigenvalues(self, z: np.ndarray) -> np.ndarray:
-        """Eigenvalues of ∂f/∂states, by descending real part."""
-        n = len(self.flow.states)
-        values = np.linalg.eigvals(self.jacobian(z)[:, :n])
-        return values[np.argsort(-values.real)]
+        """Eigenvalues of ∂f/∂states, by descending real part; NaN where an entry is not finite."""
+        matrix = self.jacobian(z)[:, : self.size]
+        if not np.isfinite(matrix).all():
+            return np.full(self.size, np.nan + 0j)
+        values = np.linalg.eigvals(matrix)
+        return np.asarray(values[np.argsort(-values.real)])
 
     def named(self, z: np.ndarray) -> dict[str, float]:
         """``{name: value}`` of states and free parameters."""

@@ -1,112 +1,293 @@
-"""Folds, branch points and Hopf points along a branch of equilibria, each solved for, not interpolated."""
+"""Folds, branch points and Hopf points of a branch: noticed by signs and counts, confirmed by what they are.
+
+Between two points of a branch the sign of the tangent's parameter component (fold), that of the bordered
+determinant (branch point) and the number of unstable eigenvalues are compared. What changed is then solved for by
+Newton's method on its own equations, with analytic derivatives, and kept only if it is what it seemed to be.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import root
+from scipy.optimize import brentq
 
 from dynsim.analysis.numerics.arclength import Curve, correct, tangent
 from dynsim.analysis.numerics.parameter_field import ParameterField
 
-__all__ = ["branch_point", "fold", "hopf", "special_points"]
+__all__ = ["SpecialPoint", "branch_point", "fold", "hopf", "lyapunov", "special_points"]
 
-_ACCURACY = 1e-10
-_REAL = 1e-6  # an imaginary part below this is none
+Equations = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+_NEUTRAL = 1e-9  # real parts below this, relative to the largest eigenvalue, have no sign
+_SINGULAR = 1e-7  # singular values below this, relative to the largest, count as zero
+_OUTSIDE = 1e-6  # f_p outside the range of f_y by less than this lies in it
+_USABLE = 1e-6  # a point that Newton's method does not bring closer is not reported
+_NEAR = 0.3  # how far, in scaled units, a special point may be from where it was noticed
 _SAME = 1e-2  # a fold nearer to a branch point is that point, at which the equations of a fold are singular
 
 
-def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield ("fold" | "branch point" | "hopf", z) for every sign change of its test function along a branch."""
-    n = len(field.flow.states)
-    ahead = tangent(curve, points[0], points[min(1, len(points) - 1)] - points[0])
-    before = _tests(field, curve, points[0], ahead)
-    for left, right in pairwise(points):
-        ahead = tangent(curve, right, ahead)
-        after = _tests(field, curve, right, ahead)
-        turned: dict[str, np.ndarray] = {}
-        for kind, solve in (("branch point", branch_point), ("fold", fold)):
-            if before[kind] * after[kind] < 0:
-                found = solve(field, (left + right) / 2)
-                if found is not None and np.linalg.norm((found - left) / curve.scale) < 0.2:
-                    turned[kind] = found
-        if len(turned) == 2 and np.linalg.norm((turned["fold"] - turned["branch point"]) / curve.scale) < _SAME:
-            del turned["fold"]  # a branch that turns round in a branch point, as at a pitchfork
-        yield from turned.items()
-        if n > 1 and before["hopf"] * after["hopf"] < 0:
-            found = hopf(field, curve, left, right)
-            if found is not None:
-                yield "hopf", found
-        before = after
+@dataclass(frozen=True)
+class SpecialPoint:
+    """A point of a branch at which something happens.
+
+    Attributes
+    ----------
+    kind : str
+        "fold", "branch point", "hopf", or "unresolved": noticed, but not confirmed as any of these.
+    z : array
+        States, then the parameter.
+    accuracy : float
+        Size of the last Newton step relative to the scales of the branch.
+    crossing : int
+        How many eigenvalues cross the imaginary axis.
+    """
+
+    kind: str
+    z: np.ndarray
+    accuracy: float = 0.0
+    crossing: int = 1
 
 
-def _tests(field: ParameterField, curve: Curve, z: np.ndarray, ahead: np.ndarray) -> dict[str, float]:
-    values = field.eigenvalues(z)
-    sums = [values[i] + values[j] for i in range(len(values)) for j in range(i)]
-    return {
-        "fold": float(ahead[-1]),
-        "branch point": float(np.linalg.det(np.vstack([curve.jacobian(z) * curve.scale, ahead]))),
-        "hopf": float(np.real(np.prod(sums))) if sums else 0.0,
-    }
-
-
-def fold(field: ParameterField, guess: np.ndarray) -> np.ndarray | None:
-    """Solve f = 0, ∂f/∂y·v = 0, |v| = 1 from a nearby guess."""
-    n = len(field.flow.states)
-    v = np.linalg.svd(field.jacobian(guess)[:, :n])[2][-1]
-
-    def equations(x: np.ndarray) -> np.ndarray:
-        z, w = x[: n + 1], x[n + 1 :]
-        return np.concatenate([field.function(z), field.jacobian(z)[:, :n] @ w, [w @ w - 1]])
-
-    return _solved(equations, np.concatenate([guess, v]), n + 1)
-
-
-def branch_point(field: ParameterField, guess: np.ndarray) -> np.ndarray | None:
-    """Solve f + μv = 0, (∂f/∂z)ᵀv = 0, |v| = 1 (Griewank & Reddien 1984); μ vanishes at a true branch point."""
-    n = len(field.flow.states)
-    v = np.linalg.svd(field.jacobian(guess).T)[2][-1]
-
-    def equations(x: np.ndarray) -> np.ndarray:
-        z, w, mu = x[: n + 1], x[n + 1 : -1], x[-1]
-        return np.concatenate([field.function(z) + mu * w, field.jacobian(z).T @ w, [w @ w - 1]])
-
-    found = _solved(equations, np.concatenate([guess, v, [0.0]]), n + 1)
-    return found if found is not None and np.abs(field.function(found)).max() < 1e-8 else None
-
-
-def hopf(field: ParameterField, curve: Curve, left: np.ndarray, right: np.ndarray) -> np.ndarray | None:
-    """Bisect the real part of the complex pair that crosses the imaginary axis between two points of the branch."""
-    along = tangent(curve, left, (right - left) / curve.scale)
-    reach = along @ ((right - left) / curve.scale)
-
-    def pair(share: float) -> tuple[np.ndarray, complex] | None:
-        z = correct(curve, left + share * reach * along * curve.scale, along)
-        if z is None:
-            return None
+def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> Iterator[SpecialPoint]:
+    """Yield what happens along a branch."""
+    ahead = tangent(curve, points[0], (points[min(1, len(points) - 1)] - points[0]) / curve.scale)
+    seen = []
+    for z in points:
+        ahead = tangent(curve, z, ahead)
         values = field.eigenvalues(z)
-        turning = values[values.imag > _REAL]
-        return None if turning.size == 0 else (z, turning[np.argmin(np.abs(turning.real))])
+        # A point with a neutral eigenvalue has no count; what happens there shows between its neighbours.
+        if np.isfinite(values).all() and (np.abs(values.real) > _NEUTRAL * np.abs(values).max()).all():
+            border = float(np.linalg.det(np.vstack([_scaled(field, curve, z), ahead])))
+            seen.append((z, ahead[-1], border, int((values.real > 0).sum())))
+    for left, right in pairwise(seen):
+        yield from _between(field, curve, left, right)
 
-    low, high = 0.0, 1.0
-    ends = pair(low), pair(high)
-    if ends[0] is None or ends[1] is None or ends[0][1].real * ends[1][1].real > 0:
-        return None  # two real eigenvalues of opposite sign cross: a neutral saddle, no Hopf point
-    sign, found = np.sign(ends[0][1].real), ends[0][0]
-    for _ in range(60):
-        middle = (low + high) / 2
-        here = pair(middle)
-        if here is None:
+
+def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> Iterator[SpecialPoint]:  # type: ignore[type-arg]
+    (a, slope_a, border_a, count_a), (b, slope_b, border_b, count_b) = left, right
+    crossing, middle = abs(count_b - count_a), (a + b) / 2
+    turns = slope_a * slope_b < 0
+    branching = branch_point(field, middle, curve.scale) if border_a * border_b < 0 else None
+    if branching is not None and _apart(curve, branching.z, middle) < _NEAR:
+        crossing -= 1
+        yield branching
+    else:
+        branching = None
+    if turns:
+        turning = fold(field, middle, curve.scale)
+        if turning is not None and _apart(curve, turning.z, middle) > _NEAR:
+            turning = None
+        coincides = branching is not None and (
+            turning is None or _apart(curve, turning.z, branching.z) < _SAME
+        )  # a branch that turns round in a branch point, as at a pitchfork
+        if turning is not None and not coincides:
+            crossing -= 1
+            yield turning
+        elif not coincides and crossing < 2 and abs(a[-1] - b[-1]) > 1e-9 * curve.scale[-1]:
+            crossing -= 1
+            yield SpecialPoint("unresolved", middle, float("nan"))
+    if crossing > 0:
+        yield _crossed(field, curve, a, b, min(count_a, count_b), max(count_a, count_b))
+
+
+def _crossed(field: ParameterField, curve: Curve, a: np.ndarray, b: np.ndarray, first: int, last: int) -> SpecialPoint:
+    """Find where a group of eigenvalues, by rank of their real parts, crosses the imaginary axis together."""
+    along = (b - a) / curve.scale
+    along = along / np.linalg.norm(along)
+
+    def at(share: float) -> np.ndarray:
+        guess = a + share * (b - a)
+        found = correct(curve, guess, along)
+        return _nearest(field, curve, guess) if found is None else found
+
+    def mean(share: float) -> float:
+        return float(field.eigenvalues(at(share))[first:last].real.mean())
+
+    ends = mean(0.0), mean(1.0)
+    if not ends[0] * ends[1] < 0:
+        return SpecialPoint("unresolved", (a + b) / 2, float("nan"), last - first)
+    share = brentq(mean, 0.0, 1.0, xtol=1e-15, rtol=1e-15)
+    z = at(share)
+    values = field.eigenvalues(z)
+    group, size = values[first:last], np.abs(values).max()
+    accuracy = float(np.finfo(float).eps * max(size, np.abs(ends).max()) / abs(ends[0] - ends[1])) * 10
+    if (np.abs(group.imag) > 1e-6 * max(size, np.abs(ends).max())).all() and len(group) >= 2:
+        polished = hopf(field, z, curve.scale) if len(group) == 2 else None
+        if polished is not None and _apart(curve, polished.z, z) < _NEAR:
+            return polished
+        return SpecialPoint("hopf", z, max(accuracy, 1e-9), len(group))
+    if len(group) == 1:
+        polished = branch_point(field, z, curve.scale)
+        if polished is not None and _apart(curve, polished.z, z) < _NEAR:
+            return polished
+        return SpecialPoint("unresolved", z, float("nan"))
+    return SpecialPoint("branch point", z, accuracy, len(group))
+
+
+def fold(field: ParameterField, guess: np.ndarray, scale: np.ndarray) -> SpecialPoint | None:
+    """Solve f = 0, f_y·v = 0, |v| = 1; f_p must lie outside the range of f_y."""
+    n = field.size
+    v = np.linalg.svd(field.jacobian(guess)[:, :n] * scale[:n])[2][-1]
+    unit = _unit(field, guess, scale)
+
+    def equations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z, w = x[: n + 1] * scale, x[n + 1 :]
+        jacobian, bent = field.jacobian(z) * scale / unit, field.second(z) * scale[:, None] * scale / unit
+        values = np.concatenate([field.function(z) / unit, jacobian[:, :n] @ w, [w @ w - 1]])
+        rows = [
+            np.hstack([jacobian, np.zeros((n, n))]),
+            np.hstack([np.einsum("ijk,j->ik", bent[:, :n], w), jacobian[:, :n]]),
+            np.concatenate([np.zeros(n + 1), 2 * w])[None],
+        ]
+        return values, np.vstack(rows)
+
+    found = _newton(equations, np.concatenate([guess / scale, v]))
+    if found is None:
+        return None
+    z = found[0][: n + 1] * scale
+    jacobian = field.jacobian(z) * scale
+    left, values, _ = np.linalg.svd(jacobian[:, :n])
+    outside = abs(left[:, -1] @ jacobian[:, -1]) > _OUTSIDE * np.abs(jacobian).max()
+    return SpecialPoint("fold", z, found[1]) if outside and (values[:-1] > _SINGULAR * values[0]).all() else None
+
+
+def branch_point(field: ParameterField, guess: np.ndarray, scale: np.ndarray) -> SpecialPoint | None:
+    """Solve f + μw = 0, (∂f/∂z)ᵀw = 0, |w| = 1 (Griewank & Reddien 1984); μ vanishes at a true branch point."""
+    n = field.size
+    v = np.linalg.svd((field.jacobian(guess) * scale).T)[2][-1]
+    unit = _unit(field, guess, scale)
+
+    def equations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z, w, mu = x[: n + 1] * scale, x[n + 1 : -1], x[-1]
+        jacobian, bent = field.jacobian(z) * scale / unit, field.second(z) * scale[:, None] * scale / unit
+        values = np.concatenate([field.function(z) / unit + mu * w, jacobian.T @ w, [w @ w - 1]])
+        rows = [
+            np.hstack([jacobian, mu * np.eye(n), w[:, None]]),
+            np.hstack([np.einsum("ijk,i->jk", bent, w), jacobian.T, np.zeros((n + 1, 1))]),
+            np.concatenate([np.zeros(n + 1), 2 * w, [0.0]])[None],
+        ]
+        return values, np.vstack(rows)
+
+    found = _newton(equations, np.concatenate([guess / scale, v, [0.0]]))
+    if found is None:
+        return None
+    z, defect = found[0][: n + 1] * scale, abs(found[0][-1])
+    return SpecialPoint("branch point", z, found[1]) if defect <= 1e-9 else None
+
+
+def hopf(field: ParameterField, guess: np.ndarray, scale: np.ndarray) -> SpecialPoint | None:
+    """Solve f = 0, f_y·q = iωq with q of length one and of fixed phase."""
+    n = field.size
+    values, vectors = np.linalg.eig(field.jacobian(guess)[:, :n] / scale[:n, None] * scale[:n])
+    chosen = int(np.argmin(np.where(values.imag > 0, np.abs(values.real), np.inf)))
+    unit = float(abs(values[chosen].imag)) or 1.0  # velocities per radian, so that all equations are of order one
+    q = vectors[:, chosen] / np.linalg.norm(vectors[:, chosen])
+    c = q.conj()
+
+    def equations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z, a, b, omega = x[: n + 1] * scale, x[n + 1 : 2 * n + 1], x[2 * n + 1 : -1], x[-1]
+        jacobian = field.jacobian(z) * scale / scale[:n, None] / unit
+        bent = field.second(z) * scale[:, None] * scale / scale[:n, None, None] / unit
+        matrix, bent = jacobian[:, :n], bent[:, :n]
+        phase = c @ (a + 1j * b) - 1
+        values = [field.function(z) / scale[:n] / unit, matrix @ a + omega * b, matrix @ b - omega * a]
+        rows = [
+            np.hstack([jacobian, np.zeros((n, 2 * n + 1))]),
+            np.hstack([np.einsum("ijk,j->ik", bent, a), matrix, omega * np.eye(n), b[:, None]]),
+            np.hstack([np.einsum("ijk,j->ik", bent, b), -omega * np.eye(n), matrix, -a[:, None]]),
+            np.concatenate([np.zeros(n + 1), c.real, -c.imag, [0.0]])[None],
+            np.concatenate([np.zeros(n + 1), c.imag, c.real, [0.0]])[None],
+        ]
+        return np.concatenate([*values, [phase.real, phase.imag]]), np.vstack(rows)
+
+    found = _newton(equations, np.concatenate([guess / scale, q.real, q.imag, [1.0]]))
+    if found is None or abs(found[0][-1]) < 1e-6:
+        return None
+    return SpecialPoint("hopf", found[0][: n + 1] * scale, found[1], 2)
+
+
+def lyapunov(field: ParameterField, z: np.ndarray, scale: np.ndarray) -> float:
+    """First Lyapunov coefficient at a Hopf point (Kuznetsov 2004, equation 5.62), for an eigenvector of length one.
+
+    Negative: the cycle that is born there is stable (supercritical); positive: unstable (subcritical).
+    """
+    n = field.size
+    matrix = field.jacobian(z)[:, :n]
+    values, vectors = np.linalg.eig(matrix)
+    turning = np.where(values.imag > 0, np.abs(values.real), np.inf)
+    if not np.isfinite(turning).any():
+        return float("nan")
+    chosen = int(np.argmin(turning))
+    omega, q = values[chosen].imag, vectors[:, chosen] / np.linalg.norm(vectors[:, chosen])
+    others, left = np.linalg.eig(matrix.T)
+    p = left[:, int(np.argmin(np.abs(others + 1j * omega)))]
+    p = p / np.conj(p.conj() @ q)
+
+    def bent(u: np.ndarray, v: np.ndarray, at: np.ndarray = z) -> np.ndarray:
+        return np.asarray(np.einsum("ijk,j,k->i", field.second(at)[:, :n, :n], u, v))
+
+    def third(direction: np.ndarray) -> np.ndarray:
+        # The derivative of the second derivative along a direction, to fourth order in the step.
+        length = float(np.abs(direction / scale[:n]).max())
+        if length == 0:
+            return np.zeros(n, dtype=complex)
+        step = 1e-3 / length
+        shift = np.append(direction, 0.0) * step
+        near, far = (bent(q, q, z + k * shift) - bent(q, q, z - k * shift) for k in (1, 2))
+        return np.asarray((8 * near - far) / (12 * step))
+
+    try:
+        slow = np.linalg.solve(matrix, bent(q, q.conj()))
+        fast = np.linalg.solve(2j * omega * np.eye(n) - matrix, bent(q, q))
+    except np.linalg.LinAlgError:  # another eigenvalue is zero there: the Hopf point is not simple
+        return float("nan")
+    cubic = third(q.real) - 1j * third(q.imag)
+    total = p.conj() @ (cubic - 2 * bent(q, slow) + bent(q.conj(), fast))
+    return float(total.real / (2 * omega))
+
+
+def _unit(field: ParameterField, z: np.ndarray, scale: np.ndarray) -> float:
+    """A typical velocity, so that all equations are of order one."""
+    jacobian = np.abs(field.jacobian(z) * scale).max()
+    return float(jacobian) if np.isfinite(jacobian) and jacobian > 0 else 1.0
+
+
+def _newton(equations: Equations, x: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """Newton's method until the steps are rounding noise: the solution, and the size of the last step."""
+    accuracy = np.inf
+    for _ in range(40):
+        values, matrix = equations(x)
+        if not (np.isfinite(values).all() and np.isfinite(matrix).all()):
             return None
-        found = here[0]
-        low, high = (middle, high) if np.sign(here[1].real) == sign else (low, middle)
-    return found
+        step, _, rank, _ = np.linalg.lstsq(matrix, values, rcond=1e-14)
+        size = float(np.abs(step).max() / max(1.0, np.abs(x).max()))
+        if rank < len(x):  # a point of higher order: what Newton's method does not move is not known
+            return (x, _USABLE) if size <= _USABLE else None
+        if size >= accuracy and accuracy < 1e-9:
+            break
+        x, accuracy = x - step, size
+        if size < 1e-15 or size > 1e6:
+            break
+    return (x, accuracy) if accuracy <= _USABLE else None
 
 
-def _solved(equations: object, guess: np.ndarray, count: int) -> np.ndarray | None:
-    with np.errstate(all="ignore"):
-        result = root(equations, guess, method="lm", options={"xtol": 1e-15, "ftol": 1e-15})
-    good = np.isfinite(result.x).all() and np.abs(result.fun).max() < _ACCURACY
-    return np.asarray(result.x[:count]) if good else None
+def _nearest(field: ParameterField, curve: Curve, guess: np.ndarray) -> np.ndarray:
+    """The nearest solution, by Gauss–Newton steps: also where several branches meet."""
+    z = guess.copy()
+    for _ in range(20):
+        step = np.linalg.lstsq(_scaled(field, curve, z), field.function(z), rcond=1e-10)[0]
+        z = z - step * curve.scale
+        if np.abs(step).max() < 1e-14:
+            break
+    return z
+
+
+def _scaled(field: ParameterField, curve: Curve, z: np.ndarray) -> np.ndarray:
+    return np.asarray(field.jacobian(z) * curve.scale)
+
+
+def _apart(curve: Curve, a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm((a - b) / curve.scale))
