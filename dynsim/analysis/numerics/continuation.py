@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.numerics.arclength import Curve, Traced, correct, tangent, trace
 from dynsim.analysis.numerics.branching import ways_out
 from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
 from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov, special_points
-from dynsim.analysis.numerics.start_search import DECADES, SEEDS, rests
+from dynsim.analysis.numerics.start_search import starts_of, widths_of
 from dynsim.deprecation import deprecated_arguments
-from dynsim.errors import DynsimError, bad
-from dynsim.integrate.validation import check_names, named, numbers, tolerance
+from dynsim.integrate.validation import check_names, tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -26,8 +24,6 @@ from dynsim.table import Table
 
 __all__ = ["Continuation", "continuation"]
 
-_LOOKS = 9  # parameter values at which starts are looked for
-_ALGEBRA = 6.0  # seconds within which algebra, which is tried at every other value, must be done with one
 _MOST_BRANCHES = 24
 _NEUTRAL = 1e-9
 _ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
@@ -177,7 +173,7 @@ def continuation(
     check_names(rhs.names, _RESERVED)
     budget = tolerance("budget", budget)
     end = monotonic() + budget
-    starts, searched, notes = _starts(rhs, initial, low, high, budget)
+    starts, searched, notes = starts_of(rhs, initial, low, high, budget)
     curve = Curve(rhs.function, rhs.jacobian, _scale(flow, starts, low, high))
     found: dict[str, list[SpecialPoint]] = {"fold": [], "branch point": [], "hopf": []}
     branches: list[_Branch] = []
@@ -247,88 +243,9 @@ class _Branch:
 def _scale(flow: Flow, starts: list[np.ndarray], low: float, high: float) -> np.ndarray:
     """Typical sizes: what the starts say, else the flow's view, else one."""
     largest = np.abs(np.array(starts).reshape(len(starts), -1)[:, :-1]).max(axis=0, initial=0.0) if starts else []
-    widths = _widths(flow)
+    widths = widths_of(flow)
     sizes = [float(value) if value > 1e-9 * widths[i] else widths[i] for i, value in enumerate(largest)]
     return np.array([*(sizes or widths), high - low])
-
-
-def _widths(flow: Flow) -> list[float]:
-    return [float(np.ptp(flow.view[name])) / 2 if name in flow.view else 1.0 for name in flow.states]
-
-
-def _starts(
-    rhs: ParameterField, initial: Mapping[Any, float] | None, low: float, high: float, budget: float
-) -> tuple[list[np.ndarray], str, list[str]]:
-    """Points to start from, in words where they were looked for, and what else was met there."""
-    flow, name, end = rhs.flow, rhs.free[0], monotonic() + budget
-    across = np.zeros(rhs.size + 1)
-    across[-1] = 1.0  # hold the parameter
-    widths = np.array(_widths(flow))
-    if initial is not None:
-        given = numbers("initial", initial)
-        at = given.pop(name, low)
-        guess = np.array([*named("initial", given, flow.states).values(), at])
-        scale = np.array([*np.where(np.abs(guess[:-1]) > 0, np.abs(guess[:-1]), widths), high - low])
-        z = correct(Curve(rhs.function, rhs.jacobian, scale), guess, across)
-        if z is None:
-            raise bad("initial", dict(initial), f"a point near an isolated equilibrium at {name} = {at:g}")
-        return [z], f"followed from the given start at {name} = {at:g} only", []
-    values = np.linspace(low, high, _LOOKS)
-    exact = _polynomial(flow)
-    result: list[np.ndarray] = []
-    notes: list[str] = []
-    lines: list[float] = []
-    algebraic = complete = 0
-    for index, value in enumerate(values):
-        inner = float(value + (high - low) * (1e-3 if value == low else -1e-3 if value == high else 0.0))
-        points, singular = rests(rhs, inner, widths, seed=index)
-        if exact and index % 2 == 0 and monotonic() < end:
-            begun = monotonic()
-            more, proven = _algebraic(flow, {**rhs.fixed, name: inner})
-            exact = monotonic() - begun < min(_ALGEBRA, budget / 10)
-            points, algebraic, complete = np.vstack([points, more]), algebraic + 1, complete + int(proven)
-        if singular > 2:
-            lines.append(inner)
-        for point in points:
-            scale = np.array([*np.where(point != 0, np.abs(point), widths), high - low])
-            z = correct(Curve(rhs.function, rhs.jacobian, scale), np.append(point, inner), across)
-            if z is not None:
-                result.append(z)
-    if lines:
-        notes.append(
-            f"at {len(lines)} of {_LOOKS} values searched, {name} = {lines[0]:.4g} the first, equilibria that are not "
-            "isolated (a line of them, as where a quantity is conserved): not followed"
-        )
-    method = (
-        f"changes of sign between {10 ** DECADES[0]:g} and {10 ** DECADES[1]:g} on both sides of 0"
-        if rhs.size == 1
-        else f"Newton's method from {SEEDS} starts of sizes {10 ** DECADES[0]:g} to {10 ** DECADES[1]:g}"
-    )
-    if any(width != 1.0 for width in widths):
-        method += " half-widths of the view"
-    words = f"starts of branches searched at {_LOOKS} values of {name} from {low:g} to {high:g}: {method}"
-    if algebraic:
-        words += f"; by algebra at {algebraic} of them, {'all' if complete == algebraic else complete} proven complete"
-    return result, words, notes
-
-
-def _polynomial(flow: Flow) -> bool:
-    """Whether the exact search for equilibria is an algebraic one, which ends in time."""
-    states = [flow.symbols[name] for name in flow.states]
-    return all(entry.is_rational_function(*states) for entry in flow.rhs)
-
-
-def _algebraic(flow: Flow, values: Mapping[str, float]) -> tuple[np.ndarray, bool]:
-    none = np.empty((0, len(flow.states)))
-    try:
-        found = equilibria(flow, values)
-    except DynsimError:  # the right-hand side is infinite at this value; others may do
-        return none, False
-    points = [[float(item.point[s]) for s in flow.states] for item in found if item.kind in _ISOLATED]
-    return np.array(points).reshape(-1, len(flow.states)), found.complete
-
-
-_ISOLATED = ("stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre")
 
 
 def _why_none(rhs: ParameterField, initial: Any) -> str:
@@ -343,7 +260,7 @@ def _followed(
     """Both ways from a point, or one way from a branch point."""
     name, states = rhs.free[0], rhs.flow.states
     seen = np.array([_FAR_FROM_VIEW if state in rhs.flow.view else _FAR for state in states])
-    far = np.maximum(seen * np.maximum(curve.scale[:-1], _widths(rhs.flow)), 10 * np.abs(z[:-1]))
+    far = np.maximum(seen * np.maximum(curve.scale[:-1], widths_of(rhs.flow)), 10 * np.abs(z[:-1]))
 
     def leaves(point: np.ndarray) -> str:
         if not _within(point[-1], low, high):
