@@ -64,3 +64,9 @@ def test_lines_that_are_known_numerically_have_their_stability_too():
             assert growth[here] == pytest.approx(x[here] * (1 - x[here]), abs=1e-6)
             checked += 1
     assert checked
+
+
+@pytest.mark.parametrize("flow", [system("toy"), gradient_flow("(x^2-1)^2+y^2", "x,y"), gradient_flow("x-y", "x,y")])
+def test_it_is_saved(flow, tmp_path):
+    """Also where there is no point, no line and no separatrix."""
+    portrait(flow, resolution=3).to_netcdf(tmp_path / "portrait.nc")

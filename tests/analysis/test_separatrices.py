@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dynsim
-from dynsim import outcome, separatrices, system
-from dynsim.errors import DynsimError
+from dynsim import DynsimError, Flow, Move, outcome, portrait, separatrices, system
 
 INVARIANTS = {
     "stop": lambda d, a: d.phi**2 - a * d.theta**2 - d.phi.isel(along=0) ** 2,
@@ -100,3 +99,37 @@ def test_where_nothing_separates_the_dataset_is_empty_and_still_one(tmp_path):
 def test_bad_input(call):
     with pytest.raises(DynsimError):
         call()
+
+
+def test_a_homoclinic_orbit_is_one_loop():
+    """x' = y, y' = x − x³ conserves y² − x² + x⁴/2; each loop round (±1, 0) has the length of that curve."""
+    flow = Flow.of({"x": Move("y"), "y": Move("x - x^3")})
+    found = separatrices(flow, box={"x": (-2, 2), "y": (-1.5, 1.5)})
+    assert found.sizes["separatrix"] == 4
+    x = np.sqrt(2) * np.sin(np.linspace(0, np.pi / 2, 4001)) ** 2  # denser at both ends
+    half = np.hypot(np.diff(x), np.diff(x * np.sqrt(np.maximum(1 - x**2 / 2, 0)))).sum()
+    for index in range(4):
+        one = found.isel(separatrix=index)
+        assert float(abs(one.y**2 - one.x**2 + one.x**4 / 2).max()) < 1e-9
+        length = np.hypot(np.diff(one.x), np.diff(one.y)).sum()
+        assert length == pytest.approx(2 * half, rel=5e-3)
+        assert len(set(np.sign(one.x.values[1:]))) == 1
+
+
+def test_a_spiral_ends_where_its_turns_meet():
+    """The unstable curves of the saddle wind into the cycle of a driven well and stop there."""
+    flow = Flow.of({"x": Move("y"), "y": Move("x - x^3 + y*(0.2 - (y^2/2 - x^2/2 + x^4/4))")})
+    found = separatrices(flow, box={"x": (-2.5, 2.5), "y": (-2.5, 2.5)})
+    for index in np.flatnonzero(found.manifold == "unstable"):
+        one = found.isel(separatrix=index)
+        energy = one.y**2 / 2 - one.x**2 / 2 + one.x**4 / 4
+        assert float(energy[-1]) == pytest.approx(0.2, abs=0.02)
+        assert np.hypot(np.diff(one.x), np.diff(one.y)).sum() < 60
+
+
+def test_names_of_results_are_refused_and_the_portrait_does_without_them():
+    name = "manifold"
+    flow = Flow.of({"stable": Move(name), name: Move("stable - stable^3")})
+    with pytest.raises(DynsimError, match=name):
+        separatrices(flow)
+    assert portrait(flow, resolution=3).sizes["separatrix"] == 4

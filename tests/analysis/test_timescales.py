@@ -82,3 +82,51 @@ def test_ensembles_are_refused():
     run = solve(system("toy"), START, 1.0).expand_dims(member=2)
     with pytest.raises(DynsimError, match="single run"):
         timescales(system("toy"), run)
+
+
+def test_times_between_two_records_come_from_the_field():
+    """With α = 10⁴ the predictor is done before the first of 201 records; a fine record says the same."""
+    flow, parameters = system("toy"), {"alpha": 1e4}
+    coarse = timescales(flow, solve(flow, START, 60.0, parameters=parameters))
+    times = np.concatenate([np.linspace(0, 0.02, 2001), [60.0]])
+    fine = timescales(flow, solve(flow, START, times=times, parameters=parameters))
+    assert float(coarse.half_life_phi) == pytest.approx(float(fine.half_life_phi), rel=1e-5)
+    assert float(coarse.half_life_phi) == pytest.approx(0.00692, abs=5e-6)
+    assert float(coarse.half_life_ratio) == pytest.approx(0.842, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("branch", "half", "ninety", "t_end"),
+    [
+        ("full", (2.230792, 4.460950), (7.530738, 15.137660), 300.0),
+        ("target", (0.869465, 1.742880), (2.900343, 5.813567), 100.0),
+        ("stop", (7.631412, 6.648599), None, 100.0),
+    ],
+)
+def test_half_way_times_of_the_toy_from_its_time_laws(branch, half, ninety, t_end):
+    """From (0.6, 0.1), α = 1: the closed time laws of the three branches, solved for the shares ½ and 0.9."""
+    flow = system("toy", branch=branch)
+    scales = timescales(flow, solve(flow, START, t_end))
+    assert (float(scales.half_life_phi), float(scales.half_life_theta)) == pytest.approx(half, abs=2e-6)
+    if ninety is not None:
+        assert (float(scales.time90_phi), float(scales.time90_theta)) == pytest.approx(ninety, abs=2e-6)
+
+
+def test_a_record_that_is_no_run_of_the_field_is_interpolated():
+    flow = system("toy")
+    run = solve(flow, START, times=[0.0, 10.0, 20.0])
+    shifted = run.assign(theta=run.theta + 0.3)
+    done = timescales(flow, shifted)
+    assert 0 < float(done.half_life_theta) < 20
+
+
+@pytest.mark.parametrize("names", [("a", "b_c", "a_b", "c"), ("ratio", "x")])
+def test_names_that_would_collide_are_refused(names):
+    flow = Flow.of({name: Descend(f"{name}^2/2") for name in names})
+    with pytest.raises(DynsimError):
+        timescales(flow, solve(flow, dict.fromkeys(names, 1.0), 1.0))
+
+
+def test_it_is_saved(tmp_path):
+    flow = system("toy")
+    timescales(flow, solve(flow, START, 2.0)).to_netcdf(tmp_path / "scales.nc")

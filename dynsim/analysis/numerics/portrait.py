@@ -10,7 +10,8 @@ import xarray as xr
 
 from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.boxes import box_of
-from dynsim.analysis.numerics.separatrices import separatrices
+from dynsim.analysis.numerics.manifold import SAMPLES
+from dynsim.analysis.numerics.separatrices import SeparatrixCurve, separatrix_curves
 from dynsim.analysis.stability import transverse_growth
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import InvalidType, bad, unknown
@@ -97,10 +98,8 @@ def portrait(
         found = equilibria(flow, parameters, box=sides)
         complete = int(found.complete)
         parts = (_points(found, x_name, y_name), _lines(found, field, sides, x_name, y_name))
-        borders = separatrices(flow, parameters, box=sides).rename(
-            {x_name: "separatrix_x", y_name: "separatrix_y", "manifold": "separatrix_manifold", "along": "arc"}
-        )
-        data = data.assign({**parts[0], **parts[1], **borders.drop_vars("origin_kind").data_vars})
+        borders, _ = separatrix_curves(flow, parameters, sides)
+        data = data.assign({**parts[0], **parts[1], **_borders(borders, flow, x_name, y_name)})
     values = field.about["parameters"]
     about = {key: value for key, value in field.about.items() if key != "parameters"}
     return stamp(data, kind="portrait", flow=about, parameters=values, x_name=x_name, y_name=y_name, complete=complete)
@@ -161,4 +160,13 @@ def _lines(
     return {
         name: (("line", "along"), values)
         for name, values in zip(("line_x", "line_y", "line_growth"), samples, strict=True)
+    }
+
+
+def _borders(curves: list[SeparatrixCurve], flow: Flow, x_name: str, y_name: str) -> dict[str, Any]:
+    points = np.array([curve.points for curve in curves]).reshape(len(curves), SAMPLES, len(flow.states))
+    return {
+        "separatrix_x": (("separatrix", "arc"), points[:, :, flow.states.index(x_name)]),
+        "separatrix_y": (("separatrix", "arc"), points[:, :, flow.states.index(y_name)]),
+        "separatrix_manifold": ("separatrix", np.array([curve.manifold for curve in curves], dtype=str)),
     }

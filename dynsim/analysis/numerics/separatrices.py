@@ -18,16 +18,19 @@ from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.numerics.manifold import SAMPLES, leave_along, orbit
 from dynsim.errors import bad
 from dynsim.field import Field
+from dynsim.integrate.validation import check_names
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["separatrices"]
+__all__ = ["SeparatrixCurve", "separatrices", "separatrix_curves"]
 
 _STEP = 1e-4
 
 
 @dataclass(frozen=True)
-class _Curve:
+class SeparatrixCurve:
+    """Points along a curve, the point it belongs to first; which manifold of that it is, and what it is."""
+
     points: np.ndarray
     manifold: str
     origin: np.ndarray
@@ -46,7 +49,9 @@ def separatrices(
     parameters : mapping, optional
         ``{parameter: number}``; what is left out takes the system's default.
     box : mapping, optional
-        ``{state: (low, high)}``; by default the flow's view. Curves end a little outside.
+        ``{state: (low, high)}``; by default the flow's view. Curves end a little outside, where they come to rest,
+        or where they return to themselves: the loop of a homoclinic orbit is drawn once, a spiral until its turns
+        can no longer be told apart.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def separatrices(
     Raises
     ------
     InvalidType, InvalidValue, UnknownName
-        No flow, a flow with one state, an unknown parameter, an empty box.
+        No flow, a flow with one state, an unknown parameter, an empty box, a state called as a result is.
 
     Notes
     -----
@@ -73,6 +78,21 @@ def separatrices(
     >>> bool((abs((1 - boundary.phi) ** 2 - boundary.theta**2) < 1e-9).all())  # (1−φ)² = αθ²
     True
     """
+    curves, complete = separatrix_curves(flow, parameters, box)
+    check_names(flow.states, ("manifold", "origin_kind", "separatrix", "along"))
+    return stamp(
+        _dataset(flow, curves),
+        kind="separatrices",
+        flow=flow.about(),
+        parameters=flow.field(parameters).about["parameters"],
+        complete=int(complete),
+    )
+
+
+def separatrix_curves(
+    flow: Flow, parameters: Mapping[Any, Any] | None, box: Mapping[Any, Any] | None
+) -> tuple[list[SeparatrixCurve], bool]:
+    """Curves as `separatrices` returns them, and whether the equilibria they start from are proven to be all."""
     region = drawn_box(flow, box_of(flow, box)) if isinstance(flow, Flow) else Box({})
     found = equilibria(flow, parameters, box=region.sides)
     if len(flow.states) < 2:
@@ -87,20 +107,14 @@ def separatrices(
             else _of_line(flow, parameters, field, item, region)
         )
     ]
-    distinct: list[_Curve] = []
+    distinct: list[SeparatrixCurve] = []
     for curve in curves:
         if not any(np.allclose(curve.points, other.points, atol=1e-6) for other in distinct):
             distinct.append(curve)
-    return stamp(
-        _dataset(flow, distinct),
-        kind="separatrices",
-        flow=flow.about(),
-        parameters=field.about["parameters"],
-        complete=int(found.complete),
-    )
+    return distinct, found.complete
 
 
-def _dataset(flow: Flow, curves: list[_Curve]) -> xr.Dataset:
+def _dataset(flow: Flow, curves: list[SeparatrixCurve]) -> xr.Dataset:
     points = np.array([curve.points for curve in curves]).reshape(len(curves), SAMPLES, len(flow.states))
     return xr.Dataset(
         {
@@ -116,7 +130,7 @@ def _corners(flow_states: tuple[str, ...], region: Box) -> tuple[np.ndarray, np.
     return low, high
 
 
-def _of_saddle(field: Field, item: Equilibrium, region: Box) -> Iterator[_Curve]:
+def _of_saddle(field: Field, item: Equilibrium, region: Box) -> Iterator[SeparatrixCurve]:
     """Both halves of every one-dimensional manifold of a hyperbolic saddle."""
     point = np.array([float(item.point[name]) for name in field.names])
     low, high = _corners(field.names, region)
@@ -130,7 +144,7 @@ def _of_saddle(field: Field, item: Equilibrium, region: Box) -> Iterator[_Curve]
     for manifold, sign in (("stable", -1.0), ("unstable", 1.0)):
         for start in _leaving(jacobian, point, sign, float(np.linalg.norm(high - low))):
             path = orbit(lambda y, sign=sign: sign * velocity(y), start, low, high)  # type: ignore[misc]
-            yield _Curve(np.vstack([point, path[1:]]), manifold, point, "saddle")
+            yield SeparatrixCurve(np.vstack([point, path[1:]]), manifold, point, "saddle")
 
 
 def _leaving(jacobian: Any, point: np.ndarray, sign: float, size: float) -> Iterator[np.ndarray]:
@@ -146,7 +160,7 @@ def _leaving(jacobian: Any, point: np.ndarray, sign: float, size: float) -> Iter
 
 def _of_line(
     flow: Flow, parameters: Mapping[Any, Any] | None, field: Field, item: Equilibrium, region: Box
-) -> Iterator[_Curve]:
+) -> Iterator[SeparatrixCurve]:
     """Orbits into and out of the points of a line at which it is not normally hyperbolic; planar flows only."""
     if item.curve is None or item.free is None or len(flow.states) != 2:
         return
@@ -169,7 +183,7 @@ def _of_line(
                 middle = len(path) // 2
                 outwards = float(np.dot(field.f(0.0, path[middle]), path[middle + 1] - path[middle]))
                 points = path if regular else np.vstack([point, path[1:]])
-                yield _Curve(points, "unstable" if outwards > 0 else "stable", point, "line")
+                yield SeparatrixCurve(points, "unstable" if outwards > 0 else "stable", point, "line")
 
 
 def _until_a_line(

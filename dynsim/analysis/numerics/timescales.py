@@ -10,9 +10,10 @@ import sympy
 import xarray as xr
 
 from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.validation import field_of
+from dynsim.integrate.solve import solve
+from dynsim.integrate.validation import check_names, field_of
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
@@ -20,6 +21,8 @@ from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["speed_ratios", "timescales"]
 
+_REFINEMENTS, _BETWEEN = 3, 33  # how often, and at how many times, a run is integrated again between two records
+_LARGEST = 64  # states of a field that is integrated again
 # An eigenvalue this much smaller than the largest is zero to the accuracy of a computed state.
 _ZERO = 1e-7
 
@@ -50,7 +53,8 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
 
         Scalars: ``half_life_<state>`` and ``time90_<state>``, the flow time after which half and 90 % of the
         displacement from the first to the last recorded value are done for good, and their ratios predictor
-        over encoder, `half_life_ratio` and `time90_ratio`.
+        over encoder, `half_life_ratio` and `time90_ratio`. Between the two records where that happens the run is
+        integrated again, so that they are as accurate as the run, however coarse the record.
 
         A flow without roles has the speed ratios of every pair, ``relative_speed_ratio_<a>_<b>``.
 
@@ -74,6 +78,7 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
     """
     names = flow.states if isinstance(flow, Flow) else flow.names
     _check(dataset, names)
+    _check_names(names)
     parameters = provenance(dataset).get("parameters") or {}
     field = field_of(flow, parameters) if isinstance(flow, Flow) else field_of(flow, None)
     y = _state_vector(field, dataset)
@@ -84,12 +89,13 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
     blocks = _blocks(field)
     for name, ratio in speed_ratios(field, y).items():
         result[name] = ("time", ratio)
+    run = _Run(field, time, y)
     for name in field.names:
-        result[f"half_life_{name}"] = _done_after(time, y[field.slices[name]], 0.5)
-        result[f"time90_{name}"] = _done_after(time, y[field.slices[name]], 0.9)
+        result[f"half_life_{name}"] = run.done_after(_rows(field, (name,)), 0.5)
+        result[f"time90_{name}"] = run.done_after(_rows(field, (name,)), 0.9)
     if len(blocks) == 2:
         for measure, share in (("half_life_ratio", 0.5), ("time90_ratio", 0.9)):
-            done = [_done_after(time, y[rows], share) for rows in blocks.values()]
+            done = [run.done_after(rows, share) for rows in blocks.values()]
             result[measure] = done[0] / done[1] if done[1] > 0 else np.nan
     if field.jacobian_function is not None:
         result = result.assign(_eigenvalues(field, y))
@@ -136,6 +142,15 @@ def _check(dataset: Any, names: tuple[str, ...]) -> None:
         raise bad("dataset", dict(dataset.sizes), "a run with at least two times")
 
 
+def _check_names(names: tuple[str, ...]) -> None:
+    """Refuse names of states that make two results of one name."""
+    check_names(names, ("ratio", "mode"))  # half_life_ratio is taken
+    pairs = [f"{a}_{b}" for a, b in combinations(names, 2)]
+    twice = sorted({pair for pair in pairs if pairs.count(pair) > 1})
+    if twice:
+        raise bad("state", twice[0], "names of states whose pairs differ", "rename one of them")
+
+
 def _state_vector(field: Field, dataset: xr.Dataset) -> np.ndarray:
     parts = []
     for name in field.names:
@@ -169,15 +184,55 @@ def _norm(values: np.ndarray, rows: list[int]) -> np.ndarray:
     return np.linalg.norm(values[rows], axis=0)
 
 
-def _done_after(time: np.ndarray, values: np.ndarray, share: float) -> float:
-    """Time after which less than ``1 − share`` of the displacement is left, for good; NaN for no motion."""
-    left = np.linalg.norm(values - values[:, [-1]], axis=0)
-    if not left[0] > 0:
-        return float("nan")
-    level = (1 - share) * left[0]
-    last = int(np.flatnonzero(left > level)[-1])
-    fraction = (left[last] - level) / (left[last] - left[last + 1])
-    return float(time[last] + fraction * (time[last + 1] - time[last]))
+class _Run:
+    """A recorded run, integrated again between two records where more must be known."""
+
+    def __init__(self, field: Field, time: np.ndarray, y: np.ndarray) -> None:
+        self.field, self.time, self.y = field, time, y
+        self._between: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
+
+    def done_after(self, rows: list[int], share: float) -> float:
+        """Time after which less than ``1 − share`` of the displacement is left, for good; NaN for no motion."""
+        end = self.y[rows, -1]
+        whole = float(np.linalg.norm(self.y[rows, 0] - end))
+        if not whole > 0:
+            return float("nan")
+        level, time, y = (1 - share) * whole, self.time, self.y
+        for _ in range(_REFINEMENTS):
+            last, left = _last_above(y[rows], end, level)
+            finer = self._finer(time, y, last)
+            if finer is None:
+                break
+            time, y = finer
+        last, left = _last_above(y[rows], end, level)
+        fraction = (left[last] - level) / (left[last] - left[last + 1])
+        return float(time[last] + fraction * (time[last + 1] - time[last]))
+
+    def _finer(self, time: np.ndarray, y: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Times and states between two records; None where the field does not lead from one to the other."""
+        ends = float(time[index]), float(time[index + 1])
+        if self.field.size > _LARGEST or ends[1] - ends[0] <= 1e-9 * abs(ends[1]):
+            return None
+        if ends not in self._between:
+            steps = np.linspace(0.0, ends[1] - ends[0], _BETWEEN)
+            try:
+                run = solve(self.field, self.field.split(y[:, index]), times=steps[1:], method="LSODA", rtol=1e-10)
+            except DynsimError:  # the field does not last that long: this is not the run it made
+                return None
+            inner = np.hstack([y[:, [index]], _state_vector(self.field, run)])
+            gap = np.abs(inner[:, -1] - y[:, index + 1])
+            moved = np.abs(y[:, index + 1] - y[:, index])
+            if (gap > 0.01 * moved + 1e-6 * np.abs(y[:, index + 1])).any():
+                return None
+            self._between[ends] = time[index] + steps, inner
+        return self._between[ends]
+
+
+def _last_above(values: np.ndarray, end: np.ndarray, level: float) -> tuple[int, np.ndarray]:
+    """Last record that is farther than `level` from the end, and how far each is."""
+    left = np.linalg.norm(values - end[:, None], axis=0)
+    above = np.flatnonzero(left > level)
+    return (min(int(above[-1]), len(left) - 2) if above.size else 0), left
 
 
 def _eigenvalues(field: Field, y: np.ndarray) -> dict[str, Any]:
