@@ -1,0 +1,163 @@
+"""DINO: prototypes, a centred and sharpened teacher. A model of clusters, not of Gaussian features.
+
+The loss is the cross-entropy of softmax((t − c)/τ_t) and softmax(s/τ_s); the centre follows c′ = m(A − c), the teacher
+A′ = β(a − A). Inputs are one-hot clusters, and the two views of an image agree about the cluster with the agreement r.
+The state is b, the logit of a cluster's own prototype minus that of the others; its pattern grows from the uniform
+state iff τ_t < rτ_s and lives up to the fold τ_f ≥ rτ_s (equal for K = 2). A cold start also needs a centre that is
+fast enough to hold the constant mode back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+
+from dynsim.errors import bad
+from dynsim.methods.method import LINEAR, Fact, Knob, Method, Setting
+from dynsim.methods.prototype_bifurcations import branches, critical_centre_rate, fold, hopf
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.rules import Descend, Move, Rule
+
+__all__ = ["Dino"]
+
+_R, _TAU_T, _TAU_S, _K = sympy.symbols("r tau_t tau_s prototypes")
+CLUSTERS = "one-hot clusters as inputs, logits a matrix, expected gradients; the symmetric state, all clusters alike"
+
+
+class Dino(Method):
+    """Self-distillation with prototypes."""
+
+    name = "dino"
+    summary = "cross-entropy to the centred, sharpened assignments of a slow teacher"
+    reference = "Caron et al., arXiv:2104.14294 (2021)"
+    code = "github.com/facebookresearch/dino/blob/main/main_dino.py"
+    loss = "-sum(sg(softmax((t2 - centre)/tau_t))*logsoftmax(s1/tau_s))"
+    survives_if = "τ_t < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start; cold, the centre rate must exceed m_c"
+    learned_first = "large r"
+    killed_by = "a hot teacher, a slow centre"
+    KNOBS: dict[str, Knob] = {
+        "tau_s": Knob(0.1, 1e-3, 10.0, "temperature of the student"),
+        "tau_t": Knob(0.04, 1e-3, 10.0, "temperature of the teacher"),
+        "centre_rate": Knob(200.0, 0.0, 1e12, "−ln(centre momentum)/lr; 200 is about 0.9 at lr 5e-4"),
+        "prototypes": Knob(65536, 2, 1e7, "number K of prototypes and of clusters", whole=True),
+        "agreement": Knob(None, 0.0, 1.0, "r of the two views' clusters; by default λ_d/λ_s"),
+    }
+    decays = False
+    moments_only = False
+    more_assumptions = (CLUSTERS,)
+    cold_needs_centre = True
+
+    @property
+    def mode(self) -> str:
+        """The loss of two clusters, X and X2 the signs of the views' clusters: one mode says nothing about more."""
+        student, teacher = "(a + b*X)/tau_s", f"(sg(a + b*X2) - centre)/{self._teacher}"
+        return f"softplus({student}) - sigmoid({teacher})*{student}"
+
+    @property
+    def random(self) -> dict[str, str]:
+        """The signs of the two views' clusters, equal with probability (1 + r)/2."""
+        outcomes = "[(1, 1), (1, -1), (-1, 1), (-1, -1)]"
+        return {"X, X2": f"discrete({outcomes}, [(1 + r)/4, (1 - r)/4, (1 - r)/4, (1 + r)/4])"}
+
+    _teacher = "tau_t"
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What every fact of the method rests on."""
+        more = () if self["agreement"] is not None else ("the agreement of the views' clusters is λ_d/λ_s",)
+        return (*self.more_assumptions, *more)
+
+    def _clusters(self, at: Setting) -> np.ndarray:
+        if self["agreement"] is not None:
+            return np.full(at.lambda_s.shape, self["agreement"])
+        return np.clip(at.reliability, 0.0, 1.0)
+
+    def _default_features(self) -> Setting | None:
+        agreement = self["agreement"]
+        return None if agreement is None else Setting(np.array([agreement]), np.ones(1), scalar=True)
+
+    def _alive(self, at: Setting) -> Fact:
+        return self._survives(at)  # clusters have prototypes, not rows
+
+    def _survives(self, at: Setting) -> Fact:
+        tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
+        r = self._clusters(at)
+        uniform = tau_t < r * tau_s
+        limit = np.array([fold(float(x), tau_s, count)[0] for x in r])
+        if at.initial is None:
+            reason = "τ_t < rτ_s" if count == 2 else "τ_t < τ_f: the trained state exists, reached at least from warm"
+            form = sympy.Lt(_TAU_T, _R * _TAU_S) if count == 2 else None
+            return Fact(tau_t < limit, form, reason=reason)
+        kind, b0 = _start(at.initial)
+        if kind == "warm":
+            lower = np.array([branches(float(x), tau_t, tau_s, count)[0] for x in r])
+            if b0 is None:
+                return Fact(tau_t < limit, reason="from the trained state of a colder teacher: it lives iff τ_t < τ_f")
+            ends = (tau_t < limit) & (b0 > np.nan_to_num(lower, nan=np.inf))
+            return Fact(ends, reason="it lives iff τ_t < τ_f and b₀ > b₋, the constant mode at rest")
+        return self._cold(at, uniform, r)
+
+    def _cold(self, at: Setting, uniform: np.ndarray, r: np.ndarray) -> Fact:
+        """From near the uniform state the pattern must grow, and the constant mode must not run away."""
+        form = sympy.Lt(_TAU_T, _R * _TAU_S)
+        if not self.cold_needs_centre:
+            return Fact(uniform, form, reason="from near the uniform state: τ_t < rτ_s")
+        tau_s, tau_t, m = self["tau_s"], self[self._teacher], self["centre_rate"]
+        edge = hopf(tau_s, tau_t, self["prototypes"], at.beta)[0]
+        if m >= edge:
+            return Fact(uniform, form, reason=f"τ_t < rτ_s, and the centre rate {m:g} ≥ m_H = {edge:.6g}")
+        if m == 0 or not uniform.any():
+            why = "without a centre one prototype takes all" if uniform.any() else "the pattern does not grow"
+            return Fact(np.zeros_like(uniform), form, reason=why)
+        if self["prototypes"] > 2 or at.beta is not None:
+            reason = f"the centre rate {m:g} < m_H = {edge:.6g}: the uniform state oscillates; m_c < m_H, below which it is lost, is known for K = 2 without a teacher's lag only"
+            return Fact(None, form, exact=False, reason=reason)
+        critical = np.array([critical_centre_rate(float(x), tau_s, tau_t) if u else np.nan for x, u in zip(r, uniform, strict=True)])
+        return Fact(uniform & (m > critical), form, reason=f"the centre rate {m:g} against m_c = {critical.min():.4g}, from a Floquet exponent")
+
+    def _amplitude(self, at: Setting) -> Fact:
+        tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
+        b = np.array([branches(float(x), tau_t, tau_s, count)[1] for x in self._clusters(at)])
+        return Fact(np.nan_to_num(b, posinf=np.inf) ** 2, reason="v = b₊², b the logit of a cluster's own prototype minus the others'")
+
+    def _origin_rate(self, at: Setting) -> Fact:
+        tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
+        value = (self._clusters(at) / tau_t - 1 / tau_s) / (count**2 * tau_s)
+        form = (_R / _TAU_T - 1 / _TAU_S) / (_K**2 * _TAU_S)
+        if at.beta is not None:  # B′ = β(b − B): the larger root of s² + (β + p)s + β(p − rq)
+            p, q = 1 / (count**2 * tau_s**2), 1 / (count**2 * tau_s * tau_t)
+            lag, gain = at.beta + p, at.beta * (p - self._clusters(at) * q)
+            value = (-lag + np.sqrt(np.maximum(lag**2 - 4 * gain, 0))) / 2
+            return Fact(value, reason="of pattern and teacher together")
+        return Fact(value, form, reason="of the pattern, the teacher without lag")
+
+    def _flow(self, modes: int) -> Flow:
+        """K = 2: constant mode a, pattern b, centre. K ≥ 3: the pattern of the symmetric state."""
+        if modes > 1:
+            raise bad("modes", modes, "1", "clusters compete for prototypes; the symmetric state has one pattern b")
+        teacher = self._teacher
+        if self["prototypes"] > 2:
+            share = "(exp(b/{0}) - 1)/(exp(b/{0}) + prototypes - 1)"
+            rise = f"(r*{share.format(teacher)} - {share.format('tau_s')})/(prototypes*tau_s)"
+            return self._described(Flow.of({"b": Move(rise)})).describe(view={"b": (0.0, 1.0)})
+        terms = []
+        for sign in (1, -1):
+            for other in (1, -1):
+                weight = "(1 + r)/4" if sign == other else "(1 - r)/4"
+                logit, target = f"((a {sign:+d}*b)/tau_s)", f"(sg(a {other:+d}*b) - c)/{teacher}"
+                terms.append(f"{weight}*(log(1 + exp({logit})) - {logit}/(1 + exp(-{target})))")
+        loss = " + ".join(terms).replace("+1*b", "+ b").replace("-1*b", "- b")
+        rules: dict[str, Rule] = {"a": Descend(loss), "b": Descend(loss), "c": Move("centre_rate*(a - c)")}
+        return self._described(Flow.of(rules))
+
+
+def _start(initial: Any) -> tuple[str, np.ndarray | None]:
+    if isinstance(initial, str) and initial in ("cold", "warm"):
+        return initial, None
+    value = initial.get("b", initial.get("w")) if isinstance(initial, Mapping) else initial
+    if isinstance(value, str) or value is None:
+        raise bad("initial", initial, '"cold", "warm", the pattern b, or {"b": …}')
+    return "warm", np.asarray(value, dtype=float)

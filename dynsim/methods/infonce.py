@@ -1,0 +1,96 @@
+"""InfoNCE with dot products or a Gaussian kernel, for Gaussian features and infinitely many negatives.
+
+    dot:       L = −λ_d w²/τ + v²/(2τ²),                                 v = rτ
+    gaussian:  L = νv/τ − ½ln(1 + v/τ) − ½v/(τ + v),                      v = τ(1/q − 1), q² + q = 2ν
+
+In a batch of B images with the positive in the denominator (N = B − 1 negatives) the rate at the origin is multiplied
+by N/(N+1), whatever the kernel; the amplitudes are those of infinitely many negatives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy
+
+from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.symbolic.flow import Flow
+
+__all__ = ["InfoNce"]
+
+_D, _S, _ETA, _TAU, _NU = sympy.symbols("lambda_d lambda_s eta_s tau nu")
+
+
+class InfoNce(Method):
+    """Find the other view of an image among those of a batch."""
+
+    name = "infonce"
+    summary = "cross-entropy of finding an image's other view in the batch, by dot product or Gaussian kernel"
+    reference = "van den Oord, Li & Vinyals, arXiv:1807.03748 (2018); Wang & Isola, arXiv:2005.10242 (2020)"
+    code = "github.com/RElbers/info-nce-pytorch (without its normalisation)"
+    survives_if = "λ_d > 0 (with decay λ_d > η_sτ/2)"
+    killed_by = "fewer rows than features"
+    moments_only = True
+    gaussian = True
+    more_assumptions = (*Method.more_assumptions, "infinitely many negatives, but for the rate at the origin")
+    KNOBS = {
+        "tau": Knob(1.0, 1e-4, 1e4, "temperature"),
+        "kernel": Knob("dot", meaning="similarity of two embeddings", choices=("dot", "gaussian")),
+    }
+
+    @property
+    def loss(self) -> str:
+        """The loss in the language of networks."""
+        if self["kernel"] == "dot":
+            return "-dot(z1, z2)/tau + logsumexp(gram(z1, z2)/tau) - log(batch)"
+        return "sq(z1 - z2)/(2*tau) + logsumexp(-distances(z1, z2)/(2*tau)) - log(batch)"
+
+    @property
+    def mode(self) -> str:
+        """The loss of one mode with infinitely many negatives."""
+        if self["kernel"] == "dot":
+            return "-E(w*(x + n1)*w*(x + n2))/tau + E(log(E(exp(w*(x + n1)*w*(x3 + n3)/tau), x3, n3)))"
+        return "E((w*(n1 - n2))^2)/(2*tau) + E(log(E(exp(-(w*(x + n1 - x3 - n3))^2/(2*tau)), x3, n3)))"
+
+    @property
+    def random(self) -> dict[str, str]:
+        """The negative x3 and its noise n3 are independent of the positive pair."""
+        noise, image = "normal(0, lambda_s - lambda_d)", "normal(0, lambda_d)"
+        return {"x": image, "n1": noise, "n2": noise, "x3": image, "n3": noise}
+
+    def _share(self, at: Setting) -> float:
+        return 1.0 if at.batch is None else (at.batch - 1) / at.batch
+
+    def _survives(self, at: Setting) -> Fact:
+        alive = 2 * at.lambda_d * self._share(at) > at.eta_s * self["tau"]
+        if at.start("w") is not None:
+            alive = alive & (at.start("w") != 0)
+        return Fact(alive, sympy.Gt(2 * _D, _ETA * _TAU), reason="the origin repels iff 2λ_d/τ > η_s: a pitchfork")
+
+    def _amplitude(self, at: Setting) -> Fact:
+        tau = self["tau"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            decay = at.eta_s * tau / (2 * at.lambda_s)  # counts as noise
+            if self["kernel"] == "dot":
+                value, form = tau * (at.reliability - decay), _TAU * (_D / _S - _ETA * _TAU / (2 * _S))
+                reason = "v = τ(r − η_sτ/(2λ_s))"
+            else:
+                noise = at.nu + decay
+                q = 4 * noise / (1 + np.sqrt(1 + 8 * noise))  # the positive root of q² + q = 2ν, without cancellation
+                value = np.where(noise > 0, tau * (1 / q - 1), np.inf)
+                form = _TAU * (2 / (sympy.sqrt(1 + 8 * _NU) - 1) - 1)
+                reason = "v = τ(1/q − 1), q² + q = 2ν (with decay 2ν + η_sτ/λ_s); for ν = 0 it grows without bound"
+        if at.batch is None:
+            return Fact(value, form, reason=reason)
+        return Fact(value, form, exact=False, reason=f"{reason}; of infinitely many negatives, not of {at.batch - 1}")
+
+    def _origin_rate(self, at: Setting) -> Fact:
+        rate = 2 * at.lambda_d / self["tau"] * self._share(at) - at.eta_s
+        reason = "" if at.batch is None else f"times N/(N+1) with N = {at.batch - 1} negatives"
+        return Fact(rate, 2 * _D / _TAU - _ETA, reason=reason)
+
+    def _flow(self, modes: int) -> Flow:
+        if self["kernel"] == "dot":
+            return self._closed_flow("-lambda_d*w^2/tau + (lambda_s*w^2)^2/(2*tau^2)", modes)
+        noise = "(lambda_s - lambda_d)*w^2/tau"
+        loss = f"{noise} - log(1 + lambda_s*w^2/tau)/2 - lambda_s*w^2/(2*(tau + lambda_s*w^2))"
+        return self._closed_flow(loss, modes)

@@ -1,0 +1,513 @@
+"""Method: a self-supervised loss as its public code defines it, and what is known of one aligned mode under it.
+
+All facts are about a linear encoder z = Wy on centred views y = x̄ + n, with the expected gradient of the code's loss.
+A mode is one direction of the data with λ_d = E[x̄²] and λ_s = E[y²], seen through one weight w; r = λ_d/λ_s is its
+reliability, ν = 1 − r its noise share, v = w²λ_s its variance in the embedding. Flow time: w′ = −∂L/∂w.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from dynsim.errors import InvalidType, InvalidValue, bad, unknown
+
+if TYPE_CHECKING:
+    import sympy
+
+    from dynsim.symbolic.flow import Flow
+
+__all__ = ["ALIGNED", "GAUSSIAN", "LINEAR", "Fact", "Knob", "Method", "Setting"]
+
+LINEAR = "linear encoder, expected gradients, centred views that are independent given the image"
+ALIGNED = "each row of the encoder reads one feature (aligned modes)"
+GAUSSIAN = "the views are jointly Gaussian"
+
+VALUES = ("lambda_d", "lambda_s", "nu", "alpha", "beta", "eta", "eta_p", "eta_s", "dim", "batch", "views", "initial")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One statement about a method at given values.
+
+    Attributes
+    ----------
+    value : bool, float or array
+        An array over features where the values were arrays; None where it is not known.
+    expression : sympy.Expr or None
+        The closed form, in lambda_d, lambda_s, nu, the rates and the method's knobs; None where there is none.
+    exact : bool
+        Whether `value` follows from the assumptions without an approximation beyond rounding and the error of a
+        converged quadrature or root.
+    assumptions : tuple of str
+        What it rests on.
+    reason : str
+        Why, in words.
+    """
+
+    value: Any
+    expression: sympy.Basic | None = None
+    exact: bool = True
+    assumptions: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One setting of a method: the published default and the range in which it makes sense.
+
+    Parameters
+    ----------
+    default : number, str, bool or None
+        None: it follows from the data or from `dim`.
+    low, high : float
+        Inclusive bounds; ignored where `choices` are given.
+    meaning : str
+        A phrase.
+    choices : tuple
+        The values it may take, where it is no number.
+    whole : bool
+        Whether only whole numbers make sense.
+    """
+
+    default: Any
+    low: float = 0.0
+    high: float = np.inf
+    meaning: str = ""
+    choices: tuple[Any, ...] = ()
+    whole: bool = False
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return the value, or raise InvalidValue or InvalidType."""
+        if value is None and self.default is None:
+            return None
+        if self.choices:
+            if not any(value is item or (isinstance(item, str) and value == item) for item in self.choices):
+                raise bad(name, value, " or ".join(map(repr, self.choices)))
+            return value
+        number = _number(name, value)
+        if not self.low <= number <= self.high or (self.whole and number != int(number)):
+            kind = "a whole number" if self.whole else "a number"
+            raise bad(name, value, f"{kind} from {self.low:g} to {self.high:g}")
+        return int(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The values at which a fact is asked: the features of one encoder, and how it is trained."""
+
+    lambda_d: np.ndarray
+    lambda_s: np.ndarray
+    scalar: bool = False
+    alpha: float = 1.0
+    beta: float | None = None
+    eta_p: float = 0.0
+    eta_s: float = 0.0
+    dim: int | None = None
+    batch: int | None = None
+    views: int | tuple[int, int] | None = None
+    initial: Any = None
+
+    @property
+    def reliability(self) -> np.ndarray:
+        """The share r = λ_d/λ_s of the image in the variance of a view; 0 where there is no variance."""
+        safe = np.where(self.lambda_s > 0, self.lambda_s, 1.0)
+        return np.where(self.lambda_s > 0, self.lambda_d / safe, 0.0)
+
+    @property
+    def nu(self) -> np.ndarray:
+        """The share ν = 1 − r of the augmentation's noise in the variance of a view."""
+        return 1 - self.reliability
+
+    @property
+    def width(self) -> int:
+        """Number D of embedding coordinates: `dim`, or as many as there are features."""
+        return self.dim if self.dim is not None else len(self.lambda_s)
+
+    def spread_over_views(self, default: int | tuple[int, int]) -> float:
+        """κ = 1 + (V_l/V_g − 1)/V: E mean over views of (z − z̄)² is κ·ν·v, z̄ the mean over the V_g global views."""
+        views = default if self.views is None else self.views
+        everyone, few = views if isinstance(views, tuple) else (views, 0)
+        return 1 + (few / everyone - 1) / (everyone + few)
+
+    def start(self, name: str, default: Any = None) -> np.ndarray | None:
+        """The start of one state, one value per feature; a start given as a number is that of the weight w."""
+        if self.initial is None:
+            return None
+        given = self.initial if isinstance(self.initial, Mapping) else {"w": self.initial}
+        value = given.get(name, default)
+        return None if value is None else np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
+
+
+class Method(ABC):
+    """A method of the field. Make one with `method(name, **knobs)`.
+
+    A subclass declares the class attributes and answers `_survives`, `_amplitude`, `_origin_rate` for arrays over
+    the features of one encoder; checks, scalars, the rank budget and the assumptions are cared for here.
+
+    Attributes
+    ----------
+    name, summary : str
+    loss : str
+        The loss in the language of networks: z1, z2 encoder outputs, p1 predictor's, t2 teacher's, s1 prototype scores.
+    mode : str
+        What the loss is for one aligned mode, with expectations over the random symbols in `random`.
+    random : dict
+        ``{name: distribution as text}``.
+    knobs : mapping
+        Name → value.
+    reference, code : str
+        The paper and the public code whose definition `loss` follows.
+    assumptions : tuple of str
+        What every fact rests on.
+    survives_if, learned_first, killed_by : str
+        One phrase each, for the table of methods.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str]
+    code: ClassVar[str]
+    KNOBS: ClassVar[Mapping[str, Knob]] = {}
+    decays: ClassVar[bool] = True  # whether the facts take weight decay
+    budget: ClassVar[str] = "reliability"  # what the rows of the encoder are given to, if they are too few
+    moments_only: ClassVar[bool] = True  # whether the expected loss depends on (WΣ_sWᵀ, WΣ_dWᵀ) only
+    coupled: ClassVar[bool] = False  # whether what happens to one feature depends on the others
+    gaussian: ClassVar[bool] = False  # whether the facts assume Gaussian views
+    loss: str
+    mode: str
+    survives_if: str
+    learned_first: str = "large λ_d"
+    killed_by: str = ""
+    more_assumptions: tuple[str, ...] = (ALIGNED,)
+
+    def __init__(self, **knobs: Any) -> None:
+        for name in knobs:
+            if name not in self.KNOBS:
+                raise unknown(f"knob of '{self.name}'", name, self.KNOBS, "it has no knobs" if not self.KNOBS else "")
+        chosen = {name: knob.check(name, knobs.get(name, knob.default)) for name, knob in self.KNOBS.items()}
+        self.knobs: Mapping[str, Any] = MappingProxyType(chosen)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse knobs that make no sense together."""
+
+    @property
+    def random(self) -> dict[str, str]:
+        """Random symbols of `mode`: the image's mean view x, the noise n1, n2 of its two views, and independent ones."""
+        noise = "normal(0, lambda_s - lambda_d)"
+        mode = set(re.findall(r"\b[xn][0-9]?\b", self.mode))
+        return {name: noise if name[0] == "n" else "normal(0, lambda_d)" for name in sorted(mode, reverse=True)}
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What every fact of the method rests on."""
+        return (LINEAR, *self.more_assumptions, *((GAUSSIAN,) if self.gaussian else ()))
+
+    def __repr__(self) -> str:
+        knobs = "".join(f", {name}={value!r}" for name, value in self.knobs.items())
+        return f"method({self.name!r}{knobs})"
+
+    def __getitem__(self, knob: str) -> Any:
+        return self.knobs[knob]
+
+    # What a subclass answers, for arrays over features.
+
+    @abstractmethod
+    def _survives(self, at: Setting) -> Fact: ...
+
+    @abstractmethod
+    def _amplitude(self, at: Setting) -> Fact: ...
+
+    @abstractmethod
+    def _origin_rate(self, at: Setting) -> Fact: ...
+
+    @abstractmethod
+    def _flow(self, modes: int) -> Flow: ...
+
+    # What a user asks.
+
+    def survives(self, **values: Any) -> Fact:
+        """Whether a stable living state exists; with `initial`, whether this start reaches it.
+
+        Parameters
+        ----------
+        lambda_d, lambda_s : float or array over the features of one encoder
+            Second moments of a feature's mean view and of its views; or one of them and `nu` = 1 − λ_d/λ_s
+            (with `nu` alone λ_s = 1).
+        alpha, beta, eta_p, eta_s, eta : float
+            Rates of predictor and teacher, weight decay of predictor and encoder (eta: both), per unit of flow time.
+        dim, batch, views : int
+            Embedding coordinates, images per batch, views per image (or a pair: global and local ones).
+        initial : number or mapping
+            Starts of the states of `flow`: ``{"p": 0.5, "w": 0.1}``; a number is the weight w.
+        **values
+            The method's knobs may be overridden here too.
+
+        Returns
+        -------
+        Fact
+
+        Raises
+        ------
+        InvalidType, InvalidValue, UnknownName
+            A value that is no number or cannot be used, weight decay where the facts know none, an unknown name.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.method("vicreg").survives(nu=0.3, epsilon=1e-4).value
+        True
+        >>> dynsim.method("simsiam").survives(lambda_d=1.0, lambda_s=1.1, eta=[0.2, 0.3][1]).value
+        False
+        """
+        chosen, at = self._at(values)
+        return chosen._told(chosen._alive(at), at)
+
+    def amplitude(self, **values: Any) -> Fact:
+        """Variance v = w²λ_s of the feature in the embedding at the end; 0 where it does not survive.
+
+        Parameters and errors as in `survives`. Where the end depends on the start, `initial` says which; without it
+        the reason says what was assumed.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.method("spectral").amplitude(lambda_d=0.8, lambda_s=1.0).value
+        0.8
+        """
+        chosen, at = self._at(values)
+        alive, size = chosen._alive(at), chosen._amplitude(at)
+        known = alive.value is not None
+        value = np.where(alive.value, np.broadcast_to(size.value, at.lambda_s.shape), 0.0) if known else None
+        reason = size.reason or alive.reason
+        return chosen._told(replace(size, value=value, exact=size.exact and alive.exact, reason=reason), at)
+
+    def origin_rate(self, **values: Any) -> Fact:
+        """Growth rate of |w| near w = 0 per unit of flow time of the code's loss; +∞ for a force that does not vanish.
+
+        Parameters and errors as in `survives`.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.method("infonce", tau=0.5).origin_rate(lambda_d=0.8, lambda_s=1.0).value
+        3.2
+        """
+        chosen, at = self._at(values)
+        return chosen._told(chosen._origin_rate(at), at)
+
+    def flow(self, modes: int = 1) -> Flow:
+        """The gradient flow of the expected loss in one aligned mode, or in several.
+
+        Parameters
+        ----------
+        modes : int
+            Of which each has its own lambda_d, lambda_s (with a number behind the name if there are several).
+
+        Raises
+        ------
+        InvalidValue
+            No whole positive number, or more modes than have a closed expected loss.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.method("spectral").flow().states
+        ('w',)
+        """
+        if isinstance(modes, bool) or not isinstance(modes, int | np.integer) or modes < 1:
+            raise bad("modes", modes, "a whole number of at least 1")
+        flow = self._flow(int(modes))
+        return flow.describe(name=f"method {self.name}", reference=self.reference)
+
+    # How values are read.
+
+    def _at(self, values: Mapping[str, Any]) -> tuple[Method, Setting]:
+        knobs = {name: values[name] for name in values if name in self.KNOBS}
+        rest = {name: value for name, value in values.items() if name not in knobs}
+        for name in rest:
+            if name not in VALUES:
+                raise unknown("value", name, (*VALUES, *self.KNOBS))
+        chosen = type(self)(**{**self.knobs, **knobs}) if knobs else self
+        at = chosen._default_features() if not {"lambda_d", "lambda_s", "nu"} & set(rest) else None
+        at = _setting(rest, at)
+        if not chosen.decays and (at.eta_s > 0 or at.eta_p > 0):
+            raise bad("eta_s", at.eta_s, f"no weight decay: what is known of '{self.name}' holds without", "leave it out")
+        return chosen, at
+
+    def _default_features(self) -> Setting | None:
+        """The features that the knobs alone define, if they do."""
+        return None
+
+    def _alive(self, at: Setting) -> Fact:
+        """Survival within the rank budget: of `dim` rows no more features can live than there are rows."""
+        fact = self._survives(at)
+        if fact.value is None:
+            return fact
+        alive = np.broadcast_to(np.asarray(fact.value), at.lambda_s.shape).copy()
+        if at.dim is None or alive.sum() <= at.dim:
+            return replace(fact, value=alive)
+        key = {"reliability": at.reliability, "lambda_d": at.lambda_d, "lambda_s": at.lambda_s}[self.budget]
+        order = np.argsort(-np.where(alive, key, -np.inf), kind="stable")
+        kept = np.zeros_like(alive)
+        kept[order[: at.dim]] = True
+        return replace(
+            fact,
+            value=alive & kept,
+            reason=f"{fact.reason}; of those, {at.dim} rows hold the {at.dim} of largest {_WORDS[self.budget]}",
+        )
+
+    def _told(self, fact: Fact, at: Setting) -> Fact:
+        value = fact.value
+        if value is not None:
+            array = np.broadcast_to(np.asarray(value), at.lambda_s.shape).copy()
+            value = array if not at.scalar else (bool(array[0]) if array.dtype == bool else float(array[0]))
+        assumptions = tuple(dict.fromkeys((*self.assumptions, *fact.assumptions)))
+        return replace(fact, value=value, assumptions=assumptions)
+
+    # What flows are made of.
+
+    def _closed_flow(self, loss: str, modes: int, states: tuple[str, ...] = ("w",), **rules: Any) -> Flow:
+        """Flow of one loss per mode, the names of states and moments numbered if there are several."""
+        from dynsim.symbolic.gradient_flow import gradient_flow
+
+        numbered = [_numbered(loss, i, modes, states) for i in range(1, modes + 1)]
+        names = [(f"{name}{i}" if modes > 1 else name, name) for name in states for i in range(1, modes + 1)]
+        decay = {new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and self.decays}
+        rates = {new: "alpha" for new, old in names if old == "p"}
+        track = {new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"}
+        flow = gradient_flow(" + ".join(numbered), [new for new, _ in names], rates=rates, decay=decay, track=track, **rules)
+        return self._described(flow)
+
+    def _described(self, flow: Flow) -> Flow:
+        from dynsim.symbolic.stop_gradient import release
+
+        moments = {name: name for name in flow.parameters if name.startswith("lambda_")}
+        starts = {"w": 0.1, "p": 0.6, "v": 0.1, "a": 0.01, "b": 0.01}
+        defaults: dict[str, Any] = {name: starts.get(name[0], 0.0) for name in flow.states}
+        ranges: dict[str, tuple[float, float]] = dict.fromkeys(flow.states, (-2.0, 2.0))
+        for name in moments:
+            index = int(name[8:] or 1) if name[8:].isdigit() or not name[8:] else 1
+            defaults[name] = 0.5 ** (index - 1) + (0.1 if name.startswith("lambda_s") else 0.0)
+            ranges[name] = (0.01, 2.0)
+        shared = {"alpha": (1.0, 0.1, 100.0), "beta": (1.0, 0.0, 10.0), "eta_p": (0.0, 0.0, 0.5), "eta_s": (0.0, 0.0, 0.5)}
+        shared |= {"dim": (1.0, 1.0, 1024.0), "batch": (256.0, 2.0, 4096.0), "kappa": (0.75, 0.1, 2.0), "r": (0.7, 0.0, 1.0)}
+        for name in flow.parameters:
+            if name in shared:
+                defaults[name], *bounds = shared[name]
+                ranges[name] = (bounds[0], bounds[1])
+            elif name in self.KNOBS:
+                knob, value = self.KNOBS[name], self.knobs[name]
+                defaults[name] = value
+                ranges[name] = (knob.low, knob.high if np.isfinite(knob.high) else max(10 * value, 1.0))
+        return flow.describe(
+            defaults=defaults,
+            ranges=ranges,
+            view=dict.fromkeys(flow.states, (-1.5, 1.5)),
+            observables={} if flow.loss is None else {"loss": release(flow.loss)},
+        )
+
+
+_WORDS = {"reliability": "reliability λ_d/λ_s", "lambda_d": "λ_d", "lambda_s": "λ_s"}
+
+
+def _numbered(loss: str, i: int, modes: int, states: tuple[str, ...]) -> str:
+    if modes == 1:
+        return loss
+    return re.sub(rf"\b({'|'.join((*states, 'lambda_d', 'lambda_s'))})\b", rf"\g<1>{i}", loss)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise bad(name, value, "a number", kind=InvalidType)
+    if not np.isfinite(value):
+        raise bad(name, value, "a finite number")
+    return float(value)
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise bad(name, value, "a number or an array of numbers", kind=InvalidType) from None
+    if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
+        raise bad(name, value, "a finite number or a list of them, one per feature")
+    return array
+
+
+def _setting(values: Mapping[str, Any], features: Setting | None) -> Setting:
+    """Read λ_d, λ_s and ν (two of them, or one of λ_d and ν alone), the rates and the sizes."""
+    given = dict(values)
+    if features is None:
+        moments = {name: _array(name, given.pop(name)) for name in ("lambda_d", "lambda_s", "nu") if given.get(name) is not None}
+        features = _features(moments)
+    for name in ("lambda_d", "lambda_s", "nu"):
+        given.pop(name, None)
+    both = given.pop("eta", None)
+    if both is not None:
+        for name in ("eta_p", "eta_s"):
+            if given.get(name) is not None:
+                raise bad("eta", both, f"either eta or {name}", "eta is both decays")
+            given[name] = both
+    changes: dict[str, Any] = {}
+    for name in ("alpha", "beta", "eta_p", "eta_s"):
+        if given.get(name) is not None:
+            changes[name] = _number(name, given[name])
+            if changes[name] < 0 or (name == "alpha" and changes[name] == 0):
+                raise bad(name, given[name], "a positive number" if name == "alpha" else "a number of at least 0")
+    for name, least in (("dim", 1), ("batch", 2)):
+        if given.get(name) is not None:
+            value = given[name]
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise bad(name, value, f"a whole number of at least {least}")
+            changes[name] = int(value)
+    if given.get("views") is not None:
+        changes["views"] = _views(given["views"])
+    return replace(features, **changes, initial=given.get("initial"))
+
+
+def _views(value: Any) -> int | tuple[int, int]:
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, 0)
+    if len(pair) != 2 or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in pair):
+        raise bad("views", value, "a whole number, or a pair: global and local views")
+    if pair[0] < 1 or pair[1] < 0 or sum(pair) < 2:
+        raise bad("views", value, "at least two views, at least one of them global")
+    return (int(pair[0]), int(pair[1])) if pair[1] else int(pair[0])
+
+
+def _features(moments: dict[str, np.ndarray]) -> Setting:
+    if not moments or set(moments) == {"lambda_s"}:
+        raise bad("lambda_d", None, "lambda_d and lambda_s, or nu = 1 − λ_d/λ_s", "say which feature is meant")
+    if len(moments) == 3:
+        raise bad("nu", moments["nu"], "two of lambda_d, lambda_s and nu", "the third follows")
+    scalar = all(value.ndim == 0 for value in moments.values())
+    try:
+        arrays = np.broadcast_arrays(*moments.values())
+    except ValueError:
+        shapes = ", ".join(f"{name}: {value.size}" for name, value in moments.items())
+        raise bad("lambda_d", shapes, "as many values of each as there are features", kind=InvalidValue) from None
+    read = dict(zip(moments, (np.atleast_1d(value).astype(float) for value in arrays), strict=True))
+    if "nu" in read:
+        if np.any(read["nu"] > 1) and "lambda_d" in read:
+            raise bad("nu", moments["nu"], "at most 1")
+        if "lambda_d" in read and np.any(read["nu"] == 1):
+            raise bad("nu", moments["nu"], "less than 1 if lambda_d is given", "give lambda_s instead")
+        view = read["lambda_d"] / (1 - read["nu"]) if "lambda_d" in read else read.get("lambda_s", np.ones_like(read["nu"]))
+        signal = read.get("lambda_d", (1 - read["nu"]) * view)
+    else:
+        signal = read["lambda_d"]
+        view = read.get("lambda_s")  # type: ignore[assignment]
+        if view is None:
+            raise bad("lambda_s", None, "the variance of a view of the feature", "or give nu = 1 − λ_d/λ_s")
+    if np.any(view < 0):
+        raise bad("lambda_s", view.tolist(), "no negative variance")
+    if np.any(np.abs(signal) > view * (1 + 1e-12)):
+        raise bad("lambda_d", signal.tolist(), "at most lambda_s in size", "the mean view varies no more than a view")
+    return Setting(signal, view, scalar)
