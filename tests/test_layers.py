@@ -19,6 +19,7 @@ LAYERS = [
     {"integrate"},
     {"analysis"},
     {"systems", "networks"},
+    {"methods"},
     {"studies"},
     {"testing"},
     {"drawing"},

@@ -12,13 +12,17 @@ the loss elsewhere. Two rows: dimensional collapse iff λ ≤ (r₁−r₂)(1−
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Knob, Setting
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 
 __all__ = ["Barlow", "collapse_threshold", "shares"]
 
@@ -88,13 +92,18 @@ class Barlow(Method):
     survives_if = "a lone mode always; k rows: r_i > r_*, the water level of the shares"
     learned_first = "large r"
     killed_by = "small λk: too few rows, too little weight on the redundancy"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.0051, 0.0, 1.0, "weight of the redundancy"),
-        "rows": Knob(None, 1, 1e7, "rows of the encoder; by default dim, or as many as there are features", whole=True),
+        "rows": Knob(
+            None, 1, 1e7, "rows of the encoder; by default dim, or as many as there are features", whole=True
+        ),
     }
     decays = False
     coupled = True
-    more_assumptions = ("statistics of large batches", "rows of equal shares, the minimum for redundancy weights λ < 1")
+    more_assumptions = (
+        "statistics of large batches",
+        "rows of equal shares, the minimum for redundancy weights λ < 1",
+    )
 
     @property
     def random(self) -> dict[str, str]:
@@ -102,6 +111,7 @@ class Barlow(Method):
         return {}
 
     def check(self) -> None:
+        """Refuse the ends of the range, where one half of the loss is missing."""
         if not 0 < self["lam"] < 1:
             raise bad("lam", self["lam"], "a number between 0 and 1, both excluded")
 
@@ -134,7 +144,9 @@ class Barlow(Method):
     def _attained(self, at: Setting, x: np.ndarray) -> bool:
         """Whether a k×k Hadamard matrix with room for all living features is known to exist."""
         rows = self._rows(at)
-        return rows == 1 or (len(x) <= rows and (rows == 2 or (rows % 4 == 0 and rows <= 664) or rows & (rows - 1) == 0))
+        return rows == 1 or (
+            len(x) <= rows and (rows == 2 or (rows % 4 == 0 and rows <= 664) or rows & (rows - 1) == 0)
+        )
 
     def _doubt(self, at: Setting, x: np.ndarray) -> str:
         if self._attained(at, x):
@@ -148,11 +160,18 @@ class Barlow(Method):
         rows = self["rows"] or 1
         if rows * modes > 16:
             raise bad("modes", modes, "at most 16 weights in all", "amplitude() has the minimum for any number")
-        names = [[f"w{a}{i}" if rows > 1 else (f"w{i}" if modes > 1 else "w") for i in range(1, modes + 1)] for a in range(1, rows + 1)]
+        names = [
+            [f"w{a}{i}" if rows > 1 else (f"w{i}" if modes > 1 else "w") for i in range(1, modes + 1)]
+            for a in range(1, rows + 1)
+        ]
         tail = [str(i) if modes > 1 else "" for i in range(1, modes + 1)]
 
         def product(kind: str, a: int, b: int) -> str:
-            return "(" + " + ".join(f"lambda_{kind}{n}*{u}*{v}" for n, u, v in zip(tail, names[a], names[b], strict=True)) + ")"
+            return (
+                "("
+                + " + ".join(f"lambda_{kind}{n}*{u}*{v}" for n, u, v in zip(tail, names[a], names[b], strict=True))
+                + ")"
+            )
 
         terms = []
         for a in range(rows):

@@ -6,6 +6,8 @@ positive. What a slow teacher changes is which starts get there.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dynsim.methods.simsiam import SimSiam
 
 __all__ = ["Byol"]
@@ -20,4 +22,4 @@ class Byol(SimSiam):
     code = "github.com/google-deepmind/deepmind-research/tree/master/byol (without its normalisation)"
     loss = "sq(p1 - sg(t2))/2"
     mode = "(p*w*(x + n1) - sg(v*(x + n2)))^2/2"
-    states = ("p", "w", "v")
+    states: ClassVar[tuple[str, ...]] = ("p", "w", "v")

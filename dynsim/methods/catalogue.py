@@ -11,7 +11,7 @@ from dynsim.table import Table
 
 __all__ = ["METHODS", "list_methods", "method"]
 
-METHODS: Registry[type[Method]] = Registry(
+METHODS: Registry[type[Method] | Method] = Registry(
     "method",
     {
         "simsiam": "dynsim.methods.simsiam:SimSiam",
@@ -67,14 +67,16 @@ def method(name: str, **knobs: Any) -> Method:
     >>> vicreg = dynsim.method("vicreg", mu=10)
     >>> vicreg.knobs["mu"], vicreg.knobs["epsilon"]
     (10.0, 0.0001)
-    >>> vicreg.amplitude(nu=0.5).value  # (μ/(4sν))² − ε
+    >>> round(vicreg.amplitude(nu=0.5).value, 6)  # (μ/(4sν))² − ε
     0.0399
     """
     if not isinstance(name, str):
         raise bad("method", name, "a name", "list_methods() shows all", kind=InvalidType)
     found = METHODS[name]
+    if isinstance(found, Method):
+        return type(found)(**{**found.knobs, **knobs})
     if not (isinstance(found, type) and issubclass(found, Method)):
-        raise bad("method", name, "a class derived from dynsim.methods.method.Method", kind=InvalidType)
+        raise bad("method", found, "a dynsim.Method or a class derived from it", kind=InvalidType)
     return found(**knobs)
 
 

@@ -10,14 +10,17 @@ Pr(|error| < β)/β (Stein's identity, Gaussian views, torch's definition): with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import sympy
 from scipy.special import erf
 
 from dynsim.errors import bad
-from dynsim.methods.method import ALIGNED, GAUSSIAN, Fact, Knob, Setting
+from dynsim.methods.method import ALIGNED, GAUSSIAN, LINEAR, Fact
+from dynsim.methods.setting import Knob, Setting
 from dynsim.methods.simsiam import SimSiam
 from dynsim.symbolic.flow import Flow
 
@@ -36,11 +39,13 @@ class Data2Vec(SimSiam):
     survives_if = "target normalised: η_pη_s < αr²λ_s and p₀ > −√α·w₀; else as byol"
     learned_first = "large λ_d/√λ_s"
     killed_by = "weight decay only"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "smooth": Knob(0.0, 0.0, 1e6, "width β of smooth L1; 0 is the squared error, I-JEPA has 1"),
-        "normalise": Knob(True, meaning="whether the target is divided by its standard deviation", choices=(True, False)),
+        "normalise": Knob(
+            True, meaning="whether the target is divided by its standard deviation", choices=(True, False)
+        ),
     }
-    states = ("p", "w", "v")
+    states: ClassVar[tuple[str, ...]] = ("p", "w", "v")
 
     @property
     def loss(self) -> str:  # type: ignore[override]
@@ -56,10 +61,11 @@ class Data2Vec(SimSiam):
         return f"smooth_l1({error}, smooth)" if self["smooth"] else f"({error})^2/2"
 
     @property
-    def more_assumptions(self) -> tuple[str, ...]:  # type: ignore[override]
+    def assumptions(self) -> tuple[str, ...]:
         """Smoothing needs Gaussian views; the codes' normalisation over layers couples the features."""
         layer = ("the target is divided by its standard deviation feature by feature, not by a layer's",)
-        return (ALIGNED, *(layer if self["normalise"] else ()), *((GAUSSIAN,) if self["smooth"] else ()))
+        more = (*(layer if self["normalise"] else ()), *((GAUSSIAN,) if self["smooth"] else ()))
+        return (LINEAR, ALIGNED, *more)
 
     # Squared error.
 
@@ -100,14 +106,14 @@ class Data2Vec(SimSiam):
         if at.eta_s == 0:
             reason = "no decay: pw = r/√λ_s; from a small start w² = pw/√α"
             if w is not None:
-                p = at.start("p", np.sqrt(at.alpha) * np.abs(w))
+                p, w, _ = self._start(at)
                 c = p**2 / at.alpha - w**2
                 weight = (np.sqrt(c**2 + 4 * product**2 / at.alpha) - c) / 2
                 reason = "no decay: pw = r/√λ_s, and p²/α − w² is conserved"
         return Fact(at.lambda_s * weight, form if not self["smooth"] else None, reason=reason)
 
     def _product(self, at: Setting) -> np.ndarray:
-        """pw at the end: the largest root of Pr·(r√λ_s − λ_s pw) = √(η_pη_s/α)."""
+        """Pw at the end: the largest root of Pr·(r√λ_s − λ_s pw) = √(η_pη_s/α)."""
         signal, need = at.reliability * np.sqrt(at.lambda_s), np.sqrt(at.eta_p * at.eta_s / at.alpha)
         with np.errstate(divide="ignore", invalid="ignore"):
             if not self["smooth"] or need == 0:
@@ -168,7 +174,9 @@ class Data2Vec(SimSiam):
     def _flow(self, modes: int) -> Flow:
         """Squared error; with a normalised target for w > 0 and without the teacher's lag."""
         if self["smooth"]:
-            raise bad("smooth", self["smooth"], "0 for a closed flow", "smooth L1 depends on the distribution of the error")
+            raise bad(
+                "smooth", self["smooth"], "0 for a closed flow", "smooth L1 depends on the distribution of the error"
+            )
         if not self["normalise"]:
             return super()._flow(modes)
         loss = "lambda_s*(p*w)^2/2 - lambda_d/sqrt(lambda_s)*p*w"

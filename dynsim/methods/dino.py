@@ -10,14 +10,15 @@ fast enough to hold the constant mode back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import LINEAR, Fact, Knob, Method, Setting
-from dynsim.methods.prototype_bifurcations import branches, critical_centre_rate, fold, hopf
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.prototype_bifurcations import branches, fold, growth_rates, hopf, trained_state_margin
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Move, Rule
 
@@ -35,10 +36,12 @@ class Dino(Method):
     reference = "Caron et al., arXiv:2104.14294 (2021)"
     code = "github.com/facebookresearch/dino/blob/main/main_dino.py"
     loss = "-sum(sg(softmax((t2 - centre)/tau_t))*logsoftmax(s1/tau_s))"
-    survives_if = "τ_t < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start; cold, the centre rate must exceed m_c"
+    survives_if = (
+        "τ_t < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start; cold, the pattern must outgrow the constant mode"
+    )
     learned_first = "large r"
     killed_by = "a hot teacher, a slow centre"
-    KNOBS: dict[str, Knob] = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau_s": Knob(0.1, 1e-3, 10.0, "temperature of the student"),
         "tau_t": Knob(0.04, 1e-3, 10.0, "temperature of the teacher"),
         "centre_rate": Knob(200.0, 0.0, 1e12, "−ln(centre momentum)/lr; 200 is about 0.9 at lr 5e-4"),
@@ -47,7 +50,7 @@ class Dino(Method):
     }
     decays = False
     moments_only = False
-    more_assumptions = (CLUSTERS,)
+    more_assumptions: ClassVar[tuple[str, ...]] = (CLUSTERS,)
     cold_needs_centre = True
 
     @property
@@ -101,37 +104,41 @@ class Dino(Method):
         return self._cold(at, uniform, r)
 
     def _cold(self, at: Setting, uniform: np.ndarray, r: np.ndarray) -> Fact:
-        """From near the uniform state the pattern must grow, and the constant mode must not run away."""
+        """From infinitely near the uniform state the pattern must grow, and faster than the constant mode does."""
         form = sympy.Lt(_TAU_T, _R * _TAU_S)
         if not self.cold_needs_centre:
             return Fact(uniform, form, reason="from near the uniform state: τ_t < rτ_s")
-        tau_s, tau_t, m = self["tau_s"], self[self._teacher], self["centre_rate"]
-        edge = hopf(tau_s, tau_t, self["prototypes"], at.beta)[0]
+        tau_s, tau_t, m, count = self["tau_s"], self[self._teacher], self["centre_rate"], self["prototypes"]
+        edge = hopf(tau_s, tau_t, count, at.beta)[0]
         if m >= edge:
             return Fact(uniform, form, reason=f"τ_t < rτ_s, and the centre rate {m:g} ≥ m_H = {edge:.6g}")
-        if m == 0 or not uniform.any():
-            why = "without a centre one prototype takes all" if uniform.any() else "the pattern does not grow"
-            return Fact(np.zeros_like(uniform), form, reason=why)
-        if self["prototypes"] > 2 or at.beta is not None:
-            reason = f"the centre rate {m:g} < m_H = {edge:.6g}: the uniform state oscillates; m_c < m_H, below which it is lost, is known for K = 2 without a teacher's lag only"
-            return Fact(None, form, exact=False, reason=reason)
-        critical = np.array([critical_centre_rate(float(x), tau_s, tau_t) if u else np.nan for x, u in zip(r, uniform, strict=True)])
-        return Fact(uniform & (m > critical), form, reason=f"the centre rate {m:g} against m_c = {critical.min():.4g}, from a Floquet exponent")
+        rates = [growth_rates(float(x), tau_s, tau_t, count, m, at.beta) for x in r]
+        wins = np.array([pattern > constant for pattern, constant in rates])
+        if count == 2 and at.beta is None:
+            steady = [u and m > trained_state_margin(float(x), tau_s, tau_t) for x, u in zip(r, uniform, strict=True)]
+            wins &= np.array(steady)
+        pattern, constant = rates[0]
+        reason = (
+            f"the centre rate {m:g} < m_H = {edge:.6g}: the constant mode grows at {constant:.4g}, the pattern at "
+            f"{pattern:.4g}; the faster wins an infinitely small start, a larger constant mode may win"
+        )
+        return Fact(uniform & wins, exact=False, reason=reason)
 
     def _amplitude(self, at: Setting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
         b = np.array([branches(float(x), tau_t, tau_s, count)[1] for x in self._clusters(at)])
-        return Fact(np.nan_to_num(b, posinf=np.inf) ** 2, reason="v = b₊², b the logit of a cluster's own prototype minus the others'")
+        return Fact(
+            np.nan_to_num(b, posinf=np.inf) ** 2,
+            reason="v = b₊², b the logit of a cluster's own prototype minus the others'",
+        )
 
     def _origin_rate(self, at: Setting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
         value = (self._clusters(at) / tau_t - 1 / tau_s) / (count**2 * tau_s)
         form = (_R / _TAU_T - 1 / _TAU_S) / (_K**2 * _TAU_S)
-        if at.beta is not None:  # B′ = β(b − B): the larger root of s² + (β + p)s + β(p − rq)
-            p, q = 1 / (count**2 * tau_s**2), 1 / (count**2 * tau_s * tau_t)
-            lag, gain = at.beta + p, at.beta * (p - self._clusters(at) * q)
-            value = (-lag + np.sqrt(np.maximum(lag**2 - 4 * gain, 0))) / 2
-            return Fact(value, reason="of pattern and teacher together")
+        if at.beta is not None:
+            rates = [growth_rates(float(x), tau_s, tau_t, count, 0.0, at.beta)[0] for x in self._clusters(at)]
+            return Fact(np.array(rates), reason="of pattern and teacher together")
         return Fact(value, form, reason="of the pattern, the teacher without lag")
 
     def _flow(self, modes: int) -> Flow:

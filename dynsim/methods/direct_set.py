@@ -1,16 +1,19 @@
 """DirectSet: the predictor is not learned but set to (WWᵀ)^a, which in one mode is p = s^a, s = w².
 
-    s′ = 2s[s^a(λ_d − s^a λ_s) − η_s],      s∓ = ((λ_d ∓ √(λ_d² − 4η_sλ_s))/(2λ_s))^{1/a}.
+s′ = 2s[s^a(λ_d − s^a λ_s) − η_s],      s∓ = ((λ_d ∓ √(λ_d² − 4η_sλ_s))/(2λ_s))^{1/a}.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import ALIGNED, Fact, Method
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Hold
 
@@ -31,8 +34,11 @@ class DirectSet(Method):
     survives_if = "η_s ≤ λ_d²/(4λ_s), and s₀ = w₀² > s₋"
     killed_by = "weight decay, a small start"
     budget = "lambda_d"
-    KNOBS = {"a": Knob(1.0, 0.05, 4.0, "power of WWᵀ")}
-    more_assumptions = (*Method.more_assumptions, "the predictor is held at (WWᵀ)^a while the encoder is differentiated")
+    KNOBS: ClassVar[Mapping[str, Knob]] = {"a": Knob(1.0, 0.05, 4.0, "power of WWᵀ")}
+    more_assumptions = (
+        ALIGNED,
+        "the predictor is held at (WWᵀ)^a while the encoder is differentiated",
+    )
 
     def _powers(self, at: Setting) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(invalid="ignore", divide="ignore"):

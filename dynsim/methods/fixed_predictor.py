@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["FixedPredictor"]
@@ -24,7 +28,7 @@ class FixedPredictor(Method):
     mode = "(p*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s < p(λ_d − pλ_s), that is 0 < p < r without decay; it then grows for ever"
     killed_by = "p ≥ r, so also the identity"
-    KNOBS = {"p": Knob(0.5, -10.0, 10.0, "the predictor")}
+    KNOBS: ClassVar[Mapping[str, Knob]] = {"p": Knob(0.5, -10.0, 10.0, "the predictor")}
 
     def _rate(self, at: Setting) -> np.ndarray:
         return self["p"] * (at.lambda_d - self["p"] * at.lambda_s) - at.eta_s

@@ -9,10 +9,14 @@ by N/(N+1), whatever the kernel; the amplitudes are those of infinitely many neg
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import ALIGNED, Fact, Method
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["InfoNce"]
@@ -31,8 +35,8 @@ class InfoNce(Method):
     killed_by = "fewer rows than features"
     moments_only = True
     gaussian = True
-    more_assumptions = (*Method.more_assumptions, "infinitely many negatives, but for the rate at the origin")
-    KNOBS = {
+    more_assumptions = (ALIGNED, "infinitely many negatives, but for the rate at the origin")
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau": Knob(1.0, 1e-4, 1e4, "temperature"),
         "kernel": Knob("dot", meaning="similarity of two embeddings", choices=("dot", "gaussian")),
     }

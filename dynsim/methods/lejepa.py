@@ -1,6 +1,6 @@
 """LeJEPA: views close, and the embedding an isotropic Gaussian by SIGReg, a statistic over random slices.
 
-    L = (1 − λ)·mean(z − z̄)² + λ·N Σ_t w_t|φ̂(t) − e^{−t²/2}|²,      φ̂ the empirical characteristic function of a slice.
+    L = (1 − λ)·mean(z − z̄)² + λ·N Σ_t w_t|φ̂(t) − e^{−t²/2}|²,    φ̂ the empirical characteristic function of a slice.
 
 Expected over batches of N, with v_i the variances of D coordinates and a uniform on the sphere,
 
@@ -11,11 +11,15 @@ so the end is the minimum over v ≥ 0. It is unique while no slice has more var
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Knob, Setting
 from dynsim.methods.slice_statistics import KNOTS, slice_functions, slice_gradient, slice_value
 from dynsim.symbolic.flow import Flow
 
@@ -33,12 +37,12 @@ class LeJepa(Method):
     summary = "views close, random slices of the embedding held to a standard normal distribution (SIGReg)"
     reference = "Balestriero & LeCun, arXiv:2511.08544 (2025)"
     code = "github.com/rbalestr-lab/lejepa/blob/main/MINIMAL.md"
-    loss = "(1 - lam)*E(mean((z1 - (z1 + z2)/2)^2) + mean((z2 - (z1 + z2)/2)^2))/2 + lam*(sigreg(z1) + sigreg(z2))/2"
+    loss = "(1 - lam)*E(mean((z1 - z2)^2))/4 + lam*(sigreg(z1) + sigreg(z2))/2"
     mode = "(1 - lam)*kappa*(lambda_s - lambda_d)*w^2/dim + lam*(batch*G(lambda_s*w^2) + F(lambda_s*w^2))"
     survives_if = "N·λ large enough for the noise share ν: alone, (1−λ)κν < λ√(2π)[N(1−2^{−3/2}) − 1]"
     learned_first = "large λ_s, small ν"
     killed_by = "small λN, large ν, large D"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.02, 0.0, 1.0, "weight of SIGReg"),
         "knots": Knob("code", meaning="the 17 knots of the code, or infinitely many", choices=KNOTS),
     }
@@ -53,6 +57,7 @@ class LeJepa(Method):
         return {}
 
     def check(self) -> None:
+        """Refuse the ends of the range, where one half of the loss is missing."""
         if not 0 < self["lam"] < 1:
             raise bad("lam", self["lam"], "a number between 0 and 1, both excluded")
 
@@ -108,7 +113,11 @@ class LeJepa(Method):
         return bool(v.max() <= CONVEX_BELOW) or len(v) == 1
 
     def _doubt(self, v: np.ndarray) -> str:
-        return "" if self._unique(v) else "; some slices have more variance than v_c = 2.4086, beyond which no proof says it is the only minimum"
+        return (
+            ""
+            if self._unique(v)
+            else "; a slice has more variance than v_c = 2.4086, where no proof says it is the only minimum"
+        )
 
     def _origin_rate(self, at: Setting) -> Fact:
         outward, inward = (float(slope) for slope in slice_functions(0.0, self["knots"], 1))
@@ -120,12 +129,15 @@ class LeJepa(Method):
     def _flow(self, modes: int) -> Flow:
         """One coordinate alone, D = 1, whose loss is closed; more of them are coupled by slices."""
         if modes > 1:
-            raise bad("modes", modes, "1", "slices couple the features and their loss is no closed expression; amplitude() solves it")
+            raise bad(
+                "modes",
+                modes,
+                "1",
+                "slices couple the features and their loss is no closed expression; amplitude() solves it",
+            )
         v = "(lambda_s*w^2)"
         if self["knots"] == "continuum":
-            statistic = (
-                f"sqrt(2*pi)*(batch*(1/sqrt(2*{v} + 1) - 2/sqrt({v} + 2) + 1/sqrt(3)) + 1 - 1/sqrt(2*{v} + 1))"
-            )
+            statistic = f"sqrt(2*pi)*(batch*(1/sqrt(2*{v} + 1) - 2/sqrt({v} + 2) + 1/sqrt(3)) + 1 - 1/sqrt(2*{v} + 1))"
             statistic = statistic.replace("pi", repr(np.pi))
         else:
             terms = []
@@ -133,7 +145,8 @@ class LeJepa(Method):
                 square = (3 * j / 16) ** 2
                 weight = 2 * (3 / 16) * np.exp(-square / 2) / (2 if j == 16 else 1)
                 terms.append(
-                    f"{weight!r}*(batch*(exp(-{square / 2!r}*{v}) - {np.exp(-square / 2)!r})^2 + 1 - exp(-{square!r}*{v}))"
+                    f"{weight!r}*(batch*(exp(-{square / 2!r}*{v}) - {np.exp(-square / 2)!r})^2"
+                    f" + 1 - exp(-{square!r}*{v}))"
                 )
             statistic = " + ".join(terms).replace("np.float64", "")
         return self._closed_flow(f"(1 - lam)*kappa*(lambda_s - lambda_d)*w^2 + lam*({statistic})", 1)
@@ -154,7 +167,7 @@ def _minimise(value: object, gradient: object, size: int) -> np.ndarray:
                 return np.array([np.inf])
         return np.array([brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14)])
     options = {"maxiter": 5000, "ftol": 0.0, "gtol": 1e-12, "maxcor": 30}
-    found = minimize(value, np.ones(size), jac=gradient, method="L-BFGS-B", bounds=[(0, None)] * size, options=options)  # type: ignore[call-overload]
+    found = minimize(value, np.ones(size), jac=gradient, method="L-BFGS-B", bounds=[(0, None)] * size, options=options)
     v = np.where(found.x > 1e-9, found.x, 0.0)
     for _ in range(size):
         alive = v > 0

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from dynsim.errors import InvalidType, InvalidValue, bad, unknown
+from dynsim.errors import bad, unknown
+from dynsim.methods.setting import VALUES, Knob, Setting, read_setting
 
 if TYPE_CHECKING:
     import sympy
@@ -28,8 +29,6 @@ __all__ = ["ALIGNED", "GAUSSIAN", "LINEAR", "Fact", "Knob", "Method", "Setting"]
 LINEAR = "linear encoder, expected gradients, centred views that are independent given the image"
 ALIGNED = "each row of the encoder reads one feature (aligned modes)"
 GAUSSIAN = "the views are jointly Gaussian"
-
-VALUES = ("lambda_d", "lambda_s", "nu", "alpha", "beta", "eta", "eta_p", "eta_s", "dim", "batch", "views", "initial")
 
 
 @dataclass(frozen=True)
@@ -58,93 +57,6 @@ class Fact:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Knob:
-    """One setting of a method: the published default and the range in which it makes sense.
-
-    Parameters
-    ----------
-    default : number, str, bool or None
-        None: it follows from the data or from `dim`.
-    low, high : float
-        Inclusive bounds; ignored where `choices` are given.
-    meaning : str
-        A phrase.
-    choices : tuple
-        The values it may take, where it is no number.
-    whole : bool
-        Whether only whole numbers make sense.
-    """
-
-    default: Any
-    low: float = 0.0
-    high: float = np.inf
-    meaning: str = ""
-    choices: tuple[Any, ...] = ()
-    whole: bool = False
-
-    def check(self, name: str, value: Any) -> Any:
-        """Return the value, or raise InvalidValue or InvalidType."""
-        if value is None and self.default is None:
-            return None
-        if self.choices:
-            if not any(value is item or (isinstance(item, str) and value == item) for item in self.choices):
-                raise bad(name, value, " or ".join(map(repr, self.choices)))
-            return value
-        number = _number(name, value)
-        if not self.low <= number <= self.high or (self.whole and number != int(number)):
-            kind = "a whole number" if self.whole else "a number"
-            raise bad(name, value, f"{kind} from {self.low:g} to {self.high:g}")
-        return int(number) if self.whole else number
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The values at which a fact is asked: the features of one encoder, and how it is trained."""
-
-    lambda_d: np.ndarray
-    lambda_s: np.ndarray
-    scalar: bool = False
-    alpha: float = 1.0
-    beta: float | None = None
-    eta_p: float = 0.0
-    eta_s: float = 0.0
-    dim: int | None = None
-    batch: int | None = None
-    views: int | tuple[int, int] | None = None
-    initial: Any = None
-
-    @property
-    def reliability(self) -> np.ndarray:
-        """The share r = λ_d/λ_s of the image in the variance of a view; 0 where there is no variance."""
-        safe = np.where(self.lambda_s > 0, self.lambda_s, 1.0)
-        return np.where(self.lambda_s > 0, self.lambda_d / safe, 0.0)
-
-    @property
-    def nu(self) -> np.ndarray:
-        """The share ν = 1 − r of the augmentation's noise in the variance of a view."""
-        return 1 - self.reliability
-
-    @property
-    def width(self) -> int:
-        """Number D of embedding coordinates: `dim`, or as many as there are features."""
-        return self.dim if self.dim is not None else len(self.lambda_s)
-
-    def spread_over_views(self, default: int | tuple[int, int]) -> float:
-        """κ = 1 + (V_l/V_g − 1)/V: E mean over views of (z − z̄)² is κ·ν·v, z̄ the mean over the V_g global views."""
-        views = default if self.views is None else self.views
-        everyone, few = views if isinstance(views, tuple) else (views, 0)
-        return 1 + (few / everyone - 1) / (everyone + few)
-
-    def start(self, name: str, default: Any = None) -> np.ndarray | None:
-        """The start of one state, one value per feature; a start given as a number is that of the weight w."""
-        if self.initial is None:
-            return None
-        given = self.initial if isinstance(self.initial, Mapping) else {"w": self.initial}
-        value = given.get(name, default)
-        return None if value is None else np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
-
-
 class Method(ABC):
     """A method of the field. Make one with `method(name, **knobs)`.
 
@@ -155,7 +67,7 @@ class Method(ABC):
     ----------
     name, summary : str
     loss : str
-        The loss in the language of networks: z1, z2 encoder outputs, p1 predictor's, t2 teacher's, s1 prototype scores.
+        The loss in the language of networks: z1, z2 encoder outputs, p1 predictor's, t2 teacher's, s1 prototypes'.
     mode : str
         What the loss is for one aligned mode, with expectations over the random symbols in `random`.
     random : dict
@@ -180,12 +92,10 @@ class Method(ABC):
     moments_only: ClassVar[bool] = True  # whether the expected loss depends on (WΣ_sWᵀ, WΣ_dWᵀ) only
     coupled: ClassVar[bool] = False  # whether what happens to one feature depends on the others
     gaussian: ClassVar[bool] = False  # whether the facts assume Gaussian views
-    loss: str
-    mode: str
-    survives_if: str
-    learned_first: str = "large λ_d"
-    killed_by: str = ""
-    more_assumptions: tuple[str, ...] = (ALIGNED,)
+    survives_if: ClassVar[str]
+    learned_first: ClassVar[str] = "large λ_d"
+    killed_by: ClassVar[str] = ""
+    more_assumptions: ClassVar[tuple[str, ...]] = (ALIGNED,)
 
     def __init__(self, **knobs: Any) -> None:
         for name in knobs:
@@ -195,12 +105,22 @@ class Method(ABC):
         self.knobs: Mapping[str, Any] = MappingProxyType(chosen)
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 — most methods have nothing to check
         """Refuse knobs that make no sense together."""
 
     @property
+    def loss(self) -> str:
+        """The loss in the language of networks; a subclass states it, as an attribute or a property."""
+        raise NotImplementedError
+
+    @property
+    def mode(self) -> str:
+        """The loss of one aligned mode; a subclass states it, as an attribute or a property."""
+        raise NotImplementedError
+
+    @property
     def random(self) -> dict[str, str]:
-        """Random symbols of `mode`: the image's mean view x, the noise n1, n2 of its two views, and independent ones."""
+        """Random symbols of `mode`: an image's mean view x and the noise n1, n2 of its two views."""
         noise = "normal(0, lambda_s - lambda_d)"
         mode = set(re.findall(r"\b[xn][0-9]?\b", self.mode))
         return {name: noise if name[0] == "n" else "normal(0, lambda_d)" for name in sorted(mode, reverse=True)}
@@ -337,9 +257,11 @@ class Method(ABC):
                 raise unknown("value", name, (*VALUES, *self.KNOBS))
         chosen = type(self)(**{**self.knobs, **knobs}) if knobs else self
         at = chosen._default_features() if not {"lambda_d", "lambda_s", "nu"} & set(rest) else None
-        at = _setting(rest, at)
+        at = read_setting(rest, at)
         if not chosen.decays and (at.eta_s > 0 or at.eta_p > 0):
-            raise bad("eta_s", at.eta_s, f"no weight decay: what is known of '{self.name}' holds without", "leave it out")
+            raise bad(
+                "eta_s", at.eta_s, f"no weight decay: what is known of '{self.name}' holds without", "leave it out"
+            )
         return chosen, at
 
     def _default_features(self) -> Setting | None:
@@ -376,14 +298,16 @@ class Method(ABC):
 
     def _closed_flow(self, loss: str, modes: int, states: tuple[str, ...] = ("w",), **rules: Any) -> Flow:
         """Flow of one loss per mode, the names of states and moments numbered if there are several."""
-        from dynsim.symbolic.gradient_flow import gradient_flow
+        from dynsim.symbolic.branches import gradient_flow
 
         numbered = [_numbered(loss, i, modes, states) for i in range(1, modes + 1)]
         names = [(f"{name}{i}" if modes > 1 else name, name) for name in states for i in range(1, modes + 1)]
         decay = {new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and self.decays}
         rates = {new: "alpha" for new, old in names if old == "p"}
         track = {new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"}
-        flow = gradient_flow(" + ".join(numbered), [new for new, _ in names], rates=rates, decay=decay, track=track, **rules)
+        flow = gradient_flow(
+            " + ".join(numbered), [new for new, _ in names], rates=rates, decay=decay, track=track, **rules
+        )
         return self._described(flow)
 
     def _described(self, flow: Flow) -> Flow:
@@ -397,8 +321,18 @@ class Method(ABC):
             index = int(name[8:] or 1) if name[8:].isdigit() or not name[8:] else 1
             defaults[name] = 0.5 ** (index - 1) + (0.1 if name.startswith("lambda_s") else 0.0)
             ranges[name] = (0.01, 2.0)
-        shared = {"alpha": (1.0, 0.1, 100.0), "beta": (1.0, 0.0, 10.0), "eta_p": (0.0, 0.0, 0.5), "eta_s": (0.0, 0.0, 0.5)}
-        shared |= {"dim": (1.0, 1.0, 1024.0), "batch": (256.0, 2.0, 4096.0), "kappa": (0.75, 0.1, 2.0), "r": (0.7, 0.0, 1.0)}
+        shared = {
+            "alpha": (1.0, 0.1, 100.0),
+            "beta": (1.0, 0.0, 10.0),
+            "eta_p": (0.0, 0.0, 0.5),
+            "eta_s": (0.0, 0.0, 0.5),
+        }
+        shared |= {
+            "dim": (1.0, 1.0, 1024.0),
+            "batch": (256.0, 2.0, 4096.0),
+            "kappa": (0.75, 0.1, 2.0),
+            "r": (0.7, 0.0, 1.0),
+        }
         for name in flow.parameters:
             if name in shared:
                 defaults[name], *bounds = shared[name]
@@ -422,92 +356,3 @@ def _numbered(loss: str, i: int, modes: int, states: tuple[str, ...]) -> str:
     if modes == 1:
         return loss
     return re.sub(rf"\b({'|'.join((*states, 'lambda_d', 'lambda_s'))})\b", rf"\g<1>{i}", loss)
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise bad(name, value, "a number", kind=InvalidType)
-    if not np.isfinite(value):
-        raise bad(name, value, "a finite number")
-    return float(value)
-
-
-def _array(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise bad(name, value, "a number or an array of numbers", kind=InvalidType) from None
-    if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
-        raise bad(name, value, "a finite number or a list of them, one per feature")
-    return array
-
-
-def _setting(values: Mapping[str, Any], features: Setting | None) -> Setting:
-    """Read λ_d, λ_s and ν (two of them, or one of λ_d and ν alone), the rates and the sizes."""
-    given = dict(values)
-    if features is None:
-        moments = {name: _array(name, given.pop(name)) for name in ("lambda_d", "lambda_s", "nu") if given.get(name) is not None}
-        features = _features(moments)
-    for name in ("lambda_d", "lambda_s", "nu"):
-        given.pop(name, None)
-    both = given.pop("eta", None)
-    if both is not None:
-        for name in ("eta_p", "eta_s"):
-            if given.get(name) is not None:
-                raise bad("eta", both, f"either eta or {name}", "eta is both decays")
-            given[name] = both
-    changes: dict[str, Any] = {}
-    for name in ("alpha", "beta", "eta_p", "eta_s"):
-        if given.get(name) is not None:
-            changes[name] = _number(name, given[name])
-            if changes[name] < 0 or (name == "alpha" and changes[name] == 0):
-                raise bad(name, given[name], "a positive number" if name == "alpha" else "a number of at least 0")
-    for name, least in (("dim", 1), ("batch", 2)):
-        if given.get(name) is not None:
-            value = given[name]
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise bad(name, value, f"a whole number of at least {least}")
-            changes[name] = int(value)
-    if given.get("views") is not None:
-        changes["views"] = _views(given["views"])
-    return replace(features, **changes, initial=given.get("initial"))
-
-
-def _views(value: Any) -> int | tuple[int, int]:
-    pair = tuple(value) if isinstance(value, tuple | list) else (value, 0)
-    if len(pair) != 2 or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in pair):
-        raise bad("views", value, "a whole number, or a pair: global and local views")
-    if pair[0] < 1 or pair[1] < 0 or sum(pair) < 2:
-        raise bad("views", value, "at least two views, at least one of them global")
-    return (int(pair[0]), int(pair[1])) if pair[1] else int(pair[0])
-
-
-def _features(moments: dict[str, np.ndarray]) -> Setting:
-    if not moments or set(moments) == {"lambda_s"}:
-        raise bad("lambda_d", None, "lambda_d and lambda_s, or nu = 1 − λ_d/λ_s", "say which feature is meant")
-    if len(moments) == 3:
-        raise bad("nu", moments["nu"], "two of lambda_d, lambda_s and nu", "the third follows")
-    scalar = all(value.ndim == 0 for value in moments.values())
-    try:
-        arrays = np.broadcast_arrays(*moments.values())
-    except ValueError:
-        shapes = ", ".join(f"{name}: {value.size}" for name, value in moments.items())
-        raise bad("lambda_d", shapes, "as many values of each as there are features", kind=InvalidValue) from None
-    read = dict(zip(moments, (np.atleast_1d(value).astype(float) for value in arrays), strict=True))
-    if "nu" in read:
-        if np.any(read["nu"] > 1) and "lambda_d" in read:
-            raise bad("nu", moments["nu"], "at most 1")
-        if "lambda_d" in read and np.any(read["nu"] == 1):
-            raise bad("nu", moments["nu"], "less than 1 if lambda_d is given", "give lambda_s instead")
-        view = read["lambda_d"] / (1 - read["nu"]) if "lambda_d" in read else read.get("lambda_s", np.ones_like(read["nu"]))
-        signal = read.get("lambda_d", (1 - read["nu"]) * view)
-    else:
-        signal = read["lambda_d"]
-        view = read.get("lambda_s")  # type: ignore[assignment]
-        if view is None:
-            raise bad("lambda_s", None, "the variance of a view of the feature", "or give nu = 1 − λ_d/λ_s")
-    if np.any(view < 0):
-        raise bad("lambda_s", view.tolist(), "no negative variance")
-    if np.any(np.abs(signal) > view * (1 + 1e-12)):
-        raise bad("lambda_d", signal.tolist(), "at most lambda_s in size", "the mean view varies no more than a view")
-    return Setting(signal, view, scalar)

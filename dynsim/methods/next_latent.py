@@ -1,18 +1,20 @@
 """Predict the next latent of a Markov chain, tabular: x_t one-hot, stationary distribution π, transition matrix T.
 
 The matrix flow with Σ_s = diag(π) and the cross moment Σ_× = Tᵀdiag(π) in the place of Σ_d. For a reversible chain,
-or a normal T, with uniform π = 1/n every eigenvalue λ_T of T gives a mode with λ_s = 1/n and |λ_×| = |λ_T|/n (a complex
+or a normal T, with uniform π = 1/n every eigenvalue λ_T of T gives a mode with λ_s = 1/n, |λ_×| = |λ_T|/n (a complex
 one turns its predictor's phase to that of λ_×). "Slow features" means large |λ_T|.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dynsim.errors import InvalidType, bad
-from dynsim.methods.method import Knob, Setting
+from dynsim.methods.method import ALIGNED
+from dynsim.methods.setting import Knob, Setting
 from dynsim.methods.simsiam import SimSiam
 
 __all__ = ["NextLatent"]
@@ -46,8 +48,12 @@ class NextLatent(SimSiam):
     survives_if = "η_s ≤ |λ_×|²/(4λ_s), for uniform π |λ_T|²/(4n)"
     learned_first = "large |λ_T|"
     killed_by = "weight decay"
-    KNOBS = {"transition": _Chain(None, meaning="matrix T[i, j] = Pr(i → j) of a chain with uniform stationary distribution")}
-    more_assumptions = (*SimSiam.more_assumptions, "one-hot states of a stationary chain; λ_d stands for |λ_×|")
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
+        "transition": _Chain(
+            None, meaning="matrix T[i, j] = Pr(i → j) of a chain with uniform stationary distribution"
+        )
+    }
+    more_assumptions = (ALIGNED, "one-hot states of a stationary chain; λ_d stands for |λ_×|")
 
     def _default_features(self) -> Setting | None:
         matrix = self["transition"]
@@ -56,7 +62,9 @@ class NextLatent(SimSiam):
         n = len(matrix)
         advice = "give lambda_d and lambda_s, or moments to features(), instead"
         if not np.allclose(matrix.sum(0), 1, atol=1e-9):
-            raise bad("transition", "its columns do not add up to 1", "a chain with uniform stationary distribution", advice)
+            raise bad(
+                "transition", "its columns do not add up to 1", "a chain with uniform stationary distribution", advice
+            )
         if not np.allclose(matrix @ matrix.T, matrix.T @ matrix, atol=1e-9):
             raise bad("transition", "T·Tᵀ ≠ Tᵀ·T", "a normal (such as a symmetric or circulant) matrix", advice)
         size = np.sort(np.abs(np.linalg.eigvals(matrix)))[::-1]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["NoPredictor"]

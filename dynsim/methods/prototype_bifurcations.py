@@ -19,6 +19,7 @@ __all__ = [
     "branches",
     "critical_centre_rate",
     "fold",
+    "growth_rates",
     "hopf",
     "hopf_lyapunov",
     "pitchfork_hopf",
@@ -42,7 +43,7 @@ def _temperature(b: np.ndarray, agreement: float, tau_s: float, prototypes: int)
 
 
 def _largest(agreement: float, tau_s: float, prototypes: int) -> float:
-    """b at which even a teacher of temperature 0 balances: e_K(b/τ_s) = r."""
+    """B at which even a teacher of temperature 0 balances: e_K(b/τ_s) = r."""
     return tau_s * (np.log1p((prototypes - 1) * agreement) - np.log1p(-agreement))
 
 
@@ -149,6 +150,31 @@ def hopf(tau_s: float, tau_t: float, prototypes: int = 2, beta: float | None = N
     return float(m), float(np.sqrt(beta * (p - q) + m * (p + beta)))
 
 
+def growth_rates(
+    agreement: float, tau_s: float, tau_t: float, prototypes: int, centre_rate: float, beta: float | None = None
+) -> tuple[float, float]:
+    """Growth rates of the pattern and of the constant mode at the uniform state (real parts).
+
+    Below m_H both may grow, and a start that is infinitely near goes where the faster one leads. Without a teacher's
+    lag they are equal at the centre rate (rq − p)(1 − r)/r, if the constant mode does not oscillate there.
+
+    Examples
+    --------
+    >>> from dynsim.methods.prototype_bifurcations import growth_rates
+    >>> g, p, q = 2.5, 25.0, 62.5
+    >>> equal = (0.7 * q - p) * 0.3 / 0.7
+    >>> [round(rate, 9) for rate in growth_rates(0.7, 0.1, 0.04, 2, equal)]
+    [18.75, 18.75]
+    """
+    g = 1 / (prototypes**2 * tau_s)
+    p, q, m = g / tau_s, g / tau_t, centre_rate
+    if beta is None:
+        return agreement * q - p, float(np.roots([1, p - q + m, p * m]).real.max())
+    pattern = np.roots([1, beta + p, beta * (p - agreement * q)]).real.max()
+    constant = np.roots([1, p + beta + m, beta * (p - q) + m * (p + beta), p * beta * m]).real.max()
+    return float(pattern), float(constant)
+
+
 def hopf_lyapunov(tau_s: float, tau_t: float) -> float:
     """First Lyapunov coefficient at the Hopf point, K = 2, teacher equal to the student: always negative.
 
@@ -165,7 +191,7 @@ def pitchfork_hopf(agreement: float, tau_s: float, prototypes: int = 2) -> float
 def trained_state_margin(agreement: float, tau_s: float, tau_t: float) -> float:
     """Centre rate above which the trained state is stable against the constant mode (K = 2); ≤ 0: for every rate."""
     b = branches(agreement, tau_t, tau_s, 2)[1]
-    return (_bell(b / tau_t) / tau_t - _bell(b / tau_s) / tau_s) / tau_s
+    return float((_bell(b / tau_t) / tau_t - _bell(b / tau_s) / tau_s) / tau_s)
 
 
 def _bell(x: float | np.ndarray) -> np.ndarray:
@@ -174,7 +200,7 @@ def _bell(x: float | np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def critical_centre_rate(agreement: float, tau_s: float, tau_t: float) -> float:
-    """Centre rate m_c < m_H below which a cold start is lost to the cycle of the constant mode (K = 2, no teacher lag).
+    """Centre rate m_c < m_H below which the cycle of the constant mode attracts; K = 2, teacher without lag.
 
     Between m_c and m_H the pattern still grows along the cycle: its Floquet exponent, the mean of
     [r S((a−c)/τ_t)/τ_t − S(a/τ_s)/τ_s]/τ_s with S = ¼sech²(x/2), is positive. NaN if the pattern does not grow.

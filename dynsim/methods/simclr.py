@@ -8,12 +8,16 @@ of independent images are Gaussian of variance Σx_i², x_i = v_i/Σv, and L = �
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Knob, Setting
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.rules import Move
 
 __all__ = ["SimClr", "water_filling"]
@@ -49,12 +53,14 @@ class SimClr(Method):
     survives_if = "r_i > κ(τ), the water level of Σ(r_i − κ)₊ = 1/τ"
     learned_first = "large r"
     killed_by = "large τ"
-    KNOBS = {"tau": Knob(0.1, 1e-3, 10.0, "temperature")}
+    KNOBS: ClassVar[Mapping[str, Knob]] = {"tau": Knob(0.1, 1e-3, 10.0, "temperature")}
     decays = False
     coupled = True
     gaussian = True
     moments_only = False
-    more_assumptions = ("many embedding coordinates (D → ∞, 1/τ ≫ 1), many negatives; at finite D no closed form is known",)
+    more_assumptions = (
+        "many embedding coordinates (D → ∞, 1/τ ≫ 1), many negatives; at finite D no closed form is known",
+    )
 
     @property
     def random(self) -> dict[str, str]:
@@ -74,7 +80,9 @@ class SimClr(Method):
         alive = x > 0
         total = norm / np.sum(x[alive] / at.lambda_s[alive])  # ‖W‖² = Σv_i/λ_s,i is conserved
         said = "1" if start is None else f"{norm:.6g}"
-        return Fact(x * total, exact=False, reason=f"share x_i = τ(r_i − κ) of Σv, for D → ∞; ‖W‖² = {said} is conserved")
+        return Fact(
+            x * total, exact=False, reason=f"share x_i = τ(r_i − κ) of Σv, for D → ∞; ‖W‖² = {said} is conserved"
+        )
 
     def _origin_rate(self, at: Setting) -> Fact:
         return Fact(np.zeros_like(at.lambda_s), sympy.Integer(0), reason="scale-free: ‖W‖ is conserved")

@@ -8,15 +8,17 @@ The upper one is stable for every α, the lower one a saddle. λ_d < 0 is the mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
 from dynsim.methods.reached import reached
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["SimSiam"]
@@ -37,20 +39,24 @@ class SimSiam(Method):
     learned_first = "large λ_d"
     killed_by = "weight decay, a small or cold start, a sudden drop of α"
     budget = "lambda_d"
-    KNOBS: dict[str, Knob] = {}
-    states = ("p", "w")
+    KNOBS: ClassVar[Mapping[str, Knob]] = {}
+    states: ClassVar[tuple[str, ...]] = ("p", "w")
 
     def _survives(self, at: Setting) -> Fact:
         threshold = sympy.Le(_ETA, _D**2 / (4 * _S))
         signal = at.lambda_d != 0
         if at.eta_p == 0 < at.eta_s:
-            return Fact(np.zeros_like(signal), sympy.false, reason="η_p = 0 < η_s: no equilibrium has w ≠ 0, and w → 0")
+            return Fact(
+                np.zeros_like(signal), sympy.false, reason="η_p = 0 < η_s: no equilibrium has w ≠ 0, and w → 0"
+            )
         if at.eta_s == 0:
             kind = "no decay: it depends on the start" if at.eta_p == 0 else "η_s = 0 < η_p: w grows without bound"
             found = Fact(signal, threshold, reason=kind)
         else:
             alive = signal & (at.lambda_d**2 >= 4 * at.eta_s * at.lambda_s)
-            found = Fact(alive, threshold, reason="η_s ≤ λ_d²/(4λ_s): p₊ exists and is stable, for every α and teacher")
+            found = Fact(
+                alive, threshold, reason="η_s ≤ λ_d²/(4λ_s): p₊ exists and is stable, for every α and teacher"
+            )
         return found if at.initial is None else self._from(at, found)
 
     def _predictor(self, at: Setting, sign: float = 1.0) -> np.ndarray:
@@ -78,7 +84,9 @@ class SimSiam(Method):
             return Fact(at.lambda_s * upper**2 / at.alpha, _D**2 / (_ALPHA * _S), reason=reason)
         p, w, v = self._start(at)
         if v is not None:
-            return Fact(None, exact=False, reason="a teacher moves the conserved quantity: integrate `flow` from the start")
+            return Fact(
+                None, exact=False, reason="a teacher moves the conserved quantity: integrate `flow` from the start"
+            )
         return Fact(at.lambda_s * (w**2 + (upper**2 - p**2) / at.alpha), reason="w² = w₀² + (r² − p₀²)/α")
 
     def _origin_rate(self, at: Setting) -> Fact:
@@ -139,4 +147,3 @@ class SimSiam(Method):
         start = [p[i], sides * w[i], *([] if v is None else [sides * v[i]])]
         alive = [upper, weight, *([] if v is None else [weight])]
         return reached(field, np.array(start), np.array(alive), 1, at.eta_s)
-

@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 from scipy.special import gammaln
 
-__all__ = ["KNOTS", "slice_functions", "slice_gradient", "slice_mean", "slice_value"]
+__all__ = ["KNOTS", "slice_functions", "slice_gradient", "slice_value"]
 
 KNOTS = ("code", "continuum")
 
@@ -145,14 +145,3 @@ def _exponential(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     exponent = u[:, None] + gammaln(size / 2) - low[:, 0] - 0.5 * np.log(factors).sum(2)
     parts = weights[:, None] * np.exp(exponent)
     return parts.imag.sum(0), -0.5 * (parts[:, :, None] / factors).imag.sum(0)
-
-
-def slice_mean(function: object, size: int, variance: float, others: float) -> float:
-    """E f(s) over slices, s = a₁²·variance + (1 − a₁²)·others, by Gauss–Jacobi quadrature (a₁² is Beta-distributed)."""
-    from scipy.special import roots_jacobi
-
-    if size == 1:
-        return float(function(np.array([variance]))[0])  # type: ignore[operator]
-    x, w = roots_jacobi(60, (size - 3) / 2, -0.5)
-    share = (1 + x) / 2
-    return float(w @ function(share * variance + (1 - share) * others) / w.sum())  # type: ignore[operator]

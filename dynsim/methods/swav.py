@@ -7,8 +7,11 @@ unit vectors, which bounds b, own minus other logit, by K/(K − 1).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from dynsim.methods.dino import CLUSTERS, Dino
-from dynsim.methods.method import Knob
+from dynsim.methods.setting import Knob
 
 __all__ = ["Swav"]
 
@@ -23,12 +26,15 @@ class Swav(Dino):
     loss = "-sum(sg(sinkhorn(s2, epsilon))*logsoftmax(s1/tau_s))"
     survives_if = "ε < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start"
     killed_by = "ε > rτ_s"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau_s": Dino.KNOBS["tau_s"],
         "epsilon": Knob(0.05, 1e-3, 10.0, "entropy of Sinkhorn's assignments"),
         "prototypes": Knob(3000, 2, 1e7, "number K of prototypes and of clusters", whole=True),
         "agreement": Dino.KNOBS["agreement"],
     }
-    more_assumptions = (CLUSTERS, "Sinkhorn's iterations converged, logits not bounded by unit vectors")
+    more_assumptions: ClassVar[tuple[str, ...]] = (
+        CLUSTERS,
+        "Sinkhorn's iterations converged, logits not bounded by unit vectors",
+    )
     cold_needs_centre = False
     _teacher = "epsilon"

@@ -13,10 +13,14 @@ over χ² is taken by quadrature.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import sympy
 
-from dynsim.methods.method import GAUSSIAN, Fact, Knob, Method, Setting
+from dynsim.methods.method import GAUSSIAN, Fact, Method
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["VicReg"]
@@ -43,7 +47,7 @@ class VicReg(Method):
     survives_if = "ν < μ/(4s√ε), which is 25 at the defaults: always"
     learned_first = "large λ_s"
     killed_by = "nothing at the defaults; the amplitude falls with ν"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "s": Knob(25.0, 1e-9, 1e4, "weight of the invariance term"),
         "mu": Knob(25.0, 0.0, 1e4, "weight of the variance term"),
         "cov": Knob(1.0, 0.0, 1e4, "weight of the covariance term"),
@@ -97,7 +101,9 @@ class VicReg(Method):
             top = min((1 - eps) / v * free, chi2.ppf(1 - 1e-14, free))
             bottom = min(chi2.ppf(1e-14, free), top)
             chi = bottom + (top - bottom) * (1 + x) / 2
-            mean = np.sum(weights * chi / free * chi2.pdf(chi, free) / np.sqrt(v * chi / free + eps)) * (top - bottom) / 2
+            mean = (
+                np.sum(weights * chi / free * chi2.pdf(chi, free) / np.sqrt(v * chi / free + eps)) * (top - bottom) / 2
+            )
             return float(np.log(max(mean, 1e-300)) + np.log(limit))
 
         low, high = np.log(1e-12), np.log(1e6)

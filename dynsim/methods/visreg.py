@@ -10,13 +10,16 @@ nothing dies if bδ² < 4aε₀.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Knob, Method, Setting
+from dynsim.methods.method import Fact, Method
 from dynsim.methods.order_statistics import quantile_defect
+from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["VisReg"]
@@ -31,12 +34,19 @@ class VisReg(Method):
     summary = "views close, standard deviation 1, standardised slices sorted against normal quantiles"
     reference = "arXiv:2606.02572"
     code = "github.com/HaiyuWu/visreg/blob/main/visreg/losses/visreg.py"
-    loss = "(1 - lam)*E(mean((z1 - z2)^2))/4 + lam*(visreg(z1, variance, shape, mean) + visreg(z2, variance, shape, mean))/2"
-    mode = "(1 - lam)*kappa*nu*u^2/dim + lam*(variance*(1 - u)^2 + 2*shape*delta*log(u))/dim, u = sqrt(lambda_s)*abs(w)"
+    loss = (
+        "(1 - lam)*E(mean((z1 - z2)^2))/4"
+        " + lam*variance*(mean((1 - std(z1))^2) + mean((1 - std(z2))^2))/2"
+        " + lam*shape*(sliced_wasserstein(z1/sg(std(z1) + epsilon)) + sliced_wasserstein(z2/sg(std(z2) + epsilon)))/2"
+        " + lam*mean*(mean(E(z1)^2) + mean(E(z2)^2))/2"
+    )
+    mode = (
+        "(1 - lam)*kappa*nu*u^2/dim + lam*(variance*(1 - u)^2 + 2*shape*delta*log(u))/dim, u = sqrt(lambda_s)*abs(w)"
+    )
     survives_if = "always in large batches; in small ones from u₀ > u₋ if bδ_N² > 4aε₀"
     learned_first = "large λ_s"
     killed_by = "a small batch with a small start"
-    KNOBS = {
+    KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.9, 0.0, 1.0, "weight of the regulariser"),
         "variance": Knob(1.0, 0.0, 1e4, "weight a of (1 − std)²"),
         "shape": Knob(1.0, 0.0, 1e4, "weight b of the sliced Wasserstein distance"),
@@ -93,7 +103,9 @@ class VisReg(Method):
         alive = (push > 0) & (upper > np.sqrt(self["epsilon"]) * (at.batch is not None)) & (at.lambda_s > 0)
         reason = "the force at w = 0 points outward and does not vanish"
         if at.batch is not None:
-            reason = f"a batch of {at.batch}: δ_N = {self._defect(at):.6g}; the boundary u₋ and its remnant, from a cubic"
+            reason = (
+                f"a batch of {at.batch}: δ_N = {self._defect(at):.6g}; the boundary u₋ and its remnant, from a cubic"
+            )
         start = at.start("w")
         if start is None:
             return Fact(alive, sympy.true if at.batch is None else None, reason=reason)

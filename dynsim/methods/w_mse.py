@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Method, Setting
+from dynsim.methods.method import Fact, Method
+from dynsim.methods.setting import Setting
+from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.gradient_flow import gradient_flow
 from dynsim.symbolic.rules import Move
 
 __all__ = ["WMse"]
@@ -32,7 +33,10 @@ class WMse(Method):
     learned_first = "large λ_s(r_j − r_i)"
     killed_by = "fewer rows than features"
     decays = False
-    more_assumptions = ("each row of the encoder ends in one feature", "whitening with the statistics of large batches")
+    more_assumptions = (
+        "each row of the encoder ends in one feature",
+        "whitening with the statistics of large batches",
+    )
 
     @property
     def random(self) -> dict[str, str]:

@@ -1,0 +1,323 @@
+"""What every method promises: stated equilibria are those of the flow, with the stated stability and basins."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import dynsim
+from dynsim.errors import InvalidType, InvalidValue, UnknownName
+from dynsim.methods.catalogue import METHODS
+from dynsim.methods.prototype_bifurcations import critical_centre_rate
+
+# method, knobs, values: both sides of the threshold where there is one.
+ALIVE = {"lambda_d": 0.8, "lambda_s": 1.0}
+CASES = [
+    ("simsiam", {}, ALIVE | {"eta": 0.12, "alpha": 2.0}, True),
+    ("simsiam", {}, ALIVE | {"eta_p": 0.3, "eta_s": 0.12}, True),
+    ("simsiam", {}, ALIVE | {"eta": 0.17}, False),
+    ("simsiam", {}, ALIVE | {"eta_s": 0.1}, False),
+    ("byol", {}, ALIVE | {"eta": 0.12, "beta": 0.3}, True),
+    ("byol", {}, ALIVE | {"eta": 0.17, "beta": 0.3}, False),
+    ("direct-set", {"a": 0.5}, ALIVE | {"eta_s": 0.12}, True),
+    ("direct-set", {"a": 2.0}, ALIVE | {"eta_s": 0.12}, True),
+    ("direct-set", {"a": 0.5}, ALIVE | {"eta_s": 0.17}, False),
+    ("no-predictor", {}, ALIVE, False),
+    ("fixed-predictor", {"p": 0.9}, ALIVE, False),
+    ("vicreg", {}, ALIVE | {"lambda_d": 0.4}, True),
+    ("vicreg", {"mu": 1.0}, ALIVE | {"lambda_d": 0.4, "eta_s": 0.2}, True),
+    ("vicreg", {"mu": 1.0, "epsilon": 1e-3}, ALIVE | {"lambda_d": 0.6}, False),
+    ("visreg", {}, ALIVE, True),
+    ("barlow-simon", {}, ALIVE | {"eta_s": 0.5}, True),
+    ("barlow-simon", {}, ALIVE | {"eta_s": 3.3}, False),
+    ("spectral", {}, ALIVE | {"eta_s": 0.5}, True),
+    ("spectral", {}, ALIVE | {"eta_s": 3.3}, False),
+    ("infonce", {"tau": 0.4}, ALIVE | {"eta_s": 0.5}, True),
+    ("infonce", {"tau": 0.4}, ALIVE | {"eta_s": 4.1}, False),
+    ("infonce", {"tau": 0.4, "kernel": "gaussian"}, ALIVE | {"eta_s": 0.5}, True),
+    ("infonce", {"tau": 0.4, "kernel": "gaussian"}, ALIVE | {"eta_s": 4.1}, False),
+    ("lejepa", {"lam": 0.05}, ALIVE | {"batch": 256}, True),
+    ("lejepa", {"lam": 0.05, "knots": "continuum"}, ALIVE | {"batch": 16, "eta_s": 0.01}, True),
+    ("lejepa", {"lam": 0.05}, ALIVE | {"batch": 3}, False),
+    ("dino", {"prototypes": 10, "agreement": 0.7, "tau_t": 0.06}, {}, True),
+    ("dino", {"prototypes": 10, "agreement": 0.7, "tau_t": 0.079}, {}, False),
+    ("swav", {"prototypes": 10, "agreement": 0.7, "epsilon": 0.06}, {}, True),
+    ("next-latent", {}, ALIVE | {"eta": 0.12}, True),
+    ("data2vec", {}, ALIVE | {"eta_p": 0.3, "eta_s": 0.1, "alpha": 2.0}, True),
+    ("data2vec", {}, ALIVE | {"eta": 0.9}, False),
+]
+every_case = pytest.mark.parametrize(("name", "knobs", "values", "lives"), CASES)
+
+
+def parameters_of(flow, method, values):
+    """Values of the flow's parameters: rates and sizes as asked, κ of the views."""
+    given = {"alpha": 1.0, "eta_p": 0.0, "eta_s": 0.0, "dim": 1.0, **values}
+    if "eta" in given:
+        given |= {"eta_p": given["eta"], "eta_s": given["eta"]}
+    if "kappa" in flow.parameters:
+        given["kappa"] = 1 - 1 / (values.get("views") or method.default_views)
+    if "agreement" in method.knobs:
+        given["r"] = method["agreement"]
+    return {key: given[key] for key in flow.parameters if key in given}
+
+
+def field_of(name, knobs, values):
+    method = dynsim.method(name, **knobs)
+    flow = method.flow()
+    return method, flow, flow.field(parameters_of(flow, method, values))
+
+
+def state_of(flow, method, values, amplitude):
+    """The stated equilibrium as a state of the flow."""
+    if "b" in flow.states:
+        return np.array([np.sqrt(amplitude)])
+    w = np.sqrt(amplitude / values["lambda_s"])
+    predictor = 0.0
+    if "p" in flow.states:
+        reading = np.sqrt(values["lambda_s"]) if method.knobs.get("normalise") else values["lambda_s"]
+        target = values["lambda_d"] / values["lambda_s"] * (reading if method.knobs.get("normalise") else reading * w)
+        eta_s = values.get("eta", values.get("eta_s", 0.0))
+        # w′ = 0 is quadratic in p; the upper root is the stable one.
+        predictor = max(np.roots([values["lambda_s"] * w, -target, eta_s * w]).real)
+    return np.array([{"p": predictor, "w": w, "v": w}[name] for name in flow.states])
+
+
+@every_case
+def test_the_stated_end_is_a_stable_equilibrium_and_starts_reach_it(name, knobs, values, lives):
+    method, flow, field = field_of(name, knobs, values)
+    fact = method.amplitude(**values)
+    assert method.survives(**values).value is lives
+    assert (fact.value > 0) is lives
+    if lives:
+        end = state_of(flow, method, values, fact.value)
+        speed = np.abs(field.f(0.0, end * (1 - 1e-9))).max()
+        hinge = name == "vicreg" and fact.value > 0.9  # the field jumps there
+        assert hinge or speed < 1e-6 * (1 + np.abs(end).max())
+    generator = np.random.default_rng(7)
+    for _ in range(3):
+        # Upper side of the basin's boundary: starts between half the end and twice the end, a balanced predictor.
+        scale = generator.uniform(0.75, 1.5)
+        start = (end if lives else np.full(len(flow.states), 0.7)) * scale
+        run = solve_ivp(field.f, (0, 3000), start, method="LSODA", rtol=1e-8, atol=1e-12, max_step=50)
+        final = run.y[:, -1]
+        if lives:
+            assert final == pytest.approx(end, rel=5e-3), (name, start)
+        else:
+            assert abs(final[-1]) < 1e-2, (name, start)
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "values"),
+    [
+        (n, k, v)
+        for n, k, v, _ in CASES
+        if n not in ("simsiam", "byol", "next-latent", "direct-set", "visreg", "dino", "swav")
+    ],
+)
+def test_the_origin_rate_is_the_linearisation(name, knobs, values):
+    method, flow, _ = field_of(name, knobs, values)
+    parameters = parameters_of(flow, method, values)
+    if name == "data2vec":
+        field = flow.field(parameters)
+        small = 1e-7
+        columns = [(field.f(0.0, small * unit) - field.f(0.0, -small * unit)) / (2 * small) for unit in np.eye(2)]
+        rate = np.linalg.eigvals(np.array(columns)).real.max()
+    else:
+        rate = float(flow.field(parameters).f(0.0, np.array([1e-6]))[0]) / 1e-6
+    assert method.origin_rate(**values).value == pytest.approx(rate, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["simsiam", "next-latent"])
+@pytest.mark.parametrize("p0", [0.2, 0.35, 0.6])
+@pytest.mark.parametrize("w0", [0.1, 0.4, 1.2])
+def test_survival_from_a_start_agrees_with_a_long_run(name, p0, w0):
+    values = ALIVE | {"eta": 0.13}
+    method, _, field = field_of(name, {}, values)
+    run = solve_ivp(field.f, (0, 600), [p0, w0], method="LSODA", rtol=1e-9, atol=1e-13)
+    fact = method.survives(**values, initial={"p": p0, "w": w0})
+    assert fact.value is bool(abs(run.y[1, -1]) > 0.1)
+    assert not fact.exact
+
+
+def test_balanced_starts_live_from_the_saddle_on():
+    values = {"lambda_d": 0.8, "lambda_s": 1.0, "eta": 0.12, "alpha": 4.0}
+    saddle = (0.8 - np.sqrt(0.64 - 0.48)) / 2
+    method = dynsim.method("simsiam")
+    for factor, lives in ((1 - 1e-9, False), (1 + 1e-9, True)):
+        fact = method.survives(**values, initial={"p": factor * saddle, "w": factor * saddle / 2})
+        assert (fact.value, fact.exact) == (lives, True)
+    assert method.survives(**values, initial=saddle / 2 * 1.001).value is True
+    mirrored = method.survives(**(values | {"lambda_d": -0.8}), initial={"p": -0.3, "w": 0.15})
+    assert mirrored.value is True
+
+
+def test_without_decay_survival_follows_the_conserved_quantity():
+    method = dynsim.method("simsiam")
+    start = {"p": 1.5, "w": 0.5}
+    assert method.survives(lambda_d=1.0, lambda_s=1.0, alpha=1.0, initial=start).value is False
+    assert method.survives(lambda_d=1.0, lambda_s=1.0, alpha=6.0, initial=start).value is True
+    assert method.amplitude(lambda_d=1.0, lambda_s=1.0, initial={"p": 0.6, "w": 0.1}).value == pytest.approx(0.65)
+
+
+def test_two_rows_of_barlow_end_at_the_shares():
+    method = dynsim.method("barlow", lam=0.05, rows=2)
+    flow = method.flow(modes=2)
+    values = {"lambda_d1": 0.9, "lambda_s1": 1.0, "lambda_d2": 0.6, "lambda_s2": 1.0}
+    field = flow.field(values)
+    start = np.random.default_rng(3).normal(size=4)
+    start /= np.repeat(np.linalg.norm(start.reshape(2, 2), axis=1), 2)
+    end = solve_ivp(field.f, (0, 4000), start, method="LSODA", rtol=1e-9, atol=1e-12).y[:, -1].reshape(2, 2)
+    stated = method.amplitude(lambda_d=[0.9, 0.6], lambda_s=[1.0, 1.0])
+    assert stated.exact
+    assert (end**2).sum(0) == pytest.approx(stated.value, rel=1e-4)
+
+
+def test_simclr_shares_end_at_the_water_level():
+    method = dynsim.method("simclr", tau=0.9)
+    moments = {"lambda_d": [0.9, 0.5, 0.1], "lambda_s": [1.0, 1.0, 2.0]}
+    flow = method.flow(modes=3)
+    field = flow.field({f"{key}{i + 1}": value[i] for key, value in moments.items() for i in range(3)})
+    start = np.array([0.5, 0.6, 0.5])
+    start /= np.linalg.norm(start)
+    end = solve_ivp(field.f, (0, 3000), start, method="LSODA", rtol=1e-9, atol=1e-12).y[:, -1]
+    stated = method.amplitude(**moments)
+    assert end**2 * moments["lambda_s"] == pytest.approx(stated.value, abs=1e-4)
+    assert stated.value[2] == 0
+
+
+def test_lejepa_coupled_features_rest_at_a_minimum():
+    """Neither a smaller nor a larger variance of any feature, alone, lowers the expected loss."""
+    from dynsim.methods.slice_statistics import slice_value
+
+    noise, views = np.array([0.05, 0.3, 0.6, 0.95]), 2
+    for knots in ("code", "continuum"):
+        end = dynsim.method("lejepa", knots=knots, lam=0.1).amplitude(nu=noise, batch=8, views=views).value
+
+        def loss(v, knots=knots):
+            return 0.9 * 0.5 * noise @ v / 4 + 0.1 * slice_value(v, 8, knots)
+
+        for unit in np.eye(4):
+            for step in (1e-3, -1e-3):
+                assert loss(np.maximum(end + step * unit, 0)) >= loss(end) - 1e-15
+        assert 0 < (end > 0).sum() < 4
+
+
+def dino_run(m, start):
+    """Pattern at the end of a run with K = 2, from {a, b}, and its stated amplitude."""
+    method = dynsim.method("dino", prototypes=2, agreement=0.7, centre_rate=m)
+    flow = method.flow()
+    field = flow.field({"r": 0.7})
+    initial = [{"c": 0.0, **start}[s] for s in flow.states]
+    run = solve_ivp(field.f, (0, 25), initial, method="LSODA", rtol=1e-9, atol=1e-14)
+    return method, abs(run.y[flow.states.index("b"), -1])
+
+
+@pytest.mark.parametrize(("m", "lives"), [(7.5, False), (8.5, True), (20.0, True), (45.0, True)])
+def test_dino_cold_start_is_a_race_of_pattern_and_constant_mode(m, lives):
+    method, b = dino_run(m, {"a": 1e-9, "b": 1e-9})
+    fact = method.survives(initial="cold")
+    assert fact.value is lives is bool(b > 0.05)
+    assert fact.exact is (m >= 37.5)
+    if lives:
+        assert b**2 == pytest.approx(method.amplitude().value, rel=1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("m", "lives"), [(15.0, False), (17.5, True)])
+def test_dino_cycle_attracts_below_its_critical_centre_rate(m, lives):
+    critical = critical_centre_rate(0.7, 0.1, 0.04)
+    assert 15.0 < critical < 17.5
+    _, b = dino_run(m, {"a": 0.1, "b": 1e-6})
+    assert bool(b > 0.05) is lives
+
+
+def test_dino_is_bistable_below_the_fold():
+    method = dynsim.method("dino", prototypes=10, agreement=0.7, tau_t=0.075)
+    assert method.survives().value is True
+    assert method.survives(initial="warm").value is True
+    assert method.survives(initial="cold").value is False
+    assert method.survives(initial=0.0547).value is True
+    assert method.survives(initial=0.0545).value is False
+    assert dynsim.method("dino", prototypes=10, agreement=0.7, tau_t=0.079).survives(initial="warm").value is False
+
+
+def test_visreg_small_batches_have_a_dead_side():
+    method = dynsim.method("visreg", epsilon=1e-6)
+    values = {"nu": 0.2, "batch": 64}
+    assert method.survives(**values, initial=0.5).value is True
+    assert method.survives(**values, initial=0.01).value is False
+    assert method.survives(**values, initial=0.01, epsilon=0.05).value is True  # bδ² < 4aε₀: nothing dies
+
+
+def test_vicreg_hinge_in_small_batches_tends_to_the_large_one():
+    method = dynsim.method("vicreg", s=25, mu=10)
+    large = method.amplitude(nu=0.3).value
+    small = [method.amplitude(nu=0.3, batch=n).value for n in (16, 1024)]
+    assert abs(small[1] - large) < 1e-2 * large < abs(small[0] - large)
+    from scipy.special import gammaln
+
+    n = 16  # far below the kink and without ε the mean standard deviation is c₄√v, c₄ as in quality control
+    c4 = np.sqrt(2 / (n - 1)) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2))
+    assert method.amplitude(nu=0.9, batch=n, epsilon=0).value == pytest.approx((c4 * 10 / 90) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_is_described(name):
+    method = dynsim.method(name)
+    assert method.reference
+    assert method.code
+    assert method.loss
+    assert method.mode
+    assert method.assumptions
+    assert method.survives_if
+    for key, knob in method.KNOBS.items():
+        assert knob.check(key, knob.default) == method.knobs[key]
+    flow = method.flow()
+    assert set(flow.defaults) >= {*flow.states, *flow.parameters}
+
+
+def test_rank_budget_keeps_the_most_reliable():
+    fact = dynsim.method("spectral").survives(lambda_d=[0.2, 0.9, 0.5], lambda_s=[1, 1, 1], dim=2)
+    assert fact.value.tolist() == [False, True, True]
+    assert "2 rows" in fact.reason
+
+
+def test_bad_input_is_refused_at_the_door():
+    method = dynsim.method
+    with pytest.raises(UnknownName, match="did you mean 'vicreg'"):
+        method("vicregg")
+    with pytest.raises(UnknownName, match="knob of 'spectral'"):
+        method("spectral", tau=1)
+    with pytest.raises(InvalidValue, match="tau: got -1"):
+        method("infonce", tau=-1)
+    with pytest.raises(InvalidValue, match="kernel"):
+        method("infonce", kernel="cubic")
+    with pytest.raises(InvalidType, match="method"):
+        method(3)
+    spectral = method("spectral")
+    for values in ({}, {"lambda_d": 1.0}, {"lambda_s": 1.0}, {"lambda_d": 2.0, "lambda_s": 1.0}, {"nu": float("nan")}):
+        with pytest.raises(InvalidValue):
+            spectral.survives(**values)
+    with pytest.raises(InvalidValue, match="either eta or eta_s"):
+        spectral.survives(nu=0.1, eta=0.1, eta_s=0.2)
+    with pytest.raises(UnknownName, match="value: got 'lambda'"):
+        spectral.survives(**{"lambda": 1})
+    with pytest.raises(InvalidValue, match="no weight decay"):
+        method("simclr").survives(nu=0.1, eta=0.1)
+    with pytest.raises(InvalidValue, match="as many values"):
+        spectral.survives(lambda_d=[0.1, 0.2], lambda_s=[1, 1, 1])
+
+
+def test_a_user_may_add_a_method():
+    from dynsim.methods.spectral import Spectral
+
+    class Mine(Spectral):
+        """The spectral loss under another name."""
+
+        name = "mine"
+
+    try:
+        dynsim.register(Mine())
+        assert dynsim.method("mine").amplitude(nu=0.2).value == pytest.approx(0.8)
+        assert "mine" in dynsim.list_methods()["name"]
+    finally:
+        METHODS.remove("mine")
