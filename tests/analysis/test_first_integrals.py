@@ -145,6 +145,74 @@ def test_names_with_assumptions_and_the_symbol_t():
     assert "'t'" in first_integrals(flow_of(x="-t*x")).note
 
 
+def moves(**velocities):
+    return Flow.of({name: dynsim.Move(velocity) for name, velocity in velocities.items()})
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        (
+            gradient_flow("-(p1*w1+p2*w2)/(sqrt(p1^2+p2^2)*sqrt(w1^2+w2^2))", "p1,p2,w1,w2"),
+            ["p1**2 + p2**2", "w1**2 + w2**2"],
+        ),
+        (gradient_flow("(v*abs(u) - 1)^2/2", "u,v"), ["u**2 - v**2"]),
+        (gradient_flow("(v*relu(u*x) - y)^2/2", "u,v"), ["u**2 - v**2"]),
+        (gradient_flow("(v*max(0,u*x) - y)^2/2 + (v*max(0,-u) - z)^2", "u,v"), ["u**2 - v**2"]),
+        (moves(x="v", v="-sign(x)"), ["2*Abs(x) + v**2"]),
+        (moves(x="v", v="-sin(x) - sin(2*x)/3"), ["3*v**2 - 2*cos(x)**2 - 6*cos(x)"]),
+        (moves(x="v", v="-x*abs(x)"), ["3*v**2 + 2*x**2*Abs(x)"]),
+        (
+            moves(x="u", y="v", u="-x/(x^2+y^2)^(3/2)", v="-y/(x^2+y^2)^(3/2)"),
+            [
+                "-u*y + v*x",
+                "u**2 + v**2 - 2/sqrt(x**2 + y**2)",
+                "-u**2*y + u*v*x + y/sqrt(x**2 + y**2)",
+            ],
+        ),
+    ],
+)
+def test_integrals_are_found_modulo_the_identities_of_what_occurs(flow, expected):
+    found = first_integrals(flow)
+    assert {sympy.sympify(text) for text in expected} == set(found)
+    assert found.complete
+
+
+def test_found_integrals_are_constant_along_runs_across_kinks_and_beside_singularities():
+    orbit = {"x": 1.0, "y": 0.2, "u": -0.1, "v": 0.8}
+    for flow, start, t_end in [
+        (moves(x="v", v="-x*abs(x)"), {"x": -0.7, "v": 0.9}, 9.0),
+        (moves(x="u", y="v", u="-x/(x^2+y^2)^(3/2)", v="-y/(x^2+y^2)^(3/2)"), orbit, 9.0),
+    ]:
+        drift = dynsim.conservation(flow, dynsim.solve(flow, start, t_end)).drift
+        assert drift.sizes["integral"] == len(flow.states) - 1
+        assert float(drift.max()) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"),
+    [
+        (moves(x="erf(x)*y", y="erf(y)"), "identities of erf"),
+        (moves(x="sqrt(x*y) + sqrt(x)", y="sqrt(y)*x"), "roots that may depend"),
+        (moves(x="log(x)*log(y)", y="log(x*y)"), "exponentials or logarithms that may depend"),
+        (moves(x="sqrt(2)*x + y", y="x"), "roots of constants"),
+    ],
+)
+def test_where_identities_may_be_missed_nothing_is_called_complete(flow, words):
+    found = first_integrals(flow)
+    assert not found.complete
+    assert words in found.note
+
+
+def test_multiples_of_one_exponent_share_a_generator():
+    from dynsim.analysis.algebra.polynomial_field import polynomial_field
+
+    flow = gradient_flow("theta^2/2 - tanh(theta/0.3)*sg(theta)", "theta")
+    field = polynomial_field(flow)
+    assert len(field.ring.gens) == 2
+    assert max(field.denominator.degrees()) <= 4  # of cosh², not of its hundredth power
+
+
 @pytest.mark.parametrize(
     ("arguments", "options"), [((3,), {}), ((system("toy"),), {"degree": 0}), ((system("toy"),), {"degree": 1.5})]
 )

@@ -14,8 +14,8 @@ from dynsim.analysis.algebra.deadline import CutOff
 from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.algebra.equilibrium_search import search
 from dynsim.analysis.algebra.exact_values import at_exact_values
+from dynsim.analysis.algebra.generators import Rationaliser
 from dynsim.analysis.algebra.line_stability import changes_along, eigenvalues_along
-from dynsim.analysis.algebra.polynomial_field import Rationaliser
 from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.stability import in_order, kind_of
 from dynsim.errors import InvalidType, bad
@@ -104,7 +104,7 @@ def _solve(flow: Flow) -> list[Piece]:
     entries = [rational(entry.xreplace(dict(zip(own, states, strict=True)))) for entry in flow.rhs]
     if rational.constants:
         raise CutOff("an irrational number")
-    functions = {symbol: bool(value.is_positive) for symbol, value in rational.generators.items()}
+    functions = {symbol: bool(item.meaning.is_positive) for symbol, item in rational.generators.items()}
     numerators = [sympy.numer(sympy.together(entry)) for entry in entries]
     back = dict(zip(states, own, strict=True))
     return [

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from time import monotonic
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import sympy
+from sympy.polys.rings import PolyElement
 
 from dynsim.analysis.algebra.invariant_polynomials import TooLarge, eigenpolynomials, invariants
-from dynsim.analysis.algebra.polynomial_field import polynomial_field
+from dynsim.analysis.algebra.polynomial_field import PolynomialField, polynomial_field
+from dynsim.budget import OutOfTime, items_within
 from dynsim.errors import InvalidType, bad
+from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.numeric import compile_expressions
 
 __all__ = ["FirstIntegrals", "first_integrals"]
 
-# Seconds after which the search stops before the next degree, and says so.
-_BUDGET = 20.0
+_BUDGET = 20.0  # seconds
+_PLACES, _DIGITS = 3, 30  # where gradients are compared, and with how many digits they are computed
+_NOTHING = 1e-20  # a gradient that is smaller is zero
 
 
 class FirstIntegrals(list[sympy.Expr]):
@@ -45,7 +48,7 @@ class FirstIntegrals(list[sympy.Expr]):
 
 
 def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
-    """Find the polynomial first integrals of a flow, exponentially weighted ones included.
+    r"""Find the polynomial first integrals of a flow, exponentially weighted ones included.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
     FirstIntegrals
         A list of expressions I, functionally independent, lowest degree first, denominators cleared. A
         weighted one has the form I·exp(k·t) with the Symbol ``t`` for flow time and k rational in the
-        parameters. `complete` is False, and `note` says why, if the search was cut off.
+        parameters. `complete` is False, and `note` says why, if the search was cut off, after 20 seconds at the
+        latest, or if functions in the flow may obey identities that were not used.
 
     Raises
     ------
@@ -68,12 +72,14 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
 
     Notes
     -----
-    Functions of the states that are not polynomial (exp, sin, roots) are variables of their own, so what is
-    found is an integral always, while an integral that needs an identity between such functions can be missed.
+    Functions of the states that are not polynomial (exp, sin, roots, \|·\|, max) are variables of their own, taken
+    modulo the identities that they obey; an integral may be polynomial in them too, such as the energy of Kepler's
+    problem in 1/r. What is constant on each side of a kink only is no integral.
 
     References
     ----------
-    Goriely, Integrability and Nonintegrability of Dynamical Systems (2001), ch. 2.
+    Goriely, Integrability and Nonintegrability of Dynamical Systems (2001), ch. 2. Ax, "On Schanuel's conjectures",
+    Annals of Mathematics 93 (1971).
 
     Examples
     --------
@@ -88,32 +94,61 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
         raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
     if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
         raise bad("degree", degree, "a positive integer")
-    deadline = monotonic() + _BUDGET
+    plain = Flow(flow.states, flow.rhs, flow.symbols)
+    found: list[tuple[int, bool, sympy.Expr]] = []
+    notes: list[str] = []
+    weighted, current = False, 1
+    try:
+        for kind, value in items_within(_BUDGET, _search, plain, degree):
+            if kind == "at":
+                weighted, current = value
+            elif kind == "note":
+                notes.append(value)
+            else:
+                found.append(value)
+    except OutOfTime:
+        notes.append(_cut(weighted, current, f"out of time ({_BUDGET:g} s)"))
+    found.sort(key=lambda item: item[:2])
+    return FirstIntegrals((expr for *_, expr in found), "; ".join(notes))
+
+
+def _search(flow: Flow, degree: int) -> Iterator[tuple[str, Any]]:
+    """Yield what is found, where the search is, and where it is cut."""
     field = polynomial_field(flow)
     found = _Independent(flow)
-    notes: list[str] = []
     states = len(flow.states)
-    kinds = [(False, states - 1), (True, states)]
+    smooth = [i for i in field.moving if i not in field.kinks]
+    # First in the states alone: ‖p‖² rather than the 1/‖p‖ that a cosine loss has in it.
+    searches: list[tuple[bool, list[int]]] = [(False, list(field.moving[:states]))]
+    searches += [(False, within) for within in (smooth, list(field.moving)) if within != searches[-1][1]]
     if "t" in flow.symbols:
-        kinds, notes = kinds[:1], ["weighted integrals not searched: the flow uses the symbol 't'"]
-    for weighted, enough in kinds:
+        yield "note", "weighted integrals not searched: the flow uses the symbol 't'"
+    else:
+        searches.append((True, smooth))
+    for weighted, within in searches:
         for current in range(1, degree + 1):
-            if len(found.kept) >= enough:
+            if len(found.kept) >= states - (not weighted):
                 break
-            if monotonic() > deadline:
-                notes.append(_cut(weighted, current, "out of time"))
-                break
+            yield "at", (weighted, current)
             try:
-                if weighted:
-                    for rate, polynomial in eigenpolynomials(field, current):
-                        found.add(current, field.expression(polynomial), rate.xreplace(field.meaning))
-                else:
-                    for polynomial in invariants(field, current):
-                        found.add(current, field.expression(polynomial))
+                for rate, polynomial in _of_degree(field, weighted, current, within):
+                    if found.add(field.expression(polynomial), rate):
+                        yield "found", (current, weighted, found.kept[-1])
             except TooLarge:
-                notes.append(_cut(weighted, current, "the linear system grows too large"))
+                yield "note", _cut(weighted, current, "the linear system grows too large")
                 break
-    return FirstIntegrals(found.in_order(), "; ".join(notes))
+    if field.doubt and len(found.kept) < states:
+        yield "note", field.doubt
+
+
+def _of_degree(
+    field: PolynomialField, weighted: bool, degree: int, within: list[int]
+) -> Iterator[tuple[Any, PolyElement]]:
+    if weighted:
+        for rate, polynomial in eigenpolynomials(field, degree):
+            yield rate.xreplace(field.meaning), polynomial
+    else:
+        yield from ((None, polynomial) for polynomial in invariants(field, degree, within))
 
 
 def _cut(weighted: bool, degree: int, why: str) -> str:
@@ -127,31 +162,35 @@ class _Independent:
     def __init__(self, flow: Flow) -> None:
         self.time = sympy.Symbol("t")
         self.symbols = [*(flow.symbols[name] for name in flow.states), self.time]
-        self.kept: list[tuple[int, bool, sympy.Expr]] = []
+        self.kept: list[sympy.Expr] = []
+        self.rows: list[sympy.Matrix] = []
+        others = sorted(flow.rhs.free_symbols - set(self.symbols), key=str)
+        generator = np.random.default_rng(7)
+        numbers = generator.integers(300, 1700, (_PLACES, len(self.symbols) + len(others)))
+        self.real = {symbol: sympy.Dummy(symbol.name, real=True) for symbol in (*self.symbols, *others)}
+        names = list(self.real.values())
+        self.points = [dict(zip(names, (sympy.Rational(int(n), 997) for n in row), strict=True)) for row in numbers]
 
-    def add(self, degree: int, integral: sympy.Expr, rate: sympy.Expr | None = None) -> None:
-        if integral.has(sympy.Piecewise, sympy.Heaviside):
-            return  # constant on each side of a kink only
+    def add(self, integral: sympy.Expr, rate: sympy.Expr | None = None) -> bool:
+        """Keep an integral unless it depends on those that are kept; say whether it is kept."""
         if rate is not None:
             integral = integral * sympy.exp(-rate * self.time)
-        trial = [expr for *_, expr in self.kept] + [integral]
-        if _rank(trial, self.symbols) == len(trial):
-            self.kept.append((degree, rate is not None, integral))
+        # Of real symbols SymPy knows what the derivative of |·| is.
+        written = integral.xreplace(self.real)
+        slopes = [almost_everywhere(written.diff(self.real[symbol])) for symbol in self.symbols]
+        rows = [[complex(sympy.N(slope.subs(point), _DIGITS)) for slope in slopes] for point in self.points]
+        trial = [*self.rows, rows]
+        # At every place a matrix of gradients: dependent functions have dependent gradients at all of them.
+        if max(_rank([row[place] for row in trial]) for place in range(_PLACES)) < len(trial):
+            return False
+        self.kept.append(integral)
+        self.rows.append(rows)
+        return True
 
-    def in_order(self) -> list[sympy.Expr]:
-        return [expr for *_, expr in sorted(self.kept, key=lambda item: item[:2])]
 
-
-def _rank(integrals: list[sympy.Expr], symbols: list[sympy.Symbol]) -> int:
-    """Largest rank of the Jacobian at three seeded random points."""
-    jacobian = sympy.Matrix(integrals).jacobian(symbols)
-    arguments = sorted(jacobian.free_symbols, key=str)
-    function = compile_expressions(list(jacobian), arguments)
-    points = np.random.default_rng(7).uniform(0.3, 1.7, (3, len(arguments)))
-    ranks = [0]
-    for point in points:
-        rows = np.array([float(value) for value in function(*point)]).reshape(jacobian.shape)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        if np.isfinite(rows).all() and (norms > 0).all():
-            ranks.append(int(np.linalg.matrix_rank(rows / norms, tol=1e-9)))
-    return max(ranks)
+def _rank(rows: list[list[complex]]) -> int:
+    table = np.array(rows)
+    norms = np.linalg.norm(table, axis=1, keepdims=True)
+    if not np.isfinite(table).all() or not (norms > _NOTHING).all():
+        return 0
+    return int(np.linalg.matrix_rank(table / norms, tol=1e-9))

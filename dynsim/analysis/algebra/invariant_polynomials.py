@@ -32,20 +32,23 @@ class TooLarge(Exception):
     """The exact computation would run long, and is not started."""
 
 
-def invariants(field: PolynomialField, degree: int) -> list[PolyElement]:
+def invariants(field: PolynomialField, degree: int, within: Sequence[int]) -> list[PolyElement]:
     """Polynomials without constant term, of degree at most `degree`, that the field leaves constant.
+
+    They are polynomials in the variables `within`; such as are not continuous at a kink are left out.
 
     Raises
     ------
     TooLarge
     """
-    monomials = _monomials(field, degree)[1:]
+    monomials = _monomials(field, degree, within)[1:]
     images = [field.derivative(monomial) for monomial in monomials]
     support = _support(kernel(_modular(field, images)))
     if not support:
         return []
     exact = _exact(field, [images[i] for i in support]).nullspace()
-    return [_combine(field, row, [monomials[i] for i in support]) for row in exact.to_list()]
+    found = [_combine(field, row, [monomials[i] for i in support]) for row in exact.to_list()]
+    return [polynomial for polynomial in found if field.is_continuous(polynomial)]
 
 
 def eigenpolynomials(field: PolynomialField, degree: int) -> Iterator[tuple[sympy.Expr, PolyElement]]:
@@ -55,9 +58,9 @@ def eigenpolynomials(field: PolynomialField, degree: int) -> Iterator[tuple[symp
     ------
     TooLarge
     """
-    monomials = _monomials(field, degree)
+    monomials = _monomials(field, degree, [i for i in field.moving if i not in field.kinks])
     images = [field.derivative(monomial) for monomial in monomials]
-    copies = [field.denominator * monomial for monomial in monomials]
+    copies = [field.reduced(field.denominator * monomial) for monomial in monomials]
     derivative, multiple = np.split(_modular(field, [*images, *copies]), 2, axis=1)
     space = _stable(derivative, multiple)
     if len(space) == len(kernel(derivative)):
@@ -77,16 +80,18 @@ def eigenpolynomials(field: PolynomialField, degree: int) -> Iterator[tuple[symp
             yield field.ring.domain.to_sympy(eigenvalue), _combine(field, row, [monomials[i] for i in support])
 
 
-def _monomials(field: PolynomialField, degree: int) -> list[PolyElement]:
-    """Monomials in the moving variables, by ascending degree."""
-    if comb(len(field.moving) + degree, degree) > _MONOMIALS:
+def _monomials(field: PolynomialField, degree: int, within: Sequence[int]) -> list[PolyElement]:
+    """Monomials in some variables, by ascending degree, that the identities do not reduce to others."""
+    gens = [field.ring.gens[i] for i in within]
+    if comb(len(gens) + degree, degree) > _MONOMIALS:
         raise TooLarge
-    gens = [field.ring.gens[i] for i in field.moving]
-    return [
+    leading = [polynomial.LM for polynomial in field.relations]
+    found = (
         sympy.prod(chosen, start=field.ring.one)
         for d in range(degree + 1)
         for chosen in combinations_with_replacement(gens, d)
-    ]
+    )
+    return [m for m in found if not any(all(a >= b for a, b in zip(m.LM, power, strict=True)) for power in leading)]
 
 
 def _combine(field: PolynomialField, coefficients: Sequence[object], monomials: list[PolyElement]) -> PolyElement:

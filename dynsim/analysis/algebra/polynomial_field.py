@@ -1,28 +1,22 @@
-"""A flow as a polynomial vector field: what is not polynomial in the states becomes a variable of its own.
+"""A flow as a polynomial vector field in its states and in the generators that its other functions become.
 
-Every subexpression that is no rational function of the states (exp, sin, roots, …) is replaced by a
-*generator*, and generators are treated as if they were independent of the states and of each other. That is
-sound: an identity that holds for independent variables holds when they are replaced by what they stand for.
-The right-hand side is then rational, and its common denominator is multiplied out.
+The right-hand side is rational in states and generators; its common denominator is multiplied out. Polynomials are
+taken modulo the identities that the generators obey (`generators`), in the normal form of a Gröbner basis.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from math import lcm
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
-from sympy.functions.elementary.hyperbolic import HyperbolicFunction
+from sympy.polys.groebnertools import groebner
 from sympy.polys.rings import PolyElement, PolyRing
 
+from dynsim.analysis.algebra.generators import Rationaliser
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["PolynomialField", "Rationaliser", "polynomial_field"]
-
-# Derivatives of generators may bring new ones; beyond this many they are no longer differentiated.
-_GENERATORS = 6
+__all__ = ["PolynomialField", "polynomial_field"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,12 @@ class PolynomialField:
     denominator : PolyElement
     meaning : dict
         What each symbol of ring and domain stands for, where it is not itself.
+    relations : list of PolyElement
+        Gröbner basis of the identities between the generators.
+    kinks : dict
+        Variable that is the sign of something → that something.
+    doubt : str
+        Why the generators may obey further identities; empty if it is proven that they do not.
     """
 
     ring: PolyRing
@@ -47,115 +47,88 @@ class PolynomialField:
     numerators: tuple[PolyElement, ...]
     denominator: PolyElement
     meaning: dict[sympy.Symbol, sympy.Expr]
+    relations: list[PolyElement] = field(default_factory=list)
+    kinks: dict[int, PolyElement] = field(default_factory=dict)
+    doubt: str = ""
+
+    def reduced(self, polynomial: PolyElement) -> PolyElement:
+        """Normal form modulo the identities."""
+        return polynomial.rem(self.relations) if self.relations else polynomial
 
     def derivative(self, polynomial: PolyElement) -> PolyElement:
         """Lie derivative along the field, times the common denominator."""
-        return sum(
-            (polynomial.diff(i) * numerator for i, numerator in zip(self.moving, self.numerators, strict=True)),
-            self.ring.zero,
+        return self.reduced(
+            sum(
+                (polynomial.diff(i) * numerator for i, numerator in zip(self.moving, self.numerators, strict=True)),
+                self.ring.zero,
+            )
         )
+
+    def is_continuous(self, polynomial: PolyElement) -> bool:
+        """Whether what multiplies the sign of something vanishes where that does."""
+        for index, inside in self.kinks.items():
+            jump = self.reduced(polynomial.diff(index))
+            if jump and jump.rem(groebner([*self.relations, inside], self.ring)):
+                return False
+        return True
 
     def expression(self, polynomial: PolyElement) -> sympy.Expr:
         """Turn a polynomial of the ring into a SymPy expression in the flow's own symbols."""
-        return polynomial.as_expr().xreplace(self.meaning)
+        return sympy.Add(*map(_with_modulus, sympy.Add.make_args(polynomial.as_expr().xreplace(self.meaning))))
+
+
+def _with_modulus(term: sympy.Expr) -> sympy.Expr:
+    """|x| where a term has x·sign(x)."""
+    for sign in term.atoms(sympy.sign):
+        inside = sign.args[0]
+        if term.as_powers_dict()[sign] == 1 and term.as_powers_dict()[inside] % 2 == 1:
+            term = term / (inside * sign) * sympy.Abs(inside)
+    return term
 
 
 def polynomial_field(flow: Flow) -> PolynomialField:
     """Write the right-hand side of a flow as polynomials over one common denominator."""
     own = [flow.symbols[name] for name in flow.states]
     states = [sympy.Dummy(name, real=True) for name in flow.states]
-    back: dict[Any, Any] = dict(zip(states, own, strict=True))
-    velocity = [entry.xreplace(dict(zip(own, states, strict=True))) for entry in flow.rhs]
+    others = sorted(flow.rhs.free_symbols - set(own), key=str)
+    parameters = [sympy.Dummy(s.name, real=True) for s in others]
+    there = dict(zip([*own, *others], [*states, *parameters], strict=True))
+    back: dict[Any, Any] = {dummy: symbol for symbol, dummy in there.items()}
 
     rational = Rationaliser(states)
-    derivatives = [rational(entry) for entry in velocity]
-    stands_for = rational.generators
-    moving = list(states)
-    while len(moving) - len(states) < min(len(stands_for), _GENERATORS):
-        generator = list(stands_for)[len(moving) - len(states)]
-        slopes = [stands_for[generator].diff(state) for state in states]
-        if any(slope.has(sympy.Derivative, sympy.Subs) for slope in slopes):
-            break
-        derivatives.append(
-            rational(sum((slope * speed for slope, speed in zip(slopes, velocity, strict=True)), sympy.S.Zero))
-        )
-        moving.append(generator)
+    velocity = rational.all([entry.xreplace(there) for entry in flow.rhs])
+    rates = rational.rates(dict(zip(states, velocity, strict=True)))
+    moving = [*states, *rates]
+    derivatives = [*velocity, *rates.values()]
+    relations = [sympy.numer(sympy.together(equation)) for equation in rational.relations()]
+    signs = rational.of_kind("sign")
+    insides = [sympy.numer(sympy.together(rational.generators[symbol].argument)) for symbol in signs]
 
-    variables = [*states, *stands_for]
+    variables = [*states, *rational.generators]
     fractions = [sympy.fraction(sympy.together(entry)) for entry in derivatives]
-    coefficients = sorted(
-        set().union(*(part.free_symbols for pair in fractions for part in pair)) - set(variables), key=str
-    )
+    everything = [*(part for pair in fractions for part in pair), *relations, *insides]
+    free = set().union(*(part.free_symbols for part in everything)) - set(variables)
+    coefficients = sorted(free, key=str)
     domain = sympy.QQ.frac_field(*coefficients) if coefficients else sympy.QQ
     ring = PolyRing(variables, domain, sympy.grlex)
     pairs = [(_element(ring, numerator), _element(ring, denominator)) for numerator, denominator in fractions]
     common = ring.one
     for _, denominator in pairs:
         common = common.lcm(denominator)
-    numerators = tuple(numerator * common.exquo(denominator) for numerator, denominator in pairs)
-    meaning = {**{key: value.xreplace(back) for key, value in stands_for.items()}, **rational.constants, **back}
-    return PolynomialField(ring, tuple(range(len(moving))), numerators, common, meaning)
+    basis = groebner([_element(ring, equation) for equation in relations], ring) if relations else []
+    numerators = (numerator * common.exquo(denominator) for numerator, denominator in pairs)
+    meanings = {symbol: item.meaning for symbol, item in rational.generators.items()} | rational.constants
+    return PolynomialField(
+        ring,
+        tuple(variables.index(symbol) for symbol in moving),
+        tuple(numerator.rem(basis) if basis else numerator for numerator in numerators),
+        common.rem(basis) if basis else common,
+        {**{key: value.xreplace(back) for key, value in meanings.items()}, **back},
+        basis,
+        {variables.index(s): _element(ring, inside) for s, inside in zip(signs, insides, strict=True)},
+        rational.doubt(),
+    )
 
 
 def _element(ring: PolyRing, expr: sympy.Expr) -> PolyElement:
     return ring.from_dict(dict(sympy.Poly(expr, *ring.symbols, domain=ring.domain).rep.to_dict()))
-
-
-class Rationaliser:
-    """Rewrite expressions as rational functions of the states, of generators and of constants.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> x = sympy.Symbol("x", real=True)
-    >>> rational = Rationaliser([x])
-    >>> rational(sympy.exp(2 * x) + sympy.exp(-x)).subs(dict.fromkeys(rational.generators, 2))
-    9/2
-    """
-
-    def __init__(self, states: list[sympy.Symbol]) -> None:
-        self.states = set(states)
-        self.generators: dict[sympy.Symbol, sympy.Expr] = {}
-        self.constants: dict[sympy.Symbol, sympy.Expr] = {}
-        self._known: dict[sympy.Expr, sympy.Symbol] = {}
-        self._finest: dict[tuple[Any, Any], int] = defaultdict(lambda: 1)
-
-    def __call__(self, expr: sympy.Expr) -> sympy.Expr:
-        """Return the rewritten expression; new generators and constants are added as they appear."""
-        expr = expr.xreplace({number: sympy.Rational(str(number)) for number in expr.atoms(sympy.Float)})
-        expr = expr.replace(lambda node: isinstance(node, HyperbolicFunction), lambda node: node.rewrite(sympy.exp))
-        for node in expr.atoms(sympy.Pow, sympy.exp):
-            base, exponent = node.as_base_exp()
-            for term in sympy.Add.make_args(exponent):
-                coefficient, rest = term.as_coeff_Mul()
-                if coefficient.is_Rational:
-                    self._finest[base, rest] = lcm(self._finest[base, rest], int(coefficient.q))
-        return self._rewritten(expr)
-
-    def _rewritten(self, expr: sympy.Expr) -> sympy.Expr:
-        if expr.is_Symbol or expr.is_Rational:
-            return expr
-        if expr.is_Add or expr.is_Mul:
-            return expr.func(*(self._rewritten(part) for part in expr.args))
-        if isinstance(expr, sympy.Pow | sympy.exp):
-            base, exponent = expr.as_base_exp()
-            factors = (self._power(base, *term.as_coeff_Mul()) for term in sympy.Add.make_args(exponent))
-            return sympy.Mul(*factors)
-        return self._named(expr)
-
-    def _power(self, base: sympy.Expr, coefficient: sympy.Expr, rest: sympy.Expr) -> sympy.Expr:
-        """``base ** (coefficient·rest)`` as an integer power of a generator."""
-        if not coefficient.is_Rational:
-            return self._named(base ** (coefficient * rest))
-        finest = self._finest[base, rest]
-        if finest == 1 and rest == 1:
-            return self._rewritten(base) ** coefficient
-        return self._named(base ** (rest / finest)) ** (coefficient * finest)
-
-    def _named(self, expr: sympy.Expr) -> sympy.Symbol:
-        if expr not in self._known:
-            depends = bool(expr.free_symbols & self.states)
-            symbol = sympy.Dummy(f"{'g' if depends else 'c'}{len(self._known)}")
-            (self.generators if depends else self.constants)[symbol] = expr
-            self._known[expr] = symbol
-        return self._known[expr]
