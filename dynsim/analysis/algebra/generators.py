@@ -8,10 +8,7 @@ is algebraic, its equation:
     trigonometric  S = sin u, C = cos u:                                    S² + C² = 1
     exponentials, logarithms, powers with a symbolic exponent:              none
 
-That these are all the identities there are is a theorem (Ax 1971; Risch's structure theorem): if the exponents and
-logarithms are linearly independent over the rationals, constants aside, the transcendental generators are
-algebraically independent; roots are independent if no product of powers of their bases is a perfect power. Where the
-premises are not met, or a function is none of these, `doubt` says so.
+Whether these are all the identities there are is decided in `independence`.
 """
 
 from __future__ import annotations
@@ -20,11 +17,9 @@ from dataclasses import dataclass
 from math import gcd, lcm
 from typing import Any, Literal
 
-import numpy as np
 import sympy
 from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
-from sympy.polys.matrices import DomainMatrix
 
 __all__ = ["Generator", "Rationaliser"]
 
@@ -324,52 +319,6 @@ class Rationaliser:
                 self.constants[symbol] = expr
         return self._known[key]
 
-    def doubt(self) -> str:
-        """Why generators may obey further identities; empty if it is proven that they do not."""
-        unknown = [item.meaning for item in self.generators.values() if item.kind == "unknown"]
-        if unknown:
-            return f"identities of {', '.join(sorted({type(item).__name__ for item in unknown}))} are not used"
-        if any(value.has(sympy.Pow) and not value.has(sympy.exp) for value in self.constants.values()):
-            return "identities of roots of constants are not used"
-        if not self._roots_independent():
-            return "roots that may depend on each other"
-        if not self._logarithms_independent():
-            return "exponentials or logarithms that may depend on each other"
-        return ""
-
-    def _roots_independent(self) -> bool:
-        roots = [item for item in self.generators.values() if item.kind == "root"]
-        rows: dict[sympy.Expr, list[int]] = {}
-        for column, item in enumerate(roots):
-            if item.argument.free_symbols & set(self.generators) and len(roots) > 1:
-                return False
-            try:
-                for part, side in zip(sympy.fraction(sympy.together(item.argument)), (1, -1), strict=True):
-                    for factor, count in sympy.factor_list(part)[1]:
-                        if factor.free_symbols & (self.states | set(self.generators)):
-                            rows.setdefault(factor, [0] * len(roots))[column] += side * count
-            except sympy.PolynomialError:
-                return False
-        for prime in {p for item in roots for p in sympy.primefactors(item.power.q)}:
-            chosen = [i for i, item in enumerate(roots) if item.power.q % prime == 0]
-            table = [[row[i] % prime for i in chosen] for row in rows.values()] or [[0] * len(chosen)]
-            field = sympy.GF(prime, symmetric=False)
-            matrix = DomainMatrix([[field(v) for v in row] for row in table], (len(table), len(chosen)), field)
-            if matrix.rank() < len(chosen):
-                return False
-        return True
-
-    def _logarithms_independent(self) -> bool:
-        groups: list[list[sympy.Expr]] = [[], []]
-        for item in self.generators.values():
-            if item.kind == "exponential":
-                groups[0].append(sympy.log(item.meaning))
-            elif item.kind == "logarithm":
-                groups[0].append(item.meaning)
-            elif item.kind == "sine":
-                groups[1].append(item.meaning.args[0])
-        return all(_independent(group, self.states) for group in groups if group)
-
 
 def _by_sine(node: sympy.Expr) -> sympy.Expr:
     sine, cosine = sympy.sin(node.args[0]), sympy.cos(node.args[0])
@@ -387,22 +336,3 @@ def _square_free(base: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
         return base, sympy.S.One
     outside = sympy.Mul(*(factor ** (count // 2) for factor, count in factors))
     return number * sympy.Mul(*(factor for factor, count in factors if count % 2)), outside
-
-
-def _independent(functions: list[sympy.Expr], states: set[sympy.Symbol]) -> bool:
-    """Whether no combination of functions with fixed coefficients is free of the states.
-
-    Two seeded sets of values of the parameters, each with a constant of its own, at seeded points.
-    """
-    symbols = sorted(set().union(*(f.free_symbols for f in functions)), key=str)
-    generator = np.random.default_rng(1971)
-    rows = []
-    for constant in ([1.0, 0.0], [0.0, 1.0]):
-        at = {s: generator.uniform(0.3, 1.7) for s in symbols}
-        for _ in range(len(functions) + 3):
-            at |= {s: generator.uniform(0.3, 1.7) for s in symbols if s in states}
-            rows.append([*constant, *(complex(sympy.N(f.subs(at))) for f in functions)])
-    matrix = np.array(rows, dtype=complex)
-    if not np.isfinite(matrix).all():
-        return False
-    return bool(np.linalg.matrix_rank(matrix / np.abs(matrix).max(axis=0), tol=1e-9) == matrix.shape[1])

@@ -14,6 +14,7 @@ from sympy.polys.groebnertools import groebner
 from sympy.polys.rings import PolyElement, PolyRing
 
 from dynsim.analysis.algebra.generators import Rationaliser
+from dynsim.analysis.algebra.independence import doubt
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["PolynomialField", "polynomial_field"]
@@ -126,7 +127,7 @@ def polynomial_field(flow: Flow) -> PolynomialField:
         {**{key: value.xreplace(back) for key, value in meanings.items()}, **back},
         basis,
         {variables.index(s): _element(ring, inside) for s, inside in zip(signs, insides, strict=True)},
-        rational.doubt(),
+        doubt(rational),
     )
 
 
