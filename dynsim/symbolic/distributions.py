@@ -12,8 +12,9 @@ from typing import Any
 import sympy
 
 from dynsim.errors import InvalidType, ParseError, bad
-from dynsim.symbolic.grammar import Reader, is_name, plain_name, refuse
-from dynsim.symbolic.parser import FUNCTION_NAMES, build, parse
+from dynsim.symbolic.expressions import expression, name_of
+from dynsim.symbolic.grammar import List, Node, Reader, refuse
+from dynsim.symbolic.parser import FUNCTION_NAMES, build
 
 __all__ = ["Discrete", "Distribution", "Normal", "Random", "Uniform", "names_in", "random_text", "read_random"]
 
@@ -165,8 +166,8 @@ class Discrete:
         if not isinstance(self.values, list | tuple) or not isinstance(self.probabilities, list | tuple):
             raise bad("Discrete", self.values, "a list of values and a list of probabilities", kind=InvalidType)
         rows = [row if isinstance(row, tuple | list) else (row,) for row in self.values]
-        values = tuple(tuple(_expression("value of Discrete", item) for item in row) for row in rows)
-        shares = tuple(_expression("probability of Discrete", item) for item in self.probabilities)
+        values = tuple(tuple(expression("value of Discrete", item) for item in row) for row in rows)
+        shares = tuple(expression("probability of Discrete", item) for item in self.probabilities)
         if not 0 < len(values) <= MOST_VALUES or len(values) != len(shares):
             received = f"{len(values)} values and {len(shares)} probabilities"
             raise bad("Discrete", received, f"as many of both, between 1 and {MOST_VALUES}")
@@ -213,15 +214,9 @@ Random = dict[str | tuple[str, ...], Distribution]
 KINDS: dict[str, Any] = {"normal": Normal, "uniform": Uniform, "discrete": Discrete}
 
 
-def _expression(argument: str, value: Any) -> sympy.Expr:
-    from dynsim.symbolic.expressions import expression
-
-    return expression(argument, value)
-
-
 def _read(distribution: Any, kind: str, *parts: str) -> None:
     for part in parts:
-        value = _expression(f"{part} of {kind}", getattr(distribution, part))
+        value = expression(f"{part} of {kind}", getattr(distribution, part))
         object.__setattr__(distribution, part, value)
 
 
@@ -239,9 +234,11 @@ def random_text(random: Random) -> str:
     >>> random_text(read_random("x ~ normal(0, λ_d), s~discrete([1, -1], [1/2, 1/2])"))
     'x ~ normal(0, lambda_d), s ~ discrete([1, -1], [1/2, 1/2])'
     """
-    return ", ".join(
-        f"{f'({", ".join(key)})' if isinstance(key, tuple) else key} ~ {value}" for key, value in random.items()
-    )
+    lines = []
+    for key, value in random.items():
+        names = f"({', '.join(key)})" if isinstance(key, tuple) else key
+        lines.append(f"{names} ~ {value}")
+    return ", ".join(lines)
 
 
 def read_random(random: Any) -> Random:
@@ -310,15 +307,12 @@ def _key(key: Any) -> str | tuple[str, ...]:
     if isinstance(key, tuple | list):
         names = tuple(str(_key(part)) for part in key)
         return names if len(names) != 1 else names[0]
-    name = key.name if isinstance(key, sympy.Symbol) else key
-    if not isinstance(name, str) or not is_name(plain_name(name)):
-        raise bad("random", key, "names of random symbols, or tuples of names", kind=InvalidType)
-    return plain_name(name)
+    return name_of("random", key)
 
 
 def _declarations(text: str) -> Iterator[tuple[str | tuple[str, ...], Distribution, int]]:
     """Every ``name ~ kind(…)`` of a text, with its position."""
-    reader = Reader(text, FUNCTION_NAMES | KINDS.keys(), lists=True)
+    reader = Reader(text, FUNCTION_NAMES | KINDS.keys(), tuples=True)
     while True:
         position = reader.token.position
         if reader.at("("):
@@ -349,7 +343,7 @@ def _distribution(reader: Reader) -> Distribution:
         raise refuse(position, kind, known)
     if not reader.at("("):
         raise reader.unexpected(f"'(' and the parameters of {kind}")
-    arguments = [build(node) for node in reader.arguments()]
+    arguments = [_built(node) for node in reader.arguments()]
     if len(arguments) != 2:
         raise refuse(position, f"{kind} with {len(arguments)} parameters", "2 parameters")
     try:
@@ -359,3 +353,11 @@ def _distribution(reader: Reader) -> Distribution:
     except ValueError as error:
         raise ParseError(f"random, position {position}: {error}", position) from None
     return distribution
+
+
+def _built(node: Node) -> Any:
+    return (
+        [tuple(_built(part)) if isinstance(part, List) else build(part) for part in node.items]
+        if isinstance(node, List)
+        else build(node)
+    )

@@ -1,4 +1,4 @@
-"""The functions that text may call: one line per function.
+"""The functions that text may call, one line per function, and how their kinks are differentiated.
 
 SymPy evaluates a function when it is applied. For symbols of which nothing is assumed that can be costly (it splits
 the argument into real and imaginary parts) or surprising (``Abs(exp(x))`` becomes ``exp(re(x))``); where it is,
@@ -18,12 +18,116 @@ from sympy.functions.elementary.complexes import arg, conjugate, im, re
 
 from dynsim.symbolic.stop_gradient import stop_gradient
 
-__all__ = ["CLASSES", "FUNCTIONS", "HYPERBOLIC", "Function"]
+__all__ = [
+    "CLASSES",
+    "FUNCTIONS",
+    "HYPERBOLIC",
+    "Function",
+    "derivative",
+    "logcosh",
+    "logsumexp",
+    "raised",
+    "sigmoid",
+    "softplus",
+]
 
 HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh)
 
 _SMALL = 30  # parts of an argument up to which SymPy's questions about it are cheap
 _COSTLY = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, *HYPERBOLIC)
+
+
+class sigmoid(sympy.Function):
+    """1/(1 + e^(−x)), finite and with its relative precision for every x; its derivative is σ(x)·σ(−x)."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
+        """Know the value at 0."""
+        return sympy.S.Half if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative as a product, which is small without a difference of large terms."""
+        return self * sigmoid(-self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
+        return 1 / (1 + sympy.exp(-x))
+
+    def _eval_evalf(self, precision: int) -> Any:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+    def _eval_is_extended_positive(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+
+class softplus(sympy.Function):
+    """log(1 + e^x) without overflow; its derivative is the sigmoid."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
+        """Know the value at 0."""
+        return sympy.log(2) if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative."""
+        return sigmoid(self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
+        return sympy.log(1 + sympy.exp(x))
+
+    def _eval_evalf(self, precision: int) -> Any:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+    def _eval_is_extended_positive(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+
+class logcosh(sympy.Function):
+    """log cosh x without overflow and with its relative precision near 0; its derivative is tanh x."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
+        """Know the value at 0, and that the function is even."""
+        if x.is_zero:
+            return sympy.S.Zero
+        return cls(-x) if x.could_extract_minus_sign() else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative."""
+        return sympy.tanh(self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
+        return sympy.log((sympy.exp(x) + sympy.exp(-x)) / 2)
+
+    def _eval_evalf(self, precision: int) -> Any:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+    def _eval_is_extended_nonnegative(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+
+class logsumexp(sympy.Function):
+    """log(e^x + e^y + …) without overflow; its derivatives are the softmax, e^(x − logsumexp)."""
+
+    @classmethod
+    def eval(cls, *x: sympy.Expr) -> sympy.Expr | None:
+        """Know that one argument is its own."""
+        return x[0] if len(x) == 1 else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the share of one argument."""
+        return sympy.exp(self.args[argindex - 1] - self)
+
+    def _eval_rewrite_as_exp(self, *x: sympy.Expr, **_: Any) -> sympy.Expr:
+        return sympy.log(sympy.Add(*map(sympy.exp, x)))
+
+    def _eval_evalf(self, precision: int) -> Any:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
 
 @dataclass(frozen=True)
@@ -89,8 +193,67 @@ def _point_mass_number(x: float, order: float = 0.0) -> float:
     return 0.0
 
 
+def _log(argument: sympy.Expr) -> sympy.Expr:
+    """Take the logarithm, of what can overflow or vanish by its stable form: log(1 + exp(x)) is softplus(x)."""
+    if isinstance(argument, sympy.exp):
+        return argument.args[0]
+    if isinstance(argument, sigmoid):
+        return -softplus(-argument.args[0])
+    if isinstance(argument, sympy.cosh):
+        return logcosh(argument.args[0])
+    terms = sympy.Add.make_args(argument)
+    powers = [_exponent(term) for term in terms]
+    if 1 < len(terms) <= _MOST_TERMS and None not in powers and any(term.has(sympy.exp) for term in terms):
+        low, high = (powers if powers[0] == 0 else powers[::-1]) if len(powers) == 2 else (None, None)
+        return softplus(high) if low == 0 else logsumexp(*powers)
+    return sympy.log(argument)
+
+
+def _exponent(term: sympy.Expr) -> sympy.Expr | None:
+    """Return x where the term is c·exp(x) with a positive number c, log c included; None for any other term."""
+    number, rest = term.as_coeff_Mul()
+    if not number > 0 or not (rest == 1 or isinstance(rest, sympy.exp)):
+        return None
+    return sympy.log(number) + (0 if rest == 1 else rest.args[0])
+
+
+def raised(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+    """Raise to a power; 1/(1 + exp(x)) is sigmoid(−x)."""
+    if exponent.is_Integer and exponent < 0 and isinstance(base, sympy.Add) and len(base.args) == 2:
+        other = base - 1
+        if isinstance(other, sympy.exp):
+            return sigmoid(-other.args[0]) ** -exponent
+    return sympy.Pow(base, exponent)
+
+
+def multiplied(*factors: sympy.Expr) -> sympy.Expr:
+    """Multiply; exp(x)·sigmoid(−x) is sigmoid(x)."""
+    for i, power in enumerate(factors):
+        if isinstance(power, sympy.exp):
+            partner = sigmoid(-power.args[0])
+            if partner in factors:
+                rest = list(factors)
+                rest[i] = sigmoid(power.args[0])
+                rest.remove(partner)
+                return sympy.Mul(*rest)
+    return sympy.Mul(*factors)
+
+
+def _of_list(function: Callable[..., float]) -> Callable[..., float]:
+    return lambda *x: max(x) + function([value - max(x) for value in x])
+
+
+def _number_softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def _number_sigmoid(x: float) -> float:
+    return math.exp(-_number_softplus(-x))
+
+
+_MOST_TERMS = 16
 _SG = Function(stop_gradient, float)
-_LOG = Function(sympy.log, math.log)
+_LOG = Function(_log, math.log)
 _ABS = Function(_gently(sympy.Abs), abs)
 _MAX = Function(_gently(sympy.Max), max, 2, 16)
 _MIN = Function(_gently(sympy.Min), min, 2, 16)
@@ -115,6 +278,11 @@ FUNCTIONS: dict[str, Function] = {
     "acosh": Function(sympy.acosh, math.acosh),
     "atanh": Function(sympy.atanh, math.atanh),
     "erf": Function(sympy.erf, math.erf),
+    "sigmoid": Function(sigmoid, _number_sigmoid),
+    "softplus": Function(softplus, _number_softplus),
+    "logcosh": Function(logcosh, lambda x: _number_softplus(2 * x) - x - math.log(2)),
+    "logsumexp": Function(logsumexp, _of_list(lambda x: math.log(math.fsum(map(math.exp, x)))), 1, 16),
+    "relu": Function(lambda x: _MAX.build(sympy.S.Zero, x), lambda x: max(x, 0.0)),
     "abs": _ABS,
     "Abs": _ABS,
     "sign": Function(_gently(sympy.sign), _sign),
@@ -122,6 +290,7 @@ FUNCTIONS: dict[str, Function] = {
     "Max": _MAX,
     "min": _MIN,
     "Min": _MIN,
+    "heaviside": Function(_step, lambda x: (1 + _sign(x)) / 2),
     "Heaviside": Function(_step, lambda x: (1 + _sign(x)) / 2),
     "DiracDelta": Function(_point_mass, _point_mass_number, 1, 2),
 }
@@ -132,5 +301,90 @@ CLASSES: tuple[type, ...] = (
     *(sympy.exp, sympy.log, sympy.sin, sympy.cos, sympy.tan, sympy.cot, sympy.asin, sympy.acos, sympy.atan),
     *(sympy.sinh, sympy.cosh, sympy.tanh, sympy.asinh, sympy.acosh, sympy.atanh, sympy.erf),
     *(sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.Heaviside, sympy.DiracDelta),
+    *(sigmoid, softplus, logcosh, logsumexp),
 )
 """The SymPy functions that applying these can give."""
+
+
+class _Kink(sympy.Function):
+    """A function with kinks while it is differentiated: nothing of its argument is asked, nothing is evaluated."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class _Abs(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return _Sign(self.args[0])
+
+
+class _Sign(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.S.Zero
+
+
+class _Step(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.S.Zero
+
+
+class _Max(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
+        return sympy.Mul(*(_Step(mine - other) for other in others))
+
+
+class _Min(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
+        return sympy.Mul(*(_Step(other - mine) for other in others))
+
+
+_KINKS: dict[Any, Any] = {
+    sympy.Abs: _Abs,
+    sympy.sign: _Sign,
+    sympy.Heaviside: lambda x, *_: _Step(x),
+    sympy.Max: _Max,
+    sympy.Min: _Min,
+    sympy.DiracDelta: lambda *_: sympy.S.Zero,
+}
+_SMOOTHED: dict[Any, Any] = {
+    _Abs: _ABS.build,
+    _Sign: _gently(sympy.sign),
+    _Step: _step,
+    _Max: _MAX.build,
+    _Min: _MIN.build,
+}
+
+
+def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
+    """∂expression/∂symbol over the reals, almost everywhere.
+
+    The rule is one and asks nothing of SymPy's assumptions: d|u| = sign(u)·du, d sign(u) = 0, and the derivative of
+    a maximum is that of its largest argument (of ties the product of Heaviside(0) = ½ each). Point masses, which act
+    on no open set, never arise.
+
+    Parameters
+    ----------
+    expression : Expr or Matrix
+        Real where it is defined.
+    symbol : Symbol
+        Whatever is assumed of it.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim import parse
+    >>> from dynsim.symbolic.functions import derivative
+    >>> p = sympy.Symbol("p")
+    >>> derivative(parse("abs(log(p))"), p), derivative(parse("sign(x - p)"), p)
+    (sign(log(p))/p, 0)
+    """
+    real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
+    smooth = expression.xreplace(real)
+    for kink, stand_in in _KINKS.items():
+        smooth = smooth.replace(kink, stand_in)
+    result = smooth.diff(real.get(symbol, symbol)).xreplace({dummy: s for s, dummy in real.items()})
+    for stand_in, kink in _SMOOTHED.items():
+        result = result.replace(stand_in, kink)
+    return result

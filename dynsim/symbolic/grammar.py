@@ -5,7 +5,11 @@
     sum       product (("+" | "-") product)*
     product   factor (("*" | "/") factor)*
     factor    ("+" | "-")* operand superscript? (("^" | "**") factor)?      so -x^-y^2 is -(x^(-(y^2)))
-    operand   number | name | function "(" sum ("," sum)* ")" | "(" sum ")"
+    operand   number | name | function "(" arguments ")" | "(" sum ")" | list
+    list      "[" arguments "]"
+    arguments sum ("," sum)*
+
+A text is read twice: as an expression (`parser`) and, on a network, as an objective; both read this one tree.
 """
 
 from __future__ import annotations
@@ -19,18 +23,33 @@ from typing import Literal
 from dynsim.errors import ParseError, bad
 from dynsim.symbolic.names import NAME_LENGTH, is_name, letter_name
 
-__all__ = ["Call", "Name", "Node", "Number", "Power", "Product", "Sum", "Token", "refuse", "tokens", "tree"]
+__all__ = [
+    "Call",
+    "List",
+    "Name",
+    "Node",
+    "Number",
+    "Power",
+    "Product",
+    "Reader",
+    "Sum",
+    "Token",
+    "refuse",
+    "tokens",
+    "tree",
+]
 
 DEPTH = 100
 DIGITS = 400
 EXPONENT = 400
 
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
-_OPERATOR = re.compile(r"\*\*|[-+*/^(),]")
+_OPERATOR = re.compile(r"\*\*|[-+*/^(),;~\[\]]")
 # Each maps to one character, so that positions stay those of the text as typed.
 _SAME = str.maketrans("−·⋅×÷", "-***/")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPERSCRIPT = re.compile("⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_RAISED = frozenset("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _IN_NAMES = frozenset(f"{ascii_letters}{digits}_₀₁₂₃₄₅₆₇₈₉")
 
@@ -71,6 +90,8 @@ def tokens(text: str) -> Iterator[Token]:
             token, end = Token("operator", operator, position), match.end()
         elif match := _SUPERSCRIPT.match(plain, position):
             power = match.group().translate(_SUPERSCRIPTS)
+            if len(power) > DIGITS:
+                raise refuse(position, f"{power[:8]}…", f"an exponent of at most {DIGITS} digits")
             token, end = Token("superscript", power, position), match.end()
         elif _is_letter(character):
             name, end = _read_name(plain, position)
@@ -101,6 +122,10 @@ def _read_name(text: str, start: int) -> tuple[str, int]:
     end = start
     for end in range(start, len(text) + 1):
         character = text[end] if end < len(text) else " "
+        if character == "²" and pieces == ["sigma"] and text[end + 1 : end + 2] not in _RAISED:
+            # σ² is how the variance sigma2 is printed, so that is what it reads as; (σ)² is a square
+            pieces.append("2")
+            continue
         greek = letter_name(character)
         if (greek and before.isalnum()) or (letter_name(before) and _is_letter(character)):
             # αθ would silently become the one symbol alphatheta
@@ -169,35 +194,47 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Number | Name | Sum | Product | Power | Call
+@dataclass(frozen=True)
+class List:
+    """Several expressions in brackets."""
+
+    position: int
+    items: tuple[Node, ...]
+
+
+Node = Number | Name | Sum | Product | Power | Call | List
 
 
 def tree(text: str, functions: Collection[str]) -> Node:
     """Read the text as one expression; an identifier followed by "(" must be one of `functions`."""
-    reader = _Reader(text, functions)
+    reader = Reader(text, functions)
     result = reader.sum(0)
     if reader.token.kind != "end":
         raise reader.unexpected("an operator or the end of the text")
     return result
 
 
-class _Reader:
+class Reader:
     """Recursive descent with one token of foresight; the depth is bounded, so the stack is."""
 
-    def __init__(self, text: str, functions: Collection[str]) -> None:
+    def __init__(self, text: str, functions: Collection[str], tuples: bool = False) -> None:
+        self._tuples = tuples  # whether (a, b) is a list, as it is among the values of a distribution
         self._tokens: Iterator[Token] = tokens(text)
         self._functions = functions
         self.token = next(self._tokens)
 
     def advance(self) -> Token:
+        """Return the token at hand and go on to the next."""
         token = self.token
         self.token = next(self._tokens, token)
         return token
 
     def at(self, *operators: str) -> bool:
+        """Whether the token at hand is one of these operators."""
         return self.token.kind == "operator" and self.token.text in operators
 
     def unexpected(self, expected: str) -> ParseError:
+        """Build the error for a token that does not fit."""
         advice = ""
         if self.token.kind in ("number", "name") or self.at("("):
             advice = "a product needs a *" if "operator" in expected else ""
@@ -206,10 +243,12 @@ class _Reader:
         return refuse(self.token.position, self.token.text, expected, advice)
 
     def go_to(self, depth: int) -> None:
+        """Refuse to go deeper than the limit."""
         if depth > DEPTH:
             raise refuse(self.token.position, self.token.text, f"at most {DEPTH} levels of nesting")
 
-    def sum(self, depth: int) -> Node:
+    def sum(self, depth: int = 0) -> Node:
+        """Read a sum, the loosest of all operations."""
         self.go_to(depth)
         start = self.token.position
         terms = [self.product(depth)]
@@ -220,6 +259,7 @@ class _Reader:
         return terms[0] if len(terms) == 1 else Sum(start, tuple(terms))
 
     def product(self, depth: int) -> Node:
+        """Read a product."""
         start = self.token.position
         first = self.factor(depth)
         if not self.at("*", "/"):
@@ -231,6 +271,7 @@ class _Reader:
         return Product(start, tuple(factors))
 
     def factor(self, depth: int, opening: int = 1) -> Node:
+        """Read a factor with its signs and its power."""
         start, negative = self.token.position, False
         while self.at("+", "-"):
             negative ^= self.advance().text == "-"
@@ -246,35 +287,54 @@ class _Reader:
         return _negative(result, start) if negative else result
 
     def operand(self, depth: int, opening: int) -> Node:
+        """Read what binds tightest."""
         if self.token.kind == "number":
             token = self.advance()
             return Number(token.position, token.text)
         if self.token.kind == "name":
             token = self.advance()
             return self.call(token, depth) if self.at("(") else Name(token.position, token.text)
+        start = self.token.position
+        if self.at("["):
+            return List(start, self.arguments(depth + 1, "]"))
         if not self.at("("):
             raise self.unexpected("a number, a name, a function or '('")
+        if self._tuples:
+            inside = self.arguments(depth + opening)
+            return inside[0] if len(inside) == 1 else List(start, inside)
         self.advance()
         result = self.sum(depth + opening)
         self.close("an operator or ')'")
         return result
 
     def call(self, function: Token, depth: int) -> Node:
+        """Read the arguments of a function whose name was read."""
         if function.text not in self._functions:
             once = {name.lower(): name for name in sorted(self._functions)}.values()
             known = f"one of the functions {', '.join(once)}"
             advice = f"for a product write {function.text}*(...)"
             raise refuse(function.position, f"{function.text}(", known, advice)
+        return Call(function.position, function.text, self.arguments(depth + 1))
+
+    def arguments(self, depth: int = 0, closing: str = ")") -> tuple[Node, ...]:
+        """Read what stands in parentheses or brackets, the opening one being the token at hand."""
         self.advance()
-        arguments = [self.sum(depth + 1)]
+        inside = [self.sum(depth)]
         while self.at(","):
             self.advance()
-            arguments.append(self.sum(depth + 1))
-        self.close("an operator, ',' or ')'")
-        return Call(function.position, function.text, tuple(arguments))
+            inside.append(self.sum(depth))
+        self.close(f"an operator, ',' or '{closing}'", closing)
+        return tuple(inside)
 
-    def close(self, expected: str) -> None:
-        if not self.at(")"):
+    def name(self) -> str:
+        """Read a name that is no function."""
+        if self.token.kind != "name":
+            raise self.unexpected("a name")
+        return self.advance().text
+
+    def close(self, expected: str, closing: str = ")") -> None:
+        """Read the closing parenthesis or bracket."""
+        if not self.at(closing):
             raise self.unexpected(expected)
         self.advance()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sympy
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, S
 
+from dynsim.symbolic.expectation import Average
 from dynsim.symbolic.functions import CLASSES, HYPERBOLIC
 from dynsim.symbolic.grammar import refuse
 
@@ -22,7 +23,7 @@ ALL_CONSTANT_PARTS = 512
 COST = 4096  # four for every pair of arguments that max or min compares
 _ENOUGH = 1_000_000  # no need to know how much more
 
-_NODES = (sympy.Symbol, type(S.Pi), type(S.Exp1), Add, Mul, Pow, *CLASSES)
+_NODES = (sympy.Symbol, type(S.Pi), type(S.Exp1), Add, Mul, Pow, Average, *CLASSES)
 _NOT_FINITE = (S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity)
 
 

@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 import sympy
 
-__all__ = ["LETTERS", "NAME_LENGTH", "is_name", "latex_name", "letter_name", "unicode_name"]
+__all__ = ["LETTERS", "NAME_LENGTH", "VARIANCES", "is_name", "latex_name", "letter_name", "unicode_name"]
 
 
 NAME_LENGTH = 64
@@ -45,7 +45,7 @@ def letter_name(character: str) -> str | None:
     return None if character.isascii() else _NAMES.get(normalize("NFKC", character))
 
 
-_VARIANCES = {"sigma2": "sigma"}  # the 2 is a power there; every other number is an index
+VARIANCES = {"sigma2": "sigma"}  # the 2 is a power there; every other number is an index
 _INDICES = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 # fmt: off
 _NO_COMMAND = {
@@ -73,8 +73,8 @@ def unicode_name(name: str) -> str:
 
 
 def _unicode_part(part: str) -> str:
-    if part in _VARIANCES:
-        return f"{LETTERS[_VARIANCES[part]]}²"
+    if part in VARIANCES:
+        return f"{LETTERS[VARIANCES[part]]}²"
     stem, index = _split_index(part)
     return f"{LETTERS[stem]}{index.translate(_INDICES)}" if stem in LETTERS else part
 
@@ -98,8 +98,8 @@ def latex_name(name: str) -> str:
         return str(sympy.latex(sympy.Symbol(name)))
     head, *tail = name.split("_")
     power = ""
-    if head in _VARIANCES:
-        stem, index, power = _VARIANCES[head], "", "^2"
+    if head in VARIANCES:
+        stem, index, power = VARIANCES[head], "", "^2"
     else:
         stem, index = _split_index(head)
     below = ",".join(_latex_part(part) for part in (index, *tail) if part)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 import sympy
+from sympy.printing.numpy import NumPyPrinter
 
 from dynsim.field import Field
+from dynsim.symbolic.expectation import Loop, loops
 from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["CompiledFlow", "compile_expressions"]
 
 
 def compile_expressions(
-    expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol]
+    expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], *, refine: int = 1
 ) -> Callable[..., list[Any]]:
     """Compile expressions into one NumPy function of the arguments, common subexpressions shared.
 
@@ -26,6 +29,8 @@ def compile_expressions(
         Every free symbol must be among `arguments`.
     arguments : sequence of Symbol
         In the order in which the function takes them; scalars or arrays that broadcast.
+    refine : int, optional
+        Factor on the number of quadrature nodes, for expressions with an `Expectation` in them.
 
     Returns
     -------
@@ -41,17 +46,93 @@ def compile_expressions(
     >>> compile_expressions([keyword**2], [keyword])(3.0)
     [9.0]
     """
+    shorter, sums = loops(expressions, refine)
+    symbols = [*arguments, *(placeholder for loop in sums for placeholder in loop.placeholders)]
+    raw = _lambdified(shorter, symbols)
+    if not sums:
+        return raw
+    evaluated = [_summed(loop, arguments, refine) for loop in sums]
+
+    def function(*values: Any) -> list[Any]:
+        return raw(*values, *(total for evaluate in evaluated for total in evaluate(*values)))
+
+    return function
+
+
+def _lambdified(expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol]) -> Callable[..., list[Any]]:
     safe = {symbol: sympy.Symbol(f"x{index}") for index, symbol in enumerate(arguments)}
     renamed = [sympy.sympify(item).xreplace(safe) for item in expressions]
     special = any(node.func.__module__.startswith("sympy.functions.special") for node in _functions(renamed))
-    modules = ["scipy", "numpy"] if special else "numpy"
-    raw = sympy.lambdify(list(safe.values()), renamed, modules=modules, cse=True)
+    modules = [_NAMES, *(["scipy"] if special else []), "numpy"]
+    raw = sympy.lambdify(list(safe.values()), renamed, modules=modules, printer=_Printer(), cse=True)
 
     def function(*values: Any) -> list[Any]:
         with np.errstate(all="ignore"):
-            return raw(*values)
+            return raw(*map(_double, values))
 
     return function
+
+
+def _double(value: Any) -> Any:
+    """Return a number of NumPy's, which divides by zero and leaves a function's domain without an exception."""
+    return np.float64(value) if isinstance(value, int | float) else value
+
+
+def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Callable[..., list[Any]]:
+    """Compile the sums of a loop over the nodes of an expectation, whole arrays of members at a time."""
+    before = compile_expressions([value for _, value in loop.before], arguments, refine=refine)
+    inside = [*arguments, *(symbol for symbol, _ in loop.before), *loop.columns]
+    terms = compile_expressions(list(loop.terms), inside, refine=refine)
+
+    def function(*values: Any) -> list[Any]:
+        arrays = [np.asarray(value, dtype=float) for value in (*values, *before(*values))]
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        rows = max(1, _AT_ONCE // max(1, math.prod(shape)))
+        totals = [np.zeros(shape) for _ in loop.terms]
+        for first in range(0, len(loop.table), rows):
+            part = loop.table[first : first + rows]
+            columns = [column.reshape(-1, *(1 for _ in shape)) for column in part.T]
+            for total, term in zip(totals, terms(*arrays, *columns), strict=True):
+                total += np.broadcast_to(term, (len(part), *shape)).sum(axis=0)
+        return [total[()] for total in totals]
+
+    return function
+
+
+class _Printer(NumPyPrinter):
+    """NumPy's printer, with maxima of arguments of different shapes."""
+
+    def __init__(self) -> None:
+        super().__init__({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
+
+    def _print_Max(self, expr: sympy.Expr) -> str:
+        return self._nested("maximum", expr.args)
+
+    def _print_Min(self, expr: sympy.Expr) -> str:
+        return self._nested("minimum", expr.args)
+
+    def _nested(self, name: str, arguments: Sequence[sympy.Expr]) -> str:
+        first, *rest = arguments
+        return f"{name}({self._print(first)}, {self._nested(name, rest)})" if rest else str(self._print(first))
+
+
+def _softplus(x: Any) -> Any:
+    return np.logaddexp(0.0, x)
+
+
+def _logcosh(x: Any) -> Any:
+    size = np.abs(x)
+    near = np.log1p(2 * np.sinh(np.minimum(size, 1.0) / 2) ** 2)
+    return np.where(size < 1, near, size + np.log1p(np.exp(-2 * size)) - math.log(2))
+
+
+_NAMES: dict[str, Any] = {
+    "softplus": _softplus,
+    "sigmoid": lambda x: np.exp(-np.logaddexp(0.0, -x)),
+    "logcosh": _logcosh,
+    "logsumexp": lambda *x: reduce(np.logaddexp, x),
+}
+_AT_ONCE = 2**18  # doubles of one array over nodes and members
 
 
 def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:

@@ -12,19 +12,23 @@ What SymPy returns is inspected once more.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import sympy
 from sympy import Add, Expr, Mul, Pow, Rational, S
 
 from dynsim.errors import InvalidType, bad
-from dynsim.symbolic.functions import FUNCTIONS, HYPERBOLIC
+from dynsim.symbolic.expectation import AVERAGES, Average, average, random_names
+from dynsim.symbolic.functions import FUNCTIONS, HYPERBOLIC, multiplied, raised
 from dynsim.symbolic.grammar import Call, Name, Node, Number, Power, Product, Sum, refuse, tree
 from dynsim.symbolic.inspection import Inspector, check_exponent, check_number
+from dynsim.symbolic.lists import COMPOSITIONS, one
 
-__all__ = ["COMPOSITIONS", "parse"]
+__all__ = ["FUNCTION_NAMES", "Reading", "build", "parse", "read"]
 
 CHARACTERS = 10_000
+FUNCTION_NAMES = frozenset({*FUNCTIONS, *COMPOSITIONS, *AVERAGES})
 
 
 def parse(text: str) -> sympy.Expr:
@@ -54,9 +58,11 @@ def parse(text: str) -> sympy.Expr:
     -----
     ``-x^2`` is −(x²), powers group from the right, and a product needs its ``*``. An identifier before a "(" must
     be one of: sg (stop_gradient), exp, log (ln), sqrt, sin, cos, tan, cot, asin, acos, atan, sinh, cosh, tanh, asinh,
-    acosh, atanh, erf, abs, sign, max, min, the compositions sigmoid, softplus, relu, and, because derivatives contain
-    them, Heaviside and DiracDelta. Greek letters read as their names (θ as theta, σ₂ as sigma2), superscripts as
-    powers (σ² as sigma^2).
+    acosh, atanh, erf, sigmoid, softplus, logcosh, relu, abs, sign, heaviside, max, min; of a list ``[a, b]``, which
+    everything else takes element by element, softmax, logsoftmax, logsumexp, sum, mean, dot; and the averages E, var,
+    std, cov, corr, which a flow takes over its random symbols. What can overflow is kept in its stable form:
+    ``log(1 + exp(x))`` is softplus(x), ``log(sigmoid(x))`` is −softplus(−x). Greek letters read as their names (θ as
+    theta, σ₂ as sigma2), superscripts as powers, but σ² as sigma2, which is printed so; (σ)² is a square.
 
     Examples
     --------
@@ -70,52 +76,50 @@ def parse(text: str) -> sympy.Expr:
         ...
     dynsim.errors.ParseError: text, position 1: got 'x', expected an operator or the end of the text; ...
     """
+    return read(text).expression
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An expression that was read from text, and where in the text every average in it begins."""
+
+    expression: Expr
+    positions: dict[Expr, int]
+
+
+def read(text: str, random: Collection[str] = ()) -> Reading:
+    """Read an expression as `parse` does, and remember where its averages stand.
+
+    Parameters
+    ----------
+    text : str
+    random : collection of str
+        Names of random symbols. If there are any, an average of what does not depend on one is refused where it
+        has no meaning: the variance of a number.
+    """
     if not isinstance(text, str):
         raise bad("text", text, "a string", kind=InvalidType)
     if len(text) > CHARACTERS:
         raise refuse(CHARACTERS, f"{len(text)} characters", f"at most {CHARACTERS}")
     try:
-        return _Construction().build(tree(text, {*FUNCTIONS, *COMPOSITIONS}))
+        construction = _Construction(random)
+        return Reading(construction.build(one(tree(text, FUNCTION_NAMES))), construction.positions)
     except RecursionError:
         raise refuse(0, "nesting too deep for the stack left here", "fewer parentheses") from None
 
 
-def _relu(at: int, x: Node) -> Node:
-    """max(0, x)."""
-    return Call(at, "max", (Number(at, "0"), x))
-
-
-def _sigmoid(at: int, x: Node) -> Node:
-    """(1 + exp(−x))^−1."""
-    minus = Number(at, "-1")
-    negative = Product(at, ((minus, False, at), (x, False, at)))
-    return Power(at, Sum(at, (Number(at, "1"), Call(at, "exp", (negative,)))), minus)
-
-
-def _softplus(at: int, x: Node) -> Node:
-    """log(1 + exp(x))."""
-    return Call(at, "log", (Sum(at, (Number(at, "1"), Call(at, "exp", (x,)))),))
-
-
-def _sqrt(at: int, x: Node) -> Node:
-    """x^(1/2)."""
-    return Power(at, x, Number(at, "1/2"))
-
-
-COMPOSITIONS: dict[str, Callable[[int, Node], Node]] = {
-    "relu": _relu,
-    "sigmoid": _sigmoid,
-    "softplus": _softplus,
-    "sqrt": _sqrt,
-}
-"""Name → what makes its tree, given a position and the argument."""
+def build(node: Node) -> Expr:
+    """Build the expression of one tree."""
+    return _Construction().build(one(node))
 
 
 class _Construction:
     """One pass over a tree, leaves first."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Collection[str] = ()) -> None:
         self.inspector = Inspector()
+        self.random = frozenset(random)
+        self.positions: dict[Expr, int] = {}
 
     def build(self, node: Node) -> Expr:
         position = node.position
@@ -132,12 +136,12 @@ class _Construction:
         if isinstance(node, Product):
             factors = list(map(self.factor, node.factors))
             _watch_product(factors, position)
-            return self.apply("this product", position, Mul, lambda *values: math.prod(values), factors)
+            return self.apply("this product", position, multiplied, lambda *values: math.prod(values), factors)
         if isinstance(node, Power):
             return self.power(self.build(node.base), self.build(node.exponent), position)
-        if node.function in COMPOSITIONS:
-            _count(node, 1, 1)
-            return self.build(COMPOSITIONS[node.function](position, *node.arguments))
+        assert isinstance(node, Call)
+        if node.function in AVERAGES:
+            return self.average(node)
         return self.call(node, list(map(self.build, node.arguments)))
 
     def factor(self, part: tuple[Node, bool, int]) -> Expr:
@@ -153,7 +157,7 @@ class _Construction:
             _watch_exponential(exponent, position)
         if value is not None and value < 0 and self.inspector.value(base) == 0:
             raise refuse(position, "a division by zero", "a divisor other than zero")
-        return self.apply("this power", position, Pow, _power, [base, exponent])
+        return self.apply("this power", position, raised, _power, [base, exponent])
 
     def call(self, node: Call, arguments: Sequence[Expr]) -> Expr:
         name, function = node.function, FUNCTIONS[node.function]
@@ -163,6 +167,29 @@ class _Construction:
         self.inspector.spend_on_comparisons(len(arguments), node.position)
         _watch_exponential(arguments[0], node.position)
         return self.apply(f"this {name}", node.position, function.build, function.number, arguments)
+
+    def average(self, node: Call) -> Expr:
+        """E(x), var(x), std(x), cov(x, y), corr(x, y), each also over the random symbols named after its arguments."""
+        count = AVERAGES[node.function]
+        if len(node.arguments) < count:
+            raise refuse(node.position, f"{node.function} with {len(node.arguments)}", f"{count} arguments or more")
+        names = []
+        for over in node.arguments[count:]:
+            if not isinstance(over, Name) or over.name == "pi" or (self.random and over.name not in self.random):
+                known = f", one of {', '.join(sorted(self.random))}" if self.random else ""
+                found = over.name if isinstance(over, Name) else "an expression"
+                raise refuse(over.position, found, f"the name of a random symbol to average over{known}")
+            names.append(sympy.Symbol(over.name))
+        inside = [self.build(argument) for argument in node.arguments[:count]]
+        if self.random and node.function != "E":
+            for argument, expression in zip(node.arguments, inside, strict=False):
+                if not random_names(expression, self.random) & {*(map(str, names) if names else self.random)}:
+                    found = f"{node.function} of an expression that is not random"
+                    raise refuse(argument.position, found, f"one with {', '.join(sorted(self.random))} in it")
+        result = average(node.function, inside, names)
+        for part in result.atoms(Average):
+            self.positions.setdefault(part, node.position)
+        return self.inspector.admit(result, node.position)
 
     def apply(
         self,
@@ -185,6 +212,8 @@ class _Construction:
             self.inspector.spend_on_constant(arguments, position)
         try:
             result = build(*arguments)
+            if isinstance(result, Mul):
+                result = Mul(*result.args)  # 10^(1/3)*10^(8/9) comes out of a power as it is
         except Exception as error:  # whatever SymPy stumbles over is a fact about the text
             raise refuse(position, f"{what} that SymPy cannot evaluate", "an expression it can") from error
         return self.inspector.admit(result, position, value)

@@ -13,7 +13,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from dynsim.symbolic.names import LETTERS, latex_name, unicode_name
+from dynsim.symbolic.names import LETTERS, VARIANCES, latex_name, unicode_name
 
 __all__ = ["latex", "latex_name", "python_source", "text", "tidy", "unicode_name", "unicode_text"]
 
@@ -93,7 +93,10 @@ class _Unicode(_Text):
     def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
         if not (power.exp.is_Integer and power.exp > 1):
             return str(super()._print_Pow(power, rational)).replace("**", "^")
-        return self.parenthesize(power.base, PRECEDENCE["Pow"]) + str(power.exp).translate(_POWERS)
+        base = self.parenthesize(power.base, PRECEDENCE["Pow"])
+        if power.exp == 2 and base in map(LETTERS.get, VARIANCES.values()):
+            base = f"({base})"  # σ² is the variance
+        return base + str(power.exp).translate(_POWERS)
 
     def parenthesize(self, item: sympy.Basic, level: int, strict: bool = False) -> str:
         """Keep the square that belongs to the name σ² apart from a power of it."""

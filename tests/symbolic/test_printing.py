@@ -224,7 +224,8 @@ def test_an_expression_on_one_line(expression, expected):
     assert unicode_text(expression) == expected
 
 
-def test_one_line_reads_back_but_for_the_variance():
+def test_one_line_reads_back():
     expression = parse("(phi0*theta - sg(theta))^2/2 - eta_p*sqrt(theta^3)*exp(-pi/lambda_d)")
     assert parse(unicode_text(expression)) == expression
-    assert parse(unicode_text(sigma2)) == Symbol("sigma") ** 2
+    for expression in (sigma2, Symbol("sigma") ** 2, sigma2**2 * Symbol("sigma") ** 3):
+        assert parse(unicode_text(expression)) == expression

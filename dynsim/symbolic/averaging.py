@@ -1,0 +1,375 @@
+"""From averages as they are written to closed forms, and to quadratures where there is none.
+
+An expression in random symbols is first written as a sum of monomials in those symbols and in the functions of them
+that are no polynomials. Each monomial falls into factors that share no random symbol, and each factor is averaged by
+the first rule that fits:
+
+1. powers of random symbols, by the moments of their distributions;
+2. functions of discrete symbols, by summation;
+3. powers times the exponential of a quadratic form in normal symbols, by completing the square;
+4. powers times a kink (the positive part of an affine form in normal symbols, or a step), by its truncated moments;
+5. anything else, as an `Expectation` over as few independent nodes as the functions have directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import product
+from math import prod
+from typing import Any
+
+import sympy
+from sympy import Add, Expr, Mul, Pow, S, Symbol
+
+from dynsim.errors import bad
+from dynsim.symbolic.distributions import Discrete, Distribution, Normal, Random, names_in
+from dynsim.symbolic.expectation import Average, random_names
+from dynsim.symbolic.monomials import Monomial, affine, expanded, is_whole, monomials, powers_of
+from dynsim.symbolic.quadrature import Divergent, quadrature
+from dynsim.symbolic.stop_gradient import stop_gradient
+
+__all__ = ["Divergent", "averaged"]
+
+MOST_OUTCOMES = 4096
+
+
+def averaged(expression: Expr, random: Random, states: Collection[str] = ()) -> Expr:
+    """Take every average of an expression, and one over the random symbols left outside.
+
+    Parameters
+    ----------
+    expression : Expr
+        With `Average` and stop-gradients in it.
+    random : dict
+        As `read_random` returns it.
+    states : collection of str
+        Names of what is differentiated by: a stop-gradient around random symbols becomes one around these.
+
+    Returns
+    -------
+    Expr
+        Without random symbols; the same gradient in every state as the average of the gradients of the samples.
+
+    Raises
+    ------
+    Divergent
+        An average is infinite.
+
+    Examples
+    --------
+    >>> from dynsim import parse
+    >>> from dynsim.symbolic.averaging import averaged
+    >>> from dynsim.symbolic.distributions import read_random
+    >>> averaged(parse("E((w*x - sg(w*n))^2)/2"), read_random("x ~ normal(0, v), n ~ normal(0, s)"), ["w"])
+    s*sg(w)**2/2 + v*w**2/2
+    """
+    names = names_in(random)
+    stopped: dict[Symbol, Symbol] = {}
+
+    def stop(inside: Expr) -> Expr:
+        if not random_names(inside, names) and not inside.has(Average):
+            return stop_gradient(inside)
+        table = {s: stopped.setdefault(s, sympy.Dummy(s.name)) for s in inside.free_symbols if s.name in states}
+        return inside.xreplace(table)
+
+    plain = expression.replace(stop_gradient, stop)
+    moving = {*states, *(dummy.name for dummy in stopped.values())}
+    space = _Space(random, {s.name: s for s in plain.free_symbols}, moving)
+    result = space.mean(space.resolve(plain), names)
+    return result.xreplace({dummy: stop_gradient(symbol) for symbol, dummy in stopped.items()})
+
+
+class _Space:
+    """The random symbols and the rules by which they are averaged."""
+
+    def __init__(self, random: Random, symbols: Mapping[str, Symbol], moving: Collection[str]) -> None:
+        self.moving = frozenset(moving)
+        self.groups = {key if isinstance(key, tuple) else (key,): value for key, value in random.items()}
+        self.group_of = {name: group for group in self.groups for name in group}
+        self.symbols = {name: symbols.get(name, Symbol(name)) for name in self.group_of}
+
+    def law(self, symbol: Symbol) -> Distribution:
+        return self.groups[self.group_of[symbol.name]]
+
+    def resolve(self, expression: Expr) -> Expr:
+        """Take the averages that are written, innermost first."""
+        if isinstance(expression, Average):
+            inside, *names = expression.args
+            try:
+                return self.mean(self.resolve(inside), [name.name for name in names] or list(self.group_of))
+            except Divergent as error:
+                raise Divergent(expression.args[0], error.why) from None
+        if not expression.has(Average):
+            return expression
+        return expression.func(*map(self.resolve, expression.args))
+
+    def random_in(self, expression: Expr, over: Collection[Symbol]) -> frozenset[Symbol]:
+        return frozenset(expression.free_symbols) & frozenset(over)
+
+    def mean(self, expression: Expr, names: Iterable[str]) -> Expr:
+        """Average over the symbols of these names; the others stay as they are."""
+        over = frozenset(self.symbols[name] for name in names)
+        groups = {self.group_of[symbol.name] for symbol in self.random_in(expression, over)}
+        whole = {self.symbols[name] for group in groups for name in group}
+        if not whole <= over:
+            missing = ", ".join(sorted(symbol.name for symbol in whole - over))
+            raise bad("E", missing, "all symbols of a joint distribution", "name them too, or none")
+        if not whole:
+            return expression
+        if any(not isinstance(self.groups[group], Discrete) for group in groups):
+            expression = _logarithms(expression)
+        terms = monomials(_kinks(expression, self, over), over)
+        if terms is None:
+            terms = {frozenset({(expression, 1)}): S.One}
+        return Add(*(coefficient * self._monomial(term, over) for term, coefficient in terms.items()))
+
+    def _monomial(self, term: Monomial, over: frozenset[Symbol]) -> Expr:
+        """Average a product: factors that share no random symbol one by one."""
+        parts: list[tuple[set[tuple[str, ...]], list[Expr]]] = []
+        for factor in _factors(term, over):
+            groups = {self.group_of[symbol.name] for symbol in self.random_in(factor, over)}
+            near = [part for part in parts if part[0] & groups]
+            parts = [part for part in parts if not part[0] & groups]
+            parts.append((groups.union(*(part[0] for part in near)), [f for part in near for f in part[1]] + [factor]))
+        return Mul(*(self._connected(groups, Mul(*factors)) if groups else Mul(*factors) for groups, factors in parts))
+
+    def _connected(self, groups: Collection[tuple[str, ...]], factor: Expr) -> Expr:
+        discrete = sorted(group for group in groups if isinstance(self.groups[group], Discrete))
+        powers = dict(powers_of(factor))
+        symbols = [self.symbols[name] for group in groups for name in group]
+        if all(base in symbols for base in powers if self.random_in(base, symbols)) and len(groups) == 1:
+            (group,) = groups
+            return self.groups[group].moment(*(powers.get(self.symbols[name], 0) for name in group))
+        if discrete:
+            return self._summed(discrete, groups, factor)
+        normal = sorted((s for s in symbols if isinstance(self.law(s), Normal)), key=str)
+        if len(normal) == len(symbols):
+            closed = self._squared(factor, normal) or self._truncated(factor, normal)
+            if closed is not None:
+                return closed
+        laws = {symbol: self.law(symbol) for symbol in symbols}
+        return quadrature(_written(factor), laws, self.moving)
+
+    def _summed(self, discrete: list[tuple[str, ...]], groups: Collection[tuple[str, ...]], factor: Expr) -> Expr:
+        laws = [self.groups[group] for group in discrete]
+        if prod(len(law.values) for law in laws) > MOST_OUTCOMES:
+            raise bad("random", f"{', '.join(map(str, discrete))}", f"at most {MOST_OUTCOMES} joint outcomes")
+        rest = [name for group in groups if group not in discrete for name in group]
+        symbols = [self.symbols[name] for group in discrete for name in group]
+        terms = []
+        for outcome in product(*(list(zip(law.values, law.probabilities, strict=True)) for law in laws)):
+            values = [value for row, _ in outcome for value in row]
+            share = Mul(*(probability for _, probability in outcome))
+            at = factor.subs(dict(zip(symbols, values, strict=True)), simultaneous=True)
+            if at.has(S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity):
+                where = ", ".join(f"{s} = {v}" for s, v in zip(symbols, values, strict=True))
+                raise Divergent(factor, f"it is not finite at {where}")
+            terms.append(share * self.mean(at, rest))
+        return Add(*terms)
+
+    def _squared(self, factor: Expr, normal: list[Symbol]) -> Expr | None:
+        """E[P(x)·exp(q(x))] with a quadratic q: one symbol after the other, by completing the square."""
+        polynomial, exponent = S.One, S.Zero
+        for base, power in powers_of(factor):
+            if isinstance(base, sympy.exp):
+                exponent += base.args[0] * power
+            elif base in normal or not self.random_in(base, normal):
+                polynomial *= base**power
+            else:
+                return None
+        for x in normal:
+            parts = monomials(exponent, frozenset([x]))
+            factors = monomials(polynomial, frozenset([x]))
+            if parts is None or factors is None:
+                return None
+            by_power = {sum(power for _, power in term): value for term, value in parts.items()}
+            if any(base != x for term in parts for base, _ in term) or max(by_power) > 2:
+                return None
+            constant, a, b = (by_power.get(i, S.Zero) for i in range(3))
+            law = self.law(x)
+            if self.random_in(b, normal):
+                return None
+            narrower = 1 - 2 * b * law.variance
+            if narrower.is_number and not narrower > 0:
+                raise Divergent(factor, "it grows faster than the normal density falls")
+            mean, variance = (law.mean + a * law.variance) / narrower, law.variance / narrower
+            exponent = constant + (a**2 * law.variance / 2 + a * law.mean + b * law.mean**2) / narrower
+            moments = Normal(mean, variance)
+            polynomial = Add(
+                *(value * moments.moment(sum(power for _, power in term)) for term, value in factors.items())
+            ) / sympy.sqrt(narrower)
+        return polynomial * sympy.exp(expanded(exponent))
+
+    def _truncated(self, factor: Expr, normal: list[Symbol]) -> Expr | None:
+        """E[P(x)·u₊^k], u₊ the positive part of an affine form, k = 0 its step."""
+        polynomial: dict[Symbol, int] = {}
+        forms: dict[Expr, int] = {}
+        for base, power in powers_of(factor):
+            if base in normal:
+                polynomial[base] = power
+            elif isinstance(base, _Positive):
+                forms[base.args[0]] = forms.get(base.args[0], 0) + power
+            elif isinstance(base, _Step):
+                forms.setdefault(base.args[0], 0)
+            else:
+                return None
+        if len(forms) != 1:
+            return None
+        ((form, order),) = forms.items()
+        slopes, constant = affine(form, normal) or ({}, None)
+        if constant is None:
+            return None
+        laws = {x: self.law(x) for x in normal}
+        mean = constant + Add(*(slopes.get(x, 0) * laws[x].mean for x in normal))
+        variance = Add(*(slopes.get(x, 0) ** 2 * laws[x].variance for x in normal))
+        return _truncated_moment(dict(polynomial), order, slopes, laws, expanded(mean), variance)
+
+
+def _truncated_moment(
+    powers: dict[Symbol, int], order: int, slopes: Mapping[Symbol, Expr], laws: Mapping[Symbol, Any], m: Expr, s2: Expr
+) -> Expr | None:
+    """E[Π x_i^k_i · u₊^order] by E[x g] = μ E[g] + σ² E[∂g/∂x], which integrates by parts over x."""
+    x = next((x for x, power in powers.items() if power), None)
+    if x is None:
+        return _positive_moment(order, m, s2)
+    less = powers | {x: powers[x] - 1}
+
+    def go(down: dict[Symbol, int], k: int) -> Expr | None:
+        return _truncated_moment(down, k, slopes, laws, m, s2)
+
+    terms = [(laws[x].mean, go(less, order))]
+    if less[x]:
+        terms.append((laws[x].variance * less[x], go(less | {x: less[x] - 1}, order)))
+    slope = slopes.get(x, S.Zero)
+    if slope != 0 and order:
+        terms.append((laws[x].variance * slope * order, go(less, order - 1)))
+    elif slope != 0:
+        if any(less.values()):
+            return None  # moments on the line where the form vanishes: left to quadrature
+        root = _root(s2)
+        terms.append((laws[x].variance, _unit(slope, root) * _gauss(m, root)))
+    if any(value is None for _, value in terms):
+        return None
+    return Add(*(factor * value for factor, value in terms if factor != 0))
+
+
+def _positive_moment(order: int, m: Expr, s2: Expr) -> Expr:
+    """E[u₊^order] of u ~ N(m, s2); order 0 is P(u > 0)."""
+    root = _root(s2)
+    below = S.Half if m == 0 else (1 + sympy.erf(m / (root * sympy.sqrt(2)))) / 2
+    if order == 0:
+        return below
+    result = m * below + root * _gauss(m, root)
+    for k in range(2, order + 1):
+        below, result = result, m * result + (k - 1) * s2 * below
+    return result
+
+
+def _gauss(m: Expr, root: Expr) -> Expr:
+    """Density of the standard normal distribution at m/root."""
+    return (S.One if m == 0 else sympy.exp(-(m**2) / (2 * root**2))) / sympy.sqrt(2 * sympy.pi)
+
+
+def _root(variance: Expr) -> Expr:
+    """Return √variance with every square taken out as an absolute value, so that √(w²v) is |w|√v and has no pole."""
+    constant, factors = sympy.factor_list(variance)
+    outside, inside = S.One, constant
+    for base, power in factors:
+        outside *= sympy.Abs(base) ** (power // 2) if power > 1 else 1
+        inside *= base ** (power % 2)
+    return outside * sympy.sqrt(inside)
+
+
+def _unit(slope: Expr, root: Expr) -> Expr:
+    """Return slope/root, a sign where the slope is a factor of the root."""
+    ratio = slope / root
+    size = sympy.Abs(slope)
+    return sympy.sign(slope) * (size / root) if (size / root).free_symbols < ratio.free_symbols else ratio
+
+
+class _Positive(sympy.Function):
+    """The positive part of an affine form, while averages are taken."""
+
+
+class _Step(sympy.Function):
+    """Whether an affine form is positive, while averages are taken."""
+
+
+def _kinks(expression: Expr, space: _Space, over: frozenset[Symbol]) -> Expr:
+    """Write kinks along affine forms in normal symbols by positive parts and steps; leave the others."""
+
+    def fits(*forms: Expr) -> bool:
+        inside = frozenset().union(*(space.random_in(form, over) for form in forms))
+        normal = [s for s in inside if isinstance(space.law(s), Normal)]
+        return bool(inside) and len(normal) == len(inside) and all(affine(f, normal) is not None for f in forms)
+
+    def size(x: Expr) -> Expr:
+        return 2 * _Positive(expanded(x)) - expanded(x) if fits(x) else sympy.Abs(x)
+
+    def sign(x: Expr) -> Expr:
+        return 2 * _Step(expanded(x)) - 1 if fits(x) else sympy.sign(x)
+
+    def step(x: Expr, *rest: Expr) -> Expr:
+        return _Step(expanded(x)) if fits(x) else sympy.Heaviside(x, *rest, evaluate=False)
+
+    def largest(*x: Expr) -> Expr:
+        if len(x) == 2 and fits(x[0] - x[1]):
+            return x[0] + _Positive(expanded(x[1] - x[0]))
+        return sympy.Max(*x, evaluate=False)
+
+    def smallest(*x: Expr) -> Expr:
+        if len(x) == 2 and fits(x[0] - x[1]):
+            return x[0] - _Positive(expanded(x[0] - x[1]))
+        return sympy.Min(*x, evaluate=False)
+
+    if not expression.has(sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min):
+        return expression
+    outer = _opened(expression, over)
+    rules = [(sympy.Abs, size), (sympy.sign, sign), (sympy.Heaviside, step), (sympy.Max, largest)]
+    for kind, rule in [*rules, (sympy.Min, smallest)]:
+        outer = {node: value.replace(kind, rule) if isinstance(node, kind) else value for node, value in outer.items()}
+    return expression.xreplace(outer)
+
+
+def _written(expression: Expr) -> Expr:
+    """Write positive parts and steps as they are known outside."""
+    plain = expression.replace(_Positive, lambda x: sympy.Max(0, x, evaluate=False))
+    return plain.replace(_Step, lambda x: sympy.Heaviside(x, evaluate=False))
+
+
+def _opened(expression: Expr, over: frozenset[Symbol]) -> dict[Expr, Expr]:
+    """Return the functions with kinks that stand in sums, products and powers, not inside other functions."""
+    if isinstance(expression, Add | Mul) or (isinstance(expression, Pow) and is_whole(expression.exp)):
+        return {node: value for part in expression.args for node, value in _opened(part, over).items()}
+    kinds = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
+    return {expression: expression} if isinstance(expression, kinds) else {}
+
+
+def _logarithms(expression: Expr) -> Expr:
+    """Simplify log(exp(x)) to x and log(c·exp(x)) to log(c) + x, all symbols being real."""
+
+    def log(x: Expr) -> Expr:
+        powers = [factor for factor in Mul.make_args(x) if isinstance(factor, sympy.exp)]
+        rest = Mul(*(factor for factor in Mul.make_args(x) if not isinstance(factor, sympy.exp)))
+        return Add(*(power.args[0] for power in powers), sympy.log(rest)) if powers else sympy.log(x)
+
+    return expression.replace(sympy.log, log)
+
+
+def _factors(term: Monomial, over: frozenset[Symbol]) -> list[Expr]:
+    """Return the factors of a monomial, the exponential of a sum as a product."""
+    factors: list[Expr] = []
+    exponent = S.Zero
+    for base, power in term:
+        if isinstance(base, sympy.exp):
+            exponent += power * base.args[0]
+        elif isinstance(base, _Step):
+            factors.append(base)
+        else:
+            factors.append(base**power)
+    parts = monomials(exponent, over)
+    if parts is None:
+        return [*factors, sympy.exp(exponent)]
+    for inside, value in parts.items():
+        factors.append(sympy.exp(value * Mul(*(base**power for base, power in inside)), evaluate=True))
+    return factors
