@@ -39,6 +39,9 @@ from dynsim.records import provenance as provenance
 from dynsim.registry import register as register
 from dynsim.studies.running import run_study as run_study
 from dynsim.symbolic.branches import gradient_flow as gradient_flow
+from dynsim.symbolic.distributions import Discrete as Discrete
+from dynsim.symbolic.distributions import Normal as Normal
+from dynsim.symbolic.distributions import Uniform as Uniform
 from dynsim.symbolic.flow import Flow as Flow
 from dynsim.symbolic.parser import parse as parse
 from dynsim.symbolic.rules import Descend as Descend

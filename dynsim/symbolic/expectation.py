@@ -141,7 +141,7 @@ class Expectation(sympy.Function):
     >>> w, x = sympy.Symbol("w"), NormalNode("x")
     >>> e = Expectation(sympy.tanh(w * x) ** 2, x, 1)
     >>> e, e.diff(w).free_symbols
-    (E[tanh(w*x)**2], {w})
+    (E[tanh(x*w)**2], {w})
     >>> round(float(e.subs(w, 1)), 10)  # quadrature
     0.3942944931
     """

@@ -11,8 +11,9 @@ import numpy as np
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
+from dynsim.errors import bad
 from dynsim.field import Field
-from dynsim.symbolic.expectation import Loop, loops
+from dynsim.symbolic.expectation import Average, Loop, loops
 from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["CompiledFlow", "compile_expressions"]
@@ -44,8 +45,11 @@ def compile_expressions(
     >>> from dynsim.symbolic.numeric import compile_expressions
     >>> keyword = sympy.Symbol("lambda")
     >>> compile_expressions([keyword**2], [keyword])(3.0)
-    [9.0]
+    [np.float64(9.0)]
     """
+    for item in expressions:
+        if formal := sympy.sympify(item).find(Average):
+            raise bad("expression", formal.pop(), "one without averages", "only a loss with random=… is averaged")
     shorter, sums = loops(expressions, refine)
     symbols = [*arguments, *(placeholder for loop in sums for placeholder in loop.placeholders)]
     raw = _lambdified(shorter, symbols)

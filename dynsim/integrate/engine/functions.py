@@ -154,6 +154,48 @@ def heaviside(v: Lanes, x: Any, at_zero: Any) -> Any:
     return v.select(v.less(zero, x), v.const(1.0), below)
 
 
+def log1p(v: Lanes, x: Any) -> Any:
+    """ln(1 + x) for x ≥ 0, the rounding of 1 + x undone."""
+    one = v.const(1.0)
+    total = v.builder.fadd(one, x)
+    kept = v.builder.fsub(total, one)  # what of x is in the total
+    return v.select(v.equal(total, one), x, v.mul(log(v, total), v.div(x, kept)))
+
+
+def softplus(v: Lanes, x: Any) -> Any:
+    """ln(1 + e^x) = max(x, 0) + ln(1 + e^−|x|)."""
+    return v.add(v.maximum(x, v.const(0.0)), log1p(v, exp(v, v.neg(v.abs(x)))))
+
+
+def sigmoid(v: Lanes, x: Any) -> Any:
+    """1/(1 + e^−x), of e^−|x| on both sides."""
+    small = exp(v, v.neg(v.abs(x)))
+    above = v.select(v.less(x, v.const(0.0)), small, v.const(1.0))
+    return v.div(above, v.add(v.const(1.0), small))
+
+
+def logcosh(v: Lanes, x: Any) -> Any:
+    """Ln cosh x, through tanh(x/2) near 0, where it is x²/2, and as |x| + ln(1 + e^−2|x|) − ln 2 elsewhere."""
+    size = v.abs(x)
+    half = tanh(v, v.scale(size, 0.5))
+    square = v.mul(half, half)
+    near = log1p(v, v.div(v.add(square, square), v.sub(v.const(1.0), square)))
+    tail = log1p(v, exp(v, v.scale(size, -2.0)))
+    far = v.sub(v.add(size, tail), v.const(math.log(2)))
+    return v.select(v.less(size, v.const(1.0)), near, far)
+
+
+def logsumexp(v: Lanes, *x: Any) -> Any:
+    """Ln Σ e^x, of differences from the largest."""
+    largest = x[0]
+    for other in x[1:]:
+        largest = v.maximum(other, largest)
+    total = exp(v, v.sub(x[0], largest))
+    for other in x[1:]:
+        total = v.add(total, exp(v, v.sub(other, largest)))
+    return v.add(largest, log(v, total))
+
+
 def power(v: Lanes, base: Any, exponent: int) -> Any:
     """Integer power by repeated squaring."""
     if exponent < 0:
@@ -193,6 +235,10 @@ _SIMPLE: dict[str, Callable[..., Any]] = {
     "cosh": cosh,
     "sign": sign,
     "Heaviside": heaviside,
+    "softplus": softplus,
+    "sigmoid": sigmoid,
+    "logcosh": logcosh,
+    "logsumexp": logsumexp,
     "Abs": Lanes.abs,
     "floor": Lanes.floor,
 }

@@ -12,11 +12,24 @@ ir = pytest.importorskip("llvmlite.ir")
 from dynsim.integrate.engine import machine  # noqa: E402
 from dynsim.integrate.engine.lanes import POINTER, Lanes  # noqa: E402
 from dynsim.integrate.engine.lowering import Recipe  # noqa: E402
+from dynsim.symbolic.functions import logcosh, logsumexp, sigmoid, softplus  # noqa: E402
 
 RNG = np.random.default_rng(0)
 MODERATE = np.concatenate([RNG.uniform(-30, 30, 400), RNG.normal(size=400), np.linspace(-1, 1, 41)])
 TINY = np.concatenate([[0.0, 5e-324, 1e-310, 1e-300, 1e-20], 10.0 ** RNG.uniform(-300, 0, 200)])
 POSITIVE = np.concatenate([TINY[1:], 10.0 ** RNG.uniform(0, 300, 200), 1 + RNG.normal(size=200) * 1e-3])
+STABLE = {function.__name__: function for function in (sigmoid, softplus, logcosh, logsumexp)}
+FAR = np.concatenate([MODERATE, np.linspace(-800, 800, 99)])
+
+
+def _logcosh(a):
+    """From the hyperbolic sine near 0, where log(cosh(a)) is rounding alone."""
+    size = np.abs(a)
+    return np.where(
+        size < 5, np.log1p(2 * np.sinh(np.minimum(size, 5) / 2) ** 2), size + np.log1p(np.exp(-2 * size)) - np.log(2)
+    )
+
+
 PRIMITIVE = [
     f"{name}(a)" for name in ("exp", "log", "tanh", "sin", "cos", "sinh", "cosh", "sqrt", "Abs", "atan", "erf")
 ]
@@ -25,7 +38,7 @@ PRIMITIVE = [
 def computed(expression, values):
     """Value of an expression of a, by machine code made for nothing else."""
     a = sympy.Symbol("a")
-    recipe = Recipe([sympy.sympify(expression, locals={"a": a})], [a])
+    recipe = Recipe([sympy.sympify(expression, locals={"a": a, **STABLE})], [a])
     module = ir.Module()
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), "evaluate")
     lanes = Lanes(ir.IRBuilder(function.append_basic_block()), machine.width())
@@ -71,6 +84,10 @@ def computed(expression, values):
         ("acosh(1+a**2)", lambda a: np.arccosh(1 + a**2), MODERATE),
         ("atanh(a/31)", lambda a: np.arctanh(a / 31), MODERATE),
         ("erf(a)", scipy.special.erf, MODERATE),
+        ("softplus(a)", lambda a: np.logaddexp(0, a), np.concatenate([MODERATE, TINY, -TINY, FAR])),
+        ("sigmoid(a)", scipy.special.expit, np.concatenate([TINY, FAR[FAR > -700]])),
+        ("logcosh(a)", _logcosh, np.concatenate([MODERATE, TINY, FAR])),
+        ("logsumexp(a, 2*a, 3)", lambda a: scipy.special.logsumexp([a, 2 * a, 3 + 0 * a], axis=0), FAR),
         ("erfc(a)", scipy.special.erfc, np.linspace(-5, 20, 99)),
         ("gamma(a)", scipy.special.gamma, np.linspace(0.1, 20, 99)),
         (
