@@ -29,7 +29,7 @@ system-packages:
 	  command -v apt-get >/dev/null || { echo "no Chromium and no apt-get: the browser tests will be skipped"; exit 0; }; \
 	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run="sudo -n"; else \
 	    echo "no Chromium and no right to install it: the browser tests will be skipped"; exit 0; fi; \
-	  $$run apt-get update -qq  $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+	  $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
 	    || echo "Chromium could not be installed: the browser tests will be skipped"; }
 
 test: $(READY) system-packages
