@@ -1,0 +1,246 @@
+"""A live view as one HTML file: sliders, phase plane, curves and outcome, without a kernel and without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import sympy
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+from dynsim.errors import DynsimError, bad
+from dynsim.explorer.equations import conserved_quantities
+from dynsim.explorer.message import styles
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.steps import slider_step
+from dynsim.explorer.subject import Subject, filled, subject
+from dynsim.files import write_text
+from dynsim.pages.javascript import function_body, javascript
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.printing import tidy, unicode_name
+
+__all__ = ["live_page", "write_live_page"]
+
+_EXPLORER = ("numbers", "panel", "curves", "legend", "plane")  # the drawing code, shared with the live explorer
+_PAGE = ("functions", "numerics", "page")
+MOST_STATES = 4
+
+
+def live_page(setting: Setting, *, title: str | None = None) -> str:
+    """Return the page of a setting as HTML.
+
+    Everything is computed in the page from expressions printed here: fields, Jacobians, losses and, where one is
+    known as an expression, the exact rule of where a run ends. Its Content-Security-Policy allows the page's own
+    script and style by hash and nothing else; user text enters as JSON and as code printed from the parsed tree.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is explored and where the sliders stand at first.
+    title : str, optional
+        By default the name of the system, or the loss.
+
+    Raises
+    ------
+    InvalidValue
+        A flow of more than four states, or one with functions that a page cannot compute.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.setting import Setting
+    >>> from dynsim.pages.live_page import live_page
+    >>> page = live_page(Setting("toy"))
+    >>> page[:15], "Content-Security-Policy" in page, len(page) < 400_000
+    ('<!doctype html>', True, True)
+
+    See Also
+    --------
+    dynsim.explore : the same with a kernel, and with everything that the analysis can say.
+    """
+    setting = filled(setting)
+    about = subject(setting)
+    if len(about.flow.states) > MOST_STATES:
+        raise bad("system_or_loss", setting.source, f"at most {MOST_STATES} states in a page",
+                  f"it has {len(about.flow.states)}; use the explorer in a notebook")  # fmt: skip
+    branches = {branch: subject(replace(setting, branch=branch)) for branch in about.branches}
+    title = title or (f"{setting.source}: {about.summary}" if about.named else f"loss {setting.source}")
+    data = json.dumps(_data(setting, about), ensure_ascii=True).replace("<", "\\u003c")
+    flows = ",\n".join(f"{json.dumps(name)}: {_flow_code(one.flow, about)}" for name, one in branches.items())
+    script = "\n".join(
+        ['"use strict";', f"const DATA = {data};", *map(_source, _PAGE[:2]), f"const FLOWS = {{{flows}}};",
+         *[_source(name, "explorer") for name in _EXPLORER], _source(_PAGE[2])]
+    )  # fmt: skip
+    style = (files("dynsim.explorer") / "browser" / "view.css").read_text(encoding="utf-8") + _source("page", end="css")
+    policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'"
+    return _TEMPLATE.format(
+        policy=policy,
+        title=escape(title),
+        summary=escape(about.reference),
+        style=style,
+        script=script,
+        equations="".join(_equations(name, one.flow, setting.branch) for name, one in branches.items()),
+        limits=escape(_limits(branches)),
+    )
+
+
+def write_live_page(setting: Setting, path: Any, *, title: str | None = None) -> Path:
+    """Write the page; the file appears whole or not at all.
+
+    Raises
+    ------
+    InvalidValue
+        As `live_page`, or a path that does not end in .html or lies in no folder that can be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise bad("path", str(path), "a name that ends in .html")
+    return write_text(target, live_page(setting, title=title))
+
+
+def _source(name: str, room: str = "pages", end: str = "js") -> str:
+    return (files(f"dynsim.{room}") / "browser" / f"{name}.{end}").read_text(encoding="utf-8")
+
+
+def _digest(content: str) -> str:
+    """Hash of an inline script or style as a Content-Security-Policy names it."""
+    return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _data(setting: Setting, about: Subject) -> dict[str, Any]:
+    """Everything of the page that is plain data."""
+    drawn = styles(about)
+    role = {name: role for role, names in about.flow.roles.items() for name in names}
+
+    def described(name: str, value: float) -> dict[str, Any]:
+        low, high = about.ranges[name]
+        return {
+            "name": name, "label": unicode_name(name), "value": value, "low": low, "high": high,
+            "step": slider_step(low, high),
+        }  # fmt: skip
+
+    states = [
+        {
+            **described(name, setting.initial[name]),
+            "style": drawn[name],
+            "role": role.get(name, ""),
+            "view": list(about.view[name]),
+        }
+        for name in about.flow.states
+    ]
+    return {
+        "states": states,
+        "parameters": [described(name, setting.parameters[name]) for name in about.flow.parameters],
+        "branches": list(about.branches),
+        "branch": setting.branch,
+        "plane": list(setting.plane or about.plane),
+        "t_end": setting.t_end,
+        "time": setting.time,
+    }
+
+
+def _flow_code(flow: Flow, about: Subject) -> str:
+    """Object literal with the functions of one branch; `y` and `p` are in the order of the page's data."""
+    parameters = about.flow.parameters
+    names = {symbol: "t" for symbol in flow.rhs.free_symbols if symbol.name == "t"}
+    observables = flow.observables.get("loss")
+    expressions = [flow.rhs, flow.jacobian, *([observables] if observables is not None else [])]
+    for symbol in set().union(*(sympy.sympify(item).free_symbols for item in expressions)) - set(names):
+        if symbol.name in flow.states:
+            names[symbol] = f"y[{about.flow.states.index(symbol.name)}]"
+        elif symbol.name in parameters:
+            names[symbol] = f"p[{parameters.index(symbol.name)}]"
+    parts = [
+        f"f: (t, y, p, out) => {{ {function_body(list(flow.rhs), names)} }}",
+        f"jacobian: (t, y, p, out) => {{ {function_body(list(flow.jacobian), names)} }}",
+    ]
+    if observables is not None:
+        parts.append(f"loss: (y, p) => {javascript(observables, names)}")
+    ends = flow.exact.ends if flow.exact is not None else None
+    if ends:
+        start = {sympy.Symbol(f"{name}_0"): f"y[{index}]" for index, name in enumerate(about.flow.states)}
+        known = {**start, **{sympy.Symbol(name): f"p[{index}]" for index, name in enumerate(parameters)}}
+        parts.append(f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in about.flow.states)}]")
+    return "{\n  " + ",\n  ".join(parts) + "\n}"
+
+
+class _MathML(MathMLPresentationPrinter):  # type: ignore[misc]
+    """Presentation MathML with the letters that dynsim prints everywhere."""
+
+    def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:
+        letter = self.dom.createElement("mi")
+        letter.appendChild(self.dom.createTextNode(unicode_name(symbol.name)))
+        return letter
+
+
+def mathml(expression: Any) -> str:
+    """Presentation MathML of an expression, without the enclosing ``<math>``.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim.pages.live_page import mathml
+    >>> mathml(sympy.Symbol("theta") ** 2)
+    '<msup><mi>θ</mi><mn>2</mn></msup>'
+    """
+    return str(_MathML().doprint(sympy.sympify(expression)))
+
+
+def _line(left: str, right: str) -> str:
+    return f'<math display="block"><mrow>{left}<mo>=</mo>{right}</mrow></math>'
+
+
+def _equations(branch: str, flow: Flow, shown: str) -> str:
+    rows = [
+        _line(f"<msup><mi>{escape(unicode_name(name))}</mi><mo>′</mo></msup>", mathml(tidy(entry)))
+        for name, entry in zip(flow.states, flow.rhs, strict=True)
+    ]
+    try:
+        conserved: Sequence[Any] = conserved_quantities(flow)
+    except DynsimError:
+        conserved = ()
+    kept = [_line(mathml(item), "<mtext>constant</mtext>") for item in conserved]
+    hidden = "" if branch == shown else " hidden"
+    law = "<h2>Conserved</h2>" + "".join(kept) if kept else ""
+    return f'<div data-branch-block="{escape(branch)}"{hidden}><h2>The flow</h2>{"".join(rows)}{law}</div>'
+
+
+def _limits(branches: dict[str, Subject]) -> str:
+    ruled = [name for name, one in branches.items() if one.flow.exact is not None and one.flow.exact.ends]
+    where = f"by an exact rule ({', '.join(ruled)})" if ruled else "by integration until it rests"
+    return (
+        f"Where a run ends is decided {where}, else by integration. Orbits have a relative tolerance of 1e-10. "
+        "Equilibria are searched from a grid by Newton's method in the box shown: none is proven to be the last."
+    )
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main class="dynsim-page">
+<h1>{title}</h1>
+<p class="summary">{summary}</p>
+<div class="layout">
+<div id="dynsim-controls"></div>
+<div id="dynsim" class="dynsim-explorer"></div>
+</div>
+<div class="equations">{equations}</div>
+<footer><p>{limits}</p><p>Made with dynsim.</p></footer>
+</main>
+<script>{script}</script>
+</body>
+</html>
+"""
