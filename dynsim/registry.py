@@ -21,6 +21,7 @@ Member = TypeVar("Member")
 TABLES = {
     "system": "dynsim.systems.catalogue:SYSTEMS",
     "method": "dynsim.methods.catalogue:METHODS",
+    "page": "dynsim.pages.live_page:PAGES",
     "figure": "dynsim.gallery.catalogue:FIGURES",
     "measure": "dynsim.networks.measures:MEASURES",
     "encoder": "dynsim.networks.encoders:ENCODERS",

@@ -1,4 +1,4 @@
-"""Datasets as files: netCDF and Zarr, read whole and written whole or not at all."""
+"""Files: Datasets as netCDF and Zarr, and text; read whole, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dynsim.errors import InvalidType, bad
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["open_dataset", "save_dataset"]
+__all__ = ["open_dataset", "save_dataset", "write_bytes", "write_text"]
 
 
 def open_dataset(path: Any) -> xr.Dataset:
@@ -44,14 +44,41 @@ def save_dataset(dataset: xr.Dataset, path: Any, *, compress: bool = False) -> P
 
     No half-written file is left, and a full disk is an error of writing bytes, not a fault inside HDF5.
     """
-    path = Path(path)
     numbers = [name for name, values in dataset.data_vars.items() if values.ndim and values.dtype.kind in "fiub"]
     encoding = {name: {"zlib": True} for name in numbers} if compress else {}
-    content = dataset.to_netcdf(engine="h5netcdf", encoding=encoding)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return write_bytes(path, bytes(dataset.to_netcdf(engine="h5netcdf", encoding=encoding)))
+
+
+def write_bytes(path: Any, content: bytes) -> Path:
+    """Write a file whole or not at all: under a temporary name beside it, then renamed; a link keeps its target.
+
+    Raises
+    ------
+    InvalidValue
+        The folder is not there, is full, or cannot be written.
+    """
+    named = Path(path)
+    target = named.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise bad("path", str(path), "a file that can be written", str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
-    return path
+    return named
+
+
+def write_text(path: Any, content: str) -> Path:
+    """Write text as UTF-8, whole or not at all.
+
+    Raises
+    ------
+    InvalidValue
+        As `write_bytes`.
+    """
+    return write_bytes(path, content.encode("utf-8"))

@@ -25,6 +25,7 @@ LAYERS = [
     {"drawing"},
     {"gallery"},
     {"explorer"},
+    {"pages"},
     {"cli"},
     {"__main__"},
 ]

@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plane", metavar="X,Y", help="states on the axes of the phase plane")
     parser.add_argument("--more", metavar="A:B;…", help="further orbits, one start each")
     parser.add_argument("--restore", metavar="TEXT", help="a state as the explorer's 'Copy state' gives it")
+    parser.add_argument("--html", metavar="FILE", help="write the view as one HTML file instead of serving it")
     parser.add_argument("--port", type=int, help="default: the first free one from 8866")
     parser.add_argument("--ip", default="127.0.0.1", help="address to listen on; default: this computer only")
     parser.add_argument("--max-sessions", type=int, default=8, help="visitors at a time; default: 8")
@@ -38,10 +39,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or write a page."""
+    from dynsim.cli.output import check_out
     from dynsim.errors import missing_extra
 
+    check_out("--html", args.html, (".html",))
     setting = _setting(args)
+    if args.html is not None:
+        from dynsim.pages.live_page import write_live_page
+
+        print(write_live_page(setting, args.html))
+        return 0
     try:
         from dynsim.explorer.serving.server import serve
     except ModuleNotFoundError as error:

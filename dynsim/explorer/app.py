@@ -25,6 +25,7 @@ from dynsim.explorer.setting import MOST_ORBITS, Setting
 from dynsim.explorer.settled import Settled, settled
 from dynsim.explorer.short_text import to_text
 from dynsim.explorer.subject import filled, subject
+from dynsim.registry import registry
 from dynsim.symbolic.printing import text
 
 __all__ = ["Explorer"]
@@ -224,6 +225,35 @@ class Explorer(widgets.VBox):
             mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
             name = f"dynsim-{subject(self.setting).flow.name or 'loss'}-{self.setting.branch}.{kind}"
             self.view.send({"type": "file", "name": name, "mime": mime}, [figure_bytes(self.setting, kind)])
+
+    def save_html(self, path: Any, *, title: str | None = None) -> Path:
+        """Write the present view as one HTML file that works without a kernel and without a network.
+
+        Parameters
+        ----------
+        path : path
+            Ends in .html; the file appears whole or not at all.
+        title : str, optional
+            By default the name of the system, or the loss.
+
+        Returns
+        -------
+        Path
+            Where it was written; open it from disk, mail it, or embed it in a page with an ``<iframe>``.
+
+        Raises
+        ------
+        InvalidValue
+            More than four states, a function that a page cannot compute, a file that cannot be written.
+
+        Examples
+        --------
+        >>> import dynsim, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     dynsim.explore("toy").save_html(f"{folder}/toy.html").name
+        'toy.html'
+        """
+        return Path(registry("page")["live"](self.setting, path, title=title))
 
     def save_figure(self, path: Any) -> Path:
         """Write the present view with matplotlib, as the command line does; .png, .svg or .pdf."""

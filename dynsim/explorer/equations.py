@@ -13,7 +13,7 @@ from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import latex, tidy
 
-__all__ = ["equations", "integral_lines"]
+__all__ = ["equations", "integral_lines", "readable"]
 
 
 def equations(setting: Setting) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def _equations(about: Subject) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _readable(integral: sympy.Expr, states: Sequence[sympy.Symbol]) -> sympy.Expr:
+def readable(integral: sympy.Expr, states: Sequence[sympy.Symbol]) -> sympy.Expr:
     """The same up to sign and a constant, which change nothing about being conserved."""
     shown, _ = completed(integral, states)
     return -shown if latex(shown).startswith("-") else shown
@@ -61,7 +61,7 @@ def integral_lines(setting: Setting) -> tuple[str, ...]:
     values = {**setting.initial, **setting.parameters}
     lines = []
     for found in conserved(about, setting.parameters):
-        integral = _readable(found, [about.flow.symbols[name] for name in about.flow.states])
+        integral = readable(found, [about.flow.symbols[name] for name in about.flow.states])
         numbers = {symbol: values[symbol.name] for symbol in integral.free_symbols if symbol.name in values}
         eta = next((values[name] for name in ("eta_p", "eta_s") if name in values), 0.0)
         rest = {symbol: {"eta": eta, "t": 0}.get(symbol.name, symbol) for symbol in integral.free_symbols}

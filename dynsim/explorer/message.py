@@ -14,7 +14,7 @@ from dynsim.explorer.steps import slider_step
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import unicode_name
 
-__all__ = ["frame_message", "scene_message"]
+__all__ = ["frame_message", "scene_message", "styles"]
 
 _ROLES = ("predictor", "encoder", "teacher")
 _RANK = ("", " second", " third")
@@ -47,7 +47,7 @@ def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, An
 def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: str = "") -> dict[str, Any]:
     """Return what stands still as the browser reads it."""
     about = subject(setting)
-    styles = _styles(about)
+    drawn = styles(about)
     pairs = {name: next(iter(about.flow.roles.get(name, ())), "") for name in ("predictor", "encoder")}
     fast, slow = pairs["predictor"] or about.flow.states[0], pairs["encoder"] or about.flow.states[-1]
     return {
@@ -56,7 +56,7 @@ def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: s
         "settled": scenery.settled,
         "line": len(about.plane) == 1,
         "axes": _axes(about, setting, scenery),
-        "states": [{"name": name, "label": unicode_name(name), "style": styles[name]} for name in about.flow.states],
+        "states": [{"name": name, "label": unicode_name(name), "style": drawn[name]} for name in about.flow.states],
         "fast": unicode_name(fast),
         "slow": unicode_name(slow),
         "halves": half_lives,
@@ -66,7 +66,7 @@ def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: s
         "columns": ARROWS,
         "arrows": _bytes(scenery.arrows),
         "nullclines": [
-            {"style": styles.get(name, "ink"), "label": unicode_name(name), **_line(line)}
+            {"style": drawn.get(name, "ink"), "label": unicode_name(name), **_line(line)}
             for name, line in scenery.nullclines
         ],
         "lines": [{"attracts": attracts, **_line(line)} for line, attracts in scenery.lines],
@@ -105,15 +105,16 @@ def _caption(about: Subject, setting: Setting) -> str:
     return f"phase plane{where}: drag the start, click to add an orbit"
 
 
-def _styles(about: Subject) -> dict[str, str]:
-    styles = dict.fromkeys(about.flow.states, "ink")
+def styles(about: Subject) -> dict[str, str]:
+    """Style of the curve of every state: by its role, else one after the other."""
+    drawn = dict.fromkeys(about.flow.states, "ink")
     for role in _ROLES:
         for index, name in enumerate(about.flow.roles.get(role, ())):
-            styles[name] = role + _RANK[min(index, len(_RANK) - 1)]
+            drawn[name] = role + _RANK[min(index, len(_RANK) - 1)]
     if not any(about.flow.roles.values()):
         for index, name in enumerate(about.flow.states):
-            styles[name] = _ROLES[index % len(_ROLES)]
-    return styles
+            drawn[name] = _ROLES[index % len(_ROLES)]
+    return drawn
 
 
 def _line(line: Line) -> dict[str, bytes]:

@@ -66,7 +66,9 @@ class _Printer(JavascriptCodePrinter):  # type: ignore[misc]
             return f"{self.known_functions[name]}({arguments})"
         rewritten = call.rewrite((sympy.exp, sympy.sin, sympy.cos, sympy.log, sympy.Piecewise))
         if rewritten.has(type(call)):
-            raise bad("expression", name, "functions that a page can compute", "use the explorer in a notebook instead")
+            raise bad(
+                "expression", name, "functions that a page can compute", "use the explorer in a notebook instead"
+            )
         return str(self._print(rewritten))
 
     def _print_cot(self, call: sympy.cot) -> str:
@@ -89,7 +91,7 @@ def javascript(expression: Any, names: Mapping[sympy.Symbol, str]) -> str:
     >>> from dynsim.pages.javascript import javascript
     >>> w, keyword = sympy.Symbol("w"), sympy.Symbol("function")
     >>> javascript(keyword * w**2, {w: "y[0]", keyword: "p[0]"})
-    '((y[0])*(y[0]))*p[0]'
+    'p[0]*((y[0])*(y[0]))'
     """
     return str(_Printer(names).doprint(release(sympy.sympify(expression))))
 

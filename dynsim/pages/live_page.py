@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
@@ -15,18 +15,20 @@ from typing import Any
 import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
+from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import DynsimError, bad
-from dynsim.explorer.equations import conserved_quantities
+from dynsim.explorer.equations import readable
 from dynsim.explorer.message import styles
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.steps import slider_step
 from dynsim.explorer.subject import Subject, filled, subject
-from dynsim.files import write_text
 from dynsim.pages.javascript import function_body, javascript
+from dynsim.registry import Registry
+from dynsim.storage import write_text
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import tidy, unicode_name
 
-__all__ = ["live_page", "write_live_page"]
+__all__ = ["PAGES", "live_page", "mathml", "write_live_page"]
 
 _EXPLORER = ("numbers", "panel", "curves", "legend", "plane")  # the drawing code, shared with the live explorer
 _PAGE = ("functions", "numerics", "page")
@@ -77,7 +79,9 @@ def live_page(setting: Setting, *, title: str | None = None) -> str:
         ['"use strict";', f"const DATA = {data};", *map(_source, _PAGE[:2]), f"const FLOWS = {{{flows}}};",
          *[_source(name, "explorer") for name in _EXPLORER], _source(_PAGE[2])]
     )  # fmt: skip
-    style = (files("dynsim.explorer") / "browser" / "view.css").read_text(encoding="utf-8") + _source("page", end="css")
+    style = (files("dynsim.explorer") / "browser" / "view.css").read_text(encoding="utf-8") + _source(
+        "page", end="css"
+    )
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'"
     return _TEMPLATE.format(
         policy=policy,
@@ -102,6 +106,10 @@ def write_live_page(setting: Setting, path: Any, *, title: str | None = None) ->
     if target.suffix.lower() not in (".html", ".htm"):
         raise bad("path", str(path), "a name that ends in .html")
     return write_text(target, live_page(setting, title=title))
+
+
+# Looked up by name from the explorer, which lies below the pages made of it.
+PAGES: Registry[Callable[..., Path]] = Registry("page", {"live": write_live_page})
 
 
 def _source(name: str, room: str = "pages", end: str = "js") -> str:
@@ -175,7 +183,8 @@ class _MathML(MathMLPresentationPrinter):  # type: ignore[misc]
 
     def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:
         letter = self.dom.createElement("mi")
-        letter.appendChild(self.dom.createTextNode(unicode_name(symbol.name)))
+        # The printer's text nodes are written as they are.
+        letter.appendChild(self.dom.createTextNode(escape(unicode_name(symbol.name))))
         return letter
 
 
@@ -187,7 +196,7 @@ def mathml(expression: Any) -> str:
     >>> import sympy
     >>> from dynsim.pages.live_page import mathml
     >>> mathml(sympy.Symbol("theta") ** 2)
-    '<msup><mi>θ</mi><mn>2</mn></msup>'
+    '<msup><mi>&#952;</mi><mn>2</mn></msup>'
     """
     return str(_MathML().doprint(sympy.sympify(expression)))
 
@@ -202,10 +211,11 @@ def _equations(branch: str, flow: Flow, shown: str) -> str:
         for name, entry in zip(flow.states, flow.rhs, strict=True)
     ]
     try:
-        conserved: Sequence[Any] = conserved_quantities(flow)
+        conserved: Sequence[Any] = first_integrals(flow)
     except DynsimError:
         conserved = ()
-    kept = [_line(mathml(item), "<mtext>constant</mtext>") for item in conserved]
+    symbols = [flow.symbols[name] for name in flow.states]
+    kept = [_line(mathml(readable(item, symbols)), "<mtext>constant</mtext>") for item in conserved]
     hidden = "" if branch == shown else " hidden"
     law = "<h2>Conserved</h2>" + "".join(kept) if kept else ""
     return f'<div data-branch-block="{escape(branch)}"{hidden}><h2>The flow</h2>{"".join(rows)}{law}</div>'

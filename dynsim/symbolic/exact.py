@@ -53,6 +53,10 @@ class Exact:
     may_know : callable, optional
         ``may_know(initial, parameters)`` with an array per state returns a mask, False where `limit` surely does not
         say the whole end: of a million starts few need be asked one by one. None: all of them.
+    ends : mapping, optional
+        ``{state: expression}`` of the end in initial values, symbols named ``phi_0`` and so on, and parameters: the
+        same rule as `limit` where it is one expression (a Piecewise, NaN where the rule says nothing). What is printed
+        from it computes without Python.
     bindings : mapping, optional
         Original parameter → expression in the parameters of the flow, when some were fixed or tied.
 
@@ -68,6 +72,7 @@ class Exact:
     solution: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
     regular: Callable[[Mapping[str, Any], Mapping[str, Any]], Elsewhere | None] | None = None
     may_know: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
+    ends: Mapping[str, sympy.Expr] = field(default_factory=dict)
     bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +109,8 @@ class Exact:
     def bind(self, bindings: Mapping[str, sympy.Expr], defaults: Mapping[str, Any]) -> Exact:
         """Return the same closed forms for a flow in which `bindings` were substituted."""
         chained = {name: substitute(bound, bindings) for name, bound in self.bindings.items()}
-        return replace(self, bindings={**bindings, **chained}, defaults=dict(defaults))
+        ends = {name: substitute(end, bindings) for name, end in self.ends.items()}
+        return replace(self, ends=ends, bindings={**bindings, **chained}, defaults=dict(defaults))
 
 
 def _evaluated(bound: sympy.Expr, values: Mapping[str, Any]) -> Any:

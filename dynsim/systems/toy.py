@@ -109,6 +109,32 @@ def _toy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str,
     return LIMITS[branch](initial, parameters) if parameters["alpha"] > 0 else None
 
 
+def _ends(branch: str) -> dict[str, sympy.Expr]:
+    """The same rules as expressions in the start, NaN for α ≤ 0; a test holds the two together."""
+    phi, theta, alpha = sympy.symbols("phi_0 theta_0 alpha")
+    square, gap = alpha * theta**2, 1 - phi
+    side = sympy.Piecewise((1, phi > 0), (-1, True))
+    collapsed_at, collapses, alive = {
+        "stop": (
+            side * sympy.sqrt(sympy.Max(phi**2 - square, 0)),
+            phi**2 - square >= sympy.Piecewise((1, phi > 0), (0, True)),
+            theta**2 + (1 - phi**2) / alpha,
+        ),
+        "full": (
+            1 - sympy.Piecewise((1, gap > 0), (-1, True)) * sympy.sqrt(sympy.Max(gap**2 - square, 0)),
+            gap**2 >= square,
+            theta**2 - gap**2 / alpha,
+        ),
+        "target": (phi + square / 2, sympy.And(gap > 0, 2 * gap >= square), theta**2 - 2 * gap / alpha),
+    }[branch]
+    root = sympy.Piecewise((1, theta > 0), (-1, True)) * sympy.sqrt(sympy.Max(alive, 0))
+    still, unknown = sympy.Eq(theta, 0), alpha <= 0
+    return {
+        "phi": sympy.Piecewise((sympy.nan, unknown), (phi, still), (collapsed_at, collapses), (1, True)),
+        "theta": sympy.Piecewise((sympy.nan, unknown), (0, still), (0, collapses), (root, True)),
+    }
+
+
 LOSS = "(phi*theta - sg(theta))^2/2"
 REFERENCE = "Su Jianlin, kexue.fm/archives/7980 (2020)"
 
@@ -121,7 +147,7 @@ def build(branch: str, variant: str | None) -> Flow:
         ranges={"phi": (-1.5, 1.5), "theta": (-1.5, 1.5), "alpha": (0.1, 100.0)},
         view={"phi": (-1.5, 1.75), "theta": (-1.5, 1.5)},
         observables={"loss": "(phi*theta - theta)^2/2", "predictor_gap": "abs(1 - phi)"},
-        exact=Exact(limit=toy_limit(branch), solution=SOLUTIONS[branch], defaults={"alpha": 1.0}),
+        exact=Exact(limit=toy_limit(branch), solution=SOLUTIONS[branch], ends=_ends(branch), defaults={"alpha": 1.0}),
     )
 
 

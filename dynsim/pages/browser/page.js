@@ -120,7 +120,7 @@ function outcomeOf(model, run) {
   const word = collapsed === null ? "" : collapsed ? ": collapse" : ": no collapse";
   return {
     sentence: order.map((j) => `${DATA.states[j].label} → ${shortNumber(end.state[j])}`).join(", ") + word,
-    reason: exact ? "exact: by the rule below" : `integrated until the run rests, at t = ${shortNumber(end.time)}`,
+    reason: exact ? "exact: by what the flow conserves" : `integrated until the run rests, at t = ${shortNumber(end.time)}`,
     limit: Object.fromEntries(DATA.states.map((state, j) => [state.name, end.state[j]])), collapsed, settled: true,
   };
 }
@@ -269,12 +269,14 @@ function slider(parent, item, value, changed) {
   const row = html("div", { class: "control" }, parent);
   const id = `dynsim-${Math.random().toString(36).slice(2)}`;
   html("label", { for: id, title: item.title ?? "" }, row, item.label);
-  const range = html("input", { type: "range", id, min: 0, max: 1000, step: 1, "aria-valuetext": "" }, row);
+  const range = html("input", { type: "range", id, min: 0, step: 1, "aria-valuetext": "" }, row);
   const box = html("input", { type: "number", step: "any", "aria-label": item.label }, row);
   const log = item.low > 0 && item.high / item.low > 50;
-  const toPosition = (x) => 1000 * (log ? Math.log(Math.max(x, item.low) / item.low) / Math.log(item.high / item.low) : (x - item.low) / (item.high - item.low));
+  const most = log ? 1000 : Math.max(1, Math.round((item.high - item.low) / item.step));
+  range.max = most;
+  const toPosition = (x) => most * (log ? Math.log(Math.max(x, item.low) / item.low) / Math.log(item.high / item.low) : (x - item.low) / (item.high - item.low));
   const toValue = (position) => {
-    const share = position / 1000;
+    const share = position / most;
     const raw = log ? item.low * (item.high / item.low) ** share : item.low + share * (item.high - item.low);
     return log ? Number(raw.toPrecision(3)) : Number((Math.round(raw / item.step) * item.step).toPrecision(12));
   };
@@ -417,4 +419,6 @@ function start() {
   update();
 }
 
+// What a test asks: a run at given times, equilibria of a box, eigenvalues, contours.
+globalThis.dynsimNumerics = { integrate, findEquilibria, eigenvalues, contours, erf, softplus, sigmoid, logcosh, logsumexp, FLOWS, DATA };
 start();

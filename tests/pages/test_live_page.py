@@ -1,0 +1,217 @@
+"""A live page computes what Python computes, offline, and nothing a user types can become its code."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import sympy
+
+import dynsim
+from dynsim.errors import DynsimError
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.subject import filled, subject
+from dynsim.pages.javascript import function_body, javascript
+from dynsim.pages.live_page import live_page, mathml
+
+RUN = """({start, times, p, branch}) => {
+    const {integrate, FLOWS, DATA} = dynsimNumerics;
+    const field = {size: start.length, f: (t, y, out) => FLOWS[branch].f(t, y, p, out)};
+    const run = integrate(field, start, Float64Array.from(times));
+    return {status: run.status, states: run.states.map((y) => [...y])};
+}"""
+WORDS = "(function*phi*theta - sg(theta))^2/2 + var*theta^2/2 + class*softplus(theta)"
+
+
+def small_systems():
+    """Every system with at most four states."""
+    names = dynsim.list_systems()["name"]
+    return [name for name in names if len(subject(Setting(name, branch=first_branch(name))).flow.states) <= 4]
+
+
+def first_branch(name):
+    return dynsim.systems.catalogue.entry_of(name).branches[0]
+
+
+def compare(opened, setting):
+    about = subject(filled(setting))
+    page = opened(live_page(setting))
+    times = np.linspace(0.0, 3.0, 13)
+    for branch in about.branches:
+        flow = subject(Setting(**{**setting.__dict__, "branch": branch})).flow
+        start = [about.defaults[name] for name in about.flow.states]
+        values = {name: about.defaults[name] for name in about.flow.parameters}
+        ours = page.evaluate(
+            RUN,
+            {"start": start, "times": times.tolist(), "p": list(values.values()), "branch": branch},
+        )
+        run = dynsim.solve(flow, dict(zip(flow.states, start, strict=True)), times=times, parameters=values,
+                           rtol=1e-11, atol=1e-13)  # fmt: skip
+        expected = np.array([run[name].values for name in flow.states]).T
+        assert ours["status"] == "ok"
+        assert np.abs(np.array(ours["states"]) - expected).max() < 1e-8 * max(1.0, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["toy", "byol"])
+def test_orbits_are_those_of_solve(opened, name):
+    compare(opened, Setting(name))
+
+
+def test_names_that_are_keywords_of_javascript(opened):
+    compare(opened, Setting(WORDS, states=("phi", "theta")))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", small_systems())
+def test_orbits_of_every_small_system(opened, name):
+    compare(opened, Setting(name, branch=first_branch(name)))
+
+
+def test_the_rule_of_the_page_is_the_rule_of_the_outcome(opened):
+    page = opened(live_page(Setting("toy")))
+    rng = np.random.default_rng(0)
+    for branch in ("stop", "full", "target"):
+        starts = [*rng.uniform(-2, 2, (40, 2)).tolist(), [0.6, 0.0], [0.5, 0.5], [1.0, 0.3]]
+        flow = dynsim.system("toy", branch=branch)
+        for start in starts:
+            alpha = float(rng.choice([0.5, 1.0, 7.0]))
+            given = {"y": start, "p": [alpha], "b": branch}
+            ours = page.evaluate("({y, p, b}) => dynsimNumerics.FLOWS[b].end(y, p)", given)
+            end = dynsim.outcome(flow, dict(zip(("phi", "theta"), start, strict=True)), {"alpha": alpha})
+            assert ours == pytest.approx([end.limit["phi"], end.limit["theta"]], abs=1e-12)
+
+
+def test_eigenvalues_equilibria_and_contours(opened):
+    page = opened(live_page(Setting("(x^2-1)^2/4 + (y-x)^2/2", states=("x", "y"), branch="full")))
+    rng = np.random.default_rng(1)
+    for size in (2, 3, 4):
+        matrices = rng.normal(size=(50, size, size))
+        matrices[::7, 0] = matrices[::7, 1]  # singular ones as well
+        found = page.evaluate(
+            "({all, n}) => all.map((m) => dynsimNumerics.eigenvalues(Float64Array.from(m), n))",
+            {"all": [m.ravel().tolist() for m in matrices], "n": size},
+        )
+        for matrix, pairs in zip(matrices, found, strict=True):
+            expected = np.linalg.eigvals(matrix)
+            for re_, im_ in pairs:
+                assert np.abs(expected - complex(re_, im_)).min() < 1e-10
+    points = page.evaluate(
+        """() => { const {FLOWS, DATA, findEquilibria} = dynsimNumerics; const flow = FLOWS[DATA.branch];
+        const field = {size: 2, f: (t, y, out) => flow.f(t, y, [], out),
+                       jacobian: (t, y, out) => flow.jacobian(t, y, [], out)};
+        return findEquilibria(field, [[-2, 2], [-2, 2]], 15).map((one) => [one.kind, ...one.state]); }"""
+    )
+    kinds = {tuple(np.round(point[1:], 9) + 0.0): point[0] for point in points}
+    assert kinds == {(-1.0, -1.0): "stable node", (0.0, 0.0): "saddle", (1.0, 1.0): "stable node"}
+    lines = page.evaluate(
+        """() => { const xs = Array.from({length: 41}, (_, i) => -1 + i / 20);
+        return dynsimNumerics.contours(xs, xs, xs.map((x) => xs.map((y) => x * x + y * y - 0.5))); }"""
+    )
+    assert len(lines) == 1
+    radius = np.hypot(lines[0]["x"], lines[0]["y"])
+    assert np.abs(radius - np.sqrt(0.5)).max() < 1e-3
+
+
+def test_functions_are_stable_and_right(opened):
+    from scipy.special import erf, expit, logsumexp
+
+    page = opened(live_page(Setting("toy")))
+    xs = [-800.0, -30.0, -2.6, -2.4, -1e-9, 0.0, 0.3, 2.49, 2.51, 5.9, 30.0, 800.0]
+    for name, expected in {
+        "erf": erf(xs), "sigmoid": expit(xs), "softplus": np.logaddexp(0, xs),
+        "logcosh": [logsumexp([x, -x]) - np.log(2) for x in xs],
+    }.items():  # fmt: skip
+        ours = page.evaluate(f"(xs) => xs.map((x) => dynsimNumerics.{name}(x))", xs)
+        np.testing.assert_allclose(ours, expected, rtol=2e-14, atol=1e-15)
+
+
+def test_what_moves_with_sliders_branch_and_address(opened):
+    from playwright.sync_api import expect
+
+    page = opened(live_page(Setting("toy")))
+    sentence, root = page.locator(".dynsim-sentence"), page.locator("#dynsim")
+    expect(sentence).to_contain_text("no collapse")
+    page.get_by_label("full gradient").check()
+    expect(sentence).to_have_text(re.compile(r"[^o] collapse$"))
+    page.get_by_label("θ(0)").first.press("ArrowRight")
+    expect(page).to_have_url(re.compile("theta=.*branch:full"))
+    text = sentence.inner_text()
+    page.reload()
+    page.wait_for_selector("#dynsim[data-settled]")
+    expect(sentence).to_have_text(text)
+    before = root.get_attribute("data-last")
+    page.locator(".start").focus()
+    page.keyboard.press("ArrowUp")
+    expect(root).not_to_have_attribute("data-last", before)
+    page.get_by_role("button", name="Defaults").click()
+    expect(sentence).to_contain_text("no collapse")
+
+
+def test_a_telephone_shows_picture_and_sliders(opened):
+    page = opened(live_page(Setting("toy")), width=390, height=800)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for selector in (".dynsim-plane svg", "input[type=range]"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["width"] > 60
+        assert box["x"] + box["width"] <= 390
+
+
+def test_titles_and_losses_cannot_break_out(opened):
+    evil = "</script><script>window.broken=1</script><img src=x onerror='window.broken=1'>"
+    page = opened(live_page(Setting("toy"), title=evil))
+    assert page.evaluate("window.broken") is None
+    assert page.inner_text("h1") == evil
+    for loss in ("alert(1)", "(a.constructor)^2", "`${alert(1)}`^2", "w;alert(1)", "</script>*w"):
+        with pytest.raises(DynsimError):
+            live_page(Setting(loss, states=("w",)))
+
+
+def test_the_policy_lets_nothing_else_run(opened):
+    html = live_page(Setting("toy"))
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html).group(1)
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'")
+    page = opened(html.replace("</body>", "<script id='other'>window.broken = 1</script></body>"), errors=True)
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("document.getElementById('other') !== null")
+
+
+def test_a_page_is_small_and_says_what_it_assumes():
+    html = live_page(Setting("toy"))
+    assert len(html.encode()) <= 400_000
+    assert "http" not in re.sub(r"http-equiv|http://www.w3.org/[\w/]+", "", html)
+    assert "Newton" in html
+
+
+def test_more_states_than_a_page_holds():
+    with pytest.raises(DynsimError, match="at most 4 states"):
+        live_page(Setting("modes"))
+
+
+def test_only_known_symbols_are_printed():
+    w, other = sympy.symbols("w other")
+    assert function_body([w**2, w**2 + 1], {w: "y[0]"}).count("out[") == 2
+    with pytest.raises(DynsimError, match="other"):
+        javascript(w + other, {w: "y[0]"})
+    with pytest.raises(DynsimError, match="page"):
+        javascript(sympy.besselj(0, w), {w: "y[0]"})
+
+
+def test_mathml_escapes():
+    assert "<mi>" in mathml(sympy.Symbol("a"))
+    assert "<b>" not in mathml(sympy.Symbol("<b>"))
+
+
+def test_save_html_and_the_command_write_the_same_page(tmp_path):
+    pytest.importorskip("anywidget")
+    from dynsim.cli import main
+
+    dynsim.explore("toy", branch="full").save_html(tmp_path / "one.html")
+    assert main(["explore", "toy", "--branch", "full", "--html", str(tmp_path / "other.html")]) == 0
+    assert (tmp_path / "one.html").read_text() == (tmp_path / "other.html").read_text()
+    with pytest.raises(DynsimError, match=r"\.html"):
+        dynsim.explore("toy").save_html(tmp_path / "one.txt")
+    assert (
+        json.loads(re.search(r"const DATA = (\{.*\});", (tmp_path / "one.html").read_text()).group(1))["branch"]
+        == "full"
+    )
