@@ -29,7 +29,7 @@ from torch import nn
 from torch.nn import functional
 
 from dynsim.networks import Experiment, train
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 from dynsim.networks.run import Run
 from dynsim.networks.seeds import generator
 from dynsim.networks.views import Source
@@ -117,7 +117,7 @@ def whole_runs(seeds: int, rounds: int) -> None:
     for net, (fields, wanted) in SETTINGS.items():
         if wanted is None:
             continue
-        experiment = Experiment(**fields, measures=(), measure_every=Experiment().steps)
+        experiment = Experiment(**fields, measures=(), every=Experiment().steps)
         contestants = {
             "batch": partial(train, experiment, seeds),
             "one": lambda experiment=experiment: [train(experiment, [seed]) for seed in range(seeds)],

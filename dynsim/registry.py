@@ -28,6 +28,10 @@ TABLES = {
     "predictor": "dynsim.networks.predictors:PREDICTORS",
     "objective": "dynsim.networks.objectives:OBJECTIVES",
     "optimiser": "dynsim.integrate.optimisers.catalogue:OPTIMISERS",
+    "network-optimiser": "dynsim.networks.optimisers:OPTIMISERS",
+    "augmentation": "dynsim.networks.augmentations:AUGMENTATIONS",
+    "initialisation": "dynsim.networks.initialisations:INITIALISATIONS",
+    "data": "dynsim.networks.images:DATASETS",
 }
 
 

@@ -67,14 +67,14 @@ def compute(
         dtype="float32",
         steps=linear_steps,
         measures=MEASURES,
-        measure_every=linear_steps,
+        every=linear_steps,
     )
     for name, setting in LINEAR.items():
         rows.append(_linear(name, setting, base, seeds))
         report(f"linear, {name}")
     for name, setting in HIDDEN.items():
         taken = max(1, round(setting.longer * steps))
-        changes = {**setting.network, "steps": taken, "measure_every": taken}
+        changes = {**setting.network, "steps": taken, "every": taken}
         rows.append(
             _row(name, "hidden layer", setting, _ends(hidden_layer(full, measures=MEASURES, **changes), seeds))
         )

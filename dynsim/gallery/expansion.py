@@ -84,7 +84,7 @@ def compute(
     from dynsim.networks import Experiment, fit
 
     seeds = seed_count(seeds, full)
-    base = Experiment(dtype="float64", measures=(), measure_every=max(1, steps))
+    base = Experiment(dtype="float64", measures=(), every=max(1, steps))
     stages, done, total = {"random": 0, "trained": steps}, 0, 2 * len(NETWORKS) + 1
     rows = []
     for stage, number in stages.items():
@@ -226,7 +226,7 @@ def _training(base: Experiment, seeds: int, steps: int) -> xr.DataArray:
     shared = {"encoder": "linear", "norm": "none", "objective": "squared", "predictor": "none"}
     for changes in TRAINED.values():
         fields = {**shared, **changes, "lr": 0.02 * changes.get("lr", 1.0)}
-        here = base.but(steps=every * 30, measure_every=every, measures=("norm_ratio",), **fields)
+        here = base.but(steps=every * 30, every=every, measures=("norm_ratio",), **fields)
         rows.append(train(here, seeds)["norm_ratio"].drop_vars("time"))
     return xr.concat(rows, _named("trained", TRAINED))
 

@@ -41,7 +41,7 @@ def linear_experiment(**changes: Any) -> Experiment:
 
 def digit_moments() -> tuple[np.ndarray, np.ndarray]:
     """Σ_d = E[x̄x̄ᵀ] of the centred training digits and Σ_s = Σ_d + σ²I of their noisy views, with NumPy alone."""
-    from dynsim.networks.data_loading import load_images
+    from dynsim.networks.datasets import load_images
 
     pictures = load_images(linear_experiment()).train
     x = (pictures - pictures.mean(axis=0)).reshape(len(pictures), -1).astype(float)
@@ -149,6 +149,6 @@ def _alike(experiment: Experiment) -> Experiment:
     """What decides over the pictures, and nothing else."""
     from dynsim.networks import Experiment
 
-    kept = ("data", "augmentation", "strength", "centre", "images", "evaluate")
+    kept = ("data", "augmentation", "strength", "subtract_mean", "images", "evaluate")
     fields = {name: getattr(experiment, name) for name in kept}
     return Experiment(**fields, encoder="linear", norm="none", predictor="none", steps=0, measures=())

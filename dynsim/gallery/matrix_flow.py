@@ -184,7 +184,7 @@ def _balance_of_training(
             batch=64,
             steps=steps,
             measures=("balance",),
-            measure_every=steps // records,
+            every=steps // records,
             **given,
         )
         data = train(here, seeds)
@@ -208,7 +208,7 @@ def _order(
     rates = [t_end / number for number in steps]
     full, mini = [], []
     for index, (number, rate) in enumerate(zip(steps, rates, strict=True)):
-        here = experiment.but(lr=rate, steps=number, measure_every=number)
+        here = experiment.but(lr=rate, steps=number, every=number)
         full.append(_away(fit(here, seeds), ends))
         mini.append(_away(fit(here.but(batch=64), seeds), ends))
         report((index + 1) / halvings, f"descending with learning rate {rate:.3g}")

@@ -132,13 +132,13 @@ def _from_default(experiment: Experiment, seed: int, t_end: float) -> xr.Dataset
     data = solve(flow(experiment), initial_state(experiment, seed), t_end)
     time, w, p = data["time"].values, data["W"].values, data["P"].values
     moment = w @ view @ w.mT
-    cosines, share = measures.alignment(moment, p).numpy(), np.linalg.eigvalsh(moment)[:, ::-1]
+    cosines, share = measures.alignment(moment, p), np.linalg.eigvalsh(moment)[:, ::-1]
     found = xr.Dataset(
         {
             "alignment": ("time", cosines.mean(axis=1)),
             "weighted_alignment": ("time", (cosines * share).sum(axis=1) / share.sum(axis=1)),
-            "commutator": ("time", measures.commutator(moment, p).numpy()),
-            "asymmetry": ("time", measures.asymmetry(p).numpy()),
+            "commutator": ("time", measures.commutator(moment, p)),
+            "asymmetry": ("time", measures.asymmetry(p)),
         },
         {"time": time, "mode": np.arange(1, experiment.dim + 1)},
     )
@@ -180,7 +180,7 @@ def _hidden_layer(seeds: int, steps: int) -> xr.Dataset:
     from dynsim.networks import Experiment, train
 
     names = ("alignment", "commutator", "asymmetry")
-    experiment = Experiment(predictor="linear", steps=steps, measures=names, measure_every=max(1, steps // 50))
+    experiment = Experiment(predictor="linear", steps=steps, measures=names, every=max(1, steps // 50))
     data = train(experiment, seeds)
     return data[list(names)].rename({name: f"mlp_{name}" for name in names}).drop_vars("time")
 

@@ -62,7 +62,7 @@ def compute(
         if progress:
             progress(done, total, what)
 
-    base = hidden_layer(full, steps=steps, measures=MEASURES, measure_every=max(1, steps // 8))
+    base = hidden_layer(full, steps=steps, measures=MEASURES, every=max(1, steps // 8))
     hidden = trained_settings({m: base.but(teacher=m) for m in COEFFICIENTS}, "teacher", seeds, report)
     other = trained_settings({"full": base.but(branch="full")}, "branch", seeds).isel(branch=0, drop=True)
     report(len(COEFFICIENTS) + 1, "without stop-gradient")
@@ -96,7 +96,7 @@ def _linear_setting(teacher: float, teacher_init: str, steps: int) -> Any:
         teacher_init=teacher_init,
         steps=steps,
         measures=("norm_ratio",),
-        measure_every=max(1, steps // 10),
+        every=max(1, steps // 10),
     )
 
 

@@ -124,7 +124,7 @@ def _trained(seeds: int, steps: int, records: int, **changes: Any) -> xr.Dataset
     from dynsim.networks import Experiment, train
 
     every = max(1, steps // records)
-    experiment = Experiment(steps=every * records, measures=_RECORDED, measure_every=every, **changes)
+    experiment = Experiment(steps=every * records, measures=_RECORDED, every=every, **changes)
     data = train(experiment, seeds)
     data["predictor_share"] = _share(data["loss_share_predictor"], data["loss_share_encoder"])
     if "predictor_gap" not in data:  # there is no optimal linear predictor to compare with

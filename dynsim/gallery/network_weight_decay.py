@@ -68,7 +68,7 @@ def compute(
 
         taken = max(1, round(SHARE_OF_STEPS[branch] * steps))
         settings = {eta: base.but(branch=branch, eta_p=eta, eta_s=eta, steps=taken) for eta in decays}
-        last = {eta: e.but(measure_every=taken) for eta, e in settings.items()}
+        last = {eta: e.but(every=taken) for eta, e in settings.items()}
         hidden = trained_settings(last, "decay", seeds, report)[list(MEASURES)].isel(step=-1, drop=True)
         sizes = []
         for done, eta in enumerate(decays, 1):
@@ -91,7 +91,7 @@ def _linear(branch: str, eta: float, steps: int) -> Any:
         batch=128,
         dtype="float32",
         steps=steps,
-        measure_every=steps,
+        every=steps,
     )
 
 

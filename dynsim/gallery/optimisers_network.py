@@ -161,9 +161,7 @@ def _linear_by_network(one: Run, branch: str, lr: float, seeds: int, steps: int)
     from dynsim.networks import train
 
     taken = max(1, steps // 5) if one.of_network == "lbfgs" else steps
-    experiment = _linear(
-        branch, optimiser=one.of_network, lr=lr, momentum=one.momentum, steps=taken, measure_every=taken
-    )
+    experiment = _linear(branch, optimiser=one.of_network, lr=lr, momentum=one.momentum, steps=taken, every=taken)
     last = train(experiment, seeds).isel(step=-1)
     return last["norm_ratio"].values, last["rankme"].values
 
@@ -197,7 +195,7 @@ def _hidden(one: Run, branch: str, lr: float, seeds: int, steps: int, full: bool
         lr=lr,
         momentum=one.momentum,
         measures=("spread", "rankme", "knn"),
-        measure_every=changes["steps"],
+        every=changes["steps"],
         **changes,
     )
     return train(experiment, seeds)

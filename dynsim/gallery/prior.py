@@ -66,7 +66,7 @@ def compute(
     from dynsim.networks import Experiment
 
     number = seed_count(seeds, full)
-    base = Experiment(measures=(), measure_every=max(1, steps), **full_size(full))
+    base = Experiment(measures=(), every=max(1, steps), **full_size(full))
     judge = _Judge(base, draws)
     found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}
     plans = {f"{e} {init}": base.but(encoder=e, init=init, steps=0, **ENCODERS[e]) for e in encoders for init in INITS}

@@ -70,7 +70,7 @@ def compute(
     from dynsim.networks import Experiment
 
     number = seed_count(seeds, full)
-    base = Experiment(measures=MEASURES, steps=steps, measure_every=max(1, steps), images=images, **full_size(full))
+    base = Experiment(measures=MEASURES, steps=steps, every=max(1, steps), images=images, **full_size(full))
     counts = [2**power for power in range(int(np.log2(most_views)) + 1)]
     settings = [(e, loss, p) for e in encoders for loss in RATES for p in ("without", "with")]
     total, cells, bank, rows = 4 * len(settings) + 2 * len(encoders), [], None, []

@@ -26,11 +26,11 @@ _HOME = {
     "fit": "training",
     "flow": "network_flow",
     "initial_state": "network_flow",
-    "photograph": "photographs",
+    "photograph": "datasets",
     "second_moments": "view_moments",
     "train": "training",
 }
-_WITHOUT_TORCH = {"Experiment", "Images", "photograph"}
+_WITHOUT_TORCH = {"Experiment", "Images", "measures", "photograph"}
 
 __all__ = [
     "Experiment",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from dynsim.errors import bad, unknown
+from dynsim.errors import InvalidType, bad
+from dynsim.networks.experiment_text import RENAMED, as_html, as_text, renamed, toml, unknown_field
 from dynsim.networks.images import Images
-from dynsim.networks.toml_text import toml
 from dynsim.networks.validation import RULES, check_together
 
 __all__ = ["DIGITS_AUGMENTATION", "Experiment"]
@@ -38,13 +40,14 @@ class Experiment:
     Parameters
     ----------
     data : str, Images, array, tensor or (images, labels)
-        ``digits``, ``mnist``, the path of an ``.npz`` or of a folder with one folder of images per class.
+        ``digits``, ``mnist``, the path of an ``.npz`` or of a folder of images, with or without one folder per class.
     augmentation : mapping
         Strength of each augmentation; 0 is none. rotation: degrees; scale, contrast: fraction; shift, erasing:
         pixels; noise: standard deviation.
     encoder, norm, init : str
-        ``linear``, ``mlp``, ``mlp-tanh``, ``cnn``; ``none``, ``batch``, ``batch-out``; ``default``, ``orthogonal``,
-        ``zero``, ``identity``.
+        ``linear``, ``mlp``, ``mlp-tanh``, ``cnn``; ``none``, ``batch`` (between the layers), ``batch-out`` (at the
+        output too), ``batch-affine`` (there with scale and shift), ``layer``, ``layer-out``; ``default``,
+        ``orthogonal``, ``zero``, ``identity``.
     predictor : str
         ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``.
     objective : str
@@ -56,7 +59,8 @@ class Experiment:
     teacher : float
         Coefficient m of the moving average ξ ← mξ + (1−m)θ that makes the targets; 0 is SimSiam, 1 a frozen teacher.
     optimiser, lr, momentum, schedule : str, float, float, str
-        ``sgd``, ``adam``, ``sign``, ``lbfgs``; `momentum` is for sgd; schedule ``constant`` or ``cosine``.
+        ``sgd``, ``adam``, ``adamw``, ``sign``, ``lbfgs``; `momentum` is sgd's, and β1 of Adam; schedule ``constant``
+        or ``cosine``.
     alpha, eta_p, eta_s : float
         Learning-rate ratio of the predictor; weight decay of predictor and encoder per unit of flow time.
     steps, batch : int
@@ -64,10 +68,10 @@ class Experiment:
         batch of the network's flow.
     dtype : str
         ``float32`` or ``float64``.
-    measures, measure_every : tuple of str, int
-        What is recorded, and every how many steps: ``absolute_speed_ratio``, ``alignment``, ``asymmetry``,
-        ``balance``, ``commutator``, ``half_life``, ``knn``, ``loss_share``, ``norm_ratio``, ``participation``,
-        ``predictor_gap``, ``probe``, ``rankme``, ``relative_speed_ratio``, ``spread``, ``velocities``.
+    measures, every : tuple of str, int
+        What is recorded, and every how many steps: names in `dynsim.networks.measures.MEASURES`, such as ``spread``,
+        ``rankme``, ``participation``, ``norm_ratio``, ``knn``, ``probe``, ``lidar``, ``alpha_req``, ``noise_share``,
+        ``relative_speed_ratio``, ``loss_share``, ``balance``, ``teacher_distance``.
     dim, depth, width, bias
         Of the encoder: features, layers, hidden units or channels, biases; None for the family's usual.
     init_scale : float
@@ -88,8 +92,10 @@ class Experiment:
         Of NT-Xent; of Barlow Twins.
     strength : float
         Factor on all strengths of `augmentation`.
-    centre : bool
+    subtract_mean : bool
         Subtract the mean training image.
+    decay_biases : bool
+        Whether biases and the scales and shifts of normalisations decay like the weights.
     images : int
         Use only the first so many training images.
     fixed_views : int
@@ -110,6 +116,8 @@ class Experiment:
     >>> experiment = Experiment(encoder="linear", predictor="linear", objective="squared", lr=0.02)
     >>> Experiment.from_toml(experiment.to_toml()) == experiment
     True
+    >>> Experiment(branch="full", lr=0.05)
+    Experiment(branch='full', lr=0.05)
     >>> Experiment(branch="fulll")
     Traceback (most recent call last):
         ...
@@ -136,7 +144,7 @@ class Experiment:
     batch: int | str = 64
     dtype: str = "float32"
     measures: tuple[str, ...] = _MEASURES
-    measure_every: int = 10
+    every: int = 10
     dim: int = 32
     depth: int | None = None
     width: int | None = None
@@ -155,7 +163,8 @@ class Experiment:
     redundancy: float = 5e-3
     schedule: str = "constant"
     strength: float = 1.0
-    centre: bool = True
+    subtract_mean: bool = True
+    decay_biases: bool = True
     images: int | None = None
     fixed_views: int = 4
     evaluate: int = 1000
@@ -171,6 +180,30 @@ class Experiment:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return as_text(self.changed)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.changed, _defaults())
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Fields that differ from their defaults."""
+        usual, plain = _defaults(), self.to_dict()
+        return {item.name: plain.get(item.name) for item in fields(self) if plain.get(item.name) != usual[item.name]}
+
+    @property
+    def measure_every(self) -> int:
+        """Old name of `every`."""
+        _warn("measure_every", stacklevel=3)
+        return self.every
+
+    @property
+    def centre(self) -> bool:
+        """Old name of `subtract_mean`."""
+        _warn("centre", stacklevel=3)
+        return self.subtract_mean
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -198,13 +231,14 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
-        """Inverse of `to_dict`; fields that are left out have their defaults.
+        """Inverse of `to_dict`; fields that are left out have their defaults, names of 0.1 are read.
 
         Raises
         ------
         UnknownName
             For a key that is no field.
         """
+        values = renamed(values)
         _check_names(values)
         if str(values.get("data", "")).startswith("sha256:"):
             raise bad("data", values["data"], "a name or a path", "save data that live in memory as .npz first")
@@ -272,19 +306,51 @@ class Experiment:
         >>> Experiment().but(branch="full").branch
         'full'
         """
-        _check_names(changes)
-        return replace(self, **changes)
+        return replace(self, **_todays(changes, stacklevel=3))
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
     known = [item.name for item in fields(Experiment)]
     for name in values:
         if name not in known:
-            raise unknown("experiment", name, known)
+            raise unknown_field(name, known)
+
+
+def _defaults() -> dict[str, Any]:
+    """Plain data of the defaults."""
+    made = {item.name: item.default if item.default is not MISSING else None for item in fields(Experiment)}
+    return made | {"augmentation": dict(DIGITS_AUGMENTATION), "measures": list(_MEASURES)}
+
+
+def _warn(old: str, stacklevel: int) -> None:
+    warnings.warn(f"Experiment: '{old}' is now called '{RENAMED[old]}'", DeprecationWarning, stacklevel=stacklevel + 1)
+
+
+def _todays(values: dict[str, Any], stacklevel: int) -> dict[str, Any]:
+    """Keywords by today's names, with a warning for each old one; unknown ones are refused."""
+    for old in RENAMED.keys() & values.keys():
+        _warn(old, stacklevel + 1)
+        if RENAMED[old] in values:
+            raise bad(old, values[old], f"only '{RENAMED[old]}', which is its new name", kind=InvalidType)
+    values = renamed(values)
+    _check_names(values)
+    return values
+
+
+def _reading_names(init: Callable[..., None]) -> Callable[..., None]:
+    @wraps(init)
+    def __init__(self: Experiment, *args: Any, **values: Any) -> None:
+        init(self, *args, **_todays(values, stacklevel=3))
+
+    return __init__
+
+
+# The signature stays that of the fields; what is called with another name gets an answer and no bare TypeError.
+Experiment.__init__ = _reading_names(Experiment.__init__)  # type: ignore[method-assign]
 
 
 def _made(values: dict[str, Any]) -> Experiment:
-    return Experiment(**values)
+    return Experiment(**renamed(values))
 
 
 def _is_json(path: Path) -> bool:

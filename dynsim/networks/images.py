@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import InvalidType, bad
+from dynsim.registry import Registry
 
-__all__ = ["Images"]
+__all__ = ["DATASETS", "Images"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ class Images:
         labels : array-like, optional
             N whole numbers from 0; without them there is no kNN and no probe.
         test, test_labels : array-like, optional
-            Test images; without them every fifth image is one.
+            Test images; without them a fifth of every class is, drawn with a fixed seed.
         name : str
             What messages call the data, usually a file.
 
@@ -79,7 +81,7 @@ class Images:
         x = _checked(images, name, "images")
         y = _labels(labels, len(x), name, "labels")
         if test is None:
-            held_out = np.arange(len(x)) % 5 == 4
+            held_out = _fifth(y, len(x))
             x, t = x[~held_out], x[held_out]
             y, u = (None, None) if y is None else (y[~held_out], y[held_out])
         else:
@@ -123,6 +125,19 @@ class Images:
             raise bad("images", number, f"at most the {len(self.train)} training images of {self.name}")
         labels = None if self.train_labels is None else self.train_labels[:number]
         return Images(self.train[:number], self.test, labels, self.test_labels, self.name)
+
+
+def _fifth(labels: np.ndarray | None, number: int) -> np.ndarray:
+    """Which fifth of the images is held out: as much of every class, drawn with a fixed seed.
+
+    To take every fifth one instead would resonate with data whose classes come in turns.
+    """
+    order = np.random.default_rng(1).permutation(number)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    held_out = np.zeros(number, dtype=bool)
+    held_out[order[4::5]] = True
+    return held_out
 
 
 def _shuffled(array: Any) -> Any:
@@ -178,3 +193,11 @@ def _labels(value: Any, number: int, name: str, what: str) -> np.ndarray | None:
     if (labels != array).any() or labels.min() < 0:
         raise bad(what, array.dtype if array.dtype.kind == "f" else array.min(), "whole numbers from 0")
     return labels
+
+
+# Data that ship inside packages: a function without arguments that gives the images.
+DATASETS: Registry[Callable[[], Images]] = Registry(
+    "data",
+    {"digits": "dynsim.networks.datasets:digits", "mnist": "dynsim.networks.datasets:mnist"},
+    group="dynsim.datasets",
+)

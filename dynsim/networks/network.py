@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from dynsim.errors import bad
-from dynsim.networks.batch_norm import Normaliser, by_batch
-from dynsim.networks.branches import two_branches
+from dynsim.networks.encoders import ENCODERS
 from dynsim.networks.experiment import Experiment
-from dynsim.networks.initial_weights import draw
-from dynsim.networks.layout import Layout
+from dynsim.networks.initialisations import draw
+from dynsim.networks.layers import Layout, Normaliser, by_batch
+from dynsim.networks.objectives import OBJECTIVES, two_branches
+from dynsim.networks.predictors import PREDICTORS
 from dynsim.networks.seeds import generator
-from dynsim.registry import find
 
 __all__ = ["Batch", "Network", "Weights", "named_parameters", "teacher_name"]
 
@@ -57,13 +57,12 @@ class Network:
 
     def __init__(self, experiment: Experiment, shape: tuple[int, int, int], classes: int = 0) -> None:
         self.experiment = experiment
-        self.objective = find("objective", experiment.objective, "dynsim.networks.objectives")
-        self.encoder = find("encoder", experiment.encoder, "dynsim.networks.encoders").build(experiment, shape)
-        outputs = classes if self.objective.SLOTS == "labels" else self.encoder.features
+        self.objective = OBJECTIVES[experiment.objective]
+        self.encoder = ENCODERS[experiment.encoder](experiment, shape)
+        outputs = classes if self.objective.slots == "labels" else self.encoder.features
         if outputs == 0:
             raise bad("objective", experiment.objective, "one without labels, for data that have none")
-        predictors = find("predictor", experiment.predictor, "dynsim.networks.predictors")
-        self.predictor = predictors.build(experiment, self.encoder.features, outputs)
+        self.predictor = PREDICTORS[experiment.predictor](experiment, self.encoder.features, outputs)
         self.encoder_layout = Layout(self.encoder.shapes)
         self.predictor_layout = Layout(self.predictor.shapes)
         self.has_teacher = experiment.teacher > 0 or experiment.objective == "alternating"
@@ -83,6 +82,22 @@ class Network:
                 "random": lambda: draw(self.encoder, e.init, e.init_scale, streams["teacher"]),
             }[e.teacher_init]().to(dtype)
         return Weights(predictor.to(dtype), encoder.to(dtype), teacher)
+
+    def decaying(self, predictor: Tensor, encoder: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Masks (size,) of the predictor's and the encoder's entries that decay, like their rows; None: all do."""
+        if self.experiment.decay_biases:
+            return None, None
+        return self.predictor_layout.matrices.to(predictor), self.encoder_layout.matrices.to(encoder)
+
+    def decay(self, weights: Weights) -> tuple[Tensor, Tensor]:
+        """What weight decay subtracts from the velocities of predictor and encoder."""
+        rates = (self.experiment.eta_p, self.experiment.eta_s)
+        rows = (weights.predictor, weights.encoder)
+        masks = self.decaying(*rows)
+        first, second = (
+            rate * (row if mask is None else row * mask) for rate, row, mask in zip(rates, rows, masks, strict=True)
+        )
+        return first, second
 
     def encode(self, rows: Tensor, images: Tensor, normalise: Normaliser = by_batch) -> Tensor:
         """Features (seeds, dim, views, batch) of images (seeds, views, batch, channels, height, width)."""

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
-from dynsim.networks.full_batch import full_batch, knows_moments_only
 from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
 from dynsim.networks.schedules import teacher_rate
 from dynsim.networks.seeds import seed_list
-from dynsim.networks.training import device_of
-from dynsim.networks.views import Source
+from dynsim.networks.torch_settings import device_of
+from dynsim.networks.views import Source, full_batch, knows_moments_only
 
 __all__ = ["flow", "initial_state"]
 
@@ -200,12 +199,10 @@ class _NetworkFlow:
         return torch.autograd.grad(values.sum(), leaves, create_graph=create_graph, materialize_grads=True)
 
     def _drift(self, weights: Weights, predictor: Tensor, encoder: Tensor) -> Tensor:
-        e = self.experiment
+        decay = self.network.decay(weights)
         moves = [
-            -e.alpha * predictor - e.eta_p * weights.predictor
-            if self.network.predictor.trained
-            else 0 * weights.predictor,
-            -encoder - e.eta_s * weights.encoder,
+            -self.experiment.alpha * predictor - decay[0] if self.network.predictor.trained else 0 * weights.predictor,
+            -encoder - decay[1],
         ]
         if self.beta is not None and weights.teacher is not None:
             moves.append(self.beta * (weights.encoder - weights.teacher))

@@ -10,16 +10,17 @@ import torch
 import xarray
 from torch import Tensor
 
+from dynsim.errors import bad
 from dynsim.networks.experiment import Experiment
+from dynsim.networks.measures import MEASURES
+from dynsim.networks.measures.recorded import Measure
 from dynsim.networks.network import Network, Weights
 from dynsim.networks.schedules import flow_times
 from dynsim.networks.snapshot import Evaluation, Snapshot
 from dynsim.records import stamp
-from dynsim.registry import find
+from dynsim.status import Status, status_attributes
 
 __all__ = ["Recorder"]
-
-OK, NOT_FINITE = 0, 1
 
 
 class Recorder:
@@ -37,14 +38,13 @@ class Recorder:
     def __init__(self, network: Network, evaluation: Evaluation, seeds: Sequence[int], initial: Weights) -> None:
         self.experiment: Experiment = network.experiment
         self.network, self.evaluation, self.seeds = network, evaluation, list(seeds)
-        names = [name.replace("_", "-") for name in self.experiment.measures]
-        self.measures = [find("measure", name, "dynsim.networks.recorded") for name in names]
+        self.measures, self.left_out = _measures_for(self.experiment, evaluation.labels is not None)
         self.times = flow_times(self.experiment)
         self.initial = Snapshot(network, initial, evaluation)
         self.steps: list[int] = []
         self.rows: dict[str, list[Tensor]] = {}
         self.stopped = [-1] * len(self.seeds)
-        self._losses = initial.encoder.new_empty((self.experiment.measure_every, len(self.seeds)))
+        self._losses = initial.encoder.new_empty((self.experiment.every, len(self.seeds)))
         self._noted = 0
 
     def note(self, losses: Tensor) -> None:
@@ -70,14 +70,17 @@ class Recorder:
             if rows is not None and start is not None:
                 rows[lost] = start[lost]  # measures need not cope with NaN
         snapshot = self.snapshot(step, measured)
-        measured_values: dict[str, Tensor] = {}
-        for module in self.measures:
-            measured_values |= module.record(snapshot)
+        measured_values: dict[str, Any] = {}
+        for name, measure in self.measures.items():
+            values = measure.record(snapshot)
+            measured_values |= values
+            if not values:
+                self.left_out[name] = "it makes no sense for this network"
         self.steps.append(step)
         for name, value in {"loss": snapshot.loss, **measured_values}.items():
-            kept = value.detach().double().clone()
-            kept[lost] = torch.nan
-            self.rows.setdefault(name, []).append(kept.cpu())
+            kept = torch.as_tensor(value).detach().to("cpu", torch.float64, copy=True)
+            kept[lost.cpu()] = torch.nan
+            self.rows.setdefault(name, []).append(kept)
 
     def snapshot(self, step: int, weights: Weights) -> Snapshot:
         """The network after so many steps."""
@@ -109,19 +112,15 @@ class Recorder:
         """Everything recorded so far, with provenance."""
         times = self.times[self.steps]
         recorded = {name: torch.stack(rows, dim=1) for name, rows in self.rows.items()}
-        for module in self.measures:
-            if hasattr(module, "finish"):
-                recorded = module.finish(recorded, torch.as_tensor(times))
+        for measure in self.measures.values():
+            if measure.finish is not None:
+                recorded = measure.finish(recorded, torch.as_tensor(times))
         dataset = xarray.Dataset(
             {name: (("seed", "step")[: values.ndim], values.numpy()) for name, values in recorded.items()},
             {"seed": self.seeds, "step": self.steps, "time": ("step", times)},
         )
-        dataset["status"] = ("seed", np.array([NOT_FINITE if s >= 0 else OK for s in self.stopped], dtype=np.int8))
-        dataset["status"].attrs = {
-            "flag_values": np.array([OK, NOT_FINITE], dtype=np.int8),
-            "flag_meanings": "ok not_finite",
-            "long_name": "why a seed has no values from stopped_step on",
-        }
+        status = [Status.NOT_FINITE if stopped >= 0 else Status.OK for stopped in self.stopped]
+        dataset["status"] = ("seed", np.array(status, dtype=np.int8), status_attributes())
         dataset["stopped_step"] = ("seed", np.array(self.stopped))
         dataset["stopped_step"].attrs["long_name"] = "first step whose loss or weights are not finite, -1 if none"
         dataset["time"].attrs["long_name"] = "flow time"
@@ -132,5 +131,27 @@ class Recorder:
             experiment=e.to_dict(),
             digest=e.digest,
             parameters={"alpha": e.alpha, "eta_p": e.eta_p, "eta_s": e.eta_s, "lr": e.lr},
-            batch_norm="measures: statistics of the clean training images; loss and speeds: of their own views",
+            kind="training",
+            **({"not_recorded": self.left_out} if self.left_out else {}),
+            evaluation=(
+                "features: of one view of every test image, made by the experiment's augmentation; kNN and probe "
+                "compare them with clean training images; batch normalisation uses the statistics of two views of "
+                "training images there, and those of their own views in loss and speeds"
+            ),
         )
+
+
+def _measures_for(experiment: Experiment, labelled: bool) -> tuple[dict[str, Measure], dict[str, str]]:
+    """Measures of an experiment that its data allow, and those left out, with the reason.
+
+    Raises
+    ------
+    InvalidValue
+        Measures that were asked for by name need labels, and there are none.
+    """
+    chosen = {name: MEASURES[name] for name in experiment.measures}
+    without = [name for name, measure in chosen.items() if measure.labels and not labelled]
+    if without and "measures" in experiment.changed:
+        raise bad("measures", without, "measures that need no labels", "the data have none: give (images, labels)")
+    kept = {name: measure for name, measure in chosen.items() if name not in without}
+    return kept, dict.fromkeys(without, "the data have no labels")

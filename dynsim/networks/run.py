@@ -8,14 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynsim.networks.block import Block
 from dynsim.networks.experiment import Experiment
-from dynsim.networks.full_batch import full_batch
 from dynsim.networks.images import Images
 from dynsim.networks.network import Network, Weights
+from dynsim.networks.optimisers import OPTIMISERS, Block
 from dynsim.networks.schedules import learning_rate
-from dynsim.networks.views import FixedBatch, MiniBatches, Source
-from dynsim.registry import find
+from dynsim.networks.views import FixedBatch, MiniBatches, Source, full_batch
 
 __all__ = ["Run"]
 
@@ -43,15 +41,17 @@ class Run:
         else:
             self.batches = MiniBatches(experiment, self.source, seeds)
         initial = self.network.initial(seeds)
-        self._predictor = Block(initial.predictor.to(device), experiment.alpha, experiment.eta_p)
-        self._encoder = Block(initial.encoder.to(device), 1.0, experiment.eta_s)
+        predictor, encoder = initial.predictor.to(device), initial.encoder.to(device)
+        masks = self.network.decaying(predictor, encoder)
+        self._predictor = Block(predictor, experiment.alpha, experiment.eta_p, masks[0])
+        self._encoder = Block(encoder, 1.0, experiment.eta_s, masks[1])
         self._moving = [self._encoder]
         if self.network.predictor.trained:
             self._moving.append(self._predictor)
         for block in self._moving:
             block.weights.requires_grad_()
         self._teacher = None if initial.teacher is None else initial.teacher.to(device)
-        self._optimise = find("optimiser", experiment.optimiser, "dynsim.networks.optimisers").step
+        self._optimise = OPTIMISERS[experiment.optimiser]
 
     @property
     def weights(self) -> Weights:

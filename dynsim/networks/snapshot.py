@@ -8,10 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dynsim.networks.batch_norm import Population
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
-from dynsim.networks.measures.eigenspaces import second_moment
+from dynsim.networks.layers import Population
+from dynsim.networks.measures.linear_layers import second_moment
 from dynsim.networks.network import Batch, Network, Weights
 from dynsim.networks.seeds import common_generator
 from dynsim.networks.views import Source
@@ -24,8 +24,10 @@ _PAIRS = 256  # images behind a recorded loss: enough for its direction, and as 
 class Evaluation:
     """Fixed images on which all snapshots of all seeds are measured.
 
-    `clean`: training images as they are. `test`: one augmented view of every test image. `pair`: two augmented
-    views of training images, for losses and velocities: at most 256. The others have at most `evaluate` images.
+    `clean`: training images as they are. `test`: one view of every test image, made by the experiment's own
+    augmentation. `training_views`: two views of training images, whose statistics batch normalisation uses in
+    evaluation. `pair`: views of training images as the objective wants them, for losses and velocities: of at most
+    256 images. The others have at most `evaluate` images.
     """
 
     def __init__(self, experiment: Experiment, images: Images, source: Source) -> None:
@@ -37,6 +39,7 @@ class Evaluation:
         self.test = source.augmenter(test[None], stream, 1) - source.mean
         rows = torch.arange(min(most, _PAIRS, len(source.images)), device=device)[None]
         self.pair = source.batch(rows, stream)
+        self.training_views = source.augmenter(source.images[None, :most], stream, 2) - source.mean
         self.labels: tuple[Tensor, Tensor] | None = None
         if source.labels is not None and images.test_labels is not None:
             self.labels = source.labels[:most], torch.as_tensor(images.test_labels[:most], device=device)
@@ -45,7 +48,8 @@ class Evaluation:
 class Snapshot:
     """The network at one moment of a run.
 
-    Batch normalisation in evaluation uses the statistics of the clean training images; losses and velocities
+    Batch normalisation in evaluation uses the statistics of views of training images, to which running averages
+    would have come, and never those of clean images, which the network was not trained on; losses and velocities
     use those of the batch, as training does.
     """
 
@@ -82,7 +86,7 @@ class Snapshot:
     def _population(self) -> Population:
         normalise = Population()
         with torch.no_grad():
-            self.network.encode(self.weights.encoder, self._for_all(self.evaluation.clean), normalise)
+            self.network.encode(self.weights.encoder, self._for_all(self.evaluation.training_views), normalise)
         return normalise
 
     @cached_property
@@ -94,6 +98,13 @@ class Snapshot:
     def test_features(self) -> Tensor:
         """Features of the augmented test images, (seeds, images, dim)."""
         return self.features(self.evaluation.test)
+
+    @cached_property
+    def pair_features(self) -> tuple[Tensor, Tensor]:
+        """Features of two views of training images, (seeds, images, dim) each."""
+        with torch.no_grad():
+            first, second = self.encoded(self.evaluation.training_views[:, :2]).unbind(2)
+        return first.mT, second.mT
 
     @cached_property
     def pair(self) -> Batch:
@@ -118,10 +129,11 @@ class Snapshot:
     def velocity(self) -> Weights:
         """What the gradient flow does here: φ' and θ' per unit of flow time, weight decay included."""
         e, gradient = self.network.experiment, self._loss_and_gradient[1]
-        predictor = -e.alpha * gradient.predictor - e.eta_p * self.weights.predictor
+        decay = self.network.decay(self.weights)
+        predictor = -e.alpha * gradient.predictor - decay[0]
         if not self.network.predictor.trained:
             predictor = torch.zeros_like(predictor)
-        return Weights(predictor, -gradient.encoder - e.eta_s * self.weights.encoder)
+        return Weights(predictor, -gradient.encoder - decay[1])
 
     @property
     def linear_predictor(self) -> Tensor | None:

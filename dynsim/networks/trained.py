@@ -12,11 +12,11 @@ from torch import Tensor
 
 from dynsim.errors import bad, unknown
 from dynsim.networks.images import Images
+from dynsim.networks.measures import MEASURES
 from dynsim.networks.network import Weights, named_parameters
 from dynsim.networks.seeds import generator, seed_list
 from dynsim.networks.snapshot import Snapshot
 from dynsim.networks.views import Source
-from dynsim.registry import find
 
 __all__ = ["Trained"]
 
@@ -45,7 +45,7 @@ class Trained:
     def features(self, pictures: Any) -> Tensor:
         """Features of pictures, (seeds, N, dim).
 
-        Batch normalisation uses the statistics of the clean training images.
+        Batch normalisation uses the statistics of views of training images.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Trained:
     def directional_derivative(self, pictures: Any, directions: Any) -> Tensor:
         """How features change with the pictures: J(x)δ with J = ∂F/∂x, (seeds, number, N, dim).
 
-        Batch normalisation is held at the statistics of the clean training images, as in `features`.
+        Batch normalisation is held at the statistics of views of training images, as in `features`.
 
         Parameters
         ----------
@@ -159,10 +159,10 @@ class Trained:
             parts[name] = tensor
         weights = Weights(now.predictor, layout.join(parts), now.teacher)
         moment = Snapshot(last.network, weights, last.evaluation, time=last.time, initial=last.initial)
-        found: dict[str, Tensor] = {}
+        found: dict[str, Any] = {}
         for name in last.network.experiment.measures:
-            found |= find("measure", name.replace("_", "-"), "dynsim.networks.recorded").record(moment)
-        return {name: value.detach().double().cpu().numpy() for name, value in found.items()}
+            found |= MEASURES[name].record(moment)
+        return {name: torch.as_tensor(value).detach().double().cpu().numpy() for name, value in found.items()}
 
     def _pictures(self, pictures: Any) -> Tensor:
         like = self.source.images

@@ -11,17 +11,17 @@ import xarray
 
 from dynsim.errors import InvalidType, bad
 from dynsim.networks.checkpoint import load_checkpoint, save_checkpoint
-from dynsim.networks.data_loading import load_images
-from dynsim.networks.determinism import deterministic
+from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.recording import Recorder
 from dynsim.networks.run import Run
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.snapshot import Evaluation
+from dynsim.networks.torch_settings import deterministic, device_of
 from dynsim.networks.trained import Trained
 from dynsim.records import stamp
 
-__all__ = ["device_of", "fit", "train"]
+__all__ = ["fit", "train"]
 
 _SAVE_EVERY = 10.0  # seconds between checkpoints
 
@@ -38,6 +38,11 @@ def train(
 
     Every seed has its own start, minibatches and augmentations; its numbers do not depend on which other seeds
     run beside it, up to rounding.
+
+    Features are measured on one view of every test image, made by the experiment's own augmentation; kNN and probe
+    compare them with clean training images. Batch normalisation then uses the statistics of views of training
+    images, as running averages would give, never those of clean ones. Without test images of its own the data is
+    split by `Images.of`: every class gives a fifth, drawn with a fixed seed.
 
     Parameters
     ----------
@@ -57,8 +62,8 @@ def train(
     -------
     xarray.Dataset
         Dimensions `seed` and `step`, with a coordinate `time`, the flow time lr·step/(1 − momentum). `loss`, on a
-        fixed pair of views of training images, and a variable per measure. `status` (seed) says 1, not_finite, for
-        a seed that was lost at `stopped_step`; its values are NaN from there on. When all are lost the run ends.
+        fixed pair of views of training images, and a variable per measure. `status` (seed) is `NOT_FINITE`
+        for a seed that was lost at `stopped_step`; its values are NaN from there on. When all are lost the run ends.
 
     Raises
     ------
@@ -132,28 +137,6 @@ def fit(
     return Trained(dataset, images, recorder.snapshot(run.step, run.weights), run.source)
 
 
-def device_of(device: str | torch.device) -> torch.device:
-    """A device that exists.
-
-    Raises
-    ------
-    InvalidValue
-        Saying what there is.
-    """
-    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if _has_mps() else [])]
-    try:
-        place = torch.device(device)
-    except (RuntimeError, TypeError):
-        raise bad("device", device, f"one of {', '.join(known)}") from None
-    if place.type not in known or (place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count()):
-        raise bad("device", str(device), f"one of {', '.join(known)}", "this machine has no other")
-    return place
-
-
-def _has_mps() -> bool:
-    return torch.backends.mps.is_available()
-
-
 def _go_on(
     run: Run,
     recorder: Recorder,
@@ -172,7 +155,7 @@ def _go_on(
     try:
         while run.step < e.steps and not recorder.all_stopped:
             recorder.note(run.advance())
-            if run.step % e.measure_every and run.step < e.steps:
+            if run.step % e.every and run.step < e.steps:
                 continue
             recorder.record(run.step, run.weights)
             if path is not None:

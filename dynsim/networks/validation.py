@@ -10,21 +10,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.networks.images import Images
-from dynsim.registry import listed
+from dynsim.networks.images import DATASETS, Images
+from dynsim.registry import registry
 
 if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
 
-__all__ = ["AUGMENTATION_LIMITS", "RULES", "check_together"]
-
-# Objectives without a stop-gradient; to ask the files themselves would import torch.
-ONE_BRANCH = {"nt-xent", "barlow", "supervised"}
+__all__ = ["RULES", "check_together"]
 
 Rule = Callable[[str, Any], Any]
 
-# Largest strength at which an augmentation still is what its name says; None: any.
-AUGMENTATION_LIMITS: dict[str, float] = {"scale": 1.0, "contrast": 1.0}
+NORMS = ("none", "batch", "batch-out", "batch-affine", "layer", "layer-out")
 
 
 def _number(at_least: float = -inf, *, above: float = -inf, below: float = inf, at_most: float = inf) -> Rule:
@@ -83,11 +79,11 @@ def _choice(*choices: str) -> Rule:
     return rule
 
 
-def _listed(folder: str) -> Rule:
+def _member(kind: str) -> Rule:
     def rule(name: str, value: Any) -> str:
-        names = listed(f"dynsim.networks.{folder}")
-        if not isinstance(value, str) or value not in names:
-            raise unknown(name, value, names)
+        table = registry(kind)
+        if not isinstance(value, str) or value not in table:
+            raise unknown(name, value, tuple(table))
         return value
 
     return rule
@@ -108,9 +104,8 @@ def _data(name: str, value: Any) -> str | Images:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str):
-        names = listed("dynsim.networks.data")
-        if value not in names and not set(value) & set("/\\.") and not Path(value).exists():
-            raise unknown(name, value, names, "or the path of a folder of images or of an .npz file")
+        if value not in DATASETS and not set(value) & set("/\\.") and not Path(value).exists():
+            raise unknown(name, value, tuple(DATASETS), "or the path of a folder of images or of an .npz file")
         return value
     if isinstance(value, tuple) and len(value) == 2:
         return Images.of(value[0], value[1])
@@ -121,40 +116,37 @@ def _augmentation(name: str, value: Any) -> Mapping[str, float]:
     if not isinstance(value, Mapping):
         expected = "a mapping of augmentation to strength, such as {'noise': 0.1}"
         raise bad(name, value, expected, "an empty one for none", kind=InvalidType)
-    names = listed("dynsim.networks.augmentations")
+    table = registry("augmentation")
     for key in value:
-        if key not in names:
-            raise unknown(name, key, names)
+        if key not in table:
+            raise unknown(name, key, tuple(table))
     return MappingProxyType(
-        {
-            key: _number(0.0, below=AUGMENTATION_LIMITS.get(key, inf))(f"{name}[{key!r}]", value[key])
-            for key in sorted(value)
-        }
+        {key: _number(0.0, below=table[key].below)(f"{name}[{key!r}]", value[key]) for key in sorted(value)}
     )
 
 
 def _measures(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str | Set | Mapping) or not hasattr(value, "__iter__"):  # a set has no order to hash
         raise bad(name, value, "a list of names of measures", kind=InvalidType)
-    names = [known.replace("-", "_") for known in listed("dynsim.networks.recorded")]
+    table = registry("measure")
     for measure in value:
-        if measure not in names:
-            raise unknown(name, measure, names)
+        if measure not in table:
+            raise unknown(name, measure, tuple(table))
     return tuple(dict.fromkeys(value))
 
 
 RULES: Mapping[str, Rule] = {
     "data": _data,
     "augmentation": _augmentation,
-    "encoder": _listed("encoders"),
-    "norm": _choice("none", "batch", "batch-out"),
-    "init": _listed("initialisations"),
-    "predictor": _listed("predictors"),
-    "objective": _listed("objectives"),
+    "encoder": _member("encoder"),
+    "norm": _choice(*NORMS),
+    "init": _member("initialisation"),
+    "predictor": _member("predictor"),
+    "objective": _member("objective"),
     "branch": _choice("stop", "full", "target"),
     "symmetric": _truth(),
     "teacher": _number(0.0, at_most=1.0),
-    "optimiser": _listed("optimisers"),
+    "optimiser": _member("network-optimiser"),
     "lr": _number(above=0.0),
     "momentum": _number(0.0, below=1.0),
     "alpha": _number(above=0.0),
@@ -164,15 +156,15 @@ RULES: Mapping[str, Rule] = {
     "batch": _whole(2, or_text="full"),
     "dtype": _choice("float32", "float64"),
     "measures": _measures,
-    "measure_every": _whole(1),
+    "every": _whole(1),
     "dim": _whole(1),
     "depth": _whole(1, or_none=True),
     "width": _whole(1, or_none=True),
     "bias": _truth(or_none=True),
     "init_scale": _number(),
-    "predictor_norm": _choice("none", "batch", "batch-out"),
+    "predictor_norm": _choice(*NORMS),
     "predictor_width": _whole(1, or_none=True),
-    "predictor_init": _listed("initialisations"),
+    "predictor_init": _member("initialisation"),
     "predictor_scale": _number(),
     "ridge": _number(0.0),
     "teacher_init": _choice("copy", "random", "zero"),
@@ -183,7 +175,8 @@ RULES: Mapping[str, Rule] = {
     "redundancy": _number(0.0),
     "schedule": _choice("constant", "cosine"),
     "strength": _number(0.0),
-    "centre": _truth(),
+    "subtract_mean": _truth(),
+    "decay_biases": _truth(),
     "images": _whole(5, or_none=True),
     "fixed_views": _whole(1),
     "evaluate": _whole(5),
@@ -199,7 +192,7 @@ def check_together(experiment: Experiment) -> None:
     InvalidValue
         Naming the field to change and the one it clashes with.
     """
-    one_branch = experiment.objective in ONE_BRANCH
+    one_branch = registry("objective")[experiment.objective].one_branch
     if one_branch and experiment.branch == "target":
         raise bad(
             "branch",
@@ -229,6 +222,6 @@ def check_together(experiment: Experiment) -> None:
             "views", experiment.views, f"2 with objective '{experiment.objective}'", "only 'alternating' has more"
         )
     for name, strength in experiment.strengths.items():
-        limit = AUGMENTATION_LIMITS.get(name, inf)
+        limit = registry("augmentation")[name].below
         if strength >= limit:
             raise bad("strength", experiment.strength, f"augmentation['{name}']·strength < {limit:g}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dynsim.errors import InvalidType, bad
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.seeds import common_generator
-from dynsim.networks.views import Source
+from dynsim.networks.views import Source, noise_moments
 
-__all__ = ["noise_moments", "second_moments"]
+__all__ = ["second_moments"]
 
 _STREAM = 3  # of the random numbers that all seeds share
 
@@ -69,10 +68,3 @@ def second_moments(experiment: Experiment, views: int = 32) -> tuple[np.ndarray,
         total, view = total + x, view + x.T @ x / number
     signal = (total.T @ total / number - view) / (views * (views - 1))
     return signal.numpy(), (view / views).numpy()
-
-
-def noise_moments(source: Source) -> tuple[Tensor, Tensor]:
-    """Exact Σ_d and Σ_s where the only augmentation is Gaussian noise (or none), in float64 on the source's device."""
-    x = (source.images - source.mean).flatten(1).double()
-    signal = x.T @ x / len(x)
-    return signal, signal + source.augmenter.noise**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

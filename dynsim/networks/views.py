@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynsim.networks.augmenting import Augmenter
+from dynsim.networks.augmentations import Augmenter
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
-from dynsim.networks.network import Batch
+from dynsim.networks.network import Batch, Network
+from dynsim.networks.objectives import OBJECTIVES
 from dynsim.networks.seeds import common_generator, generator
-from dynsim.registry import find
 
-__all__ = ["FixedBatch", "MiniBatches", "Source"]
+__all__ = ["FixedBatch", "MiniBatches", "Source", "full_batch", "knows_moments_only", "noise_moments"]
 
 _MEAN_VIEWS = 64  # views that estimate x̄ when augmentations are not noise alone
 
@@ -29,9 +29,9 @@ class Source:
 
         self.images = tensor(images.train)
         self.labels = None if images.train_labels is None else torch.as_tensor(images.train_labels, device=device)
-        self.mean = self.images.mean(0) if experiment.centre else torch.zeros_like(self.images[0])
+        self.mean = self.images.mean(0) if experiment.subtract_mean else torch.zeros_like(self.images[0])
         self.augmenter = Augmenter(experiment.strengths, images.shape)
-        self.slots = find("objective", experiment.objective, "dynsim.networks.objectives").SLOTS
+        self.slots = OBJECTIVES[experiment.objective].slots
         self.views = {"pair": 2, "views": experiment.views}.get(self.slots, 1)
         self._mean_views: Tensor | None = None
 
@@ -113,3 +113,48 @@ class MiniBatches:
         self.position = int(state["position"])
         for stream, kept in zip(self.generators, state["generators"], strict=True):
             stream.set_state(kept)
+
+
+def full_batch(experiment: Experiment, network: Network, source: Source) -> Batch:
+    """One batch, for one seed, over which the loss is the expected loss.
+
+    Exact where the loss knows the data by second moments only: then a few weighted directions stand for all
+    images and all noise. Otherwise `fixed_views` pairs of random views of every training image, always the same.
+    """
+    if knows_moments_only(experiment, network, source):
+        return Batch(_moment_matched(source).to(source.images.dtype))
+    numbers = torch.arange(len(source.images), device=source.images.device).repeat(experiment.fixed_views)
+    return source.batch(numbers[None], [common_generator(0, source.images.device)])
+
+
+def knows_moments_only(experiment: Experiment, network: Network, source: Source) -> bool:
+    """Whether the network is linear, the loss quadratic and the augmentation Gaussian noise (or nothing)."""
+    return (
+        network.encoder.exactly_linear
+        and network.predictor.exactly_linear
+        and network.objective.quadratic(experiment)
+        and source.augmenter.only_noise
+    )
+
+
+def _moment_matched(source: Source) -> Tensor:
+    """Pairs of vectors whose joint second moments are E of [view; view] or [view; x̄], exactly.
+
+    The columns of √B·U√λ, where UλUᵀ is that moment matrix; directions that carry nothing are left out.
+    """
+    signal, view = noise_moments(source)
+    second = signal if source.slots == "mean" else view
+    joint = torch.cat((torch.cat((view, signal), 1), torch.cat((signal, second), 1)))
+    values, vectors = torch.linalg.eigh(joint)
+    carrying = values > values[-1] * 1e-16
+    carrying[-1] = True  # images that are all alike, without noise, still make a batch
+    values, vectors = values[carrying], vectors[:, carrying]
+    columns = vectors * (values.clamp(min=0) * len(values)).sqrt()
+    return columns.T.unflatten(1, (2, *source.images.shape[1:])).transpose(0, 1)[None]
+
+
+def noise_moments(source: Source) -> tuple[Tensor, Tensor]:
+    """Exact Σ_d and Σ_s where the only augmentation is Gaussian noise (or none), in float64 on the source's device."""
+    x = (source.images - source.mean).flatten(1).double()
+    signal = x.T @ x / len(x)
+    return signal, signal + source.augmenter.noise**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

@@ -20,7 +20,7 @@ __all__ = ["batching", "cells", "check", "example", "experiment_of", "run"]
 
 SEEDS = 16
 _CLOCK = ("lr", "momentum", "schedule")  # fields on which the flow time of a step depends
-_RHYTHM = ("steps", "measure_every")
+_RHYTHM = ("steps", "every")
 
 
 def check(study: Study) -> None:
@@ -88,7 +88,7 @@ def example(study: Study) -> xr.Dataset:
         except DynsimError as error:
             refused = error
             continue
-        data = _trained(experiment.but(steps=1, measure_every=1), (study.seeds or ())[:1])
+        data = _trained(experiment.but(steps=1, every=1), (study.seeds or ())[:1])
         if study.history:
             clock = set(_CLOCK) & {name for item in study.axes for name in item.sets}
             data = data.isel(step=[0] * len(_steps(study))).assign_coords(step=_steps(study))
@@ -101,14 +101,14 @@ def example(study: Study) -> xr.Dataset:
 
 def _trained(experiment: Experiment, seeds: Any) -> xr.Dataset:
     from dynsim.networks import train
-    from dynsim.networks.one_thread import one_thread
+    from dynsim.networks.torch_settings import one_thread
 
     with one_thread():
         return train(experiment, list(seeds)).drop_vars("time")
 
 
 def _steps(study: Study) -> list[int]:
-    last, every = study.experiment.steps, study.experiment.measure_every
+    last, every = study.experiment.steps, study.experiment.every
     return sorted({*range(0, last, every), last})
 
 

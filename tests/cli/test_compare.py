@@ -16,7 +16,7 @@ QUICK = ["compare", "--steps", "4", "--images", "60", "--measure-every", "2", "-
 
 def test_a_config_is_compared_drawn_and_told(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = Experiment(steps=4, images=60, dim=4, measure_every=2, branch="full").save(tmp_path / "run.toml")
+    config = Experiment(steps=4, images=60, dim=4, every=2, branch="full").save(tmp_path / "run.toml")
     assert main(["compare", str(config), "--seeds", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["question", "toy", "linear"]

@@ -10,7 +10,7 @@ from dynsim import DynsimError
 from dynsim.gallery.compare import compute, linear_counterpart, verdict, verdict_table
 from dynsim.networks import Experiment, second_moments
 
-TINY = {"seeds": 2, "steps": 6, "images": 100, "dim": 4, "measure_every": 3}
+TINY = {"seeds": 2, "steps": 6, "images": 100, "dim": 4, "every": 3}
 
 
 def test_the_toy_is_the_leading_mode_in_the_networks_time():

@@ -22,7 +22,7 @@ FIELDS = {
 def small():
     """Six cells of 20 steps: two of them linear under each target."""
     study = study_of("lattice-small").to_dict()
-    study["experiment"] |= {"steps": 20, "measure_every": 20, "images": 200}
+    study["experiment"] |= {"steps": 20, "every": 20, "images": 200}
     study["axes"] |= {
         "encoder": ["linear"], "predictor": ["none", "linear", "mlp"], "decay": {"values": [0.0], "sets": ["eta_s"]},
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_predictions_lie_beside_linear_cells_and_no_others(small):
 @pytest.mark.parametrize("changes", [{}, {"predictor": "none"}, {"teacher": 0.9}, {"eta_p": 0.05, "eta_s": 0.05}])
 def test_small_full_steps_follow_the_prediction(changes):
     """Of noise the moments are exact: what is left is the error of a finite step."""
-    network = Experiment(**FIELDS, batch="full", momentum=0.0, lr=0.1, steps=100, measure_every=100).but(**changes)
+    network = Experiment(**FIELDS, batch="full", momentum=0.0, lr=0.1, steps=100, every=100).but(**changes)
     run, told = train(network, 2).isel(step=-1), linear_prediction(network, [0, 1])
     for name in network.measures:
         np.testing.assert_allclose(told[name], run[name], rtol=0.01)

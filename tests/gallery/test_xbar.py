@@ -84,4 +84,4 @@ def test_the_stored_run_is_of_this_code(stored):
 def _base():
     from dynsim.networks import Experiment
 
-    return Experiment(measures=xbar.MEASURES, steps=300, measure_every=300)
+    return Experiment(measures=xbar.MEASURES, steps=300, every=300)

@@ -40,7 +40,7 @@ def small(pictures):
     def make(**changes) -> Experiment:
         fields = {
             "data": pictures, "augmentation": {"noise": 0.2}, "dtype": "float64", "dim": 4, "width": 6,
-            "predictor_width": 5, "batch": 8, "steps": 6, "measures": (), "measure_every": 2, "lr": 0.05,
+            "predictor_width": 5, "batch": 8, "steps": 6, "measures": (), "every": 2, "lr": 0.05,
         }  # fmt: skip
         return Experiment(**{**fields, **changes})
 

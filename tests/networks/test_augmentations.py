@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dynsim.networks.augmenting import Augmenter
-from dynsim.registry import listed
+from dynsim.networks.augmentations import AUGMENTATIONS, Augmenter
 
-NAMES = sorted(listed("dynsim.networks.augmentations"))
+NAMES = sorted(AUGMENTATIONS)
 LARGE = {"rotation": 40.0, "scale": 0.4, "shift": 2.0, "contrast": 0.5, "noise": 0.3, "erasing": 3.0}
 
 

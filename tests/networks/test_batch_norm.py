@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dynsim.networks.batch_norm import Population, by_batch, scale_and_shift
+from dynsim.networks.layers import Population, by_batch, scale_and_shift
 
 
 def test_every_seed_and_view_equals_batch_norm_1d():

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dynsim.networks.branches import BRANCHES, two_branches
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 from dynsim.networks.network import Weights
+from dynsim.networks.objectives import BRANCHES, two_branches
 from dynsim.networks.run import Run
 
 SEEDS = [0, 1, 5]

@@ -124,7 +124,7 @@ train(e, 2, checkpoint=sys.argv[2], progress=lambda done, *_: done >= 6 and os.k
 
 
 def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
-    e = Experiment(images=60, dim=4, width=8, steps=10, measure_every=2, measures=["spread", "half_life"])
+    e = Experiment(images=60, dim=4, width=8, steps=10, every=2, measures=["spread", "half_life"])
     words = [sys.executable, "-c", KILLED, str(e.save(tmp_path / "run.toml")), str(tmp_path / "run.pt")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     killed = subprocess.run(words, capture_output=True, check=False, env=environment)

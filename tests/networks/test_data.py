@@ -7,7 +7,7 @@ from PIL import Image
 
 from dynsim.errors import DynsimError
 from dynsim.networks import Experiment, Images, train
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 
 RNG = np.random.default_rng(0)
 PICTURES, LABELS = RNG.integers(0, 256, (20, 6, 5), dtype=np.uint8), np.arange(20) % 3
@@ -59,8 +59,31 @@ def test_the_first_images_are_a_fair_sample():
 def test_labels_stay_with_their_images():
     x = np.arange(50)[:, None, None] / 64 * np.ones((1, 4, 4))
     images = Images.of(x, np.arange(50))
-    np.testing.assert_array_equal(images.train[:, 0, 0, 0] * 64, images.train_labels)
-    np.testing.assert_array_equal(sorted(images.test_labels), np.arange(4, 50, 5))
+    for pictures, labels in ((images.train, images.train_labels), (images.test, images.test_labels)):
+        np.testing.assert_array_equal(pictures[:, 0, 0, 0] * 64, labels)
+    np.testing.assert_array_equal(sorted([*images.train_labels, *images.test_labels]), np.arange(50))
+
+
+@pytest.mark.parametrize("order", ["in turns", "sorted", "every fifth is rare"])
+def test_the_split_is_stratified_whatever_the_order(order):
+    """To take every fifth image would give the test set one class of five that come in turns, and none of the rare."""
+    labels = {
+        "in turns": np.arange(200) % 5,
+        "sorted": np.arange(200) // 40,
+        "every fifth is rare": np.where(np.arange(200) % 5 == 4, 1, 0),
+    }[order]
+    images = Images.of(RNG.random((200, 3, 3)), labels)
+    share = np.bincount(images.test_labels) / np.bincount(labels)
+    assert len(images.test) == 40
+    np.testing.assert_allclose(share, 0.2, atol=0.03)
+    again = Images.of(RNG.random((200, 3, 3)), labels)
+    np.testing.assert_array_equal(images.test_labels, again.test_labels)
+
+
+def test_the_digits_are_split_alike():
+    counts = np.bincount(load_images(Experiment()).test_labels)
+    assert counts.min() >= 34  # every fifth digit gave 21 … 52
+    assert counts.max() <= 38
 
 
 def test_tensors_arrays_and_bytes_agree():
@@ -108,7 +131,7 @@ def test_folder_with_test_images_and_colours(tmp_path):
 
 
 def test_own_images_train(tmp_path):
-    e = Experiment(data=folder(tmp_path), encoder="cnn", steps=2, batch=8, measures=("knn",), measure_every=1)
+    e = Experiment(data=folder(tmp_path), encoder="cnn", steps=2, batch=8, measures=("knn",), every=1)
     assert np.isfinite(train(e, 1).knn).all()
 
 
@@ -204,7 +227,7 @@ def test_the_mean_training_image_is_subtracted():
     from dynsim.networks.views import Source
 
     for centre in (True, False):
-        e = Experiment(data=(PICTURES, LABELS), augmentation={}, centre=centre)
+        e = Experiment(data=(PICTURES, LABELS), augmentation={}, subtract_mean=centre)
         source = Source(e, load_images(e), torch.device("cpu"))
         everything = source.batch(torch.arange(16)[None], [torch.Generator()]).views
         assert (float(everything.mean().abs()) < 1e-6) == centre

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dynsim.networks import Experiment, train
-from dynsim.networks.branches import BRANCHES
+from dynsim.networks.objectives import BRANCHES
 
 
 @pytest.mark.slow
 def test_a_network_with_batch_norm_collapses_without_stop_gradient():
-    runs = {
-        b: train(Experiment(branch=b, steps=200, measure_every=100, measures=("spread", "knn")), 3) for b in BRANCHES
-    }
+    runs = {b: train(Experiment(branch=b, steps=200, every=100, measures=("spread", "knn")), 3) for b in BRANCHES}
     spread = {branch: run.spread[:, -1] for branch, run in runs.items()}
     assert (spread["stop"] > 0.7).all()
     assert (spread["full"] < 0.1).all()
@@ -24,7 +22,7 @@ def test_a_network_with_batch_norm_collapses_without_stop_gradient():
 
 def test_a_linear_network_shrinks_without_stop_gradient():
     fields = {
-        "encoder": "linear", "predictor": "linear", "objective": "squared", "lr": 0.02, "measure_every": 300,
+        "encoder": "linear", "predictor": "linear", "objective": "squared", "lr": 0.02, "every": 300,
         "measures": ("norm_ratio", "spread"),
     }  # fmt: skip
     runs = {branch: train(Experiment(branch=branch, **fields), 3) for branch in BRANCHES}

@@ -17,7 +17,7 @@ from dynsim.networks import Experiment, Images
 
 NAMED = [
     "data", "augmentation", "encoder", "norm", "init", "predictor", "objective", "branch", "symmetric", "teacher",
-    "optimiser", "lr", "momentum", "alpha", "eta_p", "eta_s", "steps", "batch", "dtype", "measures", "measure_every",
+    "optimiser", "lr", "momentum", "alpha", "eta_p", "eta_s", "steps", "batch", "dtype", "measures", "every",
 ]  # fmt: skip
 
 
@@ -72,11 +72,11 @@ def test_every_field_enters_the_digest():
         "data": "mnist", "augmentation": {}, "encoder": "cnn", "norm": "none", "init": "zero", "predictor": "linear",
         "objective": "squared", "branch": "full", "symmetric": False, "teacher": 0.5, "optimiser": "adam", "lr": 1.0,
         "momentum": 0.0, "alpha": 2.0, "eta_p": 0.1, "eta_s": 0.1, "steps": 1, "batch": 7, "dtype": "float64",
-        "measures": (), "measure_every": 3, "dim": 3, "depth": 3, "width": 3, "bias": False, "init_scale": 2.0,
+        "measures": (), "every": 3, "dim": 3, "depth": 3, "width": 3, "bias": False, "init_scale": 2.0,
         "predictor_norm": "none", "predictor_width": 3, "predictor_init": "zero", "predictor_scale": 2.0, "ridge": 1.0,
         "teacher_init": "zero", "distance": "cosine", "alternating_steps": 2, "temperature": 1.0, "redundancy": 1.0,
-        "schedule": "cosine", "strength": 0.5, "centre": False, "images": 50, "fixed_views": 2, "evaluate": 50,
-        "deterministic": False,
+        "schedule": "cosine", "strength": 0.5, "subtract_mean": False, "images": 50, "fixed_views": 2, "evaluate": 50,
+        "deterministic": False, "decay_biases": False,
     }  # fmt: skip
     assert {*changed, "views"} == {field.name for field in fields(Experiment)}
     digests = {Experiment(**{name: value}).digest for name, value in changed.items()}
@@ -126,7 +126,7 @@ BAD = [
     ({"augmentation": "digits"}, "mapping"),
     ({"encoder": "mpl"}, "did you mean 'mlp'"),
     ({"encoder": 3}, "one of cnn, linear, mlp"),
-    ({"norm": "layer"}, "one of batch, batch-out, none"),
+    ({"norm": "group"}, "one of batch, batch-affine, batch-out, layer, layer-out, none"),
     ({"init": "xavier"}, "default, identity, orthogonal, zero"),
     ({"predictor": None}, "none"),
     ({"objective": "simclr"}, "nt-xent"),
@@ -150,7 +150,7 @@ BAD = [
     ({"measures": ("sprad",)}, "did you mean 'spread'"),
     ({"measures": "spread"}, "list"),
     ({"measures": {"spread"}}, "list"),
-    ({"measure_every": 0}, "≥ 1"),
+    ({"every": 0}, "≥ 1"),
     ({"bias": 1}, "True, None or False"),
     ({"objective": "nt-xent", "branch": "target"}, "branch: got 'target'.*no second branch"),
     ({"objective": "barlow", "predictor": "optimal"}, "predictor: got 'optimal'"),

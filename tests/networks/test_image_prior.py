@@ -6,7 +6,7 @@ import torch
 
 from dynsim.errors import DynsimError
 from dynsim.networks import deep_image_prior, photograph
-from dynsim.networks.hourglass import Hourglass
+from dynsim.networks.image_prior import Hourglass
 
 SMALL = {"channels": 6, "levels": 2, "skip": 2}
 

@@ -7,7 +7,7 @@ from math import exp, log
 import pytest
 import torch
 
-from dynsim.networks.data_loading import load_images
+from dynsim.networks.datasets import load_images
 from dynsim.networks.run import Run
 
 CPU = torch.device("cpu")

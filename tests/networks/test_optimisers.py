@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from dynsim.networks import Experiment
-from dynsim.networks.block import Block
-from dynsim.registry import find
+from dynsim.networks.optimisers import OPTIMISERS, Block
 
 ALPHA, ETA_P, ETA_S, LR, STEPS = 3.0, 0.3, 0.1, 0.02, 12
 
@@ -27,7 +26,7 @@ def blocks():
 
 def ours(name, **fields):
     experiment = Experiment(optimiser=name, lr=LR, batch="full", **fields)
-    step = find("optimiser", name, "dynsim.networks.optimisers").step
+    step = OPTIMISERS[name]
     moved = blocks()
     path = []
     for _ in range(STEPS):
@@ -98,5 +97,5 @@ def test_decay_is_per_unit_of_flow_time_and_not_multiplied_by_the_rate():
     for rate in (0.1, 1.0, 10.0):
         block = Block(torch.ones(1, 2, dtype=torch.float64), rate, 0.5)
         block.gradient = torch.zeros(1, 2, dtype=torch.float64)
-        find("optimiser", "sgd", "dynsim.networks.optimisers").step([block], 0.1, Experiment(momentum=0.0))
+        OPTIMISERS["sgd"]([block], 0.1, Experiment(momentum=0.0))
         torch.testing.assert_close(block.weights, torch.full((1, 2), 0.95, dtype=torch.float64))

@@ -11,15 +11,20 @@ import xarray as xr
 
 import dynsim
 from dynsim.errors import DynsimError
-from dynsim.networks import Experiment, initial_state, train
-from dynsim.networks.data_loading import load_images
+from dynsim.networks import Experiment, initial_state, measures, train
+from dynsim.networks.datasets import load_images
+from dynsim.networks.encoders import ENCODERS
+from dynsim.networks.initialisations import INITIALISATIONS
+from dynsim.networks.objectives import OBJECTIVES
+from dynsim.networks.optimisers import OPTIMISERS
+from dynsim.networks.predictors import PREDICTORS
 from dynsim.networks.run import Run
 from dynsim.networks.schedules import flow_times, learning_rate
 from dynsim.networks.validation import RULES
-from dynsim.registry import listed
+from dynsim.status import Status
 
 CPU = torch.device("cpu")
-MEASURES = tuple(name.replace("-", "_") for name in listed("dynsim.networks.recorded"))
+MEASURES = tuple(measures.MEASURES)
 
 
 def test_the_record(small):
@@ -30,7 +35,7 @@ def test_the_record(small):
     assert run.step.values.tolist() == [0, 2, 4, 5]
     np.testing.assert_allclose(run.time, run.step * 0.05 / (1 - 0.9))
     assert set(run.data_vars) == {"loss", "spread", "knn", "relative_speed_ratio", "status", "stopped_step"}
-    assert run.status.attrs["flag_meanings"] == "ok not_finite"
+    assert run.attrs["kind"] == "training"
     assert run.status.values.tolist() == [0, 0]
     assert all(np.isfinite(run[name]).all() for name in ("loss", "spread", "knn", "relative_speed_ratio"))
 
@@ -113,7 +118,7 @@ def test_schedules():
 
 
 def test_a_lost_seed_is_said_and_does_not_disturb_the_others(small, monkeypatch):
-    e = small(measures=MEASURES, predictor="linear", steps=6, measure_every=3)
+    e = small(measures=MEASURES, predictor="linear", steps=6, every=3)
     healthy = train(e, 3)
     advance = Run.advance
 
@@ -126,7 +131,7 @@ def test_a_lost_seed_is_said_and_does_not_disturb_the_others(small, monkeypatch)
 
     monkeypatch.setattr(Run, "advance", poisoned)
     run = train(e, 3)
-    assert run.status.values.tolist() == [0, 1, 0]
+    assert run.status.values.tolist() == [0, Status.NOT_FINITE, 0]
     assert run.stopped_step.values.tolist() == [-1, 2, -1]
     assert run.sizes["step"] == 3
     assert np.isnan(run.loss[1, 1:]).all()
@@ -136,7 +141,7 @@ def test_a_lost_seed_is_said_and_does_not_disturb_the_others(small, monkeypatch)
 
 def test_it_stops_when_all_seeds_are_lost(small):
     run = train(small(norm="none", predictor="linear", objective="squared", lr=1e8, steps=1000), 2)
-    assert run.status.values.tolist() == [1, 1]
+    assert run.status.values.tolist() == [Status.NOT_FINITE] * 2
     assert run.step[-1] < 100
     assert (run.stopped_step > 0).all()
     assert (run.stopped_step <= run.step[-1]).all()
@@ -174,8 +179,8 @@ def test_two_runs_are_identical(small):
     xr.testing.assert_identical(train(e, 2), train(e, 2))
 
 
-@pytest.mark.parametrize("encoder", listed("dynsim.networks.encoders"))
-@pytest.mark.parametrize("predictor", listed("dynsim.networks.predictors"))
+@pytest.mark.parametrize("encoder", sorted(ENCODERS))
+@pytest.mark.parametrize("predictor", sorted(PREDICTORS))
 @pytest.mark.parametrize("norm", ["none", "batch", "batch-out"])
 def test_every_net_trains_and_is_measured(small, encoder, predictor, norm):
     run = train(small(encoder=encoder, predictor=predictor, norm=norm, measures=MEASURES, steps=4), 2)
@@ -189,21 +194,21 @@ def test_every_net_trains_and_is_measured(small, encoder, predictor, norm):
     assert ("balance" in run) == adjacent
 
 
-@pytest.mark.parametrize("objective", listed("dynsim.networks.objectives"))
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("batch", [8, "full"])
 def test_every_objective_trains(small, objective, batch):
     run = train(small(objective=objective, batch=batch, measures=("spread", "predictor_gap", "loss_share")), 2)
     assert np.isfinite(run.loss).all()
 
 
-@pytest.mark.parametrize("optimiser", listed("dynsim.networks.optimisers"))
+@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
 def test_every_optimiser_trains(small, optimiser):
     run = train(small(optimiser=optimiser, batch="full", steps=20, objective="supervised", lr=0.01), 2)
     assert (run.loss[:, -1] < run.loss[:, 0]).all()
 
 
-@pytest.mark.parametrize("init", listed("dynsim.networks.initialisations"))
-@pytest.mark.parametrize("encoder", listed("dynsim.networks.encoders"))
+@pytest.mark.parametrize("init", sorted(INITIALISATIONS))
+@pytest.mark.parametrize("encoder", sorted(ENCODERS))
 def test_every_start(small, init, encoder):
     e = small(init=init, encoder=encoder, norm="none", init_scale=0.5)
     for name, value in initial_state(e, seed=2).items():
@@ -273,9 +278,17 @@ def test_vectors_have_no_geometry_and_no_labels(linear):
         train(linear(encoder="cnn"))
     with pytest.raises(DynsimError, match="one without labels"):
         train(linear(objective="supervised"))
-    run = train(linear(measures=["knn", "probe", "spread"], steps=2), 1)
+    with pytest.raises(DynsimError, match="the data have none: give \\(images, labels\\)"):
+        train(linear(measures=["knn", "spread"]))
+    run = train(linear(measures=Experiment().measures, steps=2), 1)
     assert "spread" in run
     assert "knn" not in run
+    assert dynsim.provenance(run)["not_recorded"]["knn"] == "the data have no labels"
+
+
+def test_a_measure_that_makes_no_sense_is_said(small):
+    run = train(small(measures=["balance", "spread"]), 1)
+    assert dynsim.provenance(run)["not_recorded"] == {"balance": "it makes no sense for this network"}
 
 
 def test_nothing_warns(small):

@@ -16,7 +16,7 @@ def test_sampled_moments_approach_the_exact_ones():
 
 def test_the_moment_of_the_mean_view_is_unbiased():
     x = np.zeros((2000, 1, 2, 2))
-    noise = Experiment(data=x, augmentation={"noise": 1.0, "contrast": 1e-12}, centre=False)
+    noise = Experiment(data=x, augmentation={"noise": 1.0, "contrast": 1e-12}, subtract_mean=False)
     signal, view = second_moments(noise, views=2)
     assert abs(np.diag(signal)).max() < 0.15  # with equal views in it the pairs would give 0.5
     assert abs(np.diag(view) - 1).max() < 0.15

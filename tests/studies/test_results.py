@@ -81,7 +81,7 @@ def test_networks(tmp_path):
     pytest.importorskip("torch")
     from dynsim.networks import Experiment, train
 
-    fields = {"steps": 4, "images": 100, "measures": ["spread"], "measure_every": 2}
+    fields = {"steps": 4, "images": 100, "measures": ["spread"], "every": 2}
     study = {"experiment": fields, "seeds": 3, "chunk": 2, "axes": {"branch": ["stop", "full"]}, "history": True}
     data = run(study, tmp_path / "study.zarr")
     assert dict(data.sizes) == {"branch": 2, "seed": 3, "step": 3}

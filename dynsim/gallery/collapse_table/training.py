@@ -120,7 +120,7 @@ def _experiment(predictor: str, encoder: str, norm: str, objective: str, steps: 
         lr=LEARNING_RATES[objective],
         steps=steps,
         measures=(*MEASURES, *ALSO),
-        measure_every=max(1, steps),
+        every=max(1, steps),
         **_SHAPES.get(encoder, {}),
         **more,
     )
@@ -146,7 +146,7 @@ def _gathered(runs: list[xr.Dataset], axes: dict[str, Sequence[str]], moment: in
 
 def _chance() -> float:
     from dynsim.networks import Experiment
-    from dynsim.networks.data_loading import load_images
+    from dynsim.networks.datasets import load_images
 
     labels = load_images(Experiment()).test_labels
     assert labels is not None

@@ -1,1 +1,0 @@
-"""Data sets that ship inside packages, one per file: ``load() -> Images``. Nothing is ever downloaded."""

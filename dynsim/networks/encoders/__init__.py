@@ -1,1 +1,0 @@
-"""Encoders, one family per file: ``build(experiment, image_shape) -> Part``."""

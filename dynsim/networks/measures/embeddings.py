@@ -1,0 +1,355 @@
+"""Do the features of one set of samples fill their space, and at what scale? Each measure is blind to something.
+
+`spread` is blind to rank and scale, the ranks are blind to scale, `norm_ratio` is blind to direction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dynsim.errors import bad
+from dynsim.networks.measures.arrays import array_of, features_of, finite_rows, like, resolution, unit_rows
+
+__all__ = [
+    "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "relative_distance",
+    "spread", "uniformity",
+]  # fmt: skip
+
+
+def spread(features: Any) -> Any:
+    """√d times the standard deviation of the normalised features: 1 spread over the sphere, 0 collapsed.
+
+    Blind to rank (a rank-3 collapse may read .86) and to scale. The standard deviation has the denominator N (other
+    tools' N − 1 is √(N/(N−1)) times as much). Chen & He 2021, arXiv:2011.10566, section 4.1.
+
+    Parameters
+    ----------
+    features : array-like or tensor
+        (…, N, d).
+
+    Returns
+    -------
+    float, array or tensor
+        (…), the standard deviation over samples of z/‖z‖, averaged over the d components, times √d. A row of zeros
+        counts as zero; NaN where a feature is not finite.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features.
+
+    See Also
+    --------
+    rankme : sees the rank to which this is blind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import measures
+    >>> corners = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> round(float(measures.spread(corners)), 6), round(float(measures.spread(1e-200 * corners)), 6)
+    (1.0, 1.0)
+    """
+    z = unit_rows(features_of(features))
+    return like(z.std(-2).mean(-1) * z.shape[-1] ** 0.5, features)
+
+
+def norm_ratio(features: Any, initial: Any) -> Any:
+    """Root mean square norm of the features relative to that of the initial ones: 0 shrunk to nothing.
+
+    Sees the collapse to the origin, and the explosion, that measures of direction and rank miss.
+
+    Parameters
+    ----------
+    features, initial : array-like or tensor
+        (…, N, d); the same images at initialisation.
+
+    Returns
+    -------
+    float, array or tensor
+        (…); infinite if only the initial features vanish, NaN if both do.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features, or differ in dimension.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import measures
+    >>> z = np.random.default_rng(0).normal(size=(50, 4))
+    >>> round(float(measures.norm_ratio(0.1 * z, z)), 6)
+    0.1
+    """
+    now, then = features_of(features), features_of(initial, "initial")
+    if now.shape[-1] != then.shape[-1]:
+        raise bad("initial", f"{then.shape[-1]} dimensions", f"{now.shape[-1]} dimensions like the features")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return like(_rms_norm(now) / _rms_norm(then), features, initial)
+
+
+def _rms_norm(z: np.ndarray) -> np.ndarray:
+    largest = np.abs(z).max((-2, -1), keepdims=True)
+    scaled = z / np.where(largest == 0, 1.0, largest)
+    return np.asarray(np.sqrt((scaled**2).sum(-1).mean(-1)) * largest[..., 0, 0])
+
+
+def _spectrum(features: Any, *, centre: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Singular values of features, largest first, relative to the largest entry, and which matrices are finite.
+
+    Values below the resolution of the eigenvalues of zzᵀ or zᵀz (√ε of the largest) are zero; all are zero where
+    centring leaves nothing but the rounding of the numbers that were given.
+    """
+    z, finite = finite_rows(features_of(features))
+    size = np.abs(z).max((-2, -1), keepdims=True)
+    z = z / np.where(size == 0, 1.0, size)
+    if centre:
+        z = z - z.mean(-2, keepdims=True)
+        left = np.abs(z).max((-2, -1), keepdims=True)
+        z = np.where(left > 8 * max(resolution(features), 2.0**-52), z / np.where(left == 0, 1.0, left), 0.0)
+    transposed = np.swapaxes(z, -1, -2)
+    values = np.linalg.eigvalsh(transposed @ z if z.shape[-2] >= z.shape[-1] else z @ transposed)[..., ::-1]
+    least = max(z.shape[-2:]) * 2.0**-52 * values[..., :1]
+    return np.sqrt(np.where(values > least, values, 0.0)), finite
+
+
+def rankme(features: Any, *, centre: bool = False) -> Any:
+    """Effective rank exp(−Σ p ln p), p the singular values over their sum. Garrido et al. 2023, arXiv:2210.02885.
+
+    Parameters
+    ----------
+    features : array-like or tensor
+        (…, N, d).
+    centre : bool
+        Subtract the mean sample first. The paper does not; centring caps the result at min(N − 1, d).
+
+    Returns
+    -------
+    float, array or tensor
+        (…), between 1 and min(N, d); 0 if all features vanish; NaN where one is not finite.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import measures
+    >>> float(measures.rankme(np.eye(5)).round(4)), float(measures.rankme(np.eye(5), centre=True).round(4))
+    (5.0, 4.0)
+    """
+    values, finite = _spectrum(features, centre=centre)
+    return like(np.where(finite, effective_number(values), np.nan), features)
+
+
+def effective_number(weights: np.ndarray) -> np.ndarray:
+    """Exp of the entropy of weights (…, n) over their sum; 0 where all are zero."""
+    total = weights.sum(-1, keepdims=True)
+    p = weights / np.where(total == 0, 1.0, total)
+    entropy = -(p * np.log(np.where(p > 0, p, 1.0))).sum(-1)
+    return np.asarray(np.where(total[..., 0] == 0, 0.0, np.exp(entropy)))
+
+
+def participation(features: Any, *, centre: bool = True) -> Any:
+    """Participation ratio (Σλ)²/Σλ², λ the eigenvalues of the covariance: d if isotropic, 1 on a line.
+
+    Parameters
+    ----------
+    features : array-like or tensor
+        (…, N, d).
+    centre : bool
+        Covariance about the mean; False takes the uncentred second moment.
+
+    Returns
+    -------
+    float, array or tensor
+        (…), between 1 and min(N − 1, d); 0 if all samples agree; NaN where a feature is not finite.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import measures
+    >>> line = np.linspace(-1, 1, 20)[:, None] * np.array([1.0, 2.0, 3.0])
+    >>> round(float(measures.participation(line)), 4)
+    1.0
+    """
+    values, finite = _spectrum(features, centre=centre)
+    squares = values**2
+    total, second = squares.sum(-1), (squares**2).sum(-1)
+    ratio = np.where(second > 0, total**2 / np.where(second > 0, second, 1.0), 0.0)
+    return like(np.where(finite, ratio, np.nan), features)
+
+
+def alpha_req(features: Any) -> Any:
+    """Decay α of the spectrum, λ_j ∝ j^{−α}: about 1 is said to be good, 0 is white, large is dimensional collapse.
+
+    The eigenvalues of the covariance against their number, on logarithmic axes, fitted by least squares over all
+    that rounding leaves. Agrawal et al. 2022, arXiv:2202.05808.
+
+    Parameters
+    ----------
+    features : array-like or tensor
+        (…, N, d).
+
+    Returns
+    -------
+    float, array or tensor
+        (…); NaN with fewer than two positive eigenvalues, or where a feature is not finite.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.networks import measures
+    >>> directions = np.linalg.qr(np.random.default_rng(0).normal(size=(100, 8)) - 0.0)[0]
+    >>> directions = np.linalg.qr(directions - directions.mean(0))[0]
+    >>> round(float(measures.alpha_req(directions * np.arange(1, 9) ** -0.75)), 6)
+    1.5
+    """
+    values, finite = _spectrum(features, centre=True)
+    positive = values > 0
+    number = positive.sum(-1)
+    x = np.where(positive, np.log(np.arange(1, values.shape[-1] + 1)), 0.0)
+    y = np.where(positive, 2 * np.log(np.where(positive, values, 1.0)), 0.0)
+    count = np.maximum(number, 1)
+    covariance = (x * y).sum(-1) / count - x.sum(-1) * y.sum(-1) / count**2
+    variance = (x * x).sum(-1) / count - (x.sum(-1) / count) ** 2
+    slope = -covariance / np.where(number > 1, variance, 1.0)
+    return like(np.where(finite & (number > 1), slope, np.nan), features)
+
+
+def uniformity(features: Any, *, t: float = 2.0) -> Any:
+    """Log E exp(−t‖x − y‖²) of normalised features over pairs of distinct samples: 0 where all agree.
+
+    Wang & Isola 2020, arXiv:2005.10242, equation 2. On the sphere of a high dimension it goes to −2t.
+
+    Parameters
+    ----------
+    features : array-like or tensor
+        (…, N, d), at least two samples.
+    t : float
+        The paper's is 2.
+
+    Returns
+    -------
+    float, array or tensor
+        (…), at most 0; NaN where a feature is not finite or there is one sample.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no features, or t is not positive.
+
+    Examples
+    --------
+    >>> from dynsim.networks import measures
+    >>> round(float(measures.uniformity([[1.0, 0.0], [-1.0, 0.0]])), 6)  # one pair, 2 apart
+    -8.0
+    """
+    if not t > 0:
+        raise bad("t", t, "a positive number")
+    z = unit_rows(features_of(features))
+    number = z.shape[-2]
+    if number < 2:
+        return like(np.full(z.shape[:-2], np.nan), features)
+    if number > 512:
+        z = z.astype(np.float32)  # the rounding of cosines, 1e-7, moves the mean by less
+    gram = z @ np.swapaxes(z, -1, -2)
+    squares = (z * z).sum(-1)
+    distances = np.maximum(squares[..., :, None] + squares[..., None, :] - 2 * gram, 0.0)
+    kernel = np.exp(-t * distances)
+    kernel[..., np.arange(number), np.arange(number)] = 0.0  # no sample with itself
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return like(np.log(kernel.sum((-2, -1), dtype=np.float64) / (number * (number - 1.0))), features)
+
+
+def dead_share(activations: Any) -> Any:
+    """Share of units that give every sample the same number, as a ReLU that never opens does.
+
+    Parameters
+    ----------
+    activations : array-like or tensor
+        (…, N, units), at least two samples; of a convolution, samples and pixels together are the samples.
+
+    Returns
+    -------
+    float, array or tensor
+        (…), between 0 and 1; NaN where an activation is not finite.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they are no activations.
+
+    Examples
+    --------
+    >>> from dynsim.networks import measures
+    >>> float(measures.dead_share([[0.0, 1.0], [0.0, 2.0]]))
+    0.5
+    """
+    z = features_of(activations, "activations")
+    with np.errstate(invalid="ignore"):
+        span = z.max(-2) - z.min(-2)
+        dead = span <= 8 * resolution(activations) * np.abs(z).max(-2)
+    return like(np.where(np.isfinite(z).all((-2, -1)), dead.mean(-1), np.nan), activations)
+
+
+def relative_distance(parameters: Any, reference: Any) -> Any:
+    """‖ξ − θ‖/‖θ‖: how far a teacher is from its student, or from where it started.
+
+    Parameters
+    ----------
+    parameters, reference : array-like, tensor, module, or mapping or list of such
+        Of the same names and shapes. Modules count with their parameters, not with running averages.
+
+    Returns
+    -------
+    float
+        Infinite if only the reference vanishes, 0 if both do.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they differ in shape.
+
+    Examples
+    --------
+    >>> from dynsim.networks import measures
+    >>> measures.relative_distance({"W": [3.0, 0.0]}, {"W": [4.0, 0.0]})
+    0.25
+    """
+    one, other = _pieces(parameters, "parameters"), _pieces(reference, "reference")
+    if one.keys() != other.keys() or any(one[name].shape != other[name].shape for name in one):
+        found, wanted = ({name: value.shape for name, value in each.items()} for each in (one, other))
+        raise bad("parameters", found, f"those of the reference, {wanted}")
+    apart = float(np.sqrt(sum(((one[name] - other[name]) ** 2).sum() for name in one)))
+    size = float(np.sqrt(sum((value**2).sum() for value in other.values())))
+    if apart == 0:
+        return 0.0
+    return apart / size if size else float("inf")
+
+
+def _pieces(value: Any, name: str) -> dict[Any, np.ndarray]:
+    if hasattr(value, "named_parameters"):
+        value = dict(value.named_parameters())
+    if hasattr(value, "items") and not hasattr(value, "dtype"):
+        items = dict(value.items())
+    elif isinstance(value, list | tuple) and value and any(hasattr(item, "shape") for item in value):
+        items = dict(enumerate(value))
+    else:
+        items = {0: value}
+    return {key: array_of(item, name, "numbers", 0) for key, item in items.items()}

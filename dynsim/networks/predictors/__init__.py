@@ -1,1 +1,0 @@
-"""Predictors, one family per file: ``build(experiment, features, outputs) -> Part``."""
