@@ -1,20 +1,117 @@
 """Field: the right-hand side of an ordinary differential equation, as every integrator here takes it.
 
 A symbolic `Flow`, the matrix flow and the flow of a network all become a `Field`; nothing downstream asks
-which of them it came from.
+which of them it came from. What a Flow and a Field share is the protocol `Dynamics`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
-from dynsim.errors import bad
+import numpy as np
 
-__all__ = ["Field"]
+from dynsim.errors import InvalidType, bad
+
+__all__ = ["RESERVED", "TIME", "Dynamics", "Field", "check_names"]
+
+TIME = "t"
+"""The flow time, in every text and expression."""
+
+RESERVED = {
+    TIME: "the flow time",
+}
+"""Name → what it means where results are kept. No state, parameter or observable may be called so."""
+
+
+def check_names(kind: str, names: Iterable[str]) -> None:
+    """Refuse names that time or results use themselves.
+
+    Parameters
+    ----------
+    kind : str
+        What the names are: "state", "parameter", "observable".
+    names : iterable of str
+
+    Raises
+    ------
+    InvalidValue
+        A name of the table `RESERVED`.
+
+    Examples
+    --------
+    >>> from dynsim.field import check_names
+    >>> check_names("state", ["t"])
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.InvalidValue: state: got 't', expected a name that is not reserved: 't' is the flow time; ...
+    """
+    for name in names:
+        if name in RESERVED:
+            other = "tau" if name == TIME else f"{name}_1"
+            reserved = f"a name that is not reserved: '{name}' is {RESERVED[name]}"
+            raise bad(kind, name, reserved, f"call it '{other}', say")
+
+
+class Dynamics(Protocol):
+    """What a `Flow` and a `Field` have in common; whoever needs no more takes either.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> from dynsim.field import Dynamics, Field
+    >>> def parameters_of(dynamics: Dynamics) -> int:
+    ...     return len(dynamics.values(None))
+    >>> parameters_of(dynsim.system("toy")), parameters_of(Field(("x",), lambda t, y: -y))
+    (1, 0)
+    """
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states, in order."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that are still free; none for a Field."""
+
+    @property
+    def roles(self) -> Mapping[str, tuple[str, ...]]:
+        """``{"predictor": names, "encoder": names, "teacher": names}``."""
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Default values of states (a start) and parameters."""
+
+    @property
+    def observables(self) -> Mapping[str, Any]:
+        """What is recorded beside the states, by name."""
+
+    @property
+    def size(self) -> int:
+        """Number of real numbers in the state vector."""
+
+    @property
+    def is_autonomous(self) -> bool | None:
+        """Whether the velocity does not depend on the time; None where nobody has said."""
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one state, ``()`` for a scalar."""
+
+    def values(self, parameters: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+        """Value of every parameter: those given, else the defaults."""
+
+    def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
+        """Return the numeric field at these parameters."""
+
+    def origin(self) -> dict[str, Any]:
+        """Plain data for a Dataset's provenance, values of parameters aside."""
+
+    def require_autonomous(self, purpose: str) -> None:
+        """Raise `InvalidValue` if the velocity depends on the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +123,8 @@ class Field:
     names : tuple of str
         Names of the states, in the order in which they fill `y`.
     function : callable
-        ``function(t, y)`` with `y` of shape ``(size, ...)`` returns the same shape. `t` is flow time.
+        ``function(t, y)`` with `y` of shape ``(size, ...)`` returns the same shape, or a list with one entry per
+        number of the state. `t` is flow time.
     jacobian_function : callable, optional
         ``jacobian_function(t, y)`` returns ∂f/∂y of shape ``(size, size, ...)``.
     shapes : mapping, optional
@@ -36,11 +134,23 @@ class Field:
     observables : mapping, optional
         ``{name: function(y)}``, with `y` as above; each returns an array over the trailing axes.
     about : mapping, optional
-        What describes the field in a Dataset's provenance; plain data (str, int, float, list, dict).
+        What describes the field in a Dataset's provenance; plain data (str, int, float, list, dict); values of
+        parameters under the key "parameters".
     residuals_function : callable, optional
         ``residuals_function(y, held)`` returns r of shape ``(m, ...)`` and ∂r/∂y of shape ``(m, size, ...)`` of a loss
         ½Σr², weight decay included, whose gradient times the rates is minus the velocity; what is not differentiated
         is read at `held`.
+    is_autonomous : bool, optional
+        Whether `function` does not depend on `t`. None: not said, and then asked at a few points where it matters.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        A function that cannot be called, a name that is reserved or stands twice.
+
+    See Also
+    --------
+    dynsim.Flow : equations with symbols, from which a Field is compiled.
 
     Examples
     --------
@@ -59,6 +169,35 @@ class Field:
     observables: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     residuals_function: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    is_autonomous: bool | None = None
+
+    parameters = ()
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
+        object.__setattr__(self, "names", names)
+        if not names or len(set(names)) < len(names):
+            raise bad("names", self.names, "at least one state, every state once")
+        check_names("state", names)
+        check_names("observable", self.observables)
+        if not callable(self.function):
+            raise bad("function", self.function, "a function of t and y", kind=InvalidType)
+
+    def __repr__(self) -> str:
+        name = self.about.get("name", "")
+        states = ", ".join(f"{n}{list(self.shape(n)) if self.shape(n) else ''}" for n in self.names)
+        known = [
+            f"{len(self.observables)} observables" if self.observables else "",
+            "Jacobian" if self.jacobian_function else "",
+            ", ".join(f"{k} = {v}" for k, v in self.about.get("parameters", {}).items()),
+        ]
+        return f"Field {name or 'of ' + states}: {self.size} numbers\n  {states}; " + "; ".join(filter(None, known))
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states: the same as `names`."""
+        return self.names
 
     @cached_property
     def size(self) -> int:
@@ -80,8 +219,17 @@ class Field:
         return tuple(self.shapes.get(name, ()))
 
     def f(self, t: Any, y: Any) -> Any:
-        """Right-hand side at flow time `t` and state `y` of shape ``(size, ...)``."""
-        return self.function(t, y)
+        """Right-hand side at flow time `t` and state `y` of shape ``(size, ...)``.
+
+        Raises
+        ------
+        InvalidValue
+            The function returns something of another shape.
+        """
+        found = self.function(t, y)
+        if getattr(found, "shape", None) == np.shape(y):
+            return found
+        return _filled("the function of the Field", found, (self.size,), y)
 
     def jacobian(self, t: Any, y: Any) -> Any:
         """Jacobian ∂f/∂y of shape ``(size, size, ...)``.
@@ -89,12 +237,83 @@ class Field:
         Raises
         ------
         InvalidValue
-            If the field was made without a Jacobian.
+            The field was made without a Jacobian, or that has another shape.
         """
         if self.jacobian_function is None:
             raise bad("jacobian", None, "a Field made with jacobian_function=…")
-        return self.jacobian_function(t, y)
+        found = self.jacobian_function(t, y)
+        if getattr(found, "shape", None) == (self.size, *np.shape(y)):
+            return found
+        return _filled("the jacobian_function of the Field", found, (self.size, self.size), y)
+
+    def observe(self, name: str, t: Any, y: Any) -> Any:
+        """Value of an observable at flow time `t` and state `y`, over the trailing axes of `y`."""
+        return self.observables[name](y)
 
     def split(self, y: Any) -> dict[str, Any]:
         """State vector of shape ``(size, ...)`` as ``{name: array of shape (*state shape, ...)}``."""
         return {name: y[part].reshape((*self.shape(name), *y.shape[1:])) for name, part in self.slices.items()}
+
+    def values(self, parameters: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+        """No parameter is free: an empty dictionary.
+
+        Raises
+        ------
+        InvalidValue
+            Parameters are given.
+        """
+        if parameters:
+            raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
+        return {}
+
+    def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
+        """Return the field itself; see `values` for what is refused."""
+        self.values(parameters)
+        return self
+
+    def origin(self) -> dict[str, Any]:
+        """Plain data for a Dataset's provenance, values of parameters aside."""
+        return {key: value for key, value in self.about.items() if key != "parameters"}
+
+    def require_autonomous(self, purpose: str) -> None:
+        """Raise if the velocity depends on the time; where nobody has said, it is asked at a few points.
+
+        Parameters
+        ----------
+        purpose : str
+            What needs it: "equilibria", "portrait".
+
+        Raises
+        ------
+        InvalidValue
+            The velocity depends on the time.
+        """
+        depends = self._moves_with_time() if self.is_autonomous is None else not self.is_autonomous
+        if depends:
+            advice = f"make a Field at one time: lambda _, y: f({TIME}0, y)"
+            raise bad("flow", self, f"an autonomous field: {purpose} has no meaning while it changes in time", advice)
+
+    def _moves_with_time(self) -> bool:
+        rng = np.random.default_rng(0)
+        points = rng.uniform(-1.5, 1.5, (self.size, 5))
+        with np.errstate(all="ignore"):
+            first, *later = (np.asarray(self.f(time, points)) for time in (0.0, 0.7, 3.1, 12.3))
+        return not all(np.allclose(first, other, rtol=1e-9, atol=0.0, equal_nan=True) for other in later)
+
+
+def _filled(what: str, found: Any, shape: tuple[int, ...], y: Any) -> np.ndarray:
+    """Array of shape ``(*shape, …)`` from (nested) lists of numbers and arrays over the trailing axes of `y`."""
+    like = np.asarray(y)
+    out = np.empty((*shape, *like.shape[1:]), dtype=np.result_type(like, float))
+    try:
+        for index in np.ndindex(shape):
+            entry = found
+            for level, i in enumerate(index):
+                if len(entry) != shape[level]:
+                    raise ValueError
+                entry = entry[i]
+            out[index] = entry
+    except (TypeError, ValueError, IndexError):
+        got = f"shape {found.shape}" if hasattr(found, "shape") else found
+        raise bad(what, got, f"an array or a list of shape {out.shape}") from None
+    return out

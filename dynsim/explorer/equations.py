@@ -24,7 +24,7 @@ def equations(setting: Setting) -> tuple[str, ...]:
     >>> from dynsim.explorer.equations import equations
     >>> from dynsim.explorer.setting import Setting
     >>> print(equations(Setting("toy", branch="full"))[2])
-    \dot{\theta} = - \theta \left(\phi - 1\right)^{2}
+    \dot{\theta} = - \theta \left(\varphi - 1\right)^{2}
     """
     return _equations(subject(setting))
 
@@ -53,9 +53,9 @@ def integral_lines(setting: Setting) -> tuple[str, ...]:
     >>> from dynsim.explorer.setting import Setting
     >>> from dynsim.explorer.subject import filled
     >>> print(*integral_lines(filled(Setting("toy"))))
-    \alpha \theta^{2} - \phi^{2} = -0.35
+    \alpha \theta^{2} - \varphi^{2} = -0.35
     >>> print(*integral_lines(filled(Setting("toy", branch="full"))))
-    \alpha \theta^{2} - \left(1 - \phi\right)^{2} = -0.15
+    \alpha \theta^{2} - \left(1 - \varphi\right)^{2} = -0.15
     """
     about = subject(setting)
     values = {**setting.initial, **setting.parameters}

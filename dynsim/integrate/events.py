@@ -11,9 +11,9 @@ import sympy
 
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
+from dynsim.symbolic.expressions import plain
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.printing import text
-from dynsim.symbolic.rules import plain
 
 __all__ = ["REST_RATE", "Event", "Terminal", "compile_events", "distance_from_rest"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.expressions import expression, name_of, names_of
+from dynsim.symbolic.expressions import default_roles, expression, name_of, names_of, stopped_states
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.rules import Descend, Rule, Track, default_roles, stopped_states
+from dynsim.symbolic.rules import Descend, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release
 
 __all__ = ["BRANCHES", "gradient_flow"]

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from math import isfinite
 from typing import Any
 
 import sympy
 
-from dynsim.errors import InvalidType, InvalidValue, bad, unknown
-from dynsim.field import Field
+from dynsim.errors import InvalidType, bad, unknown
+from dynsim.field import TIME, Field, check_names
+from dynsim.symbolic.compiled import CompiledFlow, Parametrised
+from dynsim.symbolic.equations import Equations
 from dynsim.symbolic.exact import Exact
-from dynsim.symbolic.expressions import almost_everywhere, name_of, substitute, symbol_table
-from dynsim.symbolic.numeric import CompiledFlow
-from dynsim.symbolic.printing import latex, text, tidy
-from dynsim.symbolic.rules import (
-    Descend,
-    Rule,
+from dynsim.symbolic.expressions import (
     default_roles,
+    name_of,
     parts_of,
     plain,
     right_hand_side,
     roles_of,
     rule_of,
-    with_parts,
+    substitute,
+    symbol_table,
 )
+from dynsim.symbolic.parameters import hidden_parameters, schedules_of
+from dynsim.symbolic.printing import text
+from dynsim.symbolic.rules import Descend, Rule
 
 __all__ = ["Flow"]
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
+@dataclass(frozen=True, eq=False, repr=False)
+class Flow(Equations):
     """The ordinary differential equation that a loss with stop-gradients generates.
 
-    Make one with `gradient_flow`, `Flow.of` or `system`.
+    Make one with `gradient_flow`, `Flow.of` or `system`. Two flows that say the same are equal, and a flow pickles;
+    what was compiled for it is made again.
 
     Attributes
     ----------
@@ -65,6 +67,14 @@ class Flow:
         Eliminated states and what they equal.
     rules : dict
         The rule each state follows: its own loss, rate and decay, what it tracks, what it is held to.
+    conserved : tuple of Expr
+        What is known not to change along any run.
+
+    See Also
+    --------
+    dynsim.gradient_flow : from a loss.
+    dynsim.system : from the catalogue.
+    dynsim.Field : a velocity without symbols.
 
     Examples
     --------
@@ -94,6 +104,24 @@ class Flow:
     rules: dict[str, Rule] = field(default_factory=dict)
     name: str = ""
     variant: str | None = None
+    conserved: tuple[sympy.Expr, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Flow):
+            return NotImplemented
+        # The closed forms follow from the equations, and functions cannot be compared.
+        told = [part.name for part in fields(self) if part.name != "exact"]
+        return self is other or all(getattr(self, name) == getattr(other, name) for name in told)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.states, tuple(self.rhs), self.branch, self.name, self.variant))
 
     @classmethod
     def of(cls, rules: Mapping[Any, Rule], *, roles: Mapping[str, Any] | None = None) -> Flow:
@@ -122,7 +150,9 @@ class Flow:
         if not isinstance(rules, Mapping) or not rules:
             raise bad("rules", rules, "{state: Descend, Track, Hold or Move}", kind=InvalidType)
         named = {name: rule_of(name, rule) for name, rule in ((name_of("rules", s), r) for s, r in rules.items())}
+        check_names("state", named)
         symbols = symbol_table([part for rule in named.values() for part in parts_of(rule).values()], named)
+        check_names("parameter", set(symbols) - {TIME, *named})
         states, rhs, held = right_hand_side(named, symbols)
         losses = [rule.loss for rule in named.values() if isinstance(rule, Descend)]
         loss = losses[0] if losses and all(item == losses[0] for item in losses) else None
@@ -134,84 +164,43 @@ class Flow:
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the free symbols that are no states, sorted."""
+        """Names of the free symbols that are neither states nor the time, sorted."""
         everything = [self.rhs, *self.observables.values(), *([self.loss] if self.loss is not None else [])]
         free = {symbol.name for item in everything for symbol in item.free_symbols}
-        return tuple(sorted(free - set(self.states) - set(self.held)))
-
-    @cached_property
-    def jacobian(self) -> sympy.Matrix:
-        """Jacobian of the resolved field: ∂rhs/∂states, no stop-gradient left inside."""
-        real = {s: sympy.Dummy(s.name, real=True) for s in self.rhs.free_symbols | set(self._state_symbols)}
-        back = {dummy: s for s, dummy in real.items()}
-        columns = [real[symbol] for symbol in self._state_symbols]
-        return almost_everywhere(self.rhs.xreplace(real).jacobian(columns)).xreplace(back)
-
-    @cached_property
-    def is_gradient(self) -> bool:
-        """Whether the field is the gradient of any function: the Jacobian is symmetric, literally."""
-        curl = self.jacobian - self.jacobian.T
-        return all(sympy.simplify(entry) == 0 for entry in curl)
+        return tuple(sorted(free - {TIME, *self.states, *self.held}))
 
     @property
-    def _state_symbols(self) -> list[sympy.Symbol]:
-        return [self.symbols[name] for name in self.states]
+    def size(self) -> int:
+        """Number of states."""
+        return len(self.states)
 
-    def latex(self) -> str:
-        r"""Return the equations as one LaTeX ``aligned`` environment.
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one state: every state of a flow is a scalar."""
+        return ()
 
-        Examples
-        --------
-        >>> from dynsim import gradient_flow
-        >>> print(gradient_flow("eta_s*theta^2/2", ["theta"]).latex())
-        \begin{aligned}
-        \dot{\theta} &= - \eta_s \theta
-        \end{aligned}
-        """
-        lines = [
-            rf"\dot{{{latex(self.symbols[name])}}} &= {latex(tidy(entry))}"
-            for name, entry in zip(self.states, self.rhs, strict=True)
-        ]
-        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
-
-    def fix(self, values: Mapping[Any, Any] | None = None, /, **more: Any) -> Flow:
-        """Fix parameters to numbers or tie them to others.
-
-        Parameters
-        ----------
-        values : mapping, optional
-            ``{parameter: number, name or expression}``; for names that are Python keywords.
-        **more
-            The same as keywords: ``fix(sigma2=0.1, eta_p="eta", eta_s="eta")``.
-
-        Returns
-        -------
-        Flow
-            Without the fixed parameters; a new name takes default and range of the first tied to it.
-
-        Raises
-        ------
-        UnknownName
-            A key that is no parameter.
-
-        Examples
-        --------
-        >>> from dynsim import system
-        >>> system("scalar").fix(sigma2=0, eta_p="eta", eta_s="eta").parameters
-        ('alpha', 'eta')
-        """
-        return replace(self, **_fixed(self, {**(values or {}), **more}))
+    @cached_property
+    def is_autonomous(self) -> bool:
+        """Whether the velocity does not depend on the time t."""
+        return TIME not in {symbol.name for symbol in self.rhs.free_symbols}
 
     def describe(self, **facts: Any) -> Flow:
         """Return the same equations with more told about them: defaults, view, observables, reference, …
 
-        `observables` may be text or expressions in the names of states and parameters.
+        `observables` and `conserved` may be text or expressions in the names of states, parameters and the time.
+
+        Raises
+        ------
+        InvalidValue
+            An observable with a reserved name; something said to be conserved that is not.
         """
         if "observables" in facts:
             facts["observables"] = {
                 key: substitute(plain(f"observable '{key}'", item), self.symbols)
                 for key, item in facts["observables"].items()
             }
+            check_names("observable", facts["observables"])
+        if "conserved" in facts:
+            facts["conserved"] = tuple(self.conserved_quantity(item) for item in facts["conserved"])
         told = replace(self, **facts)
         expressions = [*told.observables.values(), *([] if told.loss is None else [told.loss])]
         return replace(told, symbols={**symbol_table(expressions), **told.symbols})
@@ -232,17 +221,85 @@ class Flow:
         >>> system("toy").values({"alpha": 2})
         {'alpha': 2}
         """
+        given = self._given(parameters)
+        numbers, schedules = self._split(given)
+        for name in schedules:
+            advice = f"it depends on {TIME} or on other parameters, which only an integration takes; fix ties it"
+            raise bad(f"parameters['{name}']", given[name], "a number here", advice)
+        return self._with_defaults(numbers)
+
+    def _given(self, parameters: Mapping[Any, Any] | None) -> dict[str, Any]:
         if parameters is not None and not isinstance(parameters, Mapping):
             raise bad("parameters", parameters, "a mapping {name: value}", kind=InvalidType)
-        given = {name_of("parameters", key): value for key, value in (parameters or {}).items()}
-        for key in given:
-            if key not in self.parameters:
-                raise unknown("parameter", key, self.parameters)
-        merged = {key: self.defaults[key] for key in self.parameters if key in self.defaults} | given
-        missing = [key for key in self.parameters if key not in merged]
+        given: dict[str, Any] = {}
+        for key, value in (parameters or {}).items():
+            name = name_of("parameters", key)
+            if name not in self.parameters:
+                raise unknown("parameter", name, self.parameters)
+            if name in given:
+                raise bad("parameters", dict(parameters or {}), "every parameter once", f"'{name}' stands twice")
+            given[name] = value
+        return given
+
+    def _split(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, sympy.Expr]]:
+        """Numbers, and expressions that are to be read."""
+        if not any(isinstance(value, str | sympy.Expr) for value in given.values()):
+            return given, {}
+        return schedules_of(given, self.parameters)
+
+    def _with_defaults(self, given: Mapping[str, Any], *elsewhere: str) -> dict[str, Any]:
+        """The value of every parameter but those given elsewhere."""
+        names = [name for name in self.parameters if name not in elsewhere]
+        missing = [name for name in names if name not in given and name not in self.defaults]
         if missing:
-            raise bad("parameters", given, f"a value for {', '.join(missing)}", "pass parameters={name: value}")
-        return {key: merged[key] for key in self.parameters}
+            told = dict(given)
+            raise bad("parameters", told, f"a value for {', '.join(missing)}", "pass parameters={name: value}")
+        return {name: given[name] if name in given else self.defaults[name] for name in names}
+
+    def with_parameters(self, parameters: Mapping[Any, Any] | None = None) -> Parametrised:
+        """Give every parameter a value, or an expression in the time t and other parameters.
+
+        Parameters
+        ----------
+        parameters : mapping, optional
+            ``{name: number, array, text or expression}``; what is left out takes the system's default. Numbers and
+            arrays are passed on as they are.
+
+        Returns
+        -------
+        Parametrised
+            The flow with such expressions put in, and numbers for the parameters that it has then. The numbers inside
+            an expression are hidden parameters of that flow: ``"0.2 + 1e-4*t"`` and ``"0.3 + 2e-4*t"`` give equal
+            flows with other values, so that nothing is derived or compiled twice.
+
+        Raises
+        ------
+        UnknownName, InvalidValue, ParseError
+            A name that is no parameter, one without a value, an expression that cannot be read or leads to itself.
+
+        Examples
+        --------
+        >>> from dynsim import gradient_flow
+        >>> flow = gradient_flow("eta*w^2/2", "w")
+        >>> run = flow.with_parameters({"eta": "0.2 + 1e-4*t"})
+        >>> run.flow.rhs, run.values
+        (Matrix([[-w*(eta[0] + eta[1]*t)]]), {'eta[0]': 0.2, 'eta[1]': 0.0001})
+        >>> run.given, run.flow.is_autonomous
+        ({'eta': '0.2 + 1e-4*t'}, False)
+        >>> run.flow == flow.with_parameters({"eta": "0.7 - 3e-5*t"}).flow
+        True
+        """
+        given = self._given(parameters)
+        numbers, schedules = self._split(given)
+        values = self._with_defaults(numbers, *schedules)
+        told = {name: values.get(name, given.get(name)) for name in self.parameters}
+        if not schedules:
+            return Parametrised(self, self, values, told)
+        forms = {name: hidden_parameters(name, schedule) for name, schedule in schedules.items()}
+        flow = self.substituted({name: form for name, (form, _) in forms.items()})
+        for _, hidden in forms.values():
+            values |= hidden
+        return Parametrised(flow, self, {name: values[name] for name in flow.parameters}, told)
 
     def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
         """Compile the flow to a numeric `Field` at the given parameter values.
@@ -250,7 +307,7 @@ class Flow:
         Parameters
         ----------
         parameters : mapping, optional
-            ``{name: number}``; what is left out takes the system's default.
+            ``{name: number, or an expression in t}``; what is left out takes the system's default.
 
         Returns
         -------
@@ -269,8 +326,7 @@ class Flow:
         >>> system("toy").field().f(0.0, np.array([0.6, 0.1]))
         array([0.004, 0.024])
         """
-        values = {name: _number(name, value) for name, value in self.values(parameters).items()}
-        return self.compiled.field(values)
+        return self.with_parameters(parameters).field()
 
     @cached_property
     def compiled(self) -> CompiledFlow:
@@ -280,6 +336,10 @@ class Flow:
     def about(self) -> dict[str, Any]:
         """Plain description for a Dataset's provenance: equations as text, branch, source, roles."""
         return dict(self._about)
+
+    def origin(self) -> dict[str, Any]:
+        """Return the same as `about`, under the name that a Field shares."""
+        return self.about()
 
     @cached_property
     def _about(self) -> dict[str, Any]:
@@ -294,53 +354,3 @@ class Flow:
             "reference": self.reference,
         }
         return {key: value for key, value in told.items() if value}
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise bad(f"parameter '{name}'", value, "a real number", kind=InvalidType) from None
-    if not isfinite(number):
-        raise bad(f"parameter '{name}'", value, "a finite number", kind=InvalidValue)
-    return number
-
-
-def _fixed(flow: Flow, values: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes of the flow that remains when parameters take the given numbers, names or expressions."""
-    given = {name_of("parameter", key): value for key, value in values.items()}
-    for key in given:
-        if key not in flow.parameters:
-            raise unknown("parameter", key, flow.parameters)
-    bound = {key: substitute(plain(f"value of '{key}'", value), flow.symbols) for key, value in given.items()}
-    for key, value in bound.items():
-        for symbol in value.free_symbols:
-            if symbol.name in flow.states:
-                raise bad(f"value of '{key}'", given[key], "an expression in parameters", f"'{symbol}' is a state")
-
-    def inherited(told: Mapping[str, Any]) -> dict[str, Any]:
-        # A new name inherits from the first parameter that is tied to it.
-        rest = {key: value for key, value in told.items() if key not in bound}
-        for key, value in bound.items():
-            if isinstance(value, sympy.Symbol) and key in told:
-                rest.setdefault(value.name, told[key])
-        return rest
-
-    loss = None if flow.loss is None else substitute(flow.loss, bound)
-    rhs = substitute(flow.rhs, bound)
-    observables = {name: substitute(item, bound) for name, item in flow.observables.items()}
-    states = [flow.symbols[name] for name in flow.states]
-    defaults = inherited(flow.defaults)
-    return {
-        "rhs": rhs,
-        "loss": loss,
-        "observables": observables,
-        "rules": {
-            name: with_parts(rule, lambda _, part: substitute(part, bound)) for name, rule in flow.rules.items()
-        },
-        "held": {name: substitute(item, bound) for name, item in flow.held.items()},
-        "symbols": symbol_table([rhs, *states, *observables.values(), *([] if loss is None else [loss])]),
-        "defaults": defaults,
-        "ranges": inherited(flow.ranges),
-        "exact": None if flow.exact is None else flow.exact.bind(bound, defaults),
-    }

@@ -13,7 +13,7 @@ from dynsim.symbolic.expectation import Average
 from dynsim.symbolic.functions import CLASSES, HYPERBOLIC
 from dynsim.symbolic.grammar import refuse
 
-__all__ = ["Inspector", "check_exponent", "check_number"]
+__all__ = ["Inspector", "Splitting", "check_exponent", "check_number"]
 
 EXPONENT = 64
 HEIGHT = 100  # what SymPy prints and differentiates within Python's default stack
@@ -58,7 +58,7 @@ class Inspector:
         self._facts: dict[Expr, _Facts] = {}
         self._constant_parts = 0
         self._cost = 0
-        self._splitting = _Splitting()
+        self._splitting = Splitting()
 
     def value(self, expression: Expr) -> float | None:
         """Value in double precision of an inspected constant, None for anything else."""
@@ -145,7 +145,7 @@ def _evaluated(expression: Expr, position: int) -> float:
     return value
 
 
-class _Splitting:
+class Splitting:
     """Estimates what it costs SymPy to split an argument into its real and imaginary part; remembers every part.
 
     SymPy does so for sinh, cosh and tanh whenever it wonders whether they are real or positive, and for the base of a

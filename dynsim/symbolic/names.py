@@ -1,16 +1,26 @@
 r"""Names as they are written, typed and shown.
 
-Greek letters by their names; ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p or \eta_p, ``phi0`` as φ₀ or \phi_0.
+Greek letters by their names; ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p or \eta_p, ``phi0`` as φ₀ or \varphi_0.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from unicodedata import normalize
 
 import sympy
 
-__all__ = ["LETTERS", "NAME_LENGTH", "VARIANCES", "is_name", "latex_name", "letter_name", "unicode_name"]
+__all__ = [
+    "LETTERS",
+    "NAME_LENGTH",
+    "VARIANCES",
+    "canonical",
+    "is_name",
+    "latex_name",
+    "letter_name",
+    "unicode_name",
+]
 
 
 NAME_LENGTH = 64
@@ -53,11 +63,37 @@ _NO_COMMAND = {
     "Mu": "M", "Nu": "N", "Omicron": "O", "Rho": "P", "Tau": "T", "Chi": "X", "omicron": "o",
 }
 # fmt: on
+_ONE_FORM = {"phi": "varphi", "epsilon": "varepsilon"}  # TeX's \\phi is ϕ, \\varphi is the φ that is printed elsewhere
+_COMMAND = re.compile(r"\\(?:var)?([A-Za-z]+)")
+_DROPPED = str.maketrans("", "", "{}")
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉²", "01234567892")
 
 
 def is_name(text: str) -> bool:
     """Whether the text is one identifier that reads back as itself."""
     return len(text) <= NAME_LENGTH and _NAME.fullmatch(text) is not None
+
+
+def canonical(name: str) -> str:
+    r"""Return the name that is typed for one that was printed: Greek letters spelled out, indices and σ² as digits.
+
+    Applied wherever a name enters, so that what a figure, a terminal or a notebook shows can be given back as a key.
+    A name that has no typed form comes back as it is.
+
+    Examples
+    --------
+    >>> from dynsim.symbolic.names import canonical
+    >>> [canonical(name) for name in ("φ", "ϕ", "σ²", "η_p", "φ₀", r"\varphi", r"\lambda_{d}", "phi", "x y")]
+    ['phi', 'phi', 'sigma2', 'eta_p', 'phi0', 'phi', 'lambda_d', 'phi', 'x y']
+    """
+    if name.isascii() and "\\" not in name:
+        return name
+    plain = _COMMAND.sub(r"\1", name).translate(_DROPPED).translate(_DIGITS)
+    for before, character in pairwise(plain):
+        if (before + character).isalpha() and not (before + character).isascii():
+            return name  # αθ would become alphatheta, which nobody typed
+    typed = "".join(letter_name(character) or character for character in plain)
+    return typed if is_name(typed) else name
 
 
 def unicode_name(name: str) -> str:
@@ -87,12 +123,12 @@ def latex_name(name: str) -> str:
     >>> from dynsim.symbolic.printing import latex_name
     >>> for name in ("phi", "sigma2", "eta_p", "phi0", "lr", "half_life_phi"):
     ...     print(latex_name(name))
-    \phi
+    \varphi
     \sigma^2
     \eta_p
-    \phi_0
+    \varphi_0
     \mathrm{lr}
-    \mathrm{half}_{\mathrm{life},\phi}
+    \mathrm{half}_{\mathrm{life},\varphi}
     """
     if not is_name(name):
         return str(sympy.latex(sympy.Symbol(name)))
@@ -108,7 +144,7 @@ def latex_name(name: str) -> str:
 
 def _latex_part(part: str) -> str:
     if part in LETTERS and part not in _NO_COMMAND:
-        return rf"\{part}"
+        return rf"\{_ONE_FORM.get(part, part)}"
     letters = _NO_COMMAND.get(part, part)
     return letters if letters.isdigit() or part == letters[:1] else rf"\mathrm{{{letters}}}"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, reduce
+from collections.abc import Callable, Sequence
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import sympy
 from sympy.printing.numpy import NumPyPrinter
 
 from dynsim.errors import bad
-from dynsim.field import Field
 from dynsim.symbolic.expectation import Average, Loop, loops
-from dynsim.symbolic.stop_gradient import release
 
-__all__ = ["CompiledFlow", "compile_expressions"]
+__all__ = ["compile_expressions"]
+
+COMPILED = 256
+"""How many compiled functions are kept; the one that was not asked for longest is forgotten first."""
 
 
 def compile_expressions(
@@ -47,8 +48,15 @@ def compile_expressions(
     >>> compile_expressions([keyword**2], [keyword])(3.0)
     [np.float64(9.0)]
     """
+    return _compiled(tuple(map(sympy.sympify, expressions)), tuple(arguments), refine)
+
+
+@lru_cache(maxsize=COMPILED)
+def _compiled(
+    expressions: tuple[sympy.Expr, ...], arguments: tuple[sympy.Symbol, ...], refine: int
+) -> Callable[..., list[Any]]:
     for item in expressions:
-        if formal := sympy.sympify(item).find(Average):
+        if formal := item.find(Average):
             raise bad("expression", formal.pop(), "one without averages", "only a loss with random=… is averaged")
     shorter, sums = loops(expressions, refine)
     symbols = [*arguments, *(placeholder for loop in sums for placeholder in loop.placeholders)]
@@ -141,66 +149,3 @@ _AT_ONCE = 2**18  # doubles of one array over nodes and members
 
 def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:
     return {node for item in expressions for node in item.atoms(sympy.Function)}
-
-
-class CompiledFlow:
-    """Compiled right-hand side, Jacobian and observables of one flow."""
-
-    def __init__(self, flow: Any) -> None:
-        self.flow = flow
-        self.arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
-
-    @cached_property
-    def rhs(self) -> Callable[..., list[Any]]:
-        """Entries of the right-hand side."""
-        return compile_expressions(list(self.flow.rhs), self.arguments)
-
-    @cached_property
-    def observables(self) -> dict[str, Callable[..., list[Any]]]:
-        """``{name: function}``; the value is the only entry of its list."""
-        told = self.flow.observables.items()
-        return {name: compile_expressions([release(item)], self.arguments) for name, item in told}
-
-    @cached_property
-    def jacobian(self) -> Callable[..., list[Any]]:
-        """Entries of the Jacobian row by row; derived only when an implicit method asks for them."""
-        n = len(self.flow.states)
-        return compile_expressions([self.flow.jacobian[i, j] for i in range(n) for j in range(n)], self.arguments)
-
-    def field(self, values: Mapping[str, Any]) -> Field:
-        """Return the field at the given value of every parameter: a number, or an array over the last axis of `y`."""
-        flow, constants, n = (
-            self.flow,
-            tuple(values[name] for name in self.flow.parameters),
-            len(self.flow.states),
-        )
-
-        def function(t: Any, y: Any) -> Any:
-            y = np.asarray(y, dtype=float)
-            out = np.empty_like(y)
-            for index, value in enumerate(self.rhs(*y, *constants)):
-                out[index] = value
-            return out
-
-        def jacobian_function(t: Any, y: Any) -> Any:
-            y = np.asarray(y, dtype=float)
-            out = np.empty((n, *y.shape))
-            for index, value in enumerate(self.jacobian(*y, *constants)):
-                out[divmod(index, n)] = value
-            return out
-
-        def observable(raw: Callable[..., list[Any]]) -> Callable[[Any], Any]:
-            def of(y: Any) -> Any:
-                value = np.asarray(raw(*y, *constants)[0], dtype=float)
-                return value if value.shape == y.shape[1:] else np.broadcast_to(value, y.shape[1:])
-
-            return of
-
-        return Field(
-            flow.states,
-            function,
-            jacobian_function,
-            roles=flow.roles,
-            observables={name: observable(raw) for name, raw in self.observables.items()},
-            about={**flow.about(), "parameters": dict(values)},
-        )

@@ -15,7 +15,15 @@ from sympy.printing.str import StrPrinter
 
 from dynsim.symbolic.names import LETTERS, VARIANCES, latex_name, unicode_name
 
-__all__ = ["latex", "latex_name", "python_source", "text", "tidy", "unicode_name", "unicode_text"]
+__all__ = [
+    "latex",
+    "latex_name",
+    "python_source",
+    "text",
+    "tidy",
+    "unicode_name",
+    "unicode_text",
+]
 
 
 _POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -69,7 +77,7 @@ def latex(expression: Any) -> str:
     >>> from dynsim import parse
     >>> from dynsim.symbolic.printing import latex
     >>> print(latex(parse("sigma2*phi*sg(theta)/eta_p")))
-    \frac{\phi \sigma^2 \operatorname{sg}\left(\theta\right)}{\eta_p}
+    \frac{\varphi \sigma^2 \operatorname{sg}\left(\theta\right)}{\eta_p}
     """
     return str(_Latex().doprint(sympy.sympify(expression, strict=True)))
 

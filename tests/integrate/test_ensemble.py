@@ -187,7 +187,7 @@ def test_stiff_members_are_handed_to_an_implicit_method():
     assert run.status.values.tolist() == [OK, OK]
 
 
-@pytest.mark.parametrize("names", [("b", "h"), ("t", "lambda"), ("x0", "exp"), ("nan", "y1")])
+@pytest.mark.parametrize("names", [("b", "h"), ("E", "lambda"), ("x0", "exp"), ("nan", "y1")])
 def test_parameters_of_any_name(method, names):
     x, a, b = (sympy.Symbol(name) for name in ("x", *names))
     flow = Flow(("x",), sympy.Matrix([a - b * x]), {s.name: s for s in (x, a, b)})

@@ -94,7 +94,7 @@ def test_games_and_held_states():
         Flow.of(circle)
 
 
-HOSTILE = ["lambda", "b", "I", "E", "S", "N", "Q", "sin", "exp", "class", "x0", "numpy", "t", "y", "array", "O"]
+HOSTILE = ["lambda", "b", "I", "E", "S", "N", "Q", "sin", "exp", "class", "x0", "numpy", "y", "array", "O"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -172,7 +172,7 @@ def test_a_flow_survives_pickling():
 
 
 def test_latex_prints_greek():
-    assert r"\dot{\phi}" in system("toy").latex()
+    assert r"\dot{\varphi}" in system("toy").latex()
     assert r"\operatorname{sg}" in sympy.latex(TOY)
     assert cos(phi).diff(phi) == -sympy.sin(phi)
 

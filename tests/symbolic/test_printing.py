@@ -129,13 +129,13 @@ def test_derivatives_read_back(expression):
 
 
 LATEX_NAMES = {
-    "phi": r"\phi",
-    "phi0": r"\phi_0",
+    "phi": r"\varphi",
+    "phi0": r"\varphi_0",
     "sigma2": r"\sigma^2",
     "sigma2_x": r"\sigma_x^2",
     "eta_p": r"\eta_p",
     "lambda_d": r"\lambda_d",
-    "theta_phi": r"\theta_{\phi}",
+    "theta_phi": r"\theta_{\varphi}",
     "lambda": r"\lambda",
     "Gamma": r"\Gamma",
     "Alpha": r"\mathrm{A}",
@@ -143,7 +143,7 @@ LATEX_NAMES = {
     "W1": "W_1",
     "x": "x",
     "lr": r"\mathrm{lr}",
-    "half_life_phi": r"\mathrm{half}_{\mathrm{life},\phi}",
+    "half_life_phi": r"\mathrm{half}_{\mathrm{life},\varphi}",
 }
 
 
@@ -157,11 +157,11 @@ def test_a_name_in_latex(name):
     ("expression", "expected"),
     [
         (stop_gradient(theta) ** 2, r"\operatorname{sg}^{2}\left(\theta\right)"),
-        (sigma2**2 / phi0, r"\frac{\left(\sigma^2\right)^{2}}{\phi_0}"),
+        (sigma2**2 / phi0, r"\frac{\left(\sigma^2\right)^{2}}{\varphi_0}"),
         (sympy.Heaviside(x), r"H\left(x\right)"),
         (sympy.Heaviside(x) ** 2, r"H^{2}\left(x\right)"),
-        (sympy.Eq(phi, sigma2), r"\phi = \sigma^2"),
-        (sympy.Matrix([phi0, x]), r"\left[\begin{matrix}\phi_0\\x\end{matrix}\right]"),
+        (sympy.Eq(phi, sigma2), r"\varphi = \sigma^2"),
+        (sympy.Matrix([phi0, x]), r"\left[\begin{matrix}\varphi_0\\x\end{matrix}\right]"),
         (Symbol("two words"), r"two words"),
     ],
     ids=str,

@@ -9,10 +9,10 @@ import sympy
 
 from dynsim.errors import bad
 from dynsim.integrate.optimisers.problem import Problem
-from dynsim.symbolic.expressions import substitute
+from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
-from dynsim.symbolic.rules import Descend, gradient
+from dynsim.symbolic.rules import Descend
 from dynsim.symbolic.stop_gradient import release, stop_gradient
 
 __all__ = ["BlockGradient", "BlockHessian", "frozen_gradient", "frozen_hessian"]

@@ -10,9 +10,9 @@ import sympy
 from dynsim.errors import DynsimError, bad
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
 from dynsim.integrate.optimisers.problem import Problem, non_negative
-from dynsim.symbolic.expressions import substitute
+from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.numeric import compile_expressions
-from dynsim.symbolic.rules import Descend, gradient
+from dynsim.symbolic.rules import Descend
 from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["Residuals", "as_squares", "residuals_of"]
