@@ -57,7 +57,7 @@ to begin with:
 
 def command(name: str) -> Command:
     """Import the file of a command."""
-    return import_module(f"dynsim.cli.{name}")  # type: ignore[return-value]
+    return import_module(f"dynsim.cli.{name}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,7 +16,7 @@ __all__ = ["function_body", "javascript"]
 _RUNTIME = {"sigmoid": "sigmoid", "softplus": "softplus", "logcosh": "logcosh", "logsumexp": "logsumexp", "erf": "erf"}
 
 
-class _Printer(JavascriptCodePrinter):  # type: ignore[misc]
+class _Printer(JavascriptCodePrinter):
     """SymPy's printer, with integer powers as products and the kinks and stable functions of dynsim's texts."""
 
     def __init__(self, names: Mapping[sympy.Symbol, str]) -> None:

@@ -178,7 +178,7 @@ def _flow_code(flow: Flow, about: Subject) -> str:
     return "{\n  " + ",\n  ".join(parts) + "\n}"
 
 
-class _MathML(MathMLPresentationPrinter):  # type: ignore[misc]
+class _MathML(MathMLPresentationPrinter):
     """Presentation MathML with the letters that dynsim prints everywhere."""
 
     def _print_Symbol(self, symbol: sympy.Symbol, style: str = "plain") -> Any:
