@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: setup system-packages figures test test-all lint types clean
+.PHONY: setup system-packages figures test test-all lint types docs clean
 .DEFAULT_GOAL := figures
 
 setup: $(READY)
@@ -48,5 +48,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# The documentation, as plain files in docs/_build.
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo "documentation: docs/_build/index.html"
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -369,6 +369,7 @@ function start() {
     }
     clearTimeout(settling);
     settling = setTimeout(() => {
+      if (!frame) draw(); // a page that is not yet on the screen gets no animation frame
       if (!scene || !scene.settled) {
         scene = makeScene(model, ++serial, true);
         paint();

@@ -1,0 +1,164 @@
+"""What the documentation site is generated from: pages that say what the product itself knows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dynsim
+from dynsim.errors import DynsimError
+from dynsim.explorer.setting import Setting
+from dynsim.explorer.subject import subject
+from dynsim.gallery.catalogue import list_figures
+from dynsim.methods.catalogue import list_methods, method
+from dynsim.pages.live_page import write_live_page
+from dynsim.storage import write_text
+from dynsim.symbolic.printing import latex, tidy
+from dynsim.systems.catalogue import SYSTEMS, list_systems
+
+__all__ = ["GROUPS", "write_site_sources"]
+
+# Public names by what a user wants to do; a test holds that every public name is here once.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "What flow does my loss generate?": (
+        "gradient_flow", "Flow", "Field", "parse", "stop_gradient", "Descend", "Track", "Hold", "Move",
+        "Normal", "Uniform", "Discrete",
+    ),
+    "Which published system or method?": (
+        "system", "list_systems", "System", "matrix_flow", "method", "list_methods", "Method", "Fact", "register",
+    ),
+    "Where does a run go?": ("solve", "ensemble", "Terminal", "outcome", "Outcome", "provenance"),
+    "What is known exactly?": (
+        "first_integrals", "conservation", "equilibria", "Equilibrium", "separatrices", "singular_limit", "timescales",
+    ),
+    "What happens as a parameter varies?": ("continuation", "Continuation", "fold_curve", "basins", "portrait"),
+    "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
+    "How do I see it?": ("plot", "list_figures", "explore"),
+    "Thousands of runs?": ("run_study",),
+    "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit"),
+}  # fmt: skip
+
+
+def write_site_sources(folder: Any) -> None:
+    """Write the generated pages as Markdown: reference, systems, methods, gallery, reserved names.
+
+    Parameters
+    ----------
+    folder : path
+        Emptied first; nothing else may be kept there.
+    """
+    root = Path(folder)
+    shutil.rmtree(root, ignore_errors=True)
+    for part in ("reference", "systems", "methods", "extra/live", "extra/figures"):
+        (root / part).mkdir(parents=True)
+    for name, text in _pages(root):
+        write_text(root / name, text)
+
+
+def _pages(root: Path) -> Iterator[tuple[str, str]]:
+    yield from _reference()
+    yield from _systems(root)
+    yield from _methods()
+    yield from _gallery(root)
+
+
+def _reference() -> Iterator[tuple[str, str]]:
+    index = ["# Reference", "", "Every public name, by the question it answers.", ""]
+    for question, names in GROUPS.items():
+        index += [f"## {question}", ""]
+        for name in names:
+            summary = (getattr(dynsim, name).__doc__ or "").strip().split("\n")[0]
+            index.append(f"- [`{name}`]({name}.md): {summary}")
+            kind = "autoclass" if isinstance(getattr(dynsim, name), type) else "autofunction"
+            members = "\n   :members:\n" if kind == "autoclass" else "\n"
+            body = f"# {name}\n\n```{{eval-rst}}\n.. {kind}:: dynsim.{name}{members}```\n"
+            yield f"reference/{name}.md", body
+        index.append("")
+    names = [name for group in GROUPS.values() for name in group]
+    yield "reference/index.md", "\n".join([*index, _toctree(names, hidden=True)])
+
+
+def _systems(root: Path) -> Iterator[tuple[str, str]]:
+    table = list_systems()
+    lines = ["# Systems", "", "One page each, with its equations and a live view.", ""]
+    for row in table:
+        name = row["name"]
+        lines.append(f"- [`{name}`]({name}.md): {row['summary']}")
+        yield f"systems/{name}.md", _system(root, name, row)
+    yield "systems/index.md", "\n".join([*lines, "", _toctree(table["name"], hidden=True)])
+
+
+def _system(root: Path, name: str, row: Mapping[str, Any]) -> str:
+    entry = SYSTEMS[name]
+    lines = [f"# {name}", "", f"{row['summary']}.", "", f"*Source:* {row['reference']}", ""]
+    for branch in entry.branches:
+        flow = entry.flow(branch=branch)
+        lines += [f"## branch `{branch}`" if len(entry.branches) > 1 else "## Equations", ""]
+        if len(flow.states) > 6:
+            lines += [f"{len(flow.states)} states: {', '.join(flow.states)}.", ""]
+            continue
+        for state, velocity in zip(flow.states, flow.rhs, strict=True):
+            lines += ["$$", rf"\dot{{{latex(flow.symbols[state])}}} = {latex(tidy(velocity))}", "$$", ""]
+    defaults = ", ".join(
+        f"`{key}` = {value:g}" for key, value in entry.flow(branch=entry.branches[0]).defaults.items()
+    )
+    lines += [f"*Defaults:* {defaults or 'none'}.", "", "```python", f'flow = dynsim.system("{name}")', "```", ""]
+    setting = Setting(name, branch=entry.branches[0])
+    try:
+        write_live_page(setting, root / "extra" / "live" / f"{name}.html")
+        title = f"live view of the system {name}"
+        lines += ["## Live", "", f'<iframe class="live" src="../../live/{name}.html" title="{title}"></iframe>', ""]
+    except DynsimError:
+        states = len(subject(setting).flow.states)
+        lines += [f"*No live view in a page: {states} states, or functions that a page cannot compute.*", ""]
+    return "\n".join(lines)
+
+
+def _methods() -> Iterator[tuple[str, str]]:
+    table = list_methods()
+    lines = ["# Methods", "", "Which features live, method by method.", ""]
+    lines += ["| method | survives iff | learned first |", "| --- | --- | --- |"]
+    for row in table:
+        survives, first = (str(row[key]).replace("|", "\\|") for key in ("survives", "learned_first"))
+        lines.append(f"| [{row['name']}]({row['name']}.md) | {survives} | {first} |")
+        yield f"methods/{row['name']}.md", _method(row)
+    yield "methods/index.md", "\n".join([*lines, "", _toctree(table["name"], hidden=True)])
+
+
+def _method(row: Mapping[str, Any]) -> str:
+    one = method(row["name"])
+    knobs = "".join(f"- `{name}` = {value}\n" for name, value in dict(one.knobs).items()) or "none\n"
+    parts = [
+        f"# {row['name']}\n\n{row['summary']}.\n",
+        f"*Paper:* {row['reference']}\n\n*Public code:* {row['code']}\n",
+        f"## Loss\n\n```text\n{one.loss}\n```\n",
+        f"In one aligned mode:\n\n```text\n{one.mode}\n```\n" if one.mode else "",
+        f"## Which features live\n\n- survives iff {row['survives']}\n- learned first: {row['learned_first']}\n"
+        f"- what kills it: {row['killed_by']}\n",
+        f"## Knobs\n\n{knobs}",
+        "## Assumptions\n\n" + "".join(f"- {item}\n" for item in one.assumptions),
+        f'```python\nmethod = dynsim.method("{row["name"]}")\n'
+        "print(method.survives(lambda_d=0.6, lambda_s=1.0))\n```\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _gallery(root: Path) -> Iterator[tuple[str, str]]:
+    pictures = Path(dynsim.__file__).parents[1] / "figures"
+    lines = ["# Gallery", "", "Every figure, and the command that draws it.", ""]
+    for row in list_figures():
+        name = row["name"]
+        lines += [f"## {name}", "", f"{row['summary']}.", ""]
+        picture = pictures / f"{name}.png"
+        if picture.exists():
+            shutil.copy(picture, root / "extra" / "figures" / picture.name)
+            lines += [f'<img src="../figures/{name}.png" alt="{row["summary"]}" loading="lazy">', ""]
+        lines += ["```sh", f"dynsim plot {name}", "```", ""]
+    yield "gallery.md", "\n".join(lines)
+
+
+def _toctree(names: Any, *, hidden: bool) -> str:
+    option = ":hidden:\n" if hidden else ""
+    return "```{toctree}\n" + option + "\n" + "\n".join(names) + "\n```\n"
