@@ -19,12 +19,14 @@ from dynsim.analysis.numerics.timescales import timescales as timescales
 from dynsim.errors import BlowUp as BlowUp
 from dynsim.errors import DynsimError as DynsimError
 from dynsim.errors import ParseError as ParseError
+from dynsim.errors import SolverFailure as SolverFailure
 from dynsim.errors import StepLimit as StepLimit
 from dynsim.explorer.opening import explore as explore
 from dynsim.field import Field as Field
 from dynsim.gallery.catalogue import list_figures as list_figures
 from dynsim.gallery.plotting import plot as plot
 from dynsim.integrate.ensemble import ensemble as ensemble
+from dynsim.integrate.events import Event as Event
 from dynsim.integrate.events import Terminal as Terminal
 from dynsim.integrate.optimise import optimise as optimise
 from dynsim.integrate.optimisers.catalogue import list_optimisers as list_optimisers

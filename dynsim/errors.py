@@ -19,6 +19,7 @@ __all__ = [
     "InvalidValue",
     "MissingExtra",
     "ParseError",
+    "SolverFailure",
     "StepLimit",
     "Unfinished",
     "UnknownName",
@@ -93,6 +94,10 @@ class BlowUp(Unfinished, ArithmeticError):
 
 class StepLimit(Unfinished, RuntimeError):
     """A run took too many steps; has `.time` and `.dataset`, whose last state is the one that was reached."""
+
+
+class SolverFailure(Unfinished, RuntimeError):
+    """A solver could go no further although no state grew: the field jumps there, ends, or cannot be resolved."""
 
 
 def bad(

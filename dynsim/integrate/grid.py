@@ -18,7 +18,7 @@ import xarray as xr
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.validation import RESERVED, check_names, named
+from dynsim.integrate.validation import RESERVED, check_names, floats_of, named
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["Grid", "grid_of", "state_axes"]
@@ -201,13 +201,7 @@ def _named_entry(argument: str, value: xr.DataArray, axes: tuple[str, ...]) -> _
 
 
 def _floats(argument: str, value: Any) -> np.ndarray:
-    try:
-        raw = np.asarray(value)
-        if raw.dtype.kind not in "biufO":
-            raise TypeError(raw.dtype)
-        return raw.astype(float, copy=False)
-    except (TypeError, ValueError):
-        raise bad(argument, value, "a real number or an array of real numbers", kind=InvalidType) from None
+    return floats_of(argument, value, "a real number or an array of real numbers")
 
 
 def _sizes(entries: Mapping[str, _Entry], reserved: tuple[str, ...]) -> dict[str, int]:

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import BlowUp, StepLimit, bad
+from dynsim.errors import BlowUp, SolverFailure, StepLimit, Unfinished, bad, unknown
 from dynsim.field import Field
-from dynsim.integrate.events import compile_events
+from dynsim.integrate.events import Watched, compile_events, distance_from_rest
 from dynsim.integrate.results import run_dataset
-from dynsim.integrate.solver import MOST_STEPS, Trajectory, trajectory
-from dynsim.integrate.validation import check_names, field_of, start_of, times_of, tolerance
-from dynsim.records import stamp
+from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, trajectory
+from dynsim.integrate.stepping import SOLVERS
+from dynsim.integrate.validation import breakpoints_of, check_names, field_of, start_of, times_of, tolerance
+from dynsim.records import as_json, stamp
+from dynsim.status import Status, status_attributes
 
 __all__ = ["METHODS", "solve"]
 
-METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+METHODS = tuple(SOLVERS)
 
 
 def solve(
@@ -30,7 +32,9 @@ def solve(
     parameters: Mapping[Any, Any] | None = None,
     method: str = "DOP853",
     rtol: float = 1e-11,
-    atol: float = 1e-13,
+    atol: float | None = None,
+    max_step: float | None = None,
+    breakpoints: Any = (),
     events: Any = (),
 ) -> xr.Dataset:
     """Integrate one trajectory.
@@ -42,34 +46,53 @@ def solve(
     initial : mapping
         ``{state: value}`` at flow time 0.
     t_end : float, optional
-        Records 201 equally spaced times from 0 to `t_end`. Exactly one of `t_end` and `times` is given.
+        Records 201 equally spaced times from 0 to `t_end`; a negative one runs backward in time. Exactly one of
+        `t_end` and `times` is given.
     times : sequence of float, optional
-        Records these times.
+        Records these times, which lead away from 0: increasing, or negative and decreasing.
     parameters : mapping, optional
         ``{parameter: value}``; what is left out takes the system's default.
     method : {"RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA"}
         SciPy's integrators; the implicit ones get the analytic Jacobian.
-    rtol, atol : float
-        Relative and absolute tolerance per step.
+    rtol : float
+        Relative tolerance per step.
+    atol : float, optional
+        Absolute tolerance per step. By default an explicit method keeps the relative accuracy of every state down to
+        what rounding leaves of it, so that a state that decays keeps its sign; an implicit one takes 1e-13 times the
+        largest number of the start.
+    max_step : float, optional
+        Longest step: for forces and pulses that a longer one would step over.
+    breakpoints : sequence of float, optional
+        Times at which the field may jump; no step crosses one.
     events : sequence, optional
-        "rest" ends the run where every |y'| ≤ 1e-10·|y| + atol; an expression (or text) has its zeros
+        "rest" ends the run where every |y'| ≤ 1e-10·|y| + atol (without an `atol`, 1e-13 times the largest number of
+        the start); an expression (or text) in states, parameters and `t`, or an `Event` of one, has its zeros
         recorded; `Terminal` of one ends the run there.
 
     Returns
     -------
     xarray.Dataset
-        One variable per state and observable over `time`. After a rest the state is held, after a terminal
-        event it is NaN. With events: `event_time`, `event_index` (which one) and ``event_<state>`` over
-        `event`. Attribute `end_time` is where the integration stopped, `end_reason` why.
+        One variable per state and observable over `time`, and `status`, how the run ended. After a rest the state is
+        held, after a terminal event it is NaN. With events: `event_time`, `event_index` (which one) and
+        ``event_<state>`` over `event`, and the attribute `event_counts`. Attribute `end_time` is where the
+        integration stopped, `end_reason` why.
 
     Raises
     ------
     BlowUp
-        The run diverges or the right-hand side stops being finite; has `.time` and `.dataset`.
+        A state grows beyond every bound; has `.time` and `.dataset`.
     StepLimit
         The run is not done after 500,000 steps; has `.time` and `.dataset`, which ends with the state reached.
+    SolverFailure
+        The solver goes no further although no state grows: the field jumps, ends or cannot be resolved there; has
+        `.time` and `.dataset`, whose `status` says which.
     InvalidType, InvalidValue, UnknownName
         A start, parameter, time, method or event that cannot be used.
+
+    See Also
+    --------
+    dynsim.ensemble : many starts and parameters at once.
+    dynsim.outcome : where a run ends, exactly where that is known.
 
     Notes
     -----
@@ -89,46 +112,98 @@ def solve(
     field = field_of(flow, parameters)
     check_names([*field.names, *field.observables])
     y0 = start_of(field, initial)
-    grid = times_of(t_end, times)
-    rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
+    grid = times_of(t_end, times, backward=True)
     if method not in METHODS:
-        raise bad("method", method, f"one of {', '.join(METHODS)}")
-    happenings = compile_events(events, field, atol)
-    check_names(field.names if happenings else (), ("index",))  # event_index is taken
+        raise unknown("method", method, METHODS)
+    settings = Settings(
+        method,
+        tolerance("rtol", rtol),
+        None if atol is None else tolerance("atol", atol),
+        np.inf if max_step is None else tolerance("max_step", max_step),
+        breakpoints_of(breakpoints),
+    )
+    still = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
+    watched = compile_events(events, field, still)
+    check_names(field.names if watched else (), ("index", "counts"))  # event_index, event_counts are taken
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 
-    run = trajectory(field, y0, grid, method, rtol, atol, happenings)
+    run = trajectory(field, y0, grid, settings, watched, autonomous=_is_autonomous(flow, field))
+    if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
+        run.status = Status.AT_REST
     states, recorded = _up_to_there(run, grid)
     dataset = run_dataset(field, states, "time", recorded)
     dataset["time"].attrs["long_name"] = "flow time"
-    if happenings:
+    dataset["status"] = ((), np.int8(run.status), status_attributes())
+    if watched:
         dataset = dataset.assign(_event_variables(field, run))
+        dataset.attrs["event_counts"] = as_json([sum(hit[1] == i for hit in run.hits) for i in range(len(watched))])
     stamp(
         dataset,
+        kind="run",
         flow={key: value for key, value in field.about.items() if key != "parameters"},
         parameters=field.about.get("parameters", {}),
         initial={name: _brief(value) for name, value in field.split(y0).items()},
         method=method,
-        rtol=rtol,
-        atol=atol,
-        events=[event.label for event in happenings],
+        rtol=settings.rtol,
+        atol="rounding" if settings.atol is None else settings.atol,
+        events=[event.label for event in watched],
         end_time=run.reached,
-        end_reason=run.reason,
+        end_reason=_reason(run, watched),
     )
-    if run.reason == "blow-up":
-        message = (
-            f"no finite step beyond flow time {run.reached:.6g}: the run diverges, or its right-hand side jumps there "
-            "(then RK23 with a larger rtol may get across)"
-        )
-        raise BlowUp(message, run.reached, dataset)
-    if run.reason == "step-limit":
-        message = (
-            f"{MOST_STEPS:,} steps reach flow time {run.reached:.6g} of {grid[-1]:.6g} only; integrate less far, end "
-            'the run at rest (event "rest") or, where stability limits the steps, take an implicit method (Radau)'
-        )
-        raise StepLimit(message, run.reached, dataset)
+    if run.status in _FAILURES:
+        error, message = _FAILURES[run.status]
+        said = f" ({run.message})" if run.message and run.status == Status.SOLVER_FAILED else ""
+        shown = message.format(time=run.reached, end=grid[-1], steps=f"{MOST_STEPS:,}")
+        raise error(shown + said, run.reached, dataset)
     return dataset
+
+
+_FAILURES: dict[Status, tuple[type[Unfinished], str]] = {
+    Status.BLOW_UP: (BlowUp, "a state grows beyond every bound at flow time {time:.6g}: the run diverges"),
+    Status.STEP_LIMIT: (
+        StepLimit,
+        "{steps} steps reach flow time {time:.6g} of {end:.6g} only; integrate less far, end the run at rest "
+        '(event "rest") or, where stability limits the steps, take an implicit method (Radau)',
+    ),
+    Status.SLIDING: (
+        SolverFailure,
+        "the run slides from flow time {time:.6g} on along a surface on which the field jumps, and the field there is "
+        "not given by its equations; end the run before, or smooth the jump",
+    ),
+    Status.NOT_FINITE: (
+        SolverFailure,
+        "the right-hand side is not finite beyond the state reached at flow time {time:.6g}: the run meets the edge "
+        "of the field's domain; end the run before",
+    ),
+    Status.SOLVER_FAILED: (
+        SolverFailure,
+        "the solver cannot meet the tolerance beyond flow time {time:.6g}, although no state grows; "
+        "take another method or larger tolerances",
+    ),
+}
+
+_REASONS = {
+    Status.OK: "t_end",
+    Status.EVENT: "terminal",
+    Status.BLOW_UP: "blow-up",
+    Status.STEP_LIMIT: "step-limit",
+    Status.SLIDING: "sliding",
+    Status.NOT_FINITE: "not-finite",
+    Status.SOLVER_FAILED: "solver-failed",
+}
+
+
+def _reason(run: Trajectory, events: list[Watched]) -> str:
+    """Why the integration stopped, as a word."""
+    if run.status == Status.AT_REST:
+        return "rest" if any(events[index].label == "rest" for _, index, _ in run.hits) else "t_end"
+    return _REASONS[run.status]
+
+
+def _is_autonomous(flow: Any, field: Field) -> bool:
+    told = getattr(field, "is_autonomous", None)
+    return told is True or (told is None and hasattr(flow, "rhs"))
 
 
 def _brief(value: np.ndarray) -> Any:
@@ -139,14 +214,11 @@ def _brief(value: np.ndarray) -> Any:
 
 
 def _up_to_there(run: Trajectory, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """States and times of a run; of an unfinished one those before its end, and its last state if that is known."""
-    if run.last is not None:
-        before = grid < run.reached
-        return np.column_stack((run.states[:, before], run.last)), np.append(grid[before], run.reached)
-    if run.reason == "blow-up":
-        finite = slice(0, int(np.isfinite(run.states).all(axis=0).cumprod().sum()))
-        return run.states[:, finite], grid[finite]
-    return run.states, grid
+    """States and times of a run; of an unfinished one those before its end, and the last state it reached."""
+    if run.status not in _FAILURES:
+        return run.states, grid
+    before = np.abs(grid) < abs(run.reached)
+    return np.column_stack((run.states[:, before], run.last)), np.append(grid[before], run.reached)
 
 
 def _event_variables(field: Field, run: Trajectory) -> dict[str, Any]:

@@ -1,26 +1,54 @@
-"""One trajectory on a time grid: SciPy's integrator, the events on the way, and how the run ended."""
+"""One trajectory on a time grid: the solver's steps, what happens along them, and how the run ended."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from dynsim.field import Field
-from dynsim.integrate.events import Event
+from dynsim.integrate.events import Watched, change_of_sign, sign_changes
+from dynsim.integrate.rest import RestWatch
+from dynsim.integrate.stepping import IMPLICIT, SOLVERS, Stepper, quiet, why_it_stopped
+from dynsim.status import Status
 
-__all__ = ["MOST_STEPS", "Trajectory", "trajectory"]
+__all__ = ["MOST_STEPS", "Settings", "Trajectory", "trajectory"]
 
-MOST_STEPS = 500_000  # a minute of DOP853 for a flow of two states
+MOST_STEPS = 500_000  # half a minute of DOP853 for a flow of two states
 
-_IMPLICIT = ("Radau", "BDF", "LSODA")
+_TINY = 1e-290  # keeps the error norm of a state that is exactly zero defined
+_SCALED = 1e-13  # absolute tolerance in units of the start, where rounding is not watched
+_ROUNDING = 30.0  # units of rounding error in a step that no estimate of its error can see below
+_STRUGGLE = 20_000  # steps after which the tolerance stops following states towards zero
+_SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How a run is to be integrated.
+
+    Attributes
+    ----------
+    method : str
+        One of SciPy's solvers.
+    rtol : float
+    atol : float or None
+        None: each state keeps its relative accuracy down to what rounding leaves of it.
+    max_step : float
+    breakpoints : tuple of float
+        Times at which the field may jump: no step crosses one.
+    """
+
+    method: str = "DOP853"
+    rtol: float = 1e-11
+    atol: float | None = None
+    max_step: float = np.inf
+    breakpoints: tuple[float, ...] = ()
+
+
+@dataclass
 class Trajectory:
     """States on the grid, and how the run ended.
 
@@ -30,141 +58,244 @@ class Trajectory:
         Held after a rest, NaN after every other end before the last time.
     reached : float
         Flow time at which integration stopped.
-    reason : str
-        "t_end", "rest", "terminal", "blow-up" or "step-limit".
+    status : Status
+        OK, AT_REST, EVENT, BLOW_UP, STEP_LIMIT, SLIDING, NOT_FINITE or SOLVER_FAILED.
+    last : array of shape ``(size,)``
+        State at the time reached.
     hits : list of (time, index of the event, state)
         In the order of time.
-    last : array of shape ``(size,)``, optional
-        State at the time reached, where it was the number of steps that ended the run.
+    steps : int
+        Steps accepted.
+    message : str
+        What the solver said when it failed.
+    sliding : list of (surface, from, until)
+        Surfaces on which the field jumps and along which the run slid; `until` is NaN if it still did at the end.
     """
 
     states: np.ndarray
     reached: float
-    reason: str
-    hits: list[tuple[float, int, np.ndarray]]
-    last: np.ndarray | None = None
+    status: Status
+    last: np.ndarray
+    hits: list[tuple[float, int, np.ndarray]] = field(default_factory=list)
+    steps: int = 0
+    message: str = ""
+    sliding: list[tuple[str, float, float]] = field(default_factory=list)
 
 
 def trajectory(
     field: Field,
     y0: np.ndarray,
     grid: np.ndarray,
-    method: str,
-    rtol: float,
-    atol: float,
-    events: Sequence[Event],
+    settings: Settings,
+    events: Sequence[Watched] = (),
+    *,
+    autonomous: bool = False,
 ) -> Trajectory:
-    """Integrate from time 0 to the last time of the grid, or until something ends the run."""
-    states = np.full((field.size, len(grid)), np.nan)
+    """Integrate from time 0 to the last time of the grid, or until something ends the run.
+
+    Parameters
+    ----------
+    grid : array
+        Times away from 0, all on one side of it.
+    autonomous : bool
+        The field does not depend on time: the run may be held as soon as it rests for good.
+    """
+    run = Trajectory(np.full((field.size, len(grid)), np.nan), 0.0, Status.OK, y0)
     resting = next((i for i, e in enumerate(events) if e.label == "rest" and e.function(0.0, y0) <= 0), None)
-    if resting is not None or not field.f(0.0, y0).any():
-        states[:] = y0[:, None]
-        hits = [] if resting is None else [(0.0, resting, y0)]
-        return Trajectory(states, 0.0 if hits else float(grid[-1]), "rest" if hits else "t_end", hits)
-    if grid[-1] == 0.0:
-        states[:, 0] = y0
-        return Trajectory(states, 0.0, "t_end", [])
+    if resting is not None:
+        run.states[:] = y0[:, None]
+        run.status, run.hits = Status.AT_REST, [(0.0, resting, y0)]
+        return run
+    t_end = float(grid[-1])
+    if t_end == 0.0 or (autonomous and not np.asarray(field.f(0.0, y0)).any()):
+        run.states[:] = y0[:, None]
+        run.reached = t_end
+        return run
+    watch = _Events(events, field.size)
+    stops = [b for b in sorted(settings.breakpoints, key=abs) if 0 < b * np.sign(t_end) < abs(t_end)]
+    with quiet():
+        for stop in (*stops, t_end):
+            rest = RestWatch(field, settings.rtol, t_end) if autonomous and stop == t_end else None
+            if not _leg(field, run, grid, stop, settings, watch, rest):
+                break
+    run.hits = watch.hits
+    return run
 
-    watch = _Watch(field)
-    options: dict[str, Any] = {}
-    if method in _IMPLICIT and field.jacobian_function is not None:
-        options["jac"] = field.jacobian
-    try:
-        solution = _quiet_solve_ivp(
-            watch,
-            (0.0, float(grid[-1])),
-            y0,
-            method=method,
-            t_eval=grid,
-            rtol=max(rtol, 100 * np.finfo(float).eps),
-            atol=atol,
-            events=[*(_scipy_event(event) for event in events), _TooManySteps(MOST_STEPS, float(grid[-1]))],
-            **options,
+
+def _leg(
+    field: Field,
+    run: Trajectory,
+    grid: np.ndarray,
+    stop: float,
+    settings: Settings,
+    watch: _Events,
+    rest: RestWatch | None,
+) -> bool:
+    """Go on to `stop`; False if the run ended on the way."""
+    direction = float(np.sign(stop - run.reached))
+    size = float(np.abs(run.last).max(initial=0.0))
+    inside = np.flatnonzero(grid * direction <= stop * direction)
+    done = int(np.count_nonzero(grid * direction <= run.reached * direction)) if run.steps else 0
+    if not run.steps and grid[0] == run.reached:
+        run.states[:, 0], done = run.last, 1
+    tolerance = _Tolerance(field, settings, run.last)
+    function = _within(field.f, run.reached, stop) if settings.breakpoints else field.f
+    implicit = settings.method in IMPLICIT
+
+    def stepper_from(t: float, y: np.ndarray) -> Stepper:
+        return Stepper(
+            SOLVERS[settings.method],
+            function,
+            t,
+            y,
+            stop,
+            most=MOST_STEPS - run.steps,
+            rtol=max(settings.rtol, _SMALLEST_RTOL),
+            atol=tolerance.atol,
+            max_step=settings.max_step,
+            **({"first_step": tolerance.first_step(t, y, stop)} if tolerance.follows else {}),
+            **({"jac": field.jacobian} if implicit and field.jacobian_function is not None else {}),
         )
-    except _Stuck:
-        before = grid[grid < watch.furthest * (1 - 1e-6)]
-        if before.size:
-            states[:, : before.size] = trajectory(field, y0, before, method, rtol, atol, ()).states
-        return Trajectory(states, watch.furthest, "blow-up", [])
-    found = np.asarray(solution.y).reshape(field.size, -1)
-    states[:, : found.shape[1]] = found
-    hits = sorted(
-        (
-            (float(t), index, np.asarray(y))
-            for index in range(len(events))
-            for t, y in zip(solution.t_events[index], solution.y_events[index], strict=True)
-        ),
-        key=lambda hit: hit[:2],
-    )
-    if solution.t_events[-1].size:
-        return Trajectory(states, float(solution.t_events[-1][0]), "step-limit", hits, solution.y_events[-1][0])
-    if solution.status == 1:
-        time, index, last = next(hit for hit in reversed(hits) if events[hit[1]].terminal)
-        if events[index].label != "rest":
-            return Trajectory(states, time, "terminal", hits)
-        states[:, found.shape[1] :] = last[:, None]
-        return Trajectory(states, time, "rest", hits)
-    if solution.status == 0 and np.isfinite(found).all():
-        return Trajectory(states, float(grid[-1]), "t_end", hits)
-    return Trajectory(states, watch.furthest, "blow-up", hits)
+
+    stepper = stepper_from(run.reached, run.last)
+    while stepper.step() or tolerance.follows:
+        if stepper.status != Status.NOT_RUN:
+            if stepper.status != Status.SOLVER_FAILED or stepper.taken == 0 == run.steps:
+                break
+            # A force that jumps on a state near zero leaves no relative accuracy to be kept.
+            tolerance.settle(run.last)
+            stepper = stepper_from(run.reached, run.last)
+            continue
+        end = watch.end_within(stepper)
+        until = stepper.t if end is None else end[0]
+        due = inside[done:]
+        due = due[grid[due] * direction <= until * direction]
+        if due.size:
+            run.states[:, due] = stepper.dense()(grid[due])
+            if grid[due[-1]] == stepper.t:
+                run.states[:, due[-1]] = stepper.y
+            done += len(due)
+        run.reached, run.last, run.steps = stepper.t, stepper.y, run.steps + 1
+        if end is not None:
+            time, index, y = end
+            run.reached, run.last = time, y
+            run.status = Status.AT_REST if watch.events[index].label == "rest" else Status.EVENT
+            if run.status == Status.AT_REST:
+                run.states[:, done:] = y[:, None]
+            return False
+        held = None if rest is None else rest.held(stepper.taken, stepper.t, stepper.y)
+        if held is not None:
+            run.states[:, done:] = held[:, None]
+            run.reached, run.last = stop, held
+            return True
+        tolerance.follow(stepper)
+    if stepper.status == Status.OK:
+        return True
+    run.status, run.message = stepper.status, stepper.message
+    if stepper.status == Status.SOLVER_FAILED:
+        run.status = why_it_stopped(field.f, run.reached, run.last, size, direction)
+    return False
 
 
-def _quiet_solve_ivp(*arguments: Any, **options: Any) -> Any:
-    # A diverging run overflows before the step size gives up; how it ended is in the result, not in a warning.
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return solve_ivp(*arguments, **options)
+def _within(function: Any, start: float, stop: float) -> Any:
+    """The field inside a leg: at its ends, where it may jump, as it is just inside."""
+    low, high = sorted((np.nextafter(start, stop), np.nextafter(stop, start)))
+    return lambda t, y: function(min(max(t, low), high), y)
 
 
-class _Stuck(Exception):
-    """Time no longer advances."""
+class _Tolerance:
+    """The absolute tolerance of each state.
 
-
-class _Watch:
-    """The right-hand side, watched: how far it was finite, and whether time still advances.
-
-    SciPy's Runge–Kutta methods give up when a step underflows; LSODA would go on for ever.
+    An absolute tolerance that is fixed decides the sign of whatever falls below it. Without one, a state that is the
+    difference of larger numbers asks for digits that rounding has eaten. So the tolerance follows the run: it is the
+    change of the velocity under a change of the states in their last place, over the step.
     """
 
-    every = 5000  # evaluations between two looks
-
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, settings: Settings, y: np.ndarray) -> None:
         self.field = field
-        self.furthest = self.seen = 0.0
-        self.count = 0
+        self.follows = settings.atol is None and settings.method not in IMPLICIT
+        self.scaled = _SCALED * float(np.abs(y).max(initial=0.0)) or _SCALED
+        self.atol: Any = settings.atol if settings.atol is not None else self.scaled
+        if self.follows:
+            self.signs = np.random.default_rng(0)
+            self.noise = np.zeros(field.size)
+            self.rtol, self.max_step = settings.rtol, settings.max_step
+            self.atol = np.full(field.size, _TINY)
 
-    def __call__(self, t: float, y: np.ndarray) -> Any:
-        value = self.field.f(t, y)
-        if np.isfinite(value).all():
-            self.furthest = max(self.furthest, t)
-        self.count += 1
-        if self.count % self.every == 0:
-            if self.furthest - self.seen <= 1e-12 * self.furthest:
-                raise _Stuck
-            self.seen = self.furthest
-        return value
+    def first_step(self, t: float, y: np.ndarray, stop: float) -> float:
+        """First step after Hairer, with a tolerance that is not too small for states that start at zero."""
+        weights = 1 / (self.scaled + self.rtol * np.abs(y))
+        slope = np.asarray(self.field.f(t, y), dtype=float)
+        d0, d1 = np.abs(y * weights).max(initial=0.0), np.abs(slope * weights).max(initial=0.0)
+        h = 0.01 * d0 / d1 if d0 >= 1e-5 and d1 >= 1e-5 and np.isfinite(d1) else 1e-6
+        return float(min(max(h, 1e-300), abs(stop - t), self.max_step))
+
+    def settle(self, y: np.ndarray) -> None:
+        """From here on an absolute tolerance, in units of the largest number so far."""
+        self.scaled = max(self.scaled, _SCALED * float(np.abs(y).max(initial=0.0)))
+        self.follows, self.atol = False, self.scaled
+
+    def follow(self, stepper: Stepper) -> None:
+        """Set the tolerance of the next step from the rounding in the last one."""
+        if not self.follows:
+            return
+        if stepper.taken >= _STRUGGLE:
+            self.settle(stepper.y)
+            stepper.solver.atol = self.atol
+            return
+        y, t = stepper.y, stepper.t
+        shaken = y * (1 + np.finfo(float).eps * self.signs.choice((-1.0, 1.0), len(y)))
+        change = np.abs(np.asarray(self.field.f(t, shaken)) - stepper.solver.f)
+        self.noise = np.maximum(np.where(np.isfinite(change), change, 0.0), self.noise / 2)
+        stepper.solver.atol = _TINY + _ROUNDING * stepper.solver.h_abs * self.noise
 
 
-class _TooManySteps:
-    """A terminal event of `solve_ivp`, which looks at events once at the start and once after every step."""
+class _Events:
+    """The events of a run: which happened, and which ended it."""
 
-    terminal, direction = True, -1
+    def __init__(self, events: Sequence[Watched], size: int) -> None:
+        self.events = events
+        self.hits: list[tuple[float, int, np.ndarray]] = []
+        self.counts = [0] * len(events)
+        self.signs = [0.0] * len(events)
 
-    def __init__(self, most: int, t_end: float) -> None:
-        self.left, self.t_end = most, t_end
-        self.end = np.inf
+    def end_within(self, stepper: Stepper) -> tuple[float, int, np.ndarray] | None:
+        """Record what happens within the last step; the event that ends the run there, if one does."""
+        if not self.events:
+            return None
+        dense = stepper.dense()
+        found: list[tuple[float, int]] = []
+        for index, event in enumerate(self.events):
+            if event.label == "rest":
+                found += [(time, index) for time in _rest_within(event, stepper, dense)]
+                continue
+            for time, sign in sign_changes(_along(event.function, dense), stepper.t_before, stepper.t):
+                if sign != self.signs[index] and sign * event.direction >= 0:
+                    found.append((time, index))
+                self.signs[index] = sign
+        forward = 1.0 if stepper.t > stepper.t_before else -1.0
+        for time, index in sorted(found, key=lambda hit: (forward * hit[0], hit[1])):
+            y = stepper.y if time == stepper.t else np.asarray(dense(time))
+            self.hits.append((time, index, y))
+            self.counts[index] += 1
+            if self.events[index].terminal and self.counts[index] >= self.events[index].terminal:
+                return self.hits[-1]
+        return None
 
-    def __call__(self, t: float, y: np.ndarray) -> float:
-        if self.left == 0 and t < self.t_end:
-            self.end = t
-        self.left -= 1
-        return self.end - t
+
+def _along(function: Callable[[Any, Any], Any], dense: Any) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda times: np.asarray(function(times, dense(times)), dtype=float)
 
 
-def _scipy_event(event: Event) -> Any:
-    def function(t: float, y: np.ndarray) -> float:
-        return event.function(t, y)
+def _rest_within(event: Watched, stepper: Stepper, dense: Any) -> list[float]:
+    """The time at which the state came to rest within the last step, if it rests at the end of it."""
+    if not event.function(stepper.t, stepper.y) <= 0:
+        return []
+    moving = float(event.function(stepper.t_before, dense(stepper.t_before)))
+    if moving <= 0 or float(event.function(stepper.t, dense(stepper.t))) >= 0:
+        return [stepper.t]
 
-    function.terminal = event.terminal  # type: ignore[attr-defined]
-    function.direction = -1 if event.label == "rest" else 0  # type: ignore[attr-defined]
-    return function
+    def distance(times: np.ndarray) -> np.ndarray:
+        return np.array([event.function(t, dense(t)) for t in times])
+
+    return [change_of_sign(distance, stepper.t_before, stepper.t)]

@@ -68,10 +68,7 @@ def start_of(field: Field, initial: Any) -> np.ndarray:
     y0 = np.empty(field.size)
     for name, value in named("initial", initial, field.names).items():
         argument = f"initial['{name}']"
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            raise bad(argument, value, "a real number", kind=InvalidType) from None
+        array = floats_of(argument, value, "a real number")
         if array.shape != field.shape(name):
             expected = f"an array of shape {field.shape(name)}" if field.shape(name) else "one number"
             raise bad(argument, value, expected, "use ensemble for many starts" if array.ndim else "")
@@ -88,36 +85,72 @@ def numbers(argument: str, values: Any) -> dict[str, float]:
     result = {}
     for key, value in values.items():
         name = name_of(argument, key)
-        try:
-            result[name] = float(value)
-        except (TypeError, ValueError):
-            raise bad(f"{argument}['{name}']", value, "a real number", kind=InvalidType) from None
+        result[name] = _number(f"{argument}['{name}']", value)
         if not np.isfinite(result[name]):
             raise bad(f"{argument}['{name}']", value, "a finite number")
     return result
 
 
-def times_of(t_end: Any, times: Any, count: int = 201) -> np.ndarray:
+def times_of(t_end: Any, times: Any, count: int = 201, *, backward: bool = False) -> np.ndarray:
     """Output times from exactly one of `t_end` (then `count` equal times, the last of them if it is 1) and `times`."""
     if (t_end is None) == (times is None):
         raise bad("t_end, times", (t_end, times), "exactly one of the two")
     if times is None:
-        end = _positive("t_end", t_end)
+        end = _number("t_end", t_end)
+        if not np.isfinite(end) or end == 0 or (end < 0 and not backward):
+            what = "a finite number other than 0" if backward else "a positive, finite number"
+            raise bad("t_end", t_end, what)
         return np.linspace(0.0, end, count) if count > 1 else np.array([end])
-    try:
-        result = np.array(times, dtype=float)
-    except (TypeError, ValueError):
-        raise bad("times", times, "an increasing sequence of numbers", kind=InvalidType) from None
-    if result.ndim != 1 or result.size == 0:
+    result = numbers_of("times", times, "an increasing sequence of numbers")
+    if result.size == 0:
         raise bad("times", times, "a one-dimensional sequence with at least one time")
-    if not (result[0] >= 0 and result[-1] < np.inf and (result[1:] > result[:-1]).all()):
-        raise bad("times", times, "finite, non-negative, strictly increasing times")
+    away = result if not backward or result[-1] >= 0 else -result
+    if not (away[0] >= 0 and away[-1] < np.inf and (away[1:] > away[:-1]).all()):
+        also = ", or their negatives for a run backward" if backward else ""
+        raise bad("times", times, f"finite, non-negative, strictly increasing times{also}")
     return result
 
 
+def breakpoints_of(breakpoints: Any) -> tuple[float, ...]:
+    """Check a sequence of finite times."""
+    result = numbers_of("breakpoints", breakpoints, "a sequence of times")
+    if not np.isfinite(result).all():
+        raise bad("breakpoints", breakpoints, "finite times")
+    return tuple(map(float, result))
+
+
+def floats_of(argument: str, values: Any, expected: str) -> np.ndarray:
+    """Array of real numbers; one too large for a float is infinite, and what a mask hides is no number."""
+    if np.ma.is_masked(values):
+        raise bad(argument, values, f"{expected}, not masked", "fill or drop what is masked")
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(array.dtype)
+        if array.dtype.kind == "O" and array.size:
+            array = np.vectorize(lambda value: _number(argument, value), otypes=[float])(array)
+        return array.astype(float, copy=False)
+    except (TypeError, ValueError, OverflowError):
+        raise bad(argument, values, expected, kind=InvalidType) from None
+
+
+def numbers_of(argument: str, values: Any, expected: str) -> np.ndarray:
+    """One-dimensional array of real numbers."""
+    result = np.array(floats_of(argument, values, expected))
+    if result.ndim != 1 or not np.ndim(values):
+        raise bad(argument, values, f"a one-dimensional sequence: {expected}")
+    return result
+
+
+_LEAST = 1e-200  # squares of what is smaller underflow in every error norm
+
+
 def tolerance(argument: str, value: Any) -> float:
-    """Check a positive, finite tolerance."""
-    return _positive(argument, value)
+    """Check a positive, finite tolerance, not so small that its square vanishes."""
+    number = _positive(argument, value)
+    if number < _LEAST:
+        raise bad(argument, value, f"at least {_LEAST:g}", "solvers square their tolerances")
+    return number
 
 
 def count(argument: str, value: Any, default: int) -> int:
@@ -145,10 +178,19 @@ def described(flow: Flow | Field) -> dict[str, Any]:
 
 
 def _positive(argument: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise bad(argument, value, "a positive number", kind=InvalidType) from None
+    number = _number(argument, value)
     if not np.isfinite(number) or number <= 0:
         raise bad(argument, value, "a positive, finite number")
     return number
+
+
+def _number(argument: str, value: Any) -> float:
+    """A real number; one too large for a float is infinite."""
+    if np.ma.is_masked(value):
+        raise bad(argument, value, "a number that is not masked")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else -float("inf")
+    except (TypeError, ValueError):
+        raise bad(argument, value, "a real number", kind=InvalidType) from None

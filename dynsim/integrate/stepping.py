@@ -1,0 +1,225 @@
+"""The one loop around SciPy's solvers: step after step, and the reason why there is no next one.
+
+Whatever a solver raises (a factorisation that is singular, an array that is not finite) is a reason like any other:
+it ends the run with a status and never reaches the caller as it is. What the field itself raises does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, OdeSolver, Radau
+
+from dynsim.status import Status
+
+__all__ = ["IMPLICIT", "SOLVERS", "Stepper", "quiet", "why_it_stopped"]
+
+SOLVERS: dict[str, type[OdeSolver]] = {
+    "RK23": RK23,
+    "RK45": RK45,
+    "DOP853": DOP853,
+    "Radau": Radau,
+    "BDF": BDF,
+    "LSODA": LSODA,
+}
+IMPLICIT = ("Radau", "BDF", "LSODA")
+
+# So many steps that advance time by less than this share are no progress: no number of further ones would do. Steps
+# are as short as that where the field jumps back and forth, and LSODA would take them for ever.
+_LOOK, _ADVANCE = 2000, 1e-6
+# Every so many steps, that many in a row are asked whether the field jumps between their ends.
+_CHATTER, _PAIRS = 500, 32
+
+Velocity = Callable[[float, np.ndarray], np.ndarray]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: a diverging run overflows before its step size gives up, and the status says how it ended."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Stepper:
+    """Steps a solver until it is done, fails or has taken as many steps as it may.
+
+    Parameters
+    ----------
+    solver : type of OdeSolver
+    function : callable
+        ``function(t, y)``.
+    t0, y0, t_end
+        As SciPy's solvers take them; `t_end` may lie before `t0`.
+    most : int
+        Steps allowed.
+    **options
+        Options of the solver.
+
+    Attributes
+    ----------
+    status : Status
+        `Status.NOT_RUN` while there is more to do; then OK, STEP_LIMIT, SOLVER_FAILED, or SLIDING where the field
+        jumps back and forth.
+    message : str
+        What the solver said when it failed.
+    taken : int
+        Steps that were accepted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.integrate import DOP853
+    >>> from dynsim.integrate.stepping import Stepper
+    >>> stepper = Stepper(DOP853, lambda t, y: -y, 0.0, np.array([1.0]), 1.0, most=1000, rtol=1e-9)
+    >>> while stepper.step():
+    ...     pass
+    >>> stepper.status.name, stepper.y.round(6)
+    ('OK', array([0.367879]))
+    """
+
+    def __init__(
+        self,
+        solver: type[OdeSolver],
+        function: Velocity,
+        t0: float,
+        y0: np.ndarray,
+        t_end: float,
+        *,
+        most: int,
+        **options: Any,
+    ) -> None:
+        self.function, self.most = function, most
+        self.taken, self._seen, self._jumps = 0, t0, 0
+        self.status, self.message = Status.NOT_RUN, ""
+        self._error: Exception | None = None
+        self.t, self.y, self.t_before = t0, y0, t0
+        try:
+            self.solver = solver(self._watched, t0, y0, t_end, **options)
+        except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+            self._fail(error)
+
+    def _watched(self, t: float, y: np.ndarray) -> np.ndarray:
+        try:
+            return self.function(t, y)
+        except Exception as error:
+            self._error = error
+            raise
+
+    def _fail(self, error: Exception | str) -> None:
+        if self._error is not None:
+            raise self._error
+        self.status, self.message = Status.SOLVER_FAILED, str(error)
+
+    def step(self) -> bool:
+        """Take one step; False if there was none to take."""
+        if self.status != Status.NOT_RUN:
+            return False
+        if self.solver.status == "finished":
+            self.status = Status.OK
+            return False
+        if self.taken >= self.most:
+            self.status = Status.STEP_LIMIT
+            return False
+        before, before_y = self.t, self.y
+        try:
+            message = self.solver.step()
+        except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+            self._fail(error)
+            return False
+        if self.solver.status == "failed" or not np.isfinite(self.solver.y).all():
+            self._fail(message or "the state is no longer finite")
+            return False
+        self.taken += 1
+        self.t_before, self.t, self.y = before, float(self.solver.t), self.solver.y
+        phase = self.taken % _CHATTER if self.taken > _CHATTER else -1
+        if phase == 0:
+            self._jumps = 0
+        elif 0 < phase < _PAIRS:
+            self._jumps += _jumps_between(self.function, self.t, before_y, self.y)
+        elif phase == _PAIRS and self._jumps > 1:  # one alone is a surface that the run crosses
+            self.status = Status.SLIDING
+            return False
+        if self.taken % _LOOK == 0:
+            if abs(self.t - self._seen) <= _ADVANCE * abs(self.t):
+                self._fail("time hardly advances")
+                return False
+            self._seen = self.t
+        return True
+
+    def dense(self) -> Any:
+        """Interpolant over the last step: ``dense(t)`` of shape ``(size, …)``."""
+        return self.solver.dense_output()
+
+
+def _jumps_between(function: Velocity, t: float, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the field turns round between two states by a jump: the change does not shrink with the distance."""
+    f, g = np.asarray(function(t, one), dtype=float), np.asarray(function(t, other), dtype=float)
+    if not float(f @ g) < 0:
+        return False
+    size = np.linalg.norm(f - g)
+    for _ in range(30):
+        middle = one + (other - one) / 2
+        h = np.asarray(function(t, middle), dtype=float)
+        one, other, f, g = (middle, other, h, g) if float(h @ g) < 0 else (one, middle, f, h)
+    return bool(np.linalg.norm(f - g) > 0.1 * size)
+
+
+_FAST = 1e5  # a state that doubles within so many units in the last place of the time has no time left
+_HUGE = 1e100
+_PROBES = 10.0 ** np.arange(-12, -5)
+
+
+def why_it_stopped(function: Velocity, t: float, y: np.ndarray, size: float, direction: float = 1.0) -> Status:
+    """Tell how a run ended whose solver can go no further, from the field around its last state.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(t, y)``.
+    t, y
+        Time and state that were reached.
+    size : float
+        Largest magnitude at the start: growth is measured against it.
+    direction : float
+        −1 for a run backward in time.
+
+    Returns
+    -------
+    Status
+        BLOW_UP only where a state really grows: it is huge, or doubles in no time. SLIDING where the field jumps
+        ahead of the state and no longer points there. NOT_FINITE where the field ends. SOLVER_FAILED otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.integrate.stepping import why_it_stopped
+    >>> why_it_stopped(lambda t, y: -np.sign(y), 1.0, np.array([1e-17]), 1.0).name
+    'SLIDING'
+    >>> why_it_stopped(lambda t, y: y**3, 0.5, np.array([1e8]), 1.0).name
+    'BLOW_UP'
+    """
+    with quiet():
+        velocity = direction * np.asarray(function(t, y), dtype=float)
+        outward = np.sign(y) * velocity > 0
+        grown = outward & (np.abs(y) > 1.001 * size)
+        doubling = np.abs(y) <= _FAST * np.spacing(max(abs(t), 1e-300)) * np.abs(velocity)
+        if (grown & (doubling | (np.abs(y) > _HUGE * max(size, 1e-100)))).any():
+            return Status.BLOW_UP
+        speed = np.linalg.norm(velocity)
+        if not np.isfinite(speed):
+            return Status.NOT_FINITE
+        if speed == 0:
+            return Status.SOLVER_FAILED
+        reach = max(float(np.abs(y).max(initial=0.0)), size, 1e-300)
+        ahead = [direction * np.asarray(function(t, y + s * reach * velocity / speed), dtype=float) for s in _PROBES]
+    if not np.isfinite(ahead).all():
+        return Status.NOT_FINITE
+    # A jump is a difference that does not shrink with the distance; a steep but smooth field has none close by.
+    if all(float(other @ velocity) <= 0.5 * speed**2 for other in ahead):
+        return Status.SLIDING
+    return Status.SOLVER_FAILED

@@ -1,0 +1,99 @@
+"""Events along runs, against zeros that are known."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynsim import DynsimError, Event, Flow, Move, Terminal, solve, system
+from dynsim.integrate.events import sign_changes
+
+OSCILLATOR = Flow.of({"x": Move("v"), "v": Move("-x")})
+SWING = {"x": 1.0, "v": 0.0}
+
+
+def test_several_zeros_within_one_step_are_all_found():
+    """y is a cubic in s with the zeros −6, −2, 2; a step of the method takes it in one go."""
+    flow = Flow.of({"y": Move("3*s^2 + 12*s - 4"), "s": Move("1")})
+    run = solve(flow, {"y": -120.0, "s": -8.0}, 12.0, events=["y"])
+    np.testing.assert_allclose(run.event_s, [-6.0, -2.0, 2.0], atol=1e-9)
+
+
+def test_close_pairs_of_zeros_are_found_at_every_turn():
+    run = solve(OSCILLATOR, SWING, 200.0, events=["x - 0.9999"])
+    half = np.arccos(0.9999)
+    turns = 2 * np.pi * np.arange(32)
+    expected = np.sort(np.concatenate([turns + half, turns - half]))
+    np.testing.assert_allclose(run.event_time, expected[(expected > 0) & (expected < 200)], rtol=1e-8)
+
+
+def test_a_product_vanishes_where_its_factors_do():
+    both = solve(system("toy"), {"phi": 0.6, "theta": 0.1}, 30.0, events=["(theta - 1/2)*(theta - 0.501)"])
+    each = solve(system("toy"), {"phi": 0.6, "theta": 0.1}, 30.0, events=["theta - 1/2", "theta - 0.501"])
+    np.testing.assert_allclose(both.event_time, each.event_time, rtol=1e-9)
+    assert both.sizes["event"] == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=7, unique=True), st.floats(-6, 6), st.booleans())
+def test_zeros_of_polynomials(roots, shift, backward):
+    roots = np.sort(np.array(roots))
+    roots = roots[np.concatenate([[True], np.diff(roots) > 1e-3])]
+    start, end = (1.5, -1.5) if backward else (-1.5, 1.5)
+    found = sign_changes(
+        lambda t: np.prod([np.subtract(t - shift, r) for r in roots], axis=0), start + shift, end + shift
+    )
+    expected = (roots + shift)[:: -1 if backward else 1]
+    assert len(found) == len(expected)
+    np.testing.assert_allclose([t for t, _ in found], expected, atol=1e-8)
+    assert all(one * other < 0 for (_, one), (_, other) in pairwise(found))
+
+
+def test_touching_zero_is_no_change_of_sign_and_a_zero_at_the_start_does_not_count():
+    assert sign_changes(lambda t: t**2, -1.0, 1.0) == []
+    assert sign_changes(lambda t: t, 0.0, 1.0) == []
+    assert sign_changes(lambda t: t, -1.0, 0.0) == [(0.0, 1.0)]
+
+
+def test_directions_are_those_of_scipy():
+    up, down, both = (
+        solve(OSCILLATOR, SWING, 12.0, events=[Event("x", direction=d)]).event_time.values for d in (1, -1, 0)
+    )
+    np.testing.assert_allclose(down, [np.pi / 2, 5 * np.pi / 2], rtol=1e-9)
+    np.testing.assert_allclose(up, [3 * np.pi / 2, 7 * np.pi / 2], rtol=1e-9)
+    np.testing.assert_allclose(both, np.sort([*up, *down]), rtol=1e-12)
+
+
+def test_an_event_may_end_the_run_at_its_second_time():
+    run = solve(OSCILLATOR, SWING, 12.0, events=["v", Event("x", terminal=2)])
+    assert run.attrs["end_reason"] == "terminal"
+    assert run.attrs["end_time"] == pytest.approx(3 * np.pi / 2, rel=1e-9)
+    assert run.attrs["event_counts"] == "[1, 2]"
+    assert int(run.status) == 5
+    once = solve(OSCILLATOR, SWING, 12.0, events=[Terminal("x")])
+    assert once.attrs["end_time"] == pytest.approx(np.pi / 2, rel=1e-9)
+
+
+def test_events_in_time_and_backward():
+    run = solve(OSCILLATOR, SWING, -12.0, events=["x", "t + 1"])
+    expected = [-1.0, *(-np.pi * (np.arange(4) + 0.5))]
+    np.testing.assert_allclose(run.event_time, expected, rtol=1e-9)
+    np.testing.assert_allclose(run.x, np.cos(run.time), atol=1e-9)
+
+
+def test_a_state_that_decays_keeps_its_sign():
+    flow = system("scalar", branch="full")
+    start = {name: flow.defaults[name] for name in flow.states}
+    run = solve(flow, start, 200.0, parameters={"sigma2": 0.3}, events=["theta"])
+    assert run.sizes["event"] == 0
+    assert (run.theta > 0).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Event("x", terminal=-1), lambda: Event("x", terminal="yes"), lambda: Event("x", direction="up")]
+)
+def test_an_event_that_makes_no_sense_is_refused(make):
+    with pytest.raises(DynsimError):
+        make()
