@@ -33,8 +33,10 @@ from dynsim.integrate.optimisers.catalogue import list_optimisers as list_optimi
 from dynsim.integrate.solve import solve as solve
 from dynsim.integrate.step_size import stable_step_size as stable_step_size
 from dynsim.integrate.step_size import step_size_bifurcation as step_size_bifurcation
+from dynsim.integrate.training_settings import training_parameters as training_parameters
 from dynsim.methods.catalogue import list_methods as list_methods
 from dynsim.methods.catalogue import method as method
+from dynsim.methods.features import features as features
 from dynsim.methods.method import Fact as Fact
 from dynsim.methods.method import Method as Method
 from dynsim.records import provenance as provenance

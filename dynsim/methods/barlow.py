@@ -90,6 +90,7 @@ class Barlow(Method):
     loss = "sum((1 - diag(corr(z1, z2)))^2) + lam*sum(offdiag(corr(z1, z2))^2)"
     mode = "(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2)^2, one row over all features"
     survives_if = "a lone mode always; k rows: r_i > r_*, the water level of the shares"
+    timed = False
     learned_first = "large r"
     killed_by = "small λk: too few rows, too little weight on the redundancy"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
@@ -120,6 +121,10 @@ class Barlow(Method):
 
     def _alive(self, at: Setting) -> Fact:
         return self._survives(at)  # rows are mixtures: their number limits the shares, not the count of features
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """The loss has no scale: the more reliable feature is ahead."""
+        return 1 / np.maximum(at.reliability, 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         x, level = shares(at.reliability, self._rows(at), self["lam"])

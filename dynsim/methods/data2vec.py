@@ -38,6 +38,7 @@ class Data2Vec(SimSiam):
     code = "github.com/facebookresearch/fairseq/tree/main/examples/data2vec; github.com/facebookresearch/ijepa"
     survives_if = "target normalised: η_pη_s < αr²λ_s and p₀ > −√α·w₀; else as byol"
     learned_first = "large λ_d/√λ_s"
+    directions = "single"
     killed_by = "weight decay only"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "smooth": Knob(0.0, 0.0, 1e6, "width β of smooth L1; 0 is the squared error, I-JEPA has 1"),
@@ -66,6 +67,12 @@ class Data2Vec(SimSiam):
         layer = ("the target is divided by its standard deviation feature by feature, not by a layer's",)
         more = (*(layer if self["normalise"] else ()), *((GAUSSIAN,) if self["smooth"] else ()))
         return (LINEAR, ALIGNED, *more)
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """What leaves the origin faster is ahead."""
+        if not self["normalise"]:
+            return super()._half_times(at, size)
+        return 1 / np.maximum(at.reliability * np.sqrt(at.lambda_s), 1e-300)
 
     # Squared error.
 

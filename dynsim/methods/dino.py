@@ -40,6 +40,8 @@ class Dino(Method):
         "τ_t < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start; cold, the pattern must outgrow the constant mode"
     )
     learned_first = "large r"
+    timed = False
+    directions = "single"
     killed_by = "a hot teacher, a slow centre"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau_s": Knob(0.1, 1e-3, 10.0, "temperature of the student"),
@@ -84,6 +86,10 @@ class Dino(Method):
 
     def _alive(self, at: Setting) -> Fact:
         return self._survives(at)  # clusters have prototypes, not rows
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """The pattern that grows faster is ahead."""
+        return 1 / np.maximum(self._clusters(at), 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]

@@ -32,6 +32,8 @@ class DirectSet(Method):
     loss = "sq(p1 - sg(z2))/2"
     mode = "((w^2)^a*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s ≤ λ_d²/(4λ_s), and s₀ = w₀² > s₋"
+    directions = "predictor"
+    timed = False
     killed_by = "weight decay, a small start"
     budget = "lambda_d"
     KNOBS: ClassVar[Mapping[str, Knob]] = {"a": Knob(1.0, 0.05, 4.0, "power of WWᵀ")}
@@ -45,6 +47,11 @@ class DirectSet(Method):
             root = np.sqrt(at.lambda_d**2 - 4 * at.eta_s * at.lambda_s)
             lower, upper = ((at.lambda_d + sign * root) / (2 * at.lambda_s) for sign in (-1, 1))
             return np.maximum(lower, 0) ** (1 / self["a"]), np.maximum(upper, 0) ** (1 / self["a"])
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """Without decay a small start leaves after a time in proportion to 1/λ_d; with it a small start dies."""
+        with np.errstate(divide="ignore"):
+            return 1 / np.abs(at.lambda_d)
 
     def _survives(self, at: Setting) -> Fact:
         alive = (at.lambda_d > 0) & (at.lambda_d**2 >= 4 * at.eta_s * at.lambda_s)

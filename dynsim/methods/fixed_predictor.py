@@ -27,11 +27,17 @@ class FixedPredictor(Method):
     loss = "sq(p*z1 - sg(z2))/2"
     mode = "(p*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s < p(λ_d − pλ_s), that is 0 < p < r without decay; it then grows for ever"
+    directions = "linear"
+    timed = False
     killed_by = "p ≥ r, so also the identity"
     KNOBS: ClassVar[Mapping[str, Knob]] = {"p": Knob(0.5, -10.0, 10.0, "the predictor")}
 
     def _rate(self, at: Setting) -> np.ndarray:
         return self["p"] * (at.lambda_d - self["p"] * at.lambda_s) - at.eta_s
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """What grows for ever has no half; the faster is ahead."""
+        return 1 / np.maximum(self._rate(at), 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         alive = self._rate(at) > 0

@@ -12,6 +12,7 @@ so the end is the minimum over v ≥ 0. It is unique while no slice has more var
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -73,19 +74,10 @@ class LeJepa(Method):
 
     def _minimum(self, at: Setting) -> np.ndarray:
         """Variances at the end, one per feature."""
-        pull, size = self._pull(at), at.width
-        chosen = np.argsort(-at.reliability, kind="stable")[:size]
-        inner, lam, batch = pull[chosen], self["lam"], self._batch(at)
-        padding = np.zeros(size - len(chosen))
-
-        def gradient(v: np.ndarray) -> np.ndarray:
-            return inner + lam * slice_gradient(np.append(v, padding), batch, self["knots"])[: len(v)]
-
-        def value(v: np.ndarray) -> float:
-            return float(inner @ v + lam * slice_value(np.append(v, padding), batch, self["knots"]))
-
-        result = np.zeros_like(pull)
-        result[chosen] = _minimise(value, gradient, len(chosen))
+        chosen = np.argsort(-at.reliability, kind="stable")[: at.width]
+        pull = self._pull(at)[chosen]
+        result = np.zeros_like(at.lambda_s)
+        result[chosen] = _minimum(tuple(pull.tolist()), at.width, self["lam"], self._batch(at), self["knots"])
         return result
 
     def _alive(self, at: Setting) -> Fact:
@@ -126,6 +118,35 @@ class LeJepa(Method):
         form = 2 * _S * (_LAM * (-outward * _N - inward) - (1 - _LAM) * _KAPPA * _NU) / _DIM
         return Fact(rate, form, reason=f"all features near 0, N = {batch}, D = {at.width}")
 
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """By integration of all features together, in ln w."""
+        from scipy.integrate import solve_ivp
+
+        living = np.flatnonzero((size > 0) & np.isfinite(size))
+        times = np.full(len(size), np.inf)
+        if not len(living):
+            return times
+        view, pull = at.lambda_s[living], self._pull(at)[living]
+        padding = np.zeros(max(at.width - len(living), 0))
+        batch, lam = self._batch(at), self["lam"]
+        half = np.log(size[living] / 2)
+        start = np.log(1e-6 * np.min(size[living] / view)) + np.log(view)  # ln v of equal weights
+
+        def field(_t: float, log_v: np.ndarray) -> np.ndarray:
+            slope = slice_gradient(np.append(np.exp(log_v), padding), batch, self["knots"])[: len(log_v)]
+            return -4 * view * (pull + lam * slope)  # (ln v)′ = 2w′/w
+
+        span = 20 * np.ptp(np.append(half, start)) / np.maximum(np.abs(field(0.0, start)).min(), 1e-12)
+        run = solve_ivp(field, (0, span), start, method="LSODA", rtol=1e-7, atol=1e-8, dense_output=True)
+        for k, j in enumerate(living):
+            after = np.flatnonzero(run.y[k] >= half[k])
+            if len(after):
+                n = max(int(after[0]), 1)
+                rise = run.y[k, n] - run.y[k, n - 1]
+                share = (half[k] - run.y[k, n - 1]) / rise if rise > 0 else 1.0
+                times[j] = run.t[n - 1] + share * (run.t[n] - run.t[n - 1])
+        return times
+
     def _flow(self, modes: int) -> Flow:
         """One coordinate alone, D = 1, whose loss is closed; more of them are coupled by slices."""
         if modes > 1:
@@ -150,6 +171,20 @@ class LeJepa(Method):
                 )
             statistic = " + ".join(terms).replace("np.float64", "")
         return self._closed_flow(f"(1 - lam)*kappa*(lambda_s - lambda_d)*w^2 + lam*({statistic})", 1)
+
+
+@lru_cache(maxsize=64)
+def _minimum(pull: tuple[float, ...], width: int, lam: float, batch: int, knots: str) -> np.ndarray:
+    """Minimum of Σ pull_i v_i + λE_a[N·G + F] over the variances v ≥ 0 of the first of `width` coordinates."""
+    inner, padding = np.array(pull), np.zeros(width - len(pull))
+
+    def gradient(v: np.ndarray) -> np.ndarray:
+        return inner + lam * slice_gradient(np.append(v, padding), batch, knots)[: len(v)]
+
+    def value(v: np.ndarray) -> float:
+        return float(inner @ v + lam * slice_value(np.append(v, padding), batch, knots))
+
+    return _minimise(value, gradient, len(pull))
 
 
 def _minimise(value: object, gradient: object, size: int) -> np.ndarray:

@@ -92,6 +92,10 @@ class Method(ABC):
     moments_only: ClassVar[bool] = True  # whether the expected loss depends on (WΣ_sWᵀ, WΣ_dWᵀ) only
     coupled: ClassVar[bool] = False  # whether what happens to one feature depends on the others
     gaussian: ClassVar[bool] = False  # whether the facts assume Gaussian views
+    # How features are found if Σ_d and Σ_s do not commute: "reliable" by Σ_d q = rΣ_s q, "predictor" by the quadratic
+    # eigenproblem of a predictor with decay, "linear" by the eigenvectors of Σ_d − pΣ_s.
+    directions: ClassVar[str] = "reliable"
+    timed: ClassVar[bool] = True  # whether `half_times` are times, and not a key that only orders them
     survives_if: ClassVar[str]
     learned_first: ClassVar[str] = "large λ_d"
     killed_by: ClassVar[str] = ""
@@ -247,6 +251,51 @@ class Method(ABC):
         flow = self._flow(int(modes))
         return flow.describe(name=f"method {self.name}", reference=self.reference)
 
+    def half_times(self, **values: Any) -> np.ndarray:
+        """Flow time at which each feature passes half its amplitude, from equal weights of 1/1000 of the smallest end.
+
+        Infinite for what dies. Where a start that small would die, or the loss has no scale, it is a key in the same
+        order as those times (``timed`` is False).
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> times = dynsim.method("spectral").half_times(lambda_d=[0.9, 0.3], lambda_s=[1.0, 1.0])
+        >>> bool(times[0] < times[1])
+        True
+        """
+        chosen, at = self._at(values)
+        size = np.asarray(chosen._told(replace(chosen.amplitude(**values)), at).value, dtype=float)
+        return np.where(size > 0, chosen._half_times(at, np.atleast_1d(size)), np.inf)
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        from dynsim.methods.mode_flow import growth_time
+
+        times = np.full(len(size), np.inf)
+        living = np.flatnonzero((size > 0) & np.isfinite(size))
+        ends = np.sqrt(size[living] / at.lambda_s[living])
+        flow = self._flow(1)
+        for j, end in zip(living, ends, strict=True):
+            field = flow.field(self.flow_parameters(at, int(j), flow))
+            times[j] = growth_time(field, 1e-3 * ends.min(), end / np.sqrt(2))
+        return times
+
+    def flow_parameters(self, at: Setting, j: int, flow: Flow) -> dict[str, float]:
+        """Values of the parameters of one mode's `flow` for feature number j of a setting; knobs are its defaults."""
+        given = {
+            "lambda_d": float(at.lambda_d[j]),
+            "lambda_s": float(at.lambda_s[j]),
+            "alpha": at.alpha,
+            "beta": 1.0 if at.beta is None else at.beta,
+            "eta_p": at.eta_p,
+            "eta_s": at.eta_s,
+            "dim": float(at.width),
+            "batch": float(at.batch or getattr(self, "default_batch", 0) or 2),
+            "kappa": at.spread_over_views(getattr(self, "default_views", 2)),
+            "r": float(np.clip(at.reliability[j], 0, 1)),
+        }
+        return {name: given[name] for name in flow.parameters if name in given}
+
     # How values are read.
 
     def _at(self, values: Mapping[str, Any]) -> tuple[Method, Setting]:
@@ -296,63 +345,16 @@ class Method(ABC):
 
     # What flows are made of.
 
-    def _closed_flow(self, loss: str, modes: int, states: tuple[str, ...] = ("w",), **rules: Any) -> Flow:
+    def _closed_flow(self, loss: str, modes: int, states: tuple[str, ...] = ("w",)) -> Flow:
         """Flow of one loss per mode, the names of states and moments numbered if there are several."""
-        from dynsim.symbolic.branches import gradient_flow
+        from dynsim.methods.mode_flow import closed_flow
 
-        numbered = [_numbered(loss, i, modes, states) for i in range(1, modes + 1)]
-        names = [(f"{name}{i}" if modes > 1 else name, name) for name in states for i in range(1, modes + 1)]
-        decay = {new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and self.decays}
-        rates = {new: "alpha" for new, old in names if old == "p"}
-        track = {new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"}
-        flow = gradient_flow(
-            " + ".join(numbered), [new for new, _ in names], rates=rates, decay=decay, track=track, **rules
-        )
-        return self._described(flow)
+        return self._described(closed_flow(loss, modes, states, self.decays))
 
     def _described(self, flow: Flow) -> Flow:
-        from dynsim.symbolic.stop_gradient import release
+        from dynsim.methods.mode_flow import described
 
-        moments = {name: name for name in flow.parameters if name.startswith("lambda_")}
-        starts = {"w": 0.1, "p": 0.6, "v": 0.1, "a": 0.01, "b": 0.01}
-        defaults: dict[str, Any] = {name: starts.get(name[0], 0.0) for name in flow.states}
-        ranges: dict[str, tuple[float, float]] = dict.fromkeys(flow.states, (-2.0, 2.0))
-        for name in moments:
-            index = int(name[8:] or 1) if name[8:].isdigit() or not name[8:] else 1
-            defaults[name] = 0.5 ** (index - 1) + (0.1 if name.startswith("lambda_s") else 0.0)
-            ranges[name] = (0.01, 2.0)
-        shared = {
-            "alpha": (1.0, 0.1, 100.0),
-            "beta": (1.0, 0.0, 10.0),
-            "eta_p": (0.0, 0.0, 0.5),
-            "eta_s": (0.0, 0.0, 0.5),
-        }
-        shared |= {
-            "dim": (1.0, 1.0, 1024.0),
-            "batch": (256.0, 2.0, 4096.0),
-            "kappa": (0.75, 0.1, 2.0),
-            "r": (0.7, 0.0, 1.0),
-        }
-        for name in flow.parameters:
-            if name in shared:
-                defaults[name], *bounds = shared[name]
-                ranges[name] = (bounds[0], bounds[1])
-            elif name in self.KNOBS:
-                knob, value = self.KNOBS[name], self.knobs[name]
-                defaults[name] = value
-                ranges[name] = (knob.low, knob.high if np.isfinite(knob.high) else max(10 * value, 1.0))
-        return flow.describe(
-            defaults=defaults,
-            ranges=ranges,
-            view=dict.fromkeys(flow.states, (-1.5, 1.5)),
-            observables={} if flow.loss is None else {"loss": release(flow.loss)},
-        )
+        return described(flow, self.KNOBS, self.knobs)
 
 
 _WORDS = {"reliability": "reliability λ_d/λ_s", "lambda_d": "λ_d", "lambda_s": "λ_s"}
-
-
-def _numbered(loss: str, i: int, modes: int, states: tuple[str, ...]) -> str:
-    if modes == 1:
-        return loss
-    return re.sub(rf"\b({'|'.join((*states, 'lambda_d', 'lambda_s'))})\b", rf"\g<1>{i}", loss)

@@ -30,8 +30,13 @@ class NoPredictor(Method):
     loss = "sq(z1 - sg(z2))/2"
     mode = "(w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "never (a frozen teacher apart)"
+    directions = "linear"
+    timed = False
     learned_first = "nothing"
     killed_by = "any noise of the views"
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        return 1 / np.maximum(np.abs(at.lambda_d), 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         if at.beta == 0:

@@ -51,6 +51,8 @@ class SimClr(Method):
     loss = "-cos(z1, z2)/tau + logsumexp(gram(unit(z1), unit(z2))/tau)"
     mode = "-sum_i r_i*x_i/tau + sum_i x_i^2/(2*tau^2), x_i = v_i/sum_j v_j"
     survives_if = "r_i > κ(τ), the water level of Σ(r_i − κ)₊ = 1/τ"
+    timed = False
+    directions = "single"
     learned_first = "large r"
     killed_by = "large τ"
     KNOBS: ClassVar[Mapping[str, Knob]] = {"tau": Knob(0.1, 1e-3, 10.0, "temperature")}
@@ -66,6 +68,10 @@ class SimClr(Method):
     def random(self) -> dict[str, str]:
         """None: a single mode has a constant cosine, `mode` is the reduced loss of all."""
         return {}
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """The loss has no scale: the more reliable feature is ahead."""
+        return 1 / np.maximum(at.reliability, 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         x, level = water_filling(at.reliability, self["tau"])

@@ -36,11 +36,18 @@ class SimSiam(Method):
     loss = "sq(p1 - sg(z2))/2"
     mode = "(p*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s ≤ λ_d²/(4λ_s), and the start lies on the upper side of the saddle"
+    directions = "predictor"
+    timed = False
     learned_first = "large λ_d"
     killed_by = "weight decay, a small or cold start, a sudden drop of α"
     budget = "lambda_d"
     KNOBS: ClassVar[Mapping[str, Knob]] = {}
     states: ClassVar[tuple[str, ...]] = ("p", "w")
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """Without decay a small balanced start leaves after the time 1/(√α·|λ_d|·w₀); with it a small start dies."""
+        with np.errstate(divide="ignore"):
+            return 1 / np.abs(at.lambda_d)
 
     def _survives(self, at: Setting) -> Fact:
         threshold = sympy.Le(_ETA, _D**2 / (4 * _S))

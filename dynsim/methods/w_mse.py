@@ -30,6 +30,7 @@ class WMse(Method):
     loss = "E(sq(whiten(z1) - whiten(z2)))"
     mode = "2*(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2), one row over all features"
     survives_if = "alone always; else the top k by r, k the rows"
+    timed = False
     learned_first = "large λ_s(r_j − r_i)"
     killed_by = "fewer rows than features"
     decays = False
@@ -42,6 +43,10 @@ class WMse(Method):
     def random(self) -> dict[str, str]:
         """None: one mode alone says nothing, `mode` is the reduced loss of a row."""
         return {}
+
+    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+        """The loss has no scale: the more reliable feature is ahead."""
+        return 1 / np.maximum(at.reliability, 1e-300)
 
     def _survives(self, at: Setting) -> Fact:
         alive = (at.reliability > 0) & (at.lambda_s > 0)

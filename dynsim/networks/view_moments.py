@@ -11,7 +11,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.seeds import common_generator
 from dynsim.networks.views import Source, noise_moments
 
-__all__ = ["second_moments"]
+__all__ = ["augmented_views", "second_moments"]
 
 _STREAM = 3  # of the random numbers that all seeds share
 
@@ -68,3 +68,22 @@ def second_moments(experiment: Experiment, views: int = 32) -> tuple[np.ndarray,
         total, view = total + x, view + x.T @ x / number
     signal = (total.T @ total / number - view) / (views * (views - 1))
     return signal.numpy(), (view / views).numpy()
+
+
+def augmented_views(experiment: Experiment, views: int = 16) -> np.ndarray:
+    """Views of every training image as the experiment makes them, flat: (views, images, pixels), float64.
+
+    As many of `views` as fit into 400 MB, at least two.
+
+    Examples
+    --------
+    >>> from dynsim.networks import Experiment
+    >>> from dynsim.networks.view_moments import augmented_views
+    >>> augmented_views(Experiment(images=100), views=3).shape
+    (3, 100, 64)
+    """
+    source = Source(experiment.but(dtype="float64"), load_images(experiment), torch.device("cpu"))
+    stream = [common_generator(_STREAM)]
+    count = max(2, min(views, int(5e7 / source.images.numel())))
+    made = (source.augmenter(source.images[None], stream, 1)[0, 0] - source.mean for _ in range(count))
+    return np.stack([view.flatten(1).numpy() for view in made])

@@ -1,0 +1,93 @@
+"""Flows of aligned modes from the loss of one, with what is usually told of a flow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dynsim.field import Field
+from dynsim.methods.setting import Knob
+from dynsim.symbolic.branches import gradient_flow
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.stop_gradient import release
+
+__all__ = ["closed_flow", "described", "growth_time"]
+
+# Default, and range, of the parameters that are no knobs.
+_PARAMETERS = {
+    "alpha": (1.0, 0.1, 100.0),
+    "beta": (1.0, 0.0, 10.0),
+    "eta_p": (0.0, 0.0, 0.5),
+    "eta_s": (0.0, 0.0, 0.5),
+    "dim": (1.0, 1.0, 1024.0),
+    "batch": (256.0, 2.0, 4096.0),
+    "kappa": (0.75, 0.1, 2.0),
+    "r": (0.7, 0.0, 1.0),
+}
+_STARTS = {"w": 0.1, "p": 0.6, "v": 0.1, "a": 0.01, "b": 0.01}
+
+
+def closed_flow(loss: str, modes: int, states: tuple[str, ...], decays: bool) -> Flow:
+    """Flow of the sum of one loss per mode; states and moments are numbered if there are several.
+
+    Examples
+    --------
+    >>> from dynsim.methods.mode_flow import closed_flow
+    >>> closed_flow("(lambda_d*w^2 - 1)^2", 2, ("w",), False).parameters
+    ('lambda_d1', 'lambda_d2')
+    """
+    numbered = [_numbered(loss, str(i) if modes > 1 else "", states) for i in range(1, modes + 1)]
+    names = [(f"{name}{i}" if modes > 1 else name, name) for name in states for i in range(1, modes + 1)]
+    return gradient_flow(
+        " + ".join(numbered),
+        [new for new, _ in names],
+        rates={new: "alpha" for new, old in names if old == "p"},
+        decay={new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and decays},
+        track={new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"},
+    )
+
+
+def _numbered(loss: str, number: str, states: tuple[str, ...]) -> str:
+    return re.sub(rf"\b({'|'.join((*states, 'lambda_d', 'lambda_s'))})\b", rf"\g<1>{number}", loss)
+
+
+def described(flow: Flow, knobs: Mapping[str, Knob], values: Mapping[str, Any]) -> Flow:
+    """The same flow with defaults, ranges and view; knobs are parameters whose default is the method's value."""
+    defaults: dict[str, Any] = {name: _STARTS.get(name[0], 0.0) for name in flow.states}
+    ranges: dict[str, tuple[float, float]] = dict.fromkeys(flow.states, (-2.0, 2.0))
+    for name in flow.parameters:
+        if name.startswith(("lambda_d", "lambda_s")):
+            defaults[name] = 0.5 ** (int(name[8:] or 1) - 1) + (0.1 if name.startswith("lambda_s") else 0.0)
+            ranges[name] = (0.01, 2.0)
+        elif name in _PARAMETERS:
+            defaults[name], low, high = _PARAMETERS[name]
+            ranges[name] = (low, high)
+        elif name in knobs:
+            defaults[name], high = values[name], knobs[name].high
+            ranges[name] = (knobs[name].low, high if np.isfinite(high) else max(10 * values[name], 1.0))
+    return flow.describe(
+        defaults=defaults,
+        ranges=ranges,
+        view=dict.fromkeys(flow.states, (-1.5, 1.5)),
+        observables={} if flow.loss is None else {"loss": release(flow.loss)},
+    )
+
+
+def growth_time(field: Field, start: float, end: float) -> float:
+    """Time in which the weight of a flow of one state grows from `start` to `end`: ∫ d ln w/(ln w)′.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> from dynsim.methods.mode_flow import growth_time
+    >>> round(growth_time(dynsim.gradient_flow("-w^2", "w").field(), 1.0, 2.0), 9)  # w′ = 2w: ½ ln 2
+    0.34657359
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    low, high = np.log(start), np.log(end)
+    w = np.exp((high + low) / 2 + (high - low) / 2 * nodes)
+    rate = field.f(0.0, w[None])[0] / w
+    return float((high - low) / 2 * np.sum(weights / rate)) if (rate > 0).all() else np.inf
