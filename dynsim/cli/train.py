@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
 from dynsim.cli.experiment_options import add_config, add_fields, experiment_of
-from dynsim.errors import bad
+from dynsim.errors import DynsimError, bad
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,14 +58,16 @@ def run(args: argparse.Namespace) -> int:
     print(Table(rows_of(mean, args.rows)))
     print(f"means over {data.sizes['seed']} seeds")
     _tell_lost(data)
+    _tell_collapse(data)
     return 0
 
 
 def _status(data: xarray.Dataset) -> dict[str, list[Any]]:
-    meanings = data["status"].attrs["flag_meanings"].split()
+    from dynsim.status import Status
+
     return {
         "seed": data["seed"].values.tolist(),
-        "status": [meanings[code] for code in data["status"].values],
+        "status": [Status(int(code)).name.lower() for code in data["status"].values],
         "stopped_step": data["stopped_step"].values.tolist(),
     }
 
@@ -73,6 +76,13 @@ def _tell_lost(data: xarray.Dataset) -> None:
     for seed, stopped in zip(data["seed"].values, data["stopped_step"].values, strict=True):
         if stopped >= 0:
             print(f"seed {seed}: numbers no longer finite at step {stopped}")
+
+
+def _tell_collapse(data: xarray.Dataset) -> None:
+    from dynsim.networks.collapse import closing_sentence
+
+    with suppress(DynsimError):  # nothing was measured that could tell
+        print(closing_sentence(data))
 
 
 def _measured(data: xarray.Dataset) -> list[str]:
