@@ -11,7 +11,7 @@ import xarray as xr
 from dynsim.cli import main
 from dynsim.networks import Experiment
 
-QUICK = ["compare", "--steps", "4", "--images", "60", "--measure-every", "2", "--dim", "4", "--seeds", "2"]
+QUICK = ["compare", "--steps", "4", "--images", "60", "--every", "2", "--dim", "4", "--seeds", "2"]
 
 
 def test_a_config_is_compared_drawn_and_told(tmp_path, capsys, monkeypatch):

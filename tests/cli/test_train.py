@@ -22,7 +22,7 @@ QUICK = [
     "4",
     "--images",
     "60",
-    "--measure-every",
+    "--every",
     "2",
     "--measures",
     "spread,rankme",
