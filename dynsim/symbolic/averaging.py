@@ -21,14 +21,19 @@ from typing import Any
 import sympy
 from sympy import Add, Expr, Mul, Pow, S, Symbol
 
-from dynsim.errors import bad
+from dynsim.errors import InvalidType, bad
 from dynsim.symbolic.distributions import Discrete, Distribution, Normal, Random, names_in
 from dynsim.symbolic.expectation import Average, random_names
+from dynsim.symbolic.expressions import expression as expression_of
+from dynsim.symbolic.expressions import parts_of, with_parts
+from dynsim.symbolic.grammar import refuse
 from dynsim.symbolic.monomials import Monomial, affine, expanded, is_whole, monomials, powers_of
+from dynsim.symbolic.parser import Reading, read
 from dynsim.symbolic.quadrature import Divergent, quadrature
+from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
 from dynsim.symbolic.stop_gradient import stop_gradient
 
-__all__ = ["Divergent", "averaged"]
+__all__ = ["averaged", "expected", "rules_of"]
 
 MOST_OUTCOMES = 4096
 
@@ -79,6 +84,80 @@ def averaged(expression: Expr, random: Random, states: Collection[str] = ()) -> 
     return result.xreplace({dummy: stop_gradient(symbol) for symbol, dummy in stopped.items()})
 
 
+def expected(parts: Mapping[str, Any], random: Random, states: Collection[str]) -> dict[str, Expr]:
+    """Read losses, rates, velocities, and average each over the random symbols in it.
+
+    Parameters
+    ----------
+    parts : mapping
+        ``{what it is called in an error: text, number or expression}``.
+    random : dict
+        As `read_random` returns it; every symbol of it must occur in one of the parts.
+    states : collection of str
+
+    Raises
+    ------
+    ParseError, InvalidValue
+        A random symbol that occurs nowhere or is a state, a distribution that depends on a state, averages without
+        random symbols, an average that does not exist: with the position where the part is text.
+    """
+    names = names_in(random)
+    for name in names:
+        if name in states:
+            raise bad("random", name, "a symbol that is no state", f"'{name}' is a state: it moves, and is not drawn")
+    for key, law in random.items():
+        for symbol in sorted(law.free_symbols, key=str):
+            if symbol.name in states:
+                raise bad(f"random['{key}']", law, "a distribution that does not move", f"'{symbol}' is a state")
+    readings = {}
+    for argument, value in parts.items():
+        readings[argument] = (
+            read(value, names) if isinstance(value, str) else Reading(expression_of(argument, value), {})
+        )
+    known = {symbol.name for reading in readings.values() for symbol in reading.expression.free_symbols}
+    for name in names:
+        if name not in known:
+            found = "is in no loss" if len(parts) > 1 else f"is not in {next(iter(parts), 'the loss')}"
+            raise bad("random", name, "random symbols that occur", f"'{name}' is declared and {found}")
+    return {argument: _expected(argument, parts[argument], readings[argument], random, states) for argument in parts}
+
+
+def rules_of(rules: Mapping[str, Rule], random: Random) -> dict[str, Rule]:
+    """Return the rules with every text and number in them as an expression, averaged over the random symbols."""
+    for name, rule in rules.items():
+        if not isinstance(rule, Descend | Track | Hold | Move):
+            raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
+    parts = {f"{part} of '{name}'": v for name, rule in rules.items() for part, v in parts_of(rule).items()}
+    found = expected(parts, random, tuple(rules))
+    return {
+        name: with_parts(rule, lambda part, _, name=name: found[f"{part} of '{name}'"])  # type: ignore[misc]
+        for name, rule in rules.items()
+    }
+
+
+def _expected(argument: str, value: Any, reading: Reading, random: Random, states: Collection[str]) -> Expr:
+    expression, positions = reading.expression, reading.positions
+    if not random:
+        formal = [part for part in sympy.preorder_traversal(expression) if isinstance(part, Average)]
+        if formal:
+            why = 'declare what is random: random="x ~ normal(0, 1)"'
+            raise _at(
+                positions, formal[0], argument, f"the average {formal[0]}", "random symbols to average over", why
+            )
+        return expression
+    try:
+        return averaged(expression, random, states)
+    except Divergent as error:
+        expected = "an average that exists"
+        raise _at(positions, error.average, argument, f"E({error.expression})", expected, error.why) from None
+
+
+def _at(positions: Mapping[Expr, int], part: Any, argument: str, found: str, expected: str, advice: str) -> Exception:
+    if positions:
+        return refuse(positions.get(part, 0), found, expected, advice)
+    return bad(argument, found, expected, advice)
+
+
 class _Space:
     """The random symbols and the rules by which they are averaged."""
 
@@ -98,7 +177,8 @@ class _Space:
             try:
                 return self.mean(self.resolve(inside), [name.name for name in names] or list(self.group_of))
             except Divergent as error:
-                raise Divergent(expression.args[0], error.why) from None
+                error.average = expression if error.average is None else error.average
+                raise
         if not expression.has(Average):
             return expression
         return expression.func(*map(self.resolve, expression.args))

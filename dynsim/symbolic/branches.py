@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.expressions import default_roles, expression, name_of, names_of, stopped_states
+from dynsim.symbolic.averaging import expected
+from dynsim.symbolic.distributions import read_random
+from dynsim.symbolic.expressions import default_roles, name_of, names_of, stopped_states
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release
@@ -20,6 +22,7 @@ def gradient_flow(
     loss: Any,
     states: Any,
     *,
+    random: Any = None,
     branch: str = "stop",
     rates: Mapping[Any, Any] | None = None,
     decay: Mapping[Any, Any] | None = None,
@@ -34,6 +37,11 @@ def gradient_flow(
         Scalar and real; may contain `stop_gradient`. Text goes through `parse`.
     states : sequence of str or Symbol
         What moves, in this order. Every other symbol is a parameter.
+    random : mapping or str, optional
+        What is drawn anew for every sample: ``{name: Normal(…) | Uniform(…) | Discrete(…)}``, a tuple of names for a
+        joint distribution, or text, ``"x ~ normal(0, lambda_d), n ~ normal(0, sigma2)"``. In the loss, ``E(…)``,
+        ``var``, ``std``, ``cov``, ``corr`` average over the random symbols inside, ``E(…, n)`` over those named only,
+        and what is left outside is averaged as a whole. A stop-gradient acts on each sample.
     branch : {"stop", "full", "target"}
         As written; stop-gradients removed; or, for every state inside a stop-gradient, the gradient of
         "full" minus that of "stop" (of the encoder's two branches only the second), the others as in "stop".
@@ -55,7 +63,8 @@ def gradient_flow(
     ------
     InvalidType, InvalidValue, UnknownName
         A loss that is complex or no scalar, a state that is not in it, a key that is no state, a
-        stop-gradient where nothing is differentiated, branch "target" of a loss without stop-gradient.
+        stop-gradient where nothing is differentiated, branch "target" of a loss without stop-gradient, a random
+        symbol that is a state or does not occur, an average that does not exist.
 
     References
     ----------
@@ -70,9 +79,17 @@ def gradient_flow(
     -phi*theta*(phi - 1)
     -theta*(phi - 1)**2
     theta*(phi - 1)
+
+    Two views with noise of variance σ²:
+
+    >>> loss = "E((phi*theta*(x + n1) - sg(theta*(x + n2)))^2)/2"
+    >>> views = "x ~ normal(0, 1), n1 ~ normal(0, sigma2), n2 ~ normal(0, sigma2)"
+    >>> gradient_flow(loss, "phi, theta", random=views).rhs[0].expand()
+    -phi*sigma2*theta**2 - phi*theta**2 + theta**2
     """
-    written = expression("loss", loss)
     names = names_of("states", states)
+    drawn = read_random(random)
+    written = expected({"loss": loss}, drawn, names)["loss"]
     if branch not in BRANCHES:
         raise bad("branch", branch, "'stop', 'full' or 'target'")
     if branch == "target" and not has_stop_gradient(written):
@@ -96,7 +113,7 @@ def gradient_flow(
         descended = written if branch == "target" and name not in stopped else losses[branch]
         rules[name] = followed.get(name) or Descend(descended, rates.get(name, 1), decay.get(name, 0))
     chosen = roles if roles is not None else default_roles(written, names, rules)
-    return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch)
+    return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch, random=drawn)
 
 
 def _per_state(argument: str, values: Mapping[Any, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:

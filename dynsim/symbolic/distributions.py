@@ -6,17 +6,27 @@ A distribution is told by its parameters, which may be symbols; what is averaged
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sympy
 
 from dynsim.errors import InvalidType, ParseError, bad
-from dynsim.symbolic.expressions import expression, name_of
+from dynsim.symbolic.expressions import expression, name_of, substitute
 from dynsim.symbolic.grammar import List, Node, Reader, refuse
 from dynsim.symbolic.parser import FUNCTION_NAMES, build
 
-__all__ = ["Discrete", "Distribution", "Normal", "Random", "Uniform", "names_in", "random_text", "read_random"]
+__all__ = [
+    "Discrete",
+    "Distribution",
+    "Normal",
+    "Random",
+    "Uniform",
+    "names_in",
+    "random_text",
+    "read_random",
+    "substituted",
+]
 
 MOST_VALUES = 4096
 _TOLERANCE = 1e-9  # how far numbers given as probabilities may add up to something else than 1
@@ -208,6 +218,18 @@ class Discrete:
 
 
 Distribution = Normal | Uniform | Discrete
+
+
+def substituted(distribution: Distribution, values: Mapping[str, Any]) -> Distribution:
+    """Return the distribution with its parameters replaced by name."""
+    from_dict = {field.name: getattr(distribution, field.name) for field in fields(distribution)}
+
+    def put(part: Any) -> Any:
+        return tuple(map(put, part)) if isinstance(part, tuple) else substitute(part, values)
+
+    return type(distribution)(**{name: put(part) for name, part in from_dict.items()})
+
+
 Random = dict[str | tuple[str, ...], Distribution]
 """Random symbol, or tuple of jointly distributed ones → what it is drawn from."""
 

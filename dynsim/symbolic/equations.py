@@ -12,9 +12,12 @@ import sympy
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.field import TIME
+from dynsim.symbolic.distributions import Random, substituted
 from dynsim.symbolic.exact import Exact
-from dynsim.symbolic.expressions import almost_everywhere, name_of, plain, substitute, symbol_table, with_parts
+from dynsim.symbolic.expressions import name_of, plain, substitute, symbol_table, with_parts
+from dynsim.symbolic.functions import derivative
 from dynsim.symbolic.printing import latex, tidy, unicode_name, unicode_text
+from dynsim.symbolic.quadrature import TOLD, Quadrature
 from dynsim.symbolic.rules import Descend, Rule
 from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.symbolic.zero_test import are_equal, is_symmetric
@@ -43,6 +46,8 @@ class Equations:
     name: str
     variant: str | None
     conserved: tuple[sympy.Expr, ...]
+    random: Random
+    expectation: Quadrature
 
     def __repr__(self) -> str:
         variant = f" ({self.variant})" if self.variant else ""
@@ -50,13 +55,17 @@ class Equations:
         free = ", ".join(map(unicode_name, self.parameters))
         head = f"Flow {self.name}".rstrip() + variant + BRANCHES.get(self.branch, "") + loss
         equations = (f"{unicode_name(name)}' = {unicode_text(tidy(entry))}" for name, entry in self._entries)
-        return _shortened(f"{head}; parameters {free}" if free else head) + "\n  " + _shortened("; ".join(equations))
+        accuracy = f"\n  {self.expectation}" if self.expectation > TOLD else ""
+        lines = _shortened(f"{head}; parameters {free}" if free else head), _shortened("; ".join(equations))
+        return "\n  ".join(lines) + accuracy
 
     def _repr_html_(self) -> str:
         title = " ".join(filter(None, [self.name, self.variant and f"({self.variant})", f"branch {self.branch}"]))
         parts = [f"<div><b>Flow</b> {escape(title)}</div>", f"<div>$${self.latex()}$$</div>"]
         if self.loss is not None:
             parts.append(f"<div>loss ${latex(self.loss)}$</div>")
+        if self.expectation > TOLD:
+            parts.append(f"<div>{self.expectation}</div>")
         if self.conserved:
             parts.append("<div>conserved: " + ", ".join(f"${latex(item)}$" for item in self.conserved) + "</div>")
         return "".join(parts)
@@ -68,10 +77,7 @@ class Equations:
     @cached_property
     def jacobian(self) -> sympy.Matrix:
         """Jacobian of the resolved field: ∂rhs/∂states, no stop-gradient left inside."""
-        real = {s: sympy.Dummy(s.name, real=True) for s in self.rhs.free_symbols | set(self._state_symbols)}
-        back = {dummy: s for s, dummy in real.items()}
-        columns = [real[symbol] for symbol in self._state_symbols]
-        return almost_everywhere(self.rhs.xreplace(real).jacobian(columns)).xreplace(back)
+        return sympy.Matrix([[derivative(entry, symbol) for symbol in self._state_symbols] for entry in self.rhs])
 
     @cached_property
     def is_gradient(self) -> bool | None:
@@ -174,6 +180,7 @@ class Equations:
             "symbols": symbol_table([rhs, *states, *observables.values(), *([] if loss is None else [loss])]),
             "defaults": defaults,
             "ranges": inherited(self.ranges),
+            "random": {key: substituted(law, bound) for key, law in self.random.items()},
             "exact": None if self.exact is None or timed else self.exact.bind(bound, defaults),
             "conserved": () if timed else tuple(substitute(item, bound) for item in self.conserved),
         }

@@ -28,9 +28,9 @@ __all__ = [
     "random_names",
 ]
 
-NODES = {1: 64, 2: 20, 3: 10, 4: 6}
+NODES = {1: 160, 2: 32, 3: 12, 4: 6}
 """Nodes per dimension, by the number of dimensions."""
-_TAIL_END = 12.0  # standard deviations beyond which the normal density is below the spacing of doubles
+_TAIL_END = 12.0  # standard deviations: far enough for the density times whatever grows like e^(4x) to be nothing
 
 AVERAGES = {"E": 1, "var": 1, "std": 1, "cov": 2, "corr": 2}
 """The averages of a text and how many expressions each takes; the names that may follow say over what."""
@@ -112,7 +112,8 @@ class Expectation(sympy.Function):
     ============= ============================================== ==========================================
     node          distribution                                   value at the abscissa g, weight w
     ============= ============================================== ==========================================
-    `NormalNode`  N(0, scale)                                    sqrt(scale)·g, Gauss–Hermite: w
+    `NormalNode`  N(0, scale)                                    sqrt(scale)·g, alone: trapezium rule on
+                                                                 ±12, with others: Gauss–Hermite
     `UniformNode` uniform on (−scale, scale)                     scale·g, Gauss–Legendre: w/2
     `TailNode`    N(0, 1) restricted to values above scale,      a + (b − a)·g, a = clip(scale), b = 12,
                   not normalised                                 Gauss–Legendre: w·(b − a)·density(value)
@@ -126,12 +127,17 @@ class Expectation(sympy.Function):
     placeholder is the sum over the rows of the table. No expression grows with the number of nodes. Terms may contain
     further Expectations (an average within the logarithm of an average): apply `loops` to them in turn.
 
+    In one dimension the trapezium rule beats that of Gauss and Hermite, half of whose nodes lie where the density is
+    nothing (Trefethen 2022): it halves the spacing, and the error falls with e^(−2πa/spacing), a being how far the
+    nearest pole of the integrand is from the real line.
+
     *Derivatives* are taken under the sign. Where the variance C of a normal node depends on the symbol, Price's
     theorem adds ½·C'·E[∂²f/∂node²], which needs no division by a variance that may vanish; where a threshold moves,
     the value at the threshold times the density is subtracted. The derivative is exact; only its average is numerical.
 
     References
     ----------
+    Trefethen, "Exactness of quadrature formulas", SIAM Review 64 (2022) 132–150.
     Price, "A useful theorem for nonlinear devices having Gaussian inputs", IRE Trans. Inf. Theory 4 (1958) 69–72.
 
     Examples
@@ -143,7 +149,7 @@ class Expectation(sympy.Function):
     >>> e, e.diff(w).free_symbols
     (E[tanh(x*w)**2], {w})
     >>> round(float(e.subs(w, 1)), 10)  # quadrature
-    0.3942944931
+    0.3942944904
     """
 
     @classmethod
@@ -283,7 +289,7 @@ def loops(expressions: Sequence[sympy.Expr], refine: int = 1) -> tuple[list[symp
     >>> x, v = NormalNode("x"), sympy.Symbol("v")
     >>> (shorter,), (loop,) = loops([1 + Expectation(sympy.cos(x), x, v)])
     >>> shorter - loop.placeholders[0], loop.table.shape, loop.before[0][1]
-    (1, (64, 2), sqrt(v))
+    (1, (161, 2), sqrt(v))
     """
     groups: dict[tuple[Any, ...], list[Expectation]] = {}
     for expression in expressions:
@@ -321,7 +327,7 @@ def _loop(
             root = sympy.Dummy("root", real=True)
             before.append((root, sympy.sqrt(scale)))
             values[node] = root * g
-            rules.append(_hermite(count))
+            rules.append(_trapezium(count) if len(nodes) == 1 else _hermite(count))
         elif isinstance(node, UniformNode):
             values[node] = scale * g
             rules.append(_legendre(count))
@@ -343,6 +349,13 @@ def node_count(expectation: Expectation, refine: int = 1) -> int:
     dimensions = len(expectation.nodes)
     inside = [node_count(part, refine) for part in _outermost(expectation.integrand)]
     return int((NODES[min(dimensions, max(NODES))] * refine) ** dimensions) * max(inside, default=1)
+
+
+@lru_cache(maxsize=32)
+def _trapezium(count: int) -> tuple[np.ndarray, np.ndarray]:
+    points = np.linspace(-_TAIL_END, _TAIL_END, count + 1)
+    weights = np.exp(-(points**2) / 2)
+    return points, weights / weights.sum()
 
 
 @lru_cache(maxsize=32)

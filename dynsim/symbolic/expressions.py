@@ -13,6 +13,7 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from dynsim.errors import InvalidType, bad, unknown
+from dynsim.symbolic.functions import derivative
 from dynsim.symbolic.names import canonical
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release, stop_gradient
@@ -28,7 +29,6 @@ __all__ = [
     "plain",
     "right_hand_side",
     "roles_of",
-    "rule_of",
     "stopped_states",
     "substitute",
     "symbol_table",
@@ -145,13 +145,6 @@ def with_parts(rule: Rule, change: Callable[[str, Any], Any]) -> Rule:
     return replace(rule, **{name: change(name, value) for name, value in parts_of(rule).items()})
 
 
-def rule_of(name: str, rule: Rule) -> Rule:
-    """Return the rule with every text and number in it as an expression."""
-    if not isinstance(rule, Descend | Track | Hold | Move):
-        raise bad(f"rule of '{name}'", rule, "Descend, Track, Hold or Move", kind=InvalidType)
-    return with_parts(rule, lambda part, value: expression(f"{part} of '{name}'", value))
-
-
 def plain(argument: str, value: object) -> sympy.Expr:
     """Return an expression in which nothing is left to differentiate: a rate, a decay, a held value."""
     result = expression(argument, value)
@@ -170,9 +163,7 @@ def gradient(loss: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
 
     The derivative is taken over the reals, so that |x| and its kin differentiate without complex parts.
     """
-    real = {s: sympy.Dummy(s.name, real=True) for s in loss.free_symbols if s.is_real is None}
-    derivative = loss.xreplace(real).diff(real.get(state, state)) if real else loss.diff(state)
-    return almost_everywhere(release(derivative)).xreplace({dummy: s for s, dummy in real.items()})
+    return release(derivative(loss, state))
 
 
 def stopped_states(loss: sympy.Expr, states: tuple[str, ...]) -> tuple[str, ...]:

@@ -381,10 +381,13 @@ def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
     (sign(log(p))/p, 0)
     """
     real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
+    back = {dummy: s for s, dummy in real.items()}
     smooth = expression.xreplace(real)
+    if not smooth.has(*_KINKS):
+        return smooth.diff(real.get(symbol, symbol)).xreplace(back)
     for kink, stand_in in _KINKS.items():
         smooth = smooth.replace(kink, stand_in)
-    result = smooth.diff(real.get(symbol, symbol)).xreplace({dummy: s for s, dummy in real.items()})
+    result = smooth.diff(real.get(symbol, symbol)).xreplace(back)
     for stand_in, kink in _SMOOTHED.items():
         result = result.replace(stand_in, kink)
     return result

@@ -32,6 +32,7 @@ class Divergent(InvalidValue):
     def __init__(self, expression: Expr, why: str) -> None:
         super().__init__(f"E({expression}): {why}")
         self.expression, self.why = expression, why
+        self.average: Expr | None = None  # the average as it was written, where it was
 
 
 def quadrature(factor: Expr, laws: Mapping[Symbol, Distribution], moving: Collection[str]) -> Expr:
