@@ -19,7 +19,7 @@ from math import prod
 from typing import Any
 
 import sympy
-from sympy import Add, Expr, Mul, Pow, S, Symbol
+from sympy import Add, Expr, Mul, S, Symbol
 
 from dynsim.errors import InvalidType, bad
 from dynsim.symbolic.distributions import Discrete, Distribution, Normal, Random, names_in
@@ -27,7 +27,8 @@ from dynsim.symbolic.expectation import Average, random_names
 from dynsim.symbolic.expressions import expression as expression_of
 from dynsim.symbolic.expressions import parts_of, with_parts
 from dynsim.symbolic.grammar import refuse
-from dynsim.symbolic.monomials import Monomial, affine, expanded, is_whole, monomials, powers_of
+from dynsim.symbolic.kinks import Positive, Step, opened, truncated_moment
+from dynsim.symbolic.monomials import Monomial, affine, expanded, monomials, powers_of
 from dynsim.symbolic.parser import Reading, read
 from dynsim.symbolic.quadrature import Divergent, quadrature
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
@@ -198,7 +199,7 @@ class _Space:
             return expression
         if any(not isinstance(self.groups[group], Discrete) for group in groups):
             expression = _logarithms(expression)
-        terms = monomials(_kinks(expression, self, over), over)
+        terms = monomials(opened(expression, over, lambda symbol: isinstance(self.law(symbol), Normal)), over)
         if terms is None:
             terms = {frozenset({(expression, 1)}): S.One}
         return Add(*(coefficient * self._monomial(term, over) for term, coefficient in terms.items()))
@@ -224,11 +225,12 @@ class _Space:
             return self._summed(discrete, groups, factor)
         normal = sorted((s for s in symbols if isinstance(self.law(s), Normal)), key=str)
         if len(normal) == len(symbols):
-            closed = self._squared(factor, normal) or self._truncated(factor, normal)
-            if closed is not None:
-                return closed
+            for rule in (self._squared, self._truncated):
+                exact = rule(factor, normal)
+                if exact is not None:
+                    return exact
         laws = {symbol: self.law(symbol) for symbol in symbols}
-        return quadrature(_written(factor), laws, self.moving)
+        return quadrature(closed(factor), laws, self.moving)
 
     def _summed(self, discrete: list[tuple[str, ...]], groups: Collection[tuple[str, ...]], factor: Expr) -> Expr:
         laws = [self.groups[group] for group in discrete]
@@ -287,9 +289,9 @@ class _Space:
         for base, power in powers_of(factor):
             if base in normal:
                 polynomial[base] = power
-            elif isinstance(base, _Positive):
+            elif isinstance(base, Positive):
                 forms[base.args[0]] = forms.get(base.args[0], 0) + power
-            elif isinstance(base, _Step):
+            elif isinstance(base, Step):
                 forms.setdefault(base.args[0], 0)
             else:
                 return None
@@ -302,127 +304,7 @@ class _Space:
         laws = {x: self.law(x) for x in normal}
         mean = constant + Add(*(slopes.get(x, 0) * laws[x].mean for x in normal))
         variance = Add(*(slopes.get(x, 0) ** 2 * laws[x].variance for x in normal))
-        return _truncated_moment(dict(polynomial), order, slopes, laws, expanded(mean), variance)
-
-
-def _truncated_moment(
-    powers: dict[Symbol, int], order: int, slopes: Mapping[Symbol, Expr], laws: Mapping[Symbol, Any], m: Expr, s2: Expr
-) -> Expr | None:
-    """E[Π x_i^k_i · u₊^order] by E[x g] = μ E[g] + σ² E[∂g/∂x], which integrates by parts over x."""
-    x = next((x for x, power in powers.items() if power), None)
-    if x is None:
-        return _positive_moment(order, m, s2)
-    less = powers | {x: powers[x] - 1}
-
-    def go(down: dict[Symbol, int], k: int) -> Expr | None:
-        return _truncated_moment(down, k, slopes, laws, m, s2)
-
-    terms = [(laws[x].mean, go(less, order))]
-    if less[x]:
-        terms.append((laws[x].variance * less[x], go(less | {x: less[x] - 1}, order)))
-    slope = slopes.get(x, S.Zero)
-    if slope != 0 and order:
-        terms.append((laws[x].variance * slope * order, go(less, order - 1)))
-    elif slope != 0:
-        if any(less.values()):
-            return None  # moments on the line where the form vanishes: left to quadrature
-        root = _root(s2)
-        terms.append((laws[x].variance, _unit(slope, root) * _gauss(m, root)))
-    if any(value is None for _, value in terms):
-        return None
-    return Add(*(factor * value for factor, value in terms if factor != 0))
-
-
-def _positive_moment(order: int, m: Expr, s2: Expr) -> Expr:
-    """E[u₊^order] of u ~ N(m, s2); order 0 is P(u > 0)."""
-    root = _root(s2)
-    below = S.Half if m == 0 else (1 + sympy.erf(m / (root * sympy.sqrt(2)))) / 2
-    if order == 0:
-        return below
-    result = m * below + root * _gauss(m, root)
-    for k in range(2, order + 1):
-        below, result = result, m * result + (k - 1) * s2 * below
-    return result
-
-
-def _gauss(m: Expr, root: Expr) -> Expr:
-    """Density of the standard normal distribution at m/root."""
-    return (S.One if m == 0 else sympy.exp(-(m**2) / (2 * root**2))) / sympy.sqrt(2 * sympy.pi)
-
-
-def _root(variance: Expr) -> Expr:
-    """Return √variance with every square taken out as an absolute value, so that √(w²v) is |w|√v and has no pole."""
-    constant, factors = sympy.factor_list(variance)
-    outside, inside = S.One, constant
-    for base, power in factors:
-        outside *= sympy.Abs(base) ** (power // 2) if power > 1 else 1
-        inside *= base ** (power % 2)
-    return outside * sympy.sqrt(inside)
-
-
-def _unit(slope: Expr, root: Expr) -> Expr:
-    """Return slope/root, a sign where the slope is a factor of the root."""
-    ratio = slope / root
-    size = sympy.Abs(slope)
-    return sympy.sign(slope) * (size / root) if (size / root).free_symbols < ratio.free_symbols else ratio
-
-
-class _Positive(sympy.Function):
-    """The positive part of an affine form, while averages are taken."""
-
-
-class _Step(sympy.Function):
-    """Whether an affine form is positive, while averages are taken."""
-
-
-def _kinks(expression: Expr, space: _Space, over: frozenset[Symbol]) -> Expr:
-    """Write kinks along affine forms in normal symbols by positive parts and steps; leave the others."""
-
-    def fits(*forms: Expr) -> bool:
-        inside = frozenset().union(*(space.random_in(form, over) for form in forms))
-        normal = [s for s in inside if isinstance(space.law(s), Normal)]
-        return bool(inside) and len(normal) == len(inside) and all(affine(f, normal) is not None for f in forms)
-
-    def size(x: Expr) -> Expr:
-        return 2 * _Positive(expanded(x)) - expanded(x) if fits(x) else sympy.Abs(x)
-
-    def sign(x: Expr) -> Expr:
-        return 2 * _Step(expanded(x)) - 1 if fits(x) else sympy.sign(x)
-
-    def step(x: Expr, *rest: Expr) -> Expr:
-        return _Step(expanded(x)) if fits(x) else sympy.Heaviside(x, *rest, evaluate=False)
-
-    def largest(*x: Expr) -> Expr:
-        if len(x) == 2 and fits(x[0] - x[1]):
-            return x[0] + _Positive(expanded(x[1] - x[0]))
-        return sympy.Max(*x, evaluate=False)
-
-    def smallest(*x: Expr) -> Expr:
-        if len(x) == 2 and fits(x[0] - x[1]):
-            return x[0] - _Positive(expanded(x[0] - x[1]))
-        return sympy.Min(*x, evaluate=False)
-
-    if not expression.has(sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min):
-        return expression
-    outer = _opened(expression, over)
-    rules = [(sympy.Abs, size), (sympy.sign, sign), (sympy.Heaviside, step), (sympy.Max, largest)]
-    for kind, rule in [*rules, (sympy.Min, smallest)]:
-        outer = {node: value.replace(kind, rule) if isinstance(node, kind) else value for node, value in outer.items()}
-    return expression.xreplace(outer)
-
-
-def _written(expression: Expr) -> Expr:
-    """Write positive parts and steps as they are known outside."""
-    plain = expression.replace(_Positive, lambda x: sympy.Max(0, x, evaluate=False))
-    return plain.replace(_Step, lambda x: sympy.Heaviside(x, evaluate=False))
-
-
-def _opened(expression: Expr, over: frozenset[Symbol]) -> dict[Expr, Expr]:
-    """Return the functions with kinks that stand in sums, products and powers, not inside other functions."""
-    if isinstance(expression, Add | Mul) or (isinstance(expression, Pow) and is_whole(expression.exp)):
-        return {node: value for part in expression.args for node, value in _opened(part, over).items()}
-    kinds = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
-    return {expression: expression} if isinstance(expression, kinds) else {}
+        return truncated_moment(dict(polynomial), order, slopes, laws, expanded(mean), variance)
 
 
 def _logarithms(expression: Expr) -> Expr:
@@ -443,7 +325,7 @@ def _factors(term: Monomial, over: frozenset[Symbol]) -> list[Expr]:
     for base, power in term:
         if isinstance(base, sympy.exp):
             exponent += power * base.args[0]
-        elif isinstance(base, _Step):
+        elif isinstance(base, Step):
             factors.append(base)
         else:
             factors.append(base**power)
