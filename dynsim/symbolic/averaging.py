@@ -27,7 +27,7 @@ from dynsim.symbolic.expectation import Average, random_names
 from dynsim.symbolic.expressions import expression as expression_of
 from dynsim.symbolic.expressions import parts_of, with_parts
 from dynsim.symbolic.grammar import refuse
-from dynsim.symbolic.kinks import Positive, Step, opened, truncated_moment
+from dynsim.symbolic.kinks import Positive, Step, closed, opened, truncated_moment
 from dynsim.symbolic.monomials import Monomial, affine, expanded, monomials, powers_of
 from dynsim.symbolic.parser import Reading, read
 from dynsim.symbolic.quadrature import Divergent, quadrature
