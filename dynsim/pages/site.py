@@ -27,7 +27,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "Normal", "Uniform", "Discrete",
     ),
     "Which published system or method?": (
-        "system", "list_systems", "System", "matrix_flow", "method", "list_methods", "Method", "Fact", "register",
+        "system", "list_systems", "System", "matrix_flow", "method", "list_methods", "Method", "Fact", "features",
+        "training_parameters", "register",
     ),
     "Where does a run go?": ("solve", "ensemble", "Terminal", "outcome", "Outcome", "provenance"),
     "What is known exactly?": (
