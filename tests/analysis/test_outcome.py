@@ -6,9 +6,10 @@ import pytest
 import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import special
 from sympy import Rational, sqrt
 
-from dynsim import DynsimError, gradient_flow, outcome, solve, system
+from dynsim import DynsimError, Flow, Move, gradient_flow, outcome, solve, system
 
 BRANCHES = ("stop", "full", "target")
 value = st.floats(-2.0, 2.0).map(lambda v: round(v, 3))
@@ -130,11 +131,13 @@ def test_undecided_is_said():
     assert math.isnan(diverging.limit["w"])
 
 
-def test_a_run_into_a_saddle_is_not_called_collapse():
-    """θ = 1e-14 under `stop` with 0 < φ < 1 sits at a repelling equilibrium to double precision, and grows."""
+def test_a_start_next_to_a_repelling_line_leaves_it_however_small_it_is():
+    """θ′ vanishes with θ, so θ keeps its relative accuracy: from 1e-14 it grows back, and from 1e-200 too."""
     typed = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")
-    assert outcome(typed, {"phi": 0.6, "theta": 1e-14}).collapsed is None
-    assert outcome(system("toy"), {"phi": 0.6, "theta": 1e-14}).collapsed is False
+    for theta in (1e-14, -1e-200):
+        told, rule = (outcome(flow, {"phi": 0.6, "theta": theta}) for flow in (typed, system("toy")))
+        assert told.collapsed is rule.collapsed is False
+        assert told.limit["theta"] == pytest.approx(rule.limit["theta"], rel=1e-7)
 
 
 def test_negative_alpha_has_no_rule():
@@ -172,3 +175,106 @@ def test_exact_input_gives_sympy_numbers_back_and_floats_give_floats():
     assert exact.limit["theta"] is sympy.S.Zero  # by the rule
     diverges = outcome(gradient_flow("-w^4", ["w"]), {"w": 1})
     assert diverges.limit["w"] is sympy.nan
+
+
+def flow_of(**velocities):
+    return Flow.of({name: Move(text) for name, text in velocities.items()})
+
+
+def test_growth_is_named_and_never_a_limit():
+    """On φ → ∞ the loss tends to zero like e^{−4φ}θ²: φ grows like log t and θ like √t (here from (0.3, 0.4))."""
+    told = outcome(gradient_flow("(tanh(phi)*theta - sg(theta))^2/2", "phi,theta"), {"phi": 0.3, "theta": 0.4})
+    assert told.kind == "grows"
+    assert math.isinf(told.limit["theta"])
+    assert "theta like t^0.50" in told.reason
+    assert "phi like log t" in told.reason
+    assert told.collapsed is False
+
+
+@pytest.mark.parametrize(
+    ("velocity", "start", "kind", "words"),
+    [
+        ("1 + 0*x", 1.0, "grows", "x like t^1.00"),
+        ("exp(-x)", 0.0, "grows", "x like log t"),
+        ("x", 1e-3, "grows", "exponentially"),
+        ("x^3", 1.0, "diverges", "diverges at flow time 0.5"),
+        ("-x^3", 1.0, "drifts", "slow drift"),
+    ],
+)
+def test_what_has_no_limit_is_told_apart(velocity, start, kind, words):
+    told = outcome(flow_of(x=velocity), {"x": start})
+    assert told.kind == kind
+    assert words in told.reason
+    assert not math.isfinite(told.limit["x"])
+
+
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
+def test_fates_do_not_depend_on_the_unit(size):
+    """x = size·u: u′ = u(1−u)(u−2)… rests at 2, whatever the unit."""
+    told = outcome(flow_of(x="-x*(x/s-1)*(x/s-2)").fix(s=size), {"x": 1.1 * size})
+    assert told.kind == "rest"
+    assert told.limit["x"] == pytest.approx(2 * size, rel=1e-8)
+
+
+def test_closed_orbits_circle_for_ever():
+    """Dirac-GAN, γ = 0: every circle is an orbit, of period 2π(1 + I₀(R²/2)) (from θ² + ψ² = R² conserved)."""
+    told = outcome(system("dirac-gan"), {"theta": 0.6, "psi": 0.6})
+    assert told.kind == "periodic"
+    assert "circles for ever" in told.reason
+    assert told.period == pytest.approx(2 * math.pi * (1 + float(special.i0(0.72 / 2))), rel=1e-6)
+    assert all(math.isnan(value) for value in told.limit.values())
+
+
+def test_a_cycle_that_nearly_reaches_zero_is_periodic():
+    """Rosenzweig–MacArthur: the prey falls to 4e-16 of one; in its logarithm the same cycle has the same period."""
+    values = {"r": 1, "K": 15, "b": 1, "h": 1, "e": 0.5, "m": 0.2}
+    told = outcome(flow_of(x="r*x*(1-x/K)-b*x*y/(1+h*b*x)", y="e*b*x*y/(1+h*b*x)-m*y"), {"x": 1.0, "y": 1.0}, values)
+    logs = flow_of(u="r*(1-exp(u)/K)-b*exp(v)/(1+h*b*exp(u))", v="e*b*exp(u)/(1+h*b*exp(u))-m")
+    same = outcome(logs, {"u": 0.0, "v": 0.0}, values)
+    assert told.kind == same.kind == "periodic"
+    assert told.period == pytest.approx(same.period, rel=1e-6)
+    assert "periodic, period 91.45" in told.reason
+
+
+@pytest.mark.parametrize(
+    ("loss", "start", "end", "time"),
+    [
+        ("abs(w)", 1.0, 0.0, 1.0),
+        ("2.5*w^2+25*max(0,1-abs(w))", 0.5, 1.0, math.log((5 - 0.5) / (5 - 1)) / 5),  # w' = 25 − 5w up to the kink
+    ],
+)
+def test_sliding_is_said_with_its_time(loss, start, end, time):
+    told = outcome(gradient_flow(loss, ["w"], roles={"encoder": "w"}), {"w": start})
+    assert told.kind == "slides to rest"
+    assert told.limit["w"] == pytest.approx(end, abs=1e-9)
+    assert told.time == pytest.approx(time, rel=1e-6)
+    assert told.collapsed is (end == 0.0)
+    assert "sliding" in told.reason
+
+
+def test_the_edge_of_a_domain_is_no_divergence():
+    """x = (1 − t/2)² reaches 0 at t = 2, where the field −√x ends or rests, as rounding has it."""
+    told = outcome(flow_of(x="-sqrt(x)"), {"x": 1.0})
+    assert "diverges" not in told.reason
+    assert told.time == pytest.approx(2.0, abs=1e-3)
+
+
+def test_chaos_is_undecided():
+    told = outcome(flow_of(x="10*(y-x)", y="x*(28-z)-y", z="x*y-8/3*z"), {"x": 1.0, "y": 1.0, "z": 1.0})
+    assert told.kind == "undecided"
+    assert "no period" in told.reason
+
+
+def test_tolerances_are_taken():
+    typed = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")
+    rough, fine = (outcome(typed, {"phi": 0.6, "theta": 0.1}, rtol=rtol) for rtol in (1e-4, 1e-11))
+    exact = math.sqrt(0.65)
+    assert abs(fine.limit["theta"] - exact) < 1e-9 < abs(rough.limit["theta"] - exact)
+    with pytest.raises(DynsimError, match="rtol"):
+        outcome(typed, {"phi": 0.6, "theta": 0.1}, rtol=-1)
+
+
+def test_it_prints_in_two_lines():
+    told = outcome(system("toy"), {"phi": 0.6, "theta": 0.1})
+    assert len(str(told).splitlines()) == 2
+    assert "no collapse" in told._repr_html_()

@@ -29,7 +29,7 @@ _NEUTRAL = 1e-9
 _ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
 _ACCURATE = 1e-11  # a special point that is known less well is said to be
 _FAR, _FAR_FROM_VIEW = 1e4, 1e2  # where a branch is left, in units of its start or of the flow's view
-_RESERVED = ("growth", "stable", "ended_before", "ended_after", "branch", "along", "lyapunov")
+_RESERVED = ("growth", "stable", "branch", "along", "lyapunov")
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,12 @@ class Continuation:
     ----------
     branches : xarray.Dataset
         Every state, the parameter, `growth` (largest real part of an eigenvalue) and `stable` (1, 0, −1 beyond
-        the end) over ``(branch, along)``, NaN beyond the end of a branch; `ended_before` and `ended_after` say per
-        branch why it does not go on at its first and at its last point.
+        the end) over ``(branch, along)``, NaN beyond the end of a branch.
     folds, branch_points, hopf : list of dict
         ``{name: value}`` of the states and the parameter, then of the other parameters. A Hopf point also has
         "lyapunov", its first Lyapunov coefficient: where it is negative a stable cycle is born.
+    ended : tuple of (str, str)
+        Per branch, why it does not go on before its first and after its last point.
     searched : str
         Where starts of branches were looked for: what was not searched may hold others.
     notes : tuple of str
@@ -55,6 +56,7 @@ class Continuation:
     folds: list[dict[str, float]]
     branch_points: list[dict[str, float]]
     hopf: list[dict[str, float]]
+    ended: tuple[tuple[str, str], ...] = field(default=())
     searched: str = ""
     notes: tuple[str, ...] = field(default=())
 
@@ -73,7 +75,7 @@ class Continuation:
             here = one[name].values[np.isfinite(one[name].values)]
             stable = one["stable"].values[: len(here)]
             words = "stable" if stable.all() else "partly stable" if stable.any() else "unstable"
-            ends = {str(one["ended_before"].values), str(one["ended_after"].values)}
+            ends = set(self.ended[index])
             rows.append({"what": f"{words} branch", "where": f"{name} = {here.min():.6g} … {here.max():.6g}"})
             rows[-1]["how"] = "; ".join(sorted(ends))
         for kind, points in (("fold", self.folds), ("branch point", self.branch_points), ("Hopf point", self.hopf)):
@@ -326,7 +328,7 @@ def _result(
 
     points = {kind: [described(point) for point in items] for kind, items in found.items()}
     remarks = tuple(dict.fromkeys(notes))
-    data = _dataset(rhs, branches)
+    data, ended = _dataset(rhs, branches), tuple((branch.before, branch.after) for branch in branches)
     stamp(
         data,
         kind="branches",
@@ -336,10 +338,11 @@ def _result(
         folds=points["fold"],
         branch_points=points["branch point"],
         hopf=points["hopf"],
+        ended=[list(pair) for pair in ended],
         searched=searched,
         notes=list(remarks),
     )
-    return Continuation(data, points["fold"], points["branch point"], points["hopf"], searched, remarks)
+    return Continuation(data, points["fold"], points["branch point"], points["hopf"], ended, searched, remarks)
 
 
 def _dataset(rhs: ParameterField, branches: list[_Branch]) -> xr.Dataset:
@@ -354,6 +357,4 @@ def _dataset(rhs: ParameterField, branches: list[_Branch]) -> xr.Dataset:
     dims = ("branch", "along")
     variables: dict[str, Any] = {name: (dims, values[index]) for index, name in enumerate(rhs.names)}
     variables |= {"growth": (dims, growth), "stable": (dims, stable)}
-    variables["ended_before"] = ("branch", np.array([branch.before for branch in branches], dtype=str))
-    variables["ended_after"] = ("branch", np.array([branch.after for branch in branches], dtype=str))
     return xr.Dataset(variables)

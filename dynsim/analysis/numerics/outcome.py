@@ -6,23 +6,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from html import escape
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import sympy
 
-from dynsim.errors import BlowUp, InvalidType, bad
+from dynsim.analysis.numerics.fate import fate_of
+from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.solve import solve
-from dynsim.integrate.validation import field_of, named
+from dynsim.integrate.validation import field_of, named, start_of, tolerance
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["Outcome", "outcome"]
 
-_STAGES = (1e2, 1e4, 1e6)
-_MOST_EVALUATIONS = 300_000  # a run that circles never rests; after this much work it is called undecided
-_COLLAPSED = 1e-6
+_COLLAPSED = 1e-6  # an encoder that is this much smaller than it was, or than one, is gone
+
+Tolerances = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,27 +34,50 @@ class Outcome:
     ----------
     limit : dict
         ``{state: value at t → ∞}``; SymPy numbers where the start was exact (a Float if it was integrated), else
-        floats. NaN where nothing can be said.
+        floats. Infinite where a state grows without bound, NaN where there is no limit or nothing can be said.
     collapsed : bool or None
         Whether every encoder state goes to zero; None where there is no encoder or it stays undecided.
     exact : bool
         Whether `limit` comes from a rule rather than from an integration.
     reason : str
         The rule, or what the integration did.
+    kind : str
+        "rest"; "periodic": it circles for ever; "grows": without bound, as far as the integration shows;
+        "diverges": in finite time; "slides to rest" or "slides": along a surface on which the field jumps; "ends":
+        at the edge of the field's domain; "drifts": ever more slowly; "unstable rest", "undecided" or "failed".
+    time : float
+        Flow time at which the integration knew; NaN for a rule.
+    period : float
+        Of a periodic run, else NaN.
     """
 
     limit: dict[str, Any]
     collapsed: bool | None
     exact: bool
     reason: str
+    kind: str = "rest"
+    time: float = math.nan
+    period: float = math.nan
 
     def __str__(self) -> str:
-        words = {True: "collapse", False: "no collapse", None: "undecided"}[self.collapsed]
-        where = ", ".join(f"{name} → {_short(value)}" for name, value in self.limit.items())
-        return f"{where}: {words} ({'exact' if self.exact else 'not exact'}: {self.reason})"
+        words = {True: "collapse", False: "no collapse", None: "collapse undecided"}[self.collapsed]
+        settled = {name: value for name, value in self.limit.items() if not _is_nan(value)}
+        where = ", ".join(f"{name} → {_short(value)}" for name, value in settled.items()) or "no limit"
+        return f"{where}: {words}\n({'exact' if self.exact else 'not exact'}: {self.reason})"
+
+    def _repr_html_(self) -> str:
+        first, second = str(self).split("\n", 1)
+        return f"<p>{escape(first)}<br>{escape(second)}</p>"
 
 
-def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any] | None = None) -> Outcome:
+def outcome(
+    flow: Any,
+    initial: Mapping[Any, Any],
+    parameters: Mapping[Any, Any] | None = None,
+    *,
+    rtol: float = 1e-10,
+    atol: float | None = None,
+) -> Outcome:
     """Say where the run from `initial` ends and whether it collapses.
 
     Parameters
@@ -64,10 +88,14 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
         floats give floats.
     parameters : mapping, optional
         ``{parameter: number}``; what is left out takes the system's default.
+    rtol, atol : float
+        Tolerances of each step, where the run is integrated. By default the absolute one is scaled to the start,
+        and next to none for a state whose velocity vanishes with it, which then cannot lose its sign.
 
     Returns
     -------
     Outcome
+        Prints as two lines: where the run ends, and how that is known.
 
     Raises
     ------
@@ -83,6 +111,8 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
     >>> dynsim.outcome(dynsim.system("toy", branch="full"), start).collapsed
     True
     """
+    absolute = None if atol is None else tolerance("atol", atol)
+    tolerances: Tolerances = {"rtol": tolerance("rtol", rtol), "atol": absolute}
     if isinstance(flow, Flow):
         start = {name: _number(f"initial['{name}']", v) for name, v in named("initial", initial, flow.states).items()}
         values = {name: _number(f"parameter '{name}'", v) for name, v in flow.values(parameters).items()}
@@ -93,89 +123,61 @@ def outcome(flow: Any, initial: Mapping[Any, Any], parameters: Mapping[Any, Any]
         if known is not None and set(flow.states) <= set(known.values):
             limit = {name: known.values[name] + 0 for name in flow.states}  # no −0.0
             return Outcome(limit, known.collapsed, True, known.reason)
-        found = _integrated(flow, start, values)
+        found = _integrated(flow, start, values, tolerances)
         limit = {name: _like(value, symbolic) for name, value in found.limit.items()}
         if known is None:
             return replace(found, limit=limit)
         # The rule settles a part: what it says stands, the integration adds the rest.
         limit |= {name: value for name, value in known.values.items() if name in limit}
-        return Outcome(limit, known.collapsed, False, f"{known.reason}; the rest is integrated")
-    return _integrate(field_of(flow, parameters), initial)
+        reason = f"{known.reason}; the rest is integrated: {found.reason}"
+        return replace(found, limit=limit, collapsed=known.collapsed, reason=reason)
+    return _integrate(field_of(flow, parameters), initial, tolerances)
 
 
 def _like(value: float, symbolic: bool) -> Any:
     return sympy.sympify(value) if symbolic else value + 0.0
 
 
-def _integrated(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any]) -> Outcome:
+def _integrated(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any], tolerances: Tolerances) -> Outcome:
     """Integrate to rest, in other coordinates if the system knows some that stay bounded."""
     other = None if flow.exact is None else flow.exact.elsewhere(start, values)
     if other is None:
-        return _integrate(flow.field(values), {name: float(v) for name, v in start.items()})
+        return _integrate(flow.field(values), {name: float(v) for name, v in start.items()}, tolerances)
     field, begin, back = other
-    end = _integrate(field, {name: float(v) for name, v in begin.items()})
+    end = _integrate(field, {name: float(v) for name, v in begin.items()}, tolerances)
     if not all(math.isfinite(value) for value in end.limit.values()):
         return replace(end, limit=dict.fromkeys(flow.states, math.nan))
     return replace(end, limit=back(end.limit), reason=f"{end.reason}, in {', '.join(field.names)}")
 
 
-def _integrate(field: Field, initial: Mapping[Any, Any]) -> Outcome:
-    """Integrate in growing stages until the field rests at a point that holds."""
+def _integrate(field: Field, initial: Mapping[Any, Any], tolerances: Tolerances) -> Outcome:
+    """Integrate until it is known what becomes of the run."""
+    y0 = start_of(field, initial)
+    if not np.isfinite(field.f(0.0, y0)).all():
+        raise bad("initial", initial, "a start at which the right-hand side is finite")
+    fate = fate_of(field, y0, **tolerances)
     scalars = all(field.shape(name) == () for name in field.names)
-    state: Mapping[str, Any] = initial
-    elapsed = 0.0
-    bounded, spent = _bounded(field)
-    for stage in _STAGES:
-        try:
-            run = solve(bounded, state, times=[stage - elapsed], method="LSODA", rtol=1e-10, events=["rest"])
-        except _TooLong:
-            limit = dict.fromkeys(field.names, math.nan)
-            reason = f"no rest before flow time {elapsed + spent[1]:.3g} and {spent[0]} evaluations: no verdict"
-            return Outcome(limit, None, False, reason)
-        except BlowUp as error:
-            limit = dict.fromkeys(field.names, math.nan)
-            return Outcome(limit, None, False, f"the run diverges at flow time {elapsed + error.time:.6g}")
-        state = {name: run[name].isel(time=-1).values for name in field.names}
-        elapsed = stage
-        if run.attrs["end_reason"] == "rest":
-            limit = {name: float(v) if scalars else v for name, v in state.items()}
-            y = np.concatenate([np.ravel(state[name]) for name in field.names])
-            if field.jacobian_function is not None and field.f(0.0, y).any() and _repels(field, y):
-                reason = "the run passes so close to an unstable equilibrium that it cannot be told from resting there"
-                return Outcome(limit, None, False, reason)
-            return Outcome(limit, _is_collapsed(field, state), False, "integrated until every state rests")
-    limit = {name: float(v) if scalars else v for name, v in state.items()}
-    return Outcome(limit, None, False, f"still moving at flow time {elapsed:g}: no rest, no verdict")
+    limit = {name: float(v) if scalars else v for name, v in field.split(fate.state).items()}
+    collapsed = None
+    if fate.kind in ("rest", "slides to rest"):
+        collapsed = _is_collapsed(field, limit, field.split(y0))
+    elif fate.kind == "grows":  # an encoder that is still growing has not collapsed, whatever else does
+        encoder = field.roles.get("encoder", ())
+        collapsed = False if any(np.isinf(limit[name]).any() for name in encoder) else None
+    return Outcome(limit, collapsed, False, fate.reason, fate.kind, fate.time, fate.period)
 
 
-class _TooLong(Exception):
-    """The integration has used up its work."""
-
-
-def _bounded(field: Field) -> tuple[Field, list[float]]:
-    """Return the field with a bound on its evaluations, and the record [evaluations, largest time] of the work."""
-    spent: list[float] = [0, 0.0]
-
-    def function(t: Any, y: Any) -> Any:
-        spent[0] += 1
-        spent[1] = max(spent[1], float(t))
-        if spent[0] > _MOST_EVALUATIONS:
-            raise _TooLong
-        return field.f(t, y)
-
-    return replace(field, function=function), spent
-
-
-def _repels(field: Field, y: np.ndarray) -> bool:
-    """Whether some direction at a resting point grows fast enough to matter."""
-    return bool(np.linalg.eigvals(field.jacobian(0.0, y)).real.max() > 1e-4)
-
-
-def _is_collapsed(field: Field, state: Mapping[str, Any]) -> bool | None:
+def _is_collapsed(field: Field, state: Mapping[str, Any], start: Mapping[str, Any]) -> bool | None:
+    """Whether every encoder state is next to nothing, measured against its start."""
     encoder = field.roles.get("encoder", ())
     if not encoder:
         return None
-    return all(float(np.max(np.abs(state[name]))) <= _COLLAPSED for name in encoder)
+
+    def largest(values: Mapping[str, Any], names: Any) -> float:
+        return max(float(np.max(np.abs(values[name]))) for name in names)
+
+    size = min(1.0, largest(start, encoder)) or min(1.0, largest(start, field.names)) or 1.0
+    return largest(state, encoder) <= _COLLAPSED * size
 
 
 def _number(argument: str, value: Any) -> Any:
@@ -208,3 +210,7 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value) if np.ndim(value) == 0 else f"array of norm {np.linalg.norm(value):.6g}"
+
+
+def _is_nan(value: Any) -> bool:
+    return bool(np.isnan(np.asarray(value, dtype=float)).all())
