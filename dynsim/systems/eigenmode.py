@@ -92,7 +92,7 @@ def _solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any])
     """Without decay the toy in other units, see `mode_at`; NaN where s₀ < 0."""
     with np.errstate(invalid="ignore"):
         root = np.sqrt(np.asarray(initial["s"], dtype=float))
-    p, w = mode_at("stop", t, (initial["p"], root), parameters, "sigma2")
+    p, w = mode_at("stop", t, (initial["p"], root), parameters, "sigma2", square=initial["s"])
     return {"p": p, "s": w**2}
 
 

@@ -97,7 +97,8 @@ def _below(level: Any) -> Any:
     return -np.where(finite, root, np.inf)
 
 
-_TERMS = 60  # both series shrink at least twofold from term to term
+_TERMS = 60  # where a series shrinks at least twofold from term to term
+_LATE, _LATE_TERMS = float(np.log(3.0)), 140  # up to y = ¾, where the terms shrink by a quarter
 _TURNS, _CLOSE = 100, 4e-15
 
 
@@ -178,7 +179,28 @@ def _clock(elapsed: np.ndarray, y: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _elapsed(low: np.ndarray, high: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """∫ y^(b−1)/(1 − y) dy between two clocks: by y^(b−1)/(1 − y) = y^(b−1) + y^b/(1 − y), until 1 < b ≤ 2."""
+    """∫ y^(b−1)/(1 − y) dy between two clocks.
+
+    Far from y = 1 term by term of the geometric series, where nothing cancels however small y^b is; near it by
+    y^(b−1)/(1 − y) = y^(b−1) + y^b/(1 − y), used until 1 < b ≤ 2.
+    """
+    border = np.where(b > 2, _LATE, 0.0)
+    return _far(np.minimum(low, border), np.minimum(high, border), b) + _near(
+        np.maximum(low, border), np.maximum(high, border), b
+    )
+
+
+def _far(low: np.ndarray, high: np.ndarray, b: np.ndarray) -> np.ndarray:
+    log_low, log_high = (-np.log1p(np.exp(-clock)) for clock in (low, high))
+    total = np.zeros_like(log_high + b)
+    moving = np.broadcast_to(low != high, total.shape)
+    if moving.any():
+        for k in range(_TERMS if (high <= 0).all() else _LATE_TERMS):
+            total += _difference(log_low, log_high, b + k)
+    return total
+
+
+def _near(low: np.ndarray, high: np.ndarray, b: np.ndarray) -> np.ndarray:
     log_low, log_high = (-np.log1p(np.exp(-clock)) for clock in (low, high))
     total = np.zeros_like(b)
     raised = np.maximum(0, np.floor(2 - b)).astype(int)
@@ -196,21 +218,18 @@ def _elapsed(low: np.ndarray, high: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _difference(log_low: np.ndarray, log_high: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     """∫ y^(exponent−1) dy, of which the logarithm is one case."""
     none = np.abs(exponent) < 1e-12
-    grown = np.expm1(exponent * (log_high - log_low))
-    power = np.where(grown == 0, 0.0, grown * np.exp(exponent * log_low))
+    turned = exponent * (log_high - log_low)
+    close = np.expm1(np.clip(turned, -1.0, 1.0)) * np.exp(exponent * log_low)
+    power = np.where(np.abs(turned) <= 1, close, np.exp(exponent * log_high) - np.exp(exponent * log_low))
     return np.where(none, log_high - log_low, power / np.where(none, 1.0, exponent))
 
 
 def _tail(clock: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Σ y^(b+k)/(b+k) for 1 < b ≤ 2: as it stands up to y = ½, beyond it around y = 1, −ln(1 − y) split off."""
+    """Σ y^(b+k)/(b+k) for 1 < b ≤ 2 and y ≥ ½: around y = 1, −ln(1 − y) split off."""
     y, rest = 1 / (1 + np.exp(-clock)), 1 / (1 + np.exp(clock))
-    small, near = np.minimum(y, 0.5), np.minimum(rest, 0.5)
-    power, ahead = small**b, np.zeros_like(b)
     weight, gap, around = np.ones_like(b), digamma(1.0) - digamma(b), np.zeros_like(b)
     for k in range(_TERMS):
-        ahead = ahead + power / (b + k)
-        power = power * small
         around = around + weight * gap
-        weight = weight * near * (b + k) / (k + 1)
+        weight = weight * rest * (b + k) / (k + 1)
         gap = gap + 1 / (k + 1) - 1 / (b + k)
-    return np.where(y <= 0.5, ahead, np.logaddexp(0.0, clock) + y**b * around)
+    return np.logaddexp(0.0, clock) + y**b * around

@@ -10,7 +10,8 @@ import numpy as np
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.systems.scalar_limits import scalar_limit
-from dynsim.systems.toy_solution import SOLUTIONS
+from dynsim.systems.toy_solution import toy_at
+from dynsim.systems.twofold import twofold
 
 __all__ = ["DEFAULTS", "RANGES", "Mode", "exact_modes", "mean_view_loss", "mode_at", "noise_decay", "two_view_loss"]
 
@@ -84,9 +85,15 @@ def exact_modes(branch: str, modes: Sequence[Mode], defaults: Mapping[str, Any])
 
 
 def mode_at(
-    branch: str, t: Any, start: tuple[Any, Any], parameters: Mapping[str, Any], noise: str, signal: str = ""
+    branch: str,
+    t: Any,
+    start: tuple[Any, Any],
+    parameters: Mapping[str, Any],
+    noise: str,
+    signal: str = "",
+    square: Any = None,
 ) -> tuple[Any, Any]:
-    """Predictor and encoder at time t; `noise` names σ², or λ_s where `signal` names λ_d.
+    """Predictor and encoder at time t; `noise` names σ², or λ_s where `signal` names λ_d; `square` is w² if given.
 
     Raises
     ------
@@ -100,14 +107,18 @@ def mode_at(
     power = np.asarray(parameters[signal], dtype=float) if signal else np.asarray(1.0)
     if np.any(power <= 0):
         raise bad(signal, parameters[signal], "λ_d > 0, for which the closed form holds", advice)
-    v = np.asarray(parameters[noise], dtype=float) / power if signal else 1 + np.asarray(parameters[noise], float)
-    if np.any(v <= 0):
+    given = np.asarray(parameters[noise], dtype=float)
+    v = twofold(given) / power if signal else twofold(given) + 1.0
+    if np.any(v.value <= 0):
         raise bad(noise, parameters[noise], "a positive view variance, for which the closed form holds", advice)
-    if branch != "stop" and np.any(v != 1):
+    if branch != "stop" and np.any(given != (power if signal else 0.0)):
         raise bad(noise, parameters[noise], f"no noise, for a closed form in time in branch '{branch}'", advice)
+    alpha = np.asarray(parameters["alpha"], dtype=float)
+    if np.any(alpha <= 0):
+        raise bad("alpha", parameters["alpha"], "α > 0, for which the closed form holds", advice)
     p, w = (np.asarray(x, dtype=float) for x in start)
-    told = SOLUTIONS[branch](power * t / v, {"phi": v * p, "theta": w}, {"alpha": parameters["alpha"] * v**2})
-    return told["phi"] / v, told["theta"]
+    phi, theta = toy_at(branch, power * t / v.value, v * p, w, v * v * alpha, square)
+    return phi / v.value, theta
 
 
 def _solution(branch: str, modes: Sequence[Mode]) -> Callable[..., dict[str, Any]]:

@@ -1,8 +1,18 @@
 r"""The scalar toy at any time, in closed form, for every start and every α > 0.
 
-With u = 1 − φ and a conserved quantity per branch, `full` and `target` are solved by elementary functions;
-for `stop` time is an elementary function of φ, which `toy_passage` inverts. All forms here keep their digits
-where κ, c → 0, near the separatrices and after any time, infinity included.
+With u = 1 − φ and a conserved quantity per branch, `full` and `target` are solved by elementary functions. All forms
+here keep their digits where κ, c → 0, beside the separatrices and after any time, infinity included.
+
+`stop` is φ' = (1 − φ)(φ² + c). With q = φ² + c, time is ∫dφ/(uq), an elementary function of φ. It is inverted not in φ
+but on a clock: a variable that runs at a bounded speed, so that time is an almost linear function of it, and from
+which φ and q follow without loss of digits. With r = √−c, three clocks cover all starts:
+
+    σ = ∫(φ ± r) dt   where c < −¼:  φ ∓ r is a logistic function of σ  (the sign is that of φ)
+    w = ∫u dt         where φ < ¾:   φ is a Möbius function of e^{2rw}, or of tan(√c·w)
+    s = ∫q dt         from φ = ¾ on: u = u₀e^{−s}
+
+A start with φ < ¾ that survives goes by w up to φ = ¾ and by s from there. A start so close to q = 0 that q is
+no normal number follows the linear flow until it is one.
 """
 
 from __future__ import annotations
@@ -13,13 +23,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynsim.errors import bad
+from dynsim.systems.twofold import Twofold, twofold
 
-__all__ = ["SOLUTIONS", "passage"]
+__all__ = ["SOLUTIONS", "toy_at"]
 
 Array = np.ndarray
 _FEW, _MIDDLE = -0.25, 0.75
 _TINY = 1e-120  # below it φ stands still as long as √q does not grow
 _ITERATIONS, _CLOSE, _NARROW = 100, 1e-9, 1e-15
+_FAR = 40.0  # e⁻⁴⁰ beside 1 is less than a rounding
 
 
 class _Reading(NamedTuple):
@@ -32,40 +44,37 @@ class _Reading(NamedTuple):
 
 
 class _Starts(NamedTuple):
-    """Members: time to go, φ, q = αθ² and the conserved c = q − φ²."""
+    """Members: time to go, φ, u = 1 − φ, q = αθ², and the conserved c = q − φ² and 1 + c, each to its last digit."""
 
     t: Array
     phi: Array
+    u: Array
     q: Array
     c: Array
+    above: Array
 
     def some(self, chosen: Array) -> _Starts:
         return _Starts(*(values[chosen] for values in self))
 
 
-def passage(t: Array, phi: Array, root: Array) -> tuple[Array, Array, Array]:
-    """φ and θ/θ₀ at time t, the latter as two factors, since alone it may exceed every number.
-
-    Parameters
-    ----------
-    t, phi, root : arrays of one shape
-        Time ≥ 0 (infinity included), and φ and √α·|θ| at time 0.
-
-    Returns
-    -------
-    phi, gain, ratio : arrays
-    """
-    shape = np.shape(phi)
-    t, phi, root = (np.asarray(values, dtype=float).ravel() for values in (t, phi, root))
+def _passage(starts: _Starts, root: Array) -> tuple[Array, Array, Array]:
+    """φ and θ/θ₀ at time t, the latter as two factors, since alone it may exceed every number; `root` is √α·|θ|."""
+    shape = np.shape(root)
+    starts, root = _Starts(*(values.ravel() for values in starts)), root.ravel()
+    phi = starts.phi
     with np.errstate(all="ignore"):
+        gain = np.ones_like(root)
         low = (root < _TINY) & (root > 0)
-        t, root, gain = _linear(t, phi, root, low) if low.any() else (t, root, np.ones_like(t))
-        starts = _Starts(t, phi, root**2, (root - phi) * (root + phi))
-        collapses = np.where(phi > 0, starts.c <= -1, root <= -phi)
+        if low.any():
+            left, root, gain = _linear(starts.t, phi, root, low)
+            square = root**2
+            fresh = left, phi, starts.u, square, (root - phi) * (root + phi), square + starts.u * (1 + phi)
+            starts = _Starts(*(np.where(low, new, old) for new, old in zip(fresh, starts, strict=True)))
+        collapses = np.where(phi > 0, starts.above <= 0, (starts.c <= 0) & (phi <= 0))
         end, ratio = _end(starts, root, collapses)
-        unmoved = (t == 0) | (root == 0)
+        unmoved = (starts.t == 0) | (root == 0)
         end[unmoved], ratio[unmoved] = phi[unmoved], 1.0
-        todo = ~unmoved & np.isfinite(t) & np.isfinite(end)
+        todo = ~unmoved & np.isfinite(starts.t) & np.isfinite(end)
         if todo.any():
             _integrate(starts, collapses, todo, end, ratio)
     return end.reshape(shape), gain.reshape(shape), ratio.reshape(shape)
@@ -90,14 +99,15 @@ def _integrate(starts: _Starts, collapses: Array, todo: Array, end: Array, ratio
     for chosen, by in ((steep, _by_sigma), (lower & ~passed, _by_w), (todo & ~steep & ~lower, _by_s)):
         end[chosen], ratio[chosen] = by(starts.some(chosen))
     late = starts.some(passed)
-    middle = _Starts(late.t - wait[passed], np.full_like(late.t, _MIDDLE), _MIDDLE**2 + late.c, late.c)
+    there = np.full_like(late.t, _MIDDLE)
+    middle = _Starts(late.t - wait[passed], there, 1 - there, there**2 + late.c, late.c, late.above)
     end[passed], further = _by_s(middle)
     ratio[passed] = further * np.sqrt(middle.q / late.q)
 
 
 def _end(s: _Starts, root: Array, collapses: Array) -> tuple[Array, Array]:
     """φ and θ/θ₀ at t = ∞."""
-    survivors = np.maximum(s.q + (1 - s.phi) * (1 + s.phi), 0.0)
+    survivors = np.maximum(s.above, 0.0)
     end = np.where(collapses, np.copysign(np.sqrt(np.maximum(-s.c, 0.0)), s.phi), 1.0)
     ratio = np.where(collapses, 0.0, np.sqrt(survivors) / root)
     broken = ~np.isfinite(s.phi + s.q)
@@ -107,10 +117,12 @@ def _end(s: _Starts, root: Array, collapses: Array) -> tuple[Array, Array]:
 
 def _by_sigma(s: _Starts) -> tuple[Array, Array]:
     """By e = φ − ρ with ρ = ±r: e/u = (e₀/u₀)·e^{(1−ρ)σ}, and time = (σ − ∫dφ/(u(φ+ρ)))/(2ρ)."""
-    rho = np.copysign(np.sqrt(-s.c), s.phi)
-    side, a, k = np.sign(rho), 1 - rho, 1 + rho
+    size = np.sqrt(-s.c)
+    rho, side = np.copysign(size, s.phi), np.sign(s.phi)
+    less, more = s.above / (1 + size), 1 + size  # 1 − r and 1 + r
+    a, k = np.where(side > 0, less, more), np.where(side > 0, more, less)
     e0 = s.q / (s.phi + rho)
-    ahead = np.where(np.abs(rho) < 1, np.where(rho > 0, a, 0.0), 0.0)  # e at the end: φ = 1 or φ = ρ
+    ahead = np.where((s.above > 0) & (side > 0), a, 0.0)  # e at the end: φ = 1 or φ = ρ
 
     def read(clock: Array) -> _Reading:
         sigma = side * clock
@@ -119,8 +131,7 @@ def _by_sigma(s: _Starts) -> tuple[Array, Array]:
         gain = np.where(turned > 0, -_over(-turned, a), _over(turned, a, sigma))
         below = large + e0 * gain
         e = e0 * small / below
-        through = np.maximum(turned, 0.0)
-        other = _log_over(np.expm1(-through), k, e0 * gain / (s.phi + rho), through)
+        other = _log_over(k, e0 * gain / (s.phi + rho), np.maximum(turned, 0.0))
         time = (sigma - other) / (2 * rho)
         return _Reading(time, np.abs(2 * rho + e), rho + e, np.sqrt(e * (2 * rho + e) / s.q))
 
@@ -142,21 +153,20 @@ def _by_w(s: _Starts) -> tuple[Array, Array]:
         phi = np.where(s.c > 0, s.phi * np.cos(k * w) + s.c * sine, rho * decaying + e0 * np.exp(2 * rho * w)) / below
         u = 1 - phi
         log_ratio = rho * w - np.log(below)  # ρ is 0 where c > 0
-        time = (np.log((1 - s.phi) / u) + log_ratio + w) / (1 + s.c)
+        time = (np.log(s.u / u) + log_ratio + w) / s.above
         return _Reading(time, u, phi, np.exp(log_ratio))
 
     last = np.where(collapses, np.inf, _inverse_speed(s, np.full_like(s.phi, _MIDDLE)))
-    return _inverted(read, s.t, 1 - s.phi, np.where(collapses, 1 - rho, 1 - _MIDDLE), last)
+    return _inverted(read, s.t, s.u, np.where(collapses, 1 - rho, 1 - _MIDDLE), last)
 
 
 def _by_s(s: _Starts) -> tuple[Array, Array]:
     """By u = u₀e^{−s}."""
 
     def read(clock: Array) -> _Reading:
-        u = 1 - s.phi
-        phi = np.where(clock < 1, s.phi - u * np.expm1(-clock), 1 - u * np.exp(-clock))
+        phi = np.where(clock < 1, s.phi - s.u * np.expm1(-clock), 1 - s.u * np.exp(-clock))
         q = phi**2 + s.c
-        time = (clock + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / (1 + s.c)
+        time = (clock + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / s.above
         return _Reading(time, q, phi, np.sqrt(q / s.q))
 
     return _inverted(read, s.t, s.q, 1 + s.c)
@@ -165,7 +175,7 @@ def _by_s(s: _Starts) -> tuple[Array, Array]:
 def _time(s: _Starts, phi: Array) -> Array:
     """Time from the start to φ on its way to 1."""
     q = phi**2 + s.c
-    return (np.log((1 - s.phi) / (1 - phi)) + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / (1 + s.c)
+    return (np.log(s.u / (1 - phi)) + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / s.above
 
 
 def _inverse_speed(s: _Starts, phi: Array) -> Array:
@@ -174,7 +184,7 @@ def _inverse_speed(s: _Starts, phi: Array) -> Array:
     angle = np.arctan2(k * (phi - s.phi), s.c + phi * s.phi) / k
     r = np.sqrt(np.maximum(-s.c, 0.0))
     straight = (phi - s.phi) * (s.phi + r) / (s.q * (phi + r))
-    return np.where(s.c > 0, angle, _log_over(0.0, 2 * r, straight))
+    return np.where(s.c > 0, angle, _log_over(2 * r, straight))
 
 
 def _over(x: Array, a: Array, limit: Array | None = None) -> Array:
@@ -182,9 +192,11 @@ def _over(x: Array, a: Array, limit: Array | None = None) -> Array:
     return np.where(a == 0, x if limit is None else limit, np.expm1(x) / np.where(a == 0, 1.0, a))
 
 
-def _log_over(shift: Array | float, a: Array, y: Array, before: Array | float = 0.0) -> Array:
-    """(before + ln(1 + shift + a·y))/a, and y where a = 0."""
-    return np.where(a == 0, y, (before + np.log1p(shift + a * y)) / np.where(a == 0, 1.0, a))
+def _log_over(a: Array, y: Array, through: Array | float = 0.0) -> Array:
+    """ln(1 + a·y·e^through)/a, and y·e^through where a = 0."""
+    near = np.exp(np.minimum(through, _FAR))
+    grown = np.where(through > _FAR, np.log(np.abs(a * y)) + through, np.log1p(a * y * near))
+    return np.where(a == 0, y * near, grown / np.where(a == 0, 1.0, a))
 
 
 def _inverted(
@@ -213,68 +225,100 @@ def _inverted(
 Solution = Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 
 
-def _full(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+class _Start(NamedTuple):
+    """A start of the toy: θ in floats, φ, u = 1 − φ and αθ² to twice their digits."""
+
+    phi: Twofold
+    u: Twofold
+    theta: Any
+    pull: Twofold
+    alpha: Any
+
+
+def toy_at(branch: str, t: Any, phi: Any, theta: Any, alpha: Any, square: Any = None) -> tuple[Any, Any]:
+    """φ and θ at time t; everything broadcasts.
+
+    Parameters
+    ----------
+    branch : {"stop", "full", "target"}
+    t, theta : array
+    phi, alpha : array or Twofold
+        α > 0.
+    square : array or Twofold, optional
+        θ², where that is known and θ is its root.
+    """
+    t, theta = np.asarray(t, dtype=float), np.asarray(theta, dtype=float)
+    with np.errstate(all="ignore"):
+        phi, alpha = twofold(phi), twofold(alpha)
+        pull = alpha * (twofold(theta) * theta if square is None else twofold(square))
+        start = _Start(phi, twofold(1.0) - phi, theta, pull, alpha.value)
+        return {"stop": _stop, "full": _full, "target": _target}[branch](t, start)
+
+
+def _full(t: Any, start: _Start) -> tuple[Any, Any]:
     """Conserve κ = u² − αθ²: u² = v₀/(1 + αθ₀²·(1 − e^{−2κt})/κ) with v₀ = u₀²."""
-    t, phi, theta, alpha = _arrays(t, initial, parameters)
-    u, pull = 1 - phi, alpha * theta**2
-    root = np.sqrt(alpha) * theta
-    kappa = (u - root) * (u + root)
+    kappa = (start.u * start.u - start.pull).value
     fade, gain = _fade_and_gain(2 * np.abs(kappa), t)
     collapses = kappa >= 0
-    below = np.sqrt(np.where(collapses, 1 + _times(2 * pull, gain), fade + _times(2 * pull, gain)))
+    grown = _times(2 * start.pull.value, gain)
+    below = np.sqrt(np.where(collapses, 1.0, fade) + grown)
     fade = np.sqrt(fade)
-    return {
-        "phi": phi + u * (1 - np.where(collapses, 1.0, fade) / below),
-        "theta": theta * np.where(collapses, fade, 1.0) / below,
-    }
+    above = np.where(collapses, 1.0, fade)
+    moved = start.u.value * grown / (below * (below + above))  # u₀ − u without cancellation
+    gone = np.where(np.isinf(grown), start.u.value, np.where(grown == 0, 0.0, moved))
+    return start.phi.value + gone, start.theta * np.where(collapses, fade, 1.0) / below
 
 
-def _target(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _target(t: Any, start: _Start) -> tuple[Any, Any]:
     """Conserve c = αθ² − 2u: u = u₀/(1 + αθ₀²·(e^{ct} − 1)/c), 1/θ² = e^{−ct}/θ₀² + α(1 − e^{−ct})/c."""
-    t, phi, theta, alpha = _arrays(t, initial, parameters)
-    u, pull = 1 - phi, alpha * theta**2
-    c = pull - 2 * u
+    theta, pull, alpha = start.theta, start.pull.value, start.alpha
+    c = (start.pull - start.u * 2.0).value
     fade, gain = _fade_and_gain(np.abs(c), t)
     collapses = (c <= 0) | (theta == 0)
-    with np.errstate(all="ignore"):
-        below = np.where(collapses, 1.0, fade) + _times(pull, gain)
-        u_ratio = np.where(collapses, 1.0, fade) / below
-        theta_t = theta * np.sqrt(np.where(collapses, fade, 1.0) / below)
-        if (low := ~collapses & (np.abs(theta) < _TINY)).any():  # θ₀² is no normal number
-            grown = np.log(np.abs(theta)) + np.where(low, c * t, 0.0) / 2
-            size = np.where(grown < -600, np.exp(grown), 1 / np.hypot(np.exp(-grown), np.sqrt(alpha * gain)))
-            u_ratio = np.where(low, np.where(grown < -600, 1.0, (np.exp(-grown) * size) ** 2), u_ratio)
-            theta_t = np.where(low, np.copysign(size, theta), theta_t)
-    return {"phi": phi + u * (1 - u_ratio), "theta": theta_t}
+    above, grown = np.where(collapses, 1.0, fade), _times(pull, gain)
+    below = above + grown
+    gone = np.where(grown == 0, 0.0, np.where(np.isinf(grown), 1.0, grown / below))  # (u₀ − u)/u₀
+    theta_t = theta * np.sqrt(np.where(collapses, fade, 1.0) / below)
+    if (low := ~collapses & (np.abs(theta) < _TINY)).any():  # θ₀² is no normal number
+        grown = np.log(np.abs(theta)) + np.where(low, c * t, 0.0) / 2
+        size = np.where(grown < -600, np.exp(grown), 1 / np.hypot(np.exp(-grown), np.sqrt(alpha * gain)))
+        gone = np.where(low, np.where(grown < -600, 0.0, 1 - (np.exp(-grown) * size) ** 2), gone)
+        theta_t = np.where(low, np.copysign(size, theta), theta_t)
+    return start.phi.value + start.u.value * gone, theta_t
 
 
-def _stop(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _stop(t: Any, start: _Start) -> tuple[Any, Any]:
     """Conserve c = αθ² − φ²: φ' = (1 − φ)(φ² + c)."""
-    t, phi, theta, alpha = np.broadcast_arrays(*_arrays(t, initial, parameters))
-    phi_t, gain, ratio = passage(t, phi, np.sqrt(alpha) * np.abs(theta))
-    return {"phi": phi_t, "theta": theta * gain * ratio}
+    c = start.pull - start.phi * start.phi
+    above = start.pull - (start.phi - 1.0) * (start.phi + 1.0)
+    root = np.sqrt(start.alpha) * np.abs(start.theta)
+    pulled = np.where(np.isfinite(start.pull.value), start.pull.value, root**2)
+    numbers = (t, start.phi.value, start.u.value, pulled, c.value, above.value, root, start.theta)
+    *numbers, root, theta = (array.copy() for array in np.broadcast_arrays(*numbers))
+    phi, gain, ratio = _passage(_Starts(*numbers), root)
+    return phi, theta * gain * ratio
 
 
 def _fade_and_gain(rate: Any, t: Any) -> tuple[Any, Any]:
     """e^{−rate·t}, and (1 − e^{−rate·t})/rate, which is t where the rate vanishes."""
-    with np.errstate(all="ignore"):
-        turned = np.where(rate == 0, 0.0, rate * t)  # 0·∞ is 0 here: nothing fades
-        gain = np.where(rate == 0, t, -np.expm1(-turned) / rate)
-    return np.exp(-turned), gain
+    turned = np.where(rate == 0, 0.0, rate * t)  # 0·∞ is 0 here: nothing fades
+    return np.exp(-turned), np.where(rate == 0, t, -np.expm1(-turned) / rate)
 
 
 def _times(pull: Any, gain: Any) -> Any:
     """Product in which nothing times an infinite time is nothing."""
-    with np.errstate(invalid="ignore"):
-        return np.where(pull == 0, 0.0, pull * gain)
+    return np.where(pull == 0, 0.0, pull * gain)
 
 
-def _arrays(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[np.ndarray]:
-    values = (t, initial["phi"], initial["theta"], parameters["alpha"])
-    t, phi, theta, alpha = (np.asarray(value, dtype=float) for value in values)
-    if (alpha <= 0).any():
-        raise bad("alpha", parameters["alpha"], "α > 0, for which the closed form holds")
-    return [t, phi, theta, alpha]
+def _solution(branch: str) -> Solution:
+    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        alpha = np.asarray(parameters["alpha"], dtype=float)
+        if (alpha <= 0).any():
+            raise bad("alpha", parameters["alpha"], "α > 0, for which the closed form holds")
+        phi, theta = toy_at(branch, t, np.asarray(initial["phi"], dtype=float), initial["theta"], alpha)
+        return {"phi": phi, "theta": theta}
+
+    return solution
 
 
-SOLUTIONS: dict[str, Solution] = {"stop": _stop, "full": _full, "target": _target}
+SOLUTIONS: dict[str, Solution] = {branch: _solution(branch) for branch in ("stop", "full", "target")}
