@@ -92,21 +92,21 @@ def build_euclidean(branch: str, variant: str | None, k: int = 2, spectrum: str 
 
 def _stop(t: Any, variance: Any) -> Any:
     """Solve by u = 1/λ − 1, which obeys u' = −2u/(1 + u)."""
-    return 1 / (1 + log_linear(t, 1 / variance - 1, 2.0))
+    return 1 / log_linear(t, 1 / variance - 1, 1 / variance, 2.0)[1]
 
 
 def _full(t: Any, variance: Any) -> Any:
     """Solve by q = λ/(1 − λ), which obeys q' = −2q/(1 + q)."""
-    ratio = log_linear(t, variance / (1 - variance), 2.0)
-    return np.where(np.isinf(ratio), 1.0, ratio / (1 + ratio))
+    ratio, whole = log_linear(t, variance / (1 - variance), 1 / (1 - variance), 2.0)
+    return np.where(np.isinf(ratio), 1.0, ratio / whole)
 
 
 # Branch or variant → (λ(t), does a mode below λ = 1 survive, does one above it come back to 1)
 _LAWS: dict[str, tuple[Callable[[Any, Any], Any], bool, bool | None]] = {
     "stop": (_stop, True, True),
-    "isoloss": (lambda t, variance: logistic(t, variance, 2.0, 1.0), True, True),
+    "isoloss": (lambda t, variance: logistic(t, variance, 2.0, 2.0), True, True),
     "full": (_full, False, True),
-    "target": (lambda t, variance: logistic(t, variance, -2.0, 1.0), False, None),
+    "target": (lambda t, variance: logistic(t, variance, -2.0, -2.0), False, None),
     "no-predictor": (lambda t, variance: variance + 0 * np.where(np.isinf(t), 0, t), True, None),
 }
 

@@ -56,7 +56,7 @@ def _barlow_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
 def _barlow_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     s, gamma = np.asarray(initial["s"], dtype=float), np.asarray(parameters["gamma"], dtype=float)
     with np.errstate(divide="ignore"):
-        return {"s": signed_root(logistic(t, s**2, 8 * gamma, 1 / gamma), s)}
+        return {"s": signed_root(logistic(t, s**2, 8 * gamma, 8 * gamma**2), s)}
 
 
 BARLOW = System(
@@ -89,15 +89,19 @@ def _spectral_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -
     w, signal, view = initial["w"], parameters["lambda_d"], parameters["lambda_s"]
     if w == 0:
         return Limit({"w": w}, True, "w(0) = 0 never moves")
-    if signal <= 0 or view <= 0:
+    if signal == 0 and view == 0:
+        return Limit({"w": w}, False, "no signal, no view: nothing moves")
+    if signal <= 0:
+        return Limit({"w": 0 * w}, True, "λ_d ≤ 0: w' = 4w(λ_d − λ_s²w²) only shrinks w")
+    if view == 0:
         return None
-    end = (1 if w > 0 else -1) * sympy.sqrt(signal) / view
+    end = (1 if w > 0 else -1) * sympy.sqrt(signal) / abs(view)
     return Limit({"w": end if isinstance(w, sympy.Basic) else float(end)}, False, "w → ±√λ_d/λ_s")
 
 
 def _spectral_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     w, signal, view = (np.asarray(x, float) for x in (initial["w"], parameters["lambda_d"], parameters["lambda_s"]))
-    return {"w": signed_root(logistic(t, w**2, 8 * signal, signal / view**2), w)}
+    return {"w": signed_root(logistic(t, w**2, 8 * signal, 8 * view**2), w)}
 
 
 SPECTRAL_CONTRASTIVE = System(

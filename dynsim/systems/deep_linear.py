@@ -67,7 +67,7 @@ def _supervised_solution(L: int) -> Any:
         if L == 1:
             return {"u": s + (u - s) * np.exp(-np.asarray(t, dtype=float))}
         if L == 2:
-            return {"u": logistic(t, u, 2 * s, s)}
+            return {"u": logistic(t, u, 2 * s, 2.0)}
         if np.any(s <= 0):
             raise bad("s", parameters["s"], "s > 0, for which the closed form holds")
         power = 2 - 2 / L

@@ -10,31 +10,37 @@ from scipy.special import digamma, lambertw, wrightomega
 __all__ = ["log_linear", "logistic", "passage", "power_logistic", "signed_root"]
 
 
-def logistic(t: Any, start: Any, rate: Any, capacity: Any) -> Any:
-    """x(t) = capacity/(1 + (capacity/x₀ − 1)·e^{−rate·t}); everything broadcasts, t = ∞ included.
+def logistic(t: Any, start: Any, rate: Any, pull: Any) -> Any:
+    """x(t) of x' = x(rate − pull·x), which is x₀/(e^{−rate·t} + pull·x₀·(1 − e^{−rate·t})/rate).
+
+    Everything broadcasts, t = ∞ included. With pull ≥ 0 and x₀ ≥ 0 nothing cancels, whatever the sign of the rate.
 
     Parameters
     ----------
     t : array
         Flow time.
     start : array
-        x₀; a start at 0 stays there. Above the capacity a negative rate diverges in finite time: NaN from there on.
-    rate, capacity : array
+        x₀; a start at 0 stays there. Where x diverges in finite time it is NaN from there on.
+    rate, pull : array
 
     Examples
     --------
     >>> import numpy as np
     >>> from dynsim.systems.laws import logistic
-    >>> logistic(np.array([0.0, np.inf]), 0.1, 2.0, 1.0)
+    >>> logistic(np.array([0.0, np.inf]), 0.1, 2.0, 2.0)
     array([0.1, 1. ])
     """
-    start = np.asarray(start, dtype=float)
+    start, rate, pull = (np.asarray(x, dtype=float) for x in (start, rate, pull))
     with np.errstate(all="ignore"):
-        shrink = np.exp(-np.asarray(rate, dtype=float) * t)
-        value = capacity / (1 + (capacity / start - 1) * shrink)
-        settled = np.where(start == capacity, capacity, value)
-        moving = np.where((settled < 0) != (start < 0), np.nan, settled)
-    return np.where(start == 0, 0.0, moving)
+        turned = np.where(rate == 0, 0.0, rate * t)
+        fade = np.exp(-turned)
+        gain = np.where(rate == 0, t, -np.expm1(-turned) / rate)
+        pushed = pull * start
+        share = np.where(rate == 0, 0.0, pushed / rate)
+        below = np.where(pushed < 0, fade * (1 - share) + share, fade + np.where(pushed == 0, 0.0, pushed * gain))
+        below = np.where((pushed < 0) & (rate == 0), 1 + pushed * gain, below)
+        value = np.where(below > 0, start / below, np.nan)
+    return np.where(start == 0, 0.0, value)
 
 
 def signed_root(square: Any, start: Any) -> Any:
@@ -43,25 +49,21 @@ def signed_root(square: Any, start: Any) -> Any:
         return np.sign(start) * np.sqrt(square)
 
 
-_STEPS = 25
+_STEPS, _SERIES = 12, 40
+_SMALL = 0.3  # below, F(w) is summed
 
 
-def log_linear(t: Any, start: Any, rate: Any) -> Any:
-    """u(t) of u' = −rate·u/(1 + u), on the side of u = 0 and u = −1 on which it starts.
+def log_linear(t: Any, start: Any, whole: Any, rate: Any) -> tuple[Any, Any]:
+    """u(t) of u' = −rate·u/(1 + u), and 1 + u, each to its last digit: u + ln|u| = u₀ + ln|u₀| − rate·t.
 
     Parameters
     ----------
     t : array
-        Flow time; ∞ is allowed.
-    start : array
-        u₀; 0 and ∞ stay.
+        Flow time ≥ 0; ∞ is allowed.
+    start, whole : array
+        u₀ and 1 + u₀; u₀ = 0 and ∞ stay. u stays on its side of 0 and −1.
     rate : array
         Positive.
-
-    Returns
-    -------
-    array
-        Everything broadcasts.
 
     References
     ----------
@@ -71,30 +73,52 @@ def log_linear(t: Any, start: Any, rate: Any) -> Any:
     --------
     >>> import numpy as np
     >>> from dynsim.systems.laws import log_linear
-    >>> u = log_linear(3.0, 2.0, 1.0)
+    >>> u, _ = log_linear(3.0, 2.0, 3.0, 1.0)
     >>> bool(np.isclose(u + np.log(u), 2 + np.log(2) - 3))
     True
     """
-    start = np.asarray(start, dtype=float)
+    start, whole = (np.asarray(x, dtype=float) for x in (start, whole))
     with np.errstate(all="ignore"):
-        level = start + np.log(np.abs(start)) - np.asarray(rate, dtype=float) * t
-        start, level = np.broadcast_arrays(start, level)
-        above = wrightomega(np.where(start > 0, level, 0.0))
-        inside = lambertw(-np.exp(np.where((start < 0) & (start >= -1), level, -2.0))).real
-        value = np.where(start > 0, above, np.where(start >= -1, inside, _below(level)))
-    return np.where((start == 0) | np.isinf(start), start, value)
+        elapsed = np.asarray(rate, dtype=float) * t
+        start, whole, elapsed = np.broadcast_arrays(start, whole, elapsed)
+        above = wrightomega(np.where(start > 0, start + np.log(np.abs(start)) - elapsed, 0.0))
+        level = np.where(start < 0, _from_minus_one(whole) + elapsed, 1.0)
+        w = np.where(whole > 0, _inside(level), -_outside(level))
+        u = np.where(start > 0, above, np.where((whole > 0) & (level > 1), -_lambert(level), w - 1))
+        still = (start == 0) | np.isinf(start) | (elapsed == 0)
+        return np.where(still, start, u), np.where(still, whole, np.where(start > 0, 1 + above, w))
 
 
-def _below(level: Any) -> Any:
-    """Solve v − ln v = −level for v > 1 and return −v: Newton from above the root, where it is monotone."""
-    target = np.maximum(-level, 1.0)
-    root = target + np.sqrt(2 * (target - 1))
-    finite = np.isfinite(target)
+def _from_minus_one(w: Any) -> Any:
+    """F(w) = −w − ln(1 − w), which grows by rate·t: w²/2 + w³/3 + … near u = −1."""
+    small = np.abs(w) < _SMALL
+    x = np.where(small, w, 0.0)
+    total = np.zeros_like(x)
+    for k in range(_SERIES, 1, -1):
+        total = (total + 1 / k) * x
+    return np.where(small, total * x, -w - np.log1p(-w))
+
+
+def _lambert(level: Any) -> Any:
+    """1 − w for 0 < w < 1 where F is large."""
+    return -lambertw(-np.exp(-1 - np.maximum(level, 1.0))).real
+
+
+def _inside(level: Any) -> Any:
+    """W between 0 and 1 with F(w) = level: Newton's method, from √(2F) on which F lies."""
+    w = np.minimum(np.sqrt(2 * np.minimum(level, 1.0)), 0.9)
     for _ in range(_STEPS):
-        slope = 1 - 1 / root
-        step = np.where(finite & (slope > 0), (root - np.log(root) - target) / slope, 0.0)
-        root = np.maximum(root - step, 1.0)
-    return -np.where(finite, root, np.inf)
+        w = np.clip(w - (_from_minus_one(w) - np.minimum(level, 1.0)) * (1 - w) / w, w / 4, (1 + 3 * w) / 4)
+    return np.where(level == 0, 0.0, np.where(level > 1, 1 - _lambert(level), w))
+
+
+def _outside(level: Any) -> Any:
+    """−w for w < 0 with F(w) = level: x − ln(1 + x) = level, from above the root, where Newton is monotone."""
+    finite = np.isfinite(level)
+    x = np.where(finite, level + np.sqrt(2 * level), 1.0)
+    for _ in range(_STEPS):
+        x = x - (_from_minus_one(-x) - np.where(finite, level, 1.0)) * (1 + x) / np.maximum(x, 1e-300)
+    return np.where(finite, np.where(level == 0, 0.0, x), np.inf)
 
 
 _TERMS = 60  # where a series shrinks at least twofold from term to term

@@ -150,7 +150,10 @@ def _optimal_limit(k: int) -> Any:
         if parameters["eta_s"] > 0:
             values = {f"w{i}": 0 * w for i, w in enumerate(start, 1)}
             return Limit(values, True, "Σw² = Σw₀²·e^(−2η_s t): weight decay is not balanced by anything")
-        quality = {i: parameters[f"lambda_d{i}"] / parameters[f"lambda_s{i}"] for i in range(1, k + 1)}
+        modes = range(1, k + 1)
+        if any(parameters[f"lambda_s{i}"] <= 0 or parameters[f"lambda_d{i}"] < 0 for i in modes):
+            return None
+        quality = {i: parameters[f"lambda_d{i}"] / parameters[f"lambda_s{i}"] for i in modes}
         alive = {i: quality[i] for i, w in enumerate(start, 1) if w != 0 and quality[i] > 0}
         if not alive or parameters["eta_s"] != 0:
             return None
@@ -214,12 +217,15 @@ def _direct_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any], pow
     """The mode ends at s_+ or at 0; the lower equilibrium s_− is the boundary between them."""
     s, signal, view, eta = initial["s"], parameters["lambda_d"], parameters["lambda_s"], parameters["eta_s"]
     a = _power(parameters, power)
-    if s < 0 or eta < 0 or view <= 0:
+    if s < 0 or eta < 0 or view <= 0 or not a > 0:
         return None
+    if s == 0:
+        return Limit({"s": s}, True, "s(0) = 0 never moves")
+    if signal <= 0:
+        return Limit({"s": 0 * s}, True, "λ_d ≤ 0: s' = 2s[s^a(λ_d − s^a λ_s) − η_s] < 0 always")
     discriminant = signal**2 - 4 * eta * view
-    if s == 0 or discriminant < 0:
-        reason = "s(0) = 0 never moves" if s == 0 else "η_s > λ_d²/(4λ_s): no mode survives"
-        return Limit({"s": 0 * s}, True, reason)
+    if discriminant < 0:
+        return Limit({"s": 0 * s}, True, "η_s > λ_d²/(4λ_s): no mode survives")
     root = sympy.sqrt(discriminant)
     lower, upper = ((signal + sign * root) / (2 * view) for sign in (-1, 1))
     low, high = ((max(value, 0 * value)) ** (1 / a) for value in (lower, upper))
@@ -232,15 +238,27 @@ def _direct_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any], pow
 
 
 def _direct_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any], power: str) -> dict[str, Any]:
-    """Without decay u = λ_d/(λ_s s^a) − 1 obeys u + ln u = u₀ + ln u₀ − 2aλ_d²t/λ_s."""
+    """Without decay y = s^a obeys y' = 2ay²(λ_d − λ_s y), and u = λ_d/(λ_s y) − 1 obeys u' = −(2aλ_d²/λ_s)·u/(1 + u).
+
+    Without signal y' = −2aλ_s y³.
+    """
     if np.any(np.asarray(parameters["eta_s"], dtype=float) != 0):
         raise bad("eta_s", parameters["eta_s"], "0 for a closed form in time", "integrate with solve instead")
     a = np.asarray(_power(parameters, power), dtype=float)
     signal, view = (np.asarray(parameters[name], dtype=float) for name in ("lambda_d", "lambda_s"))
+    if np.any(a <= 0):
+        raise bad("a", parameters["a"], "a > 0, for which the closed form holds")
+    if np.any(view <= 0):
+        raise bad("lambda_s", parameters["lambda_s"], "λ_s > 0, for which the closed form holds")
     s = np.asarray(initial["s"], dtype=float)
-    with np.errstate(divide="ignore"):
-        u = log_linear(t, signal / (view * s**a) - 1, 2 * a * signal**2 / view)
-    return {"s": (signal / (view * (1 + u))) ** (1 / a)}
+    with np.errstate(all="ignore"):
+        y = np.where(s < 0, np.nan, s) ** a
+        whole = signal / (view * y)
+        _, later = log_linear(t, (signal - view * y) / (view * y), whole, 2 * a * signal**2 / view)
+        fading = y / np.sqrt(1 + 4 * a * view * np.where(y == 0, 0.0, y**2 * t))
+        value = np.where(signal == 0, fading, signal / (view * later))
+        value = np.where(np.isinf(later) & (signal < 0), 0.0, value)
+        return {"s": np.where((y == 0) | (np.asarray(t) == 0), s, value ** (1 / a))}
 
 
 DIRECT_SET = System(

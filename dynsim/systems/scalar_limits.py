@@ -46,7 +46,7 @@ def mode_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Lim
     p, s, alpha = initial["p"], initial["s"], parameters["alpha"]
     eta_p, eta_s, view = parameters["eta_p"], parameters["eta_s"], 1 + parameters["sigma2"]
     teacher = "tau" in initial
-    if s < 0 or eta_p < 0 or eta_s < 0 or not alpha > 0:
+    if s < 0 or eta_p < 0 or eta_s < 0 or not alpha > 0 or not view > 0:
         return None
     if s == 0:
         ends = {"p": p if eta_p == 0 else 0 * p, "s": 0 * s}
