@@ -202,8 +202,6 @@ def test_powers_of_the_logistic_law_are_on_time(start, power, decades):
         first, last = (mpmath.log(v / (1 - v) if below else v - 1) for v in map(mpmath.mpf, (start, y)))
         pieces = max(2, int(abs(last - first) / 2) + 1)
         slope = _from_below if below else _from_above
-            (lambda s: (1 + mpmath.exp(-s)) ** (power - 1)) if below else (lambda s: -((1 + mpmath.exp(s)) ** -power))
-        )
         passed = mpmath.quad(lambda s: slope(s, power), mpmath.linspace(first, last, pieces + 1))
         late = abs((passed - t) * mpmath.mpf(y) ** (power - 1) * (1 - mpmath.mpf(y)))
     assert late < 1e-11
