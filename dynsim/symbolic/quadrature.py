@@ -213,6 +213,9 @@ def _check(factor: Expr, integrand: Expr, pairs: Sequence[Any]) -> None:
     It is refused if that is so at all of a few seeded positive values of its symbols.
     """
     nodes, scales = pairs[::2], pairs[1::2]
+    for power in integrand.atoms(sympy.Pow):
+        if power.exp.is_number and power.exp <= -1 and any(_vanishes(power.base, node) for node in nodes):
+            raise Divergent(factor, f"{power} has a pole among the samples")
     average = Expectation(integrand, *pairs)
     free = sorted(average.free_symbols, key=str)
     generator = np.random.default_rng(SEED)
@@ -225,9 +228,6 @@ def _check(factor: Expr, integrand: Expr, pairs: Sequence[Any]) -> None:
         raise Divergent(factor, "it grows faster than the density falls")
     if _heavy(integrand, nodes, scales, free, trials):
         raise Divergent(factor, "it grows faster than the normal density falls")
-    for power in integrand.atoms(sympy.Pow):
-        if power.exp.is_number and power.exp <= -1 and any(_vanishes(power.base, node) for node in nodes):
-            raise Divergent(factor, f"{power} has a pole among the samples")
 
 
 def _vanishes(base: Expr, node: Symbol) -> bool:
