@@ -16,6 +16,7 @@ from dynsim.analysis.numerics.portrait import portrait as portrait
 from dynsim.analysis.numerics.separatrices import separatrices as separatrices
 from dynsim.analysis.numerics.singular_limit import singular_limit as singular_limit
 from dynsim.analysis.numerics.timescales import timescales as timescales
+from dynsim.drawing.dispatch import draw as draw
 from dynsim.errors import BlowUp as BlowUp
 from dynsim.errors import DynsimError as DynsimError
 from dynsim.errors import ParseError as ParseError

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         save_figure(drawn("compare", data), out.stem, out.parent, (out.suffix[1:],), data)
     table = verdict_table(data)
     if args.json:
-        told = {"verdict": verdict(data), "table": list(table), "out": str(out), "provenance": provenance(data)}
+        told = {"verdict": str(verdict(data)), "table": list(table), "out": str(out), "provenance": provenance(data)}
         print_json(told)
     else:
         print(table, verdict(data), out, sep="\n")

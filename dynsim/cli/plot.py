@@ -10,13 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from dynsim.drawing.files import Saved
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `dynsim plot`."""
     parser.add_argument("names", metavar="NAME", nargs="*", help="figures; default: all")
     parser.add_argument("--list", action="store_true", help="list the figures and what they cost")
-    parser.add_argument("--format", metavar="png,svg,pdf", default="png,svg", help="default: png,svg")
-    parser.add_argument("--out", metavar="FOLDER", default="figures", help="default: figures")
+    parser.add_argument("--format", metavar="png,svg,pdf", help="default: png,svg, or what --out ends in")
+    parser.add_argument("--out", metavar="FOLDER|FILE", default="figures", help="default: figures")
+    parser.add_argument("--size", choices=("text", "column", "slide"), default="text", help="default: text, 7 inches")
+    parser.add_argument("--width", metavar="INCHES", type=float, help="instead of the width of the size")
+    parser.add_argument("--dpi", metavar="N", type=float, default=200.0, help="of PNG; default: 200")
+    parser.add_argument("--no-caption", dest="caption", action="store_false", help="nothing under the figure")
     parser.add_argument("--set", dest="parameters", metavar="NAME=VALUE,…", action="append", default=[])
     add_run(parser)
     parser.add_argument("--t-end", metavar="T", type=float, help="flow time; default: the figure's own")
@@ -26,15 +32,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--states", metavar="NAMES", help="states of a typed loss")
     parser.add_argument("--store", metavar="STORE", help="draw a study from the store of `dynsim sweep run`")
     parser.add_argument("--variant", help="a published variant of that system")
-    parser.add_argument("--full", action="store_true", help="larger versions of the figures that have one")
+    parser.add_argument("--full", action="store_true", help="all panels, and larger versions where a figure has one")
     parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
+    parser.add_argument("--force", action="store_true", help="write files that show the same already, too")
+    parser.add_argument("-v", "--verbose", action="store_true", help="the facts behind each verdict")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw; a figure that fails does not stop the others, and the exit status says so."""
     import sys
+    from time import perf_counter
 
-    from dynsim.drawing.files import FORMATS
     from dynsim.errors import DynsimError, MissingExtra
     from dynsim.gallery.catalogue import FIGURES, list_figures
 
@@ -44,18 +52,13 @@ def run(args: argparse.Namespace) -> int:
     names = args.names or list_figures()["name"]
     for name in names:
         FIGURES[name]
-    formats = [kind.strip() for kind in args.format.split(",")]
-    for kind in formats:
-        if kind not in FORMATS:
-            from dynsim.errors import bad
-
-            raise bad("--format", kind, f"one of {', '.join(FORMATS)}")
+    _check(args, names)
     options = _options(args)
-    failed = 0
+    started, written, kept, failed = perf_counter(), 0, 0, 0
     for index, name in enumerate(names):
         label = f"[{index + 1}/{len(names)}] {name}"
         try:
-            print(f"{label}: {_one(name, args, formats, options, label)}", flush=True)
+            saved, words = _one(name, args, options, label)
         except MissingExtra as error:
             print(f"{label}: skipped: {error}", flush=True)
         except Exception as error:  # the others are drawn all the same
@@ -63,9 +66,41 @@ def run(args: argparse.Namespace) -> int:
                 raise
             failed += 1
             print(f"{label}: failed: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-    if failed:
-        print(f"dynsim: {failed} of {len(names)} figures failed", file=sys.stderr)
+        else:
+            written += sum(not file.kept for file in saved)
+            kept += sum(file.kept for file in saved)
+            print(f"{label}: {words}", flush=True)
+    same = f", {kept} kept that show the same (--force writes them)" if kept else ""
+    done, seconds = len(names) - failed, perf_counter() - started
+    print(f"{done} drawn, {failed} failed, {seconds:.1f} s; {written} files written{same}")
     return 1 if failed else 0
+
+
+def _check(args: argparse.Namespace, names: list[str]) -> None:
+    """Refuse before any work what could not be written after it."""
+    from pathlib import Path
+
+    from dynsim.drawing.files import FORMATS
+    from dynsim.errors import bad
+
+    out = Path(args.out)
+    args.stem = None
+    if out.suffix[1:] in FORMATS and not out.is_dir():
+        if len(names) != 1:
+            raise bad("--out", args.out, "a folder for several figures", "or name one figure")
+        if args.format and args.format != out.suffix[1:]:
+            raise bad("--format", args.format, f"'{out.suffix[1:]}', as --out {args.out} says")
+        args.format, args.stem, args.out = out.suffix[1:], out.stem, str(out.parent)
+    elif out.exists() and not out.is_dir():
+        raise bad("--out", args.out, "a folder, or a file .png, .svg or .pdf")
+    args.formats = [kind.strip() for kind in (args.format or "png,svg").split(",")]
+    for kind in args.formats:
+        if kind not in FORMATS:
+            raise bad("--format", kind, f"one of {', '.join(FORMATS)}")
+    if not 10 <= args.dpi <= 2000:
+        raise bad("--dpi", args.dpi, "10 to 2000")
+    if args.width is not None and not 1 <= args.width <= 100:
+        raise bad("--width", args.width, "1 to 100 inches")
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -81,13 +116,12 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "states": args.states,
         "variant": args.variant,
         "store": args.store,
-        "full": args.full,
         "t_end": args.t_end,
     }
-    return {key: value for key, value in given.items() if value is not None and value is not False and value != {}}
+    return {key: value for key, value in given.items() if value is not None and value != {}}
 
 
-def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[str, Any], label: str) -> str:
+def _one(name: str, args: argparse.Namespace, options: dict[str, Any], label: str) -> tuple[list[Saved], str]:
     from time import perf_counter
 
     from dynsim.cli.progress_line import reporter
@@ -97,11 +131,12 @@ def _one(name: str, args: argparse.Namespace, formats: list[str], options: dict[
 
     started = perf_counter()
     figure = FIGURES[name]
-    if "full" in options and "full" not in figure.options:
-        options = {key: value for key, value in options.items() if key != "full"}
+    larger = {"full": True} if args.full and "full" in figure.options else {}
     with reporter(label) as progress:
-        data = data_for(name, options, recompute=args.recompute, progress=progress)
-    paths = save_figure(drawn(name, data), name, args.out, formats, data)
+        data = data_for(name, {**options, **larger}, recompute=args.recompute, progress=progress)
+    picture = drawn(name, data, size=args.size, width=args.width, full=args.full, caption=args.caption)
+    saved = save_figure(picture, args.stem or name, args.out, args.formats, data, dpi=args.dpi, force=args.force)
     verdict = figure.verdict(data)
-    seconds = perf_counter() - started
-    return f"{verdict}\n    {', '.join(map(str, paths))} ({seconds:.1f} s)"
+    facts = "".join(f"\n    - {row['fact']}" for row in verdict.facts) if args.verbose else ""
+    where = ", ".join(f"{file.path}{' (kept)' if file.kept else ''}" for file in saved)
+    return saved, f"{verdict}{facts}\n    {where} ({perf_counter() - started:.1f} s)"

@@ -1,13 +1,16 @@
-"""A matplotlib Figure that needs no pyplot and shows itself in a notebook."""
+"""A matplotlib Figure that needs no pyplot, and its division into panels."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "panel_row"]
+
+NARROWEST = 1.9  # inches: a panel with labels needs as much
 
 
 class Canvas(Figure):
@@ -20,3 +23,20 @@ class Canvas(Figure):
 
     def __reduce__(self) -> Any:
         return super().__reduce__()
+
+
+def panel_row(figure: Any, count: int, **options: Any) -> np.ndarray:
+    """Return panels side by side where the figure is wide enough, below each other in a column.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure or SubFigure
+    count : int
+    **options
+        Of ``subplots``; `width_ratios` only counts side by side.
+    """
+    dpi = figure.dpi if hasattr(figure, "dpi") else figure.figure.dpi
+    beside = figure.bbox.width / dpi >= NARROWEST * count
+    if not beside:
+        options.pop("width_ratios", None)
+    return figure.subplots(*((1, count) if beside else (count, 1)), squeeze=False, **options).ravel()

@@ -1,14 +1,29 @@
-"""One look for every figure: colour-blind safe, readable in greyscale print, the same bytes every time."""
+"""One look for every figure: colour-blind safe, readable in grey print, the same on every machine."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal, get_args
 
 import matplotlib
 from cycler import cycler
 
-__all__ = ["BRANCH_STYLE", "COLOURS", "ENCODER", "PREDICTOR", "SEQUENCE", "TEACHER", "styled"]
+from dynsim.errors import unknown
+
+__all__ = [
+    "BRANCH_STYLE",
+    "COLOURS",
+    "ENCODER",
+    "NETWORK_STYLE",
+    "PREDICTOR",
+    "ROLE_STYLE",
+    "SEQUENCE",
+    "SIZES",
+    "TEACHER",
+    "Size",
+    "check_size",
+    "styled",
+]
 
 # Okabe & Ito (2008): eight colours that people with any common colour vision tell apart.
 COLOURS = {
@@ -23,35 +38,47 @@ COLOURS = {
     "grey": "#6B6B6B",
 }
 
-# Line styles differ too, so that greyscale print loses nothing.
+# Line styles differ too, so that grey print loses nothing.
 BRANCH_STYLE = {
     "stop": {"color": COLOURS["blue"], "linestyle": "-"},
     "full": {"color": COLOURS["vermilion"], "linestyle": "--"},
     "target": {"color": COLOURS["green"], "linestyle": "-."},
 }
-ENCODER = {"color": COLOURS["blue"], "linestyle": "-", "linewidth": 2.0}
-PREDICTOR = {"color": COLOURS["vermilion"], "linestyle": "--", "linewidth": 2.0}
-TEACHER = {"color": COLOURS["green"], "linestyle": "-.", "linewidth": 2.0}
+ENCODER = {"color": COLOURS["blue"], "linestyle": "-", "linewidth": 1.8}
+PREDICTOR = {"color": COLOURS["vermilion"], "linestyle": "--", "linewidth": 1.8}
+TEACHER = {"color": COLOURS["green"], "linestyle": "-.", "linewidth": 1.8}
+ROLE_STYLE = {"encoder": ENCODER, "predictor": PREDICTOR, "teacher": TEACHER}
+NETWORK_STYLE = {
+    "toy": {"color": COLOURS["black"], "linestyle": "-", "marker": "o"},
+    "linear": {"color": COLOURS["sky"], "linestyle": "--", "marker": "s"},
+    "mlp": {"color": COLOURS["purple"], "linestyle": "-.", "marker": "^"},
+    "cnn": {"color": COLOURS["orange"], "linestyle": ":", "marker": "D"},
+}
 SEQUENCE = "viridis"  # perceptually uniform, monotone in lightness
+
+Size = Literal["column", "text", "slide"]
+# Width in inches, size of usual and of the smallest text in points: a column and the text width of a paper, a slide.
+SIZES: dict[str, tuple[float, float, float]] = {
+    "column": (3.5, 8.0, 7.0),
+    "text": (7.0, 8.0, 7.0),
+    "slide": (10.0, 14.0, 12.0),
+}
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    "axes.linewidth": 0.7,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
+    "legend.handlelength": 2.4,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "mathtext.fontset": "dejavusans",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "dynsim",
     "pdf.fonttype": 42,
     "axes.prop_cycle": cycler(
@@ -60,7 +87,45 @@ _RC: dict[str, Any] = {
 }
 
 
-def styled() -> AbstractContextManager[None]:
-    """Return the context in which figures are drawn and saved, whatever the user's own settings are."""
-    settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, "backend": matplotlib.rcParams["backend"], **_RC}
+def check_size(size: str) -> None:
+    """Refuse a size that there is not.
+
+    Raises
+    ------
+    UnknownName
+    """
+    if size not in get_args(Size):
+        raise unknown("size", size, get_args(Size))
+
+
+def styled(size: str = "text") -> AbstractContextManager[None]:
+    """Return the context in which figures are drawn and saved, whatever the user's own settings are.
+
+    Raises
+    ------
+    UnknownName
+        No such size.
+    """
+    check_size(size)
+    _, usual, least = SIZES[size]
+    fonts = {
+        "font.size": usual,
+        "axes.titlesize": usual,
+        "axes.labelsize": usual,
+        "figure.titlesize": usual + 1,
+        "figure.titleweight": "bold",
+        "figure.labelsize": usual,
+        "xtick.labelsize": least,
+        "ytick.labelsize": least,
+        "legend.fontsize": least,
+        "legend.title_fontsize": least,
+        "lines.linewidth": 0.2 * usual,
+        "lines.markersize": 0.55 * usual,
+    }
+    settings: dict[Any, Any] = {
+        **matplotlib.rcParamsDefault,
+        "backend": matplotlib.rcParams["backend"],
+        **_RC,
+        **fonts,
+    }
     return matplotlib.rc_context(settings)

@@ -1,17 +1,87 @@
-"""What a figure says under itself: the parameters, the start, the assumptions, in one voice."""
+"""Words and symbols of every figure in one place: names of branches, measures and states, titles, captions."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import xarray as xr
 
 from dynsim.records import provenance
-from dynsim.symbolic.printing import unicode_name
+from dynsim.symbolic.names import latex_name, unicode_name
 
-__all__ = ["caption", "settings", "values"]
+__all__ = [
+    "BRANCHES",
+    "CAPTION_LENGTH",
+    "MEASURES",
+    "caption",
+    "captions",
+    "measure",
+    "settings",
+    "symbol",
+    "title",
+    "values",
+]
+
+BRANCHES = {
+    "stop": "with stop-gradient",
+    "full": "without stop-gradient",
+    "target": "only the second branch",
+}
+MEASURES = {
+    "spread": "spread of directions",
+    "rankme": "RankMe",
+    "participation": "participation ratio",
+    "norm_ratio": "norm / norm at start",
+    "knn": "kNN accuracy",
+    "probe": "linear-probe accuracy",
+    "loss": "loss",
+    "relative_speed_ratio": "relative speed, predictor / encoder",
+    "absolute_speed_ratio": "absolute speed, predictor / encoder",
+    "half_life_ratio": "half-way time, predictor / encoder",
+    "time90_ratio": "90 % time, predictor / encoder",
+}
+CAPTION_LENGTH = 60
+
+_CAPTIONS: ContextVar[bool] = ContextVar("captions", default=True)
+
+
+@contextmanager
+def captions(shown: bool) -> Iterator[None]:
+    """Figures drawn inside have captions, or none."""
+    token = _CAPTIONS.set(shown)
+    try:
+        yield
+    finally:
+        _CAPTIONS.reset(token)
+
+
+def symbol(name: str) -> str:
+    r"""Return a state or parameter as mathtext.
+
+    Examples
+    --------
+    >>> from dynsim.drawing.words import symbol
+    >>> print(symbol("theta"), symbol("eta_p"), symbol("x"))
+    $\theta$ $\eta_p$ $x$
+    """
+    shape = latex_name(name).replace(r"\phi", r"\varphi").replace(r"\epsilon", r"\varepsilon")  # as text prints them
+    return f"${shape}$"
+
+
+def measure(name: str) -> str:
+    """Return a measure in words; one without a name of its own as it is written.
+
+    Examples
+    --------
+    >>> from dynsim.drawing.words import measure
+    >>> measure("rankme"), measure("my_own")
+    ('RankMe', 'my own')
+    """
+    return MEASURES.get(name, name.replace("_", " "))
 
 
 def values(named: Mapping[str, Any]) -> str:
@@ -23,28 +93,57 @@ def values(named: Mapping[str, Any]) -> str:
     >>> values({"phi": 0.6, "alpha": 1.0})
     'φ = 0.6, α = 1'
     """
-    return ", ".join(f"{unicode_name(name)} = {value:g}" for name, value in named.items())
+    return ", ".join(
+        f"{unicode_name(name)} = {value:g}" if isinstance(value, int | float) else f"{unicode_name(name)} = {value}"
+        for name, value in named.items()
+    )
 
 
 def settings(data: xr.Dataset) -> str:
     """Start, parameters and source of a run, read from its provenance."""
     about = provenance(data)
     parts = []
-    if about.get("initial"):
-        parts.append("Start " + values(about["initial"]))
-    if about.get("parameters"):
-        parts.append(values(about["parameters"]))
+    initial = about.get("initial")
+    if isinstance(initial, dict) and all(isinstance(value, int | float) for value in initial.values()) and initial:
+        parts.append("Start " + values(initial))
+    parameters = about.get("parameters")
+    if isinstance(parameters, dict) and parameters:
+        parts.append(values({k: v for k, v in parameters.items() if isinstance(v, int | float | str)}))
     reference = about.get("flow", {}).get("reference") if isinstance(about.get("flow"), dict) else None
     if reference:
         parts.append(f"source: {reference}")
-    return "; ".join(parts)
+    return "; ".join(part for part in parts if part)
 
 
 def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
-    """Write the caption under a figure: the sentences, then start and parameters, then a stored run's notice."""
-    told = [sentence.rstrip(".") for sentence in (*sentences, settings(data)) if sentence]
+    """Write the caption under a figure: how to read it, then, in a second block, the settings of the data."""
+    if not _CAPTIONS.get():
+        return
+    how = [sentence.rstrip(".") for sentence in sentences if sentence]
+    blocks = [". ".join(how), settings(data)]
     if data.attrs.get("stored_run"):
-        told.append("Drawn from the stored run; --recompute runs it again")
-    width = int(figure.bbox.width / figure.dpi * 16.3) if hasattr(figure, "dpi") else 110
-    wrapped = "\n".join(textwrap.wrap(". ".join(told) + ".", max(40, width)))
-    figure.supxlabel(wrapped, fontsize=8, x=0.01, ha="left", color="#444444")
+        blocks[1] = "; ".join(part for part in (blocks[1], "stored run, made again by --recompute") if part)
+    size = _points(figure)
+    wide = max(30, int(_width(figure) * 72 / (0.52 * size)))
+    text = "\n".join(textwrap.fill(f"{block}.", wide) for block in blocks if block)
+    figure.supxlabel(text, fontsize=size, x=0.01, ha="left", color="#444444")
+
+
+def title(figure: Any, text: str) -> None:
+    """Write the headline over a figure, wrapped to its width."""
+    from matplotlib import rcParams
+
+    size = float(rcParams["figure.titlesize"])
+    wide = max(30, int(_width(figure) * 72 / (0.60 * size)))
+    figure.suptitle(textwrap.fill(text, wide), x=0.01, ha="left", fontsize=size)
+
+
+def _width(figure: Any) -> float:
+    dpi = figure.dpi if hasattr(figure, "dpi") else figure.figure.dpi
+    return float(figure.bbox.width / dpi)
+
+
+def _points(figure: Any) -> float:
+    from matplotlib import rcParams
+
+    return float(rcParams["legend.fontsize"])

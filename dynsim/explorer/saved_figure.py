@@ -51,7 +51,7 @@ def write_figure(setting: Setting, path: Any) -> Path:
     if kind not in FORMATS:
         raise bad("path", str(path), f"a name that ends in .{', .'.join(FORMATS)}")
     data = data_for(FIGURE, figure_options(setting))
-    return save_figure(drawn(FIGURE, data), target.stem, target.parent, [kind], data)[0]
+    return save_figure(drawn(FIGURE, data, full=True), target.stem, target.parent, [kind], data)[0].path
 
 
 def figure_bytes(setting: Setting, kind: str) -> bytes:

@@ -10,10 +10,11 @@ from matplotlib import colormaps
 
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.optimise import optimise
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 SIGNALS = (2.0, 1.0, 0.5, 0.25, 0.12)
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
@@ -125,7 +126,7 @@ def _round(flow: Any, start: tuple[float, float], order: tuple[str, str]) -> lis
     return [(between["phi"], between["theta"]), (done["phi"], done["theta"])]
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say what alternation does to modes, what k does, and where the toy ends under either order."""
     ratio = data["lambda_d"] / (data["lambda_d"] + data.attrs["noise"])
     error = float(abs(data["w"] - ratio ** data["round"]).max())
@@ -145,12 +146,20 @@ def verdict(data: xr.Dataset) -> str:
         for case in ("stop", "full")
     )
     noisy = float(abs(data["theta_end"].sel(case="full, noise")).max())
-    return (
-        f"without predictor a round multiplies every mode by λ_d/λ_s (within {error:.1g}): all decay, and in shares "
+    close = "to rounding" if error < 1e-9 else f"within {error:.1g}"
+    detail = (
+        f"without predictor a round multiplies every mode by λ_d/λ_s ({close}): all decay, and in shares "
         f"λ_d = {first:g} takes {float(share.max()):.0%}; k = {int(data['k'][-1])} steps per target instead of one "
         f"slow the decay to {float(slow[-1]):.0%} of the flow's; with a predictor no mode moves after the first round "
-        f"(within {change:.1g}); the toy ends at {told}, and with noise full ends at |θ| ≤ {noisy:.1g} in either order"
+        f"; the toy ends at {told}, and with noise full {'collapses' if noisy < 1e-3 else 'survives'} in either order"
     )
+    # Without a predictor everything decays; with one and noise, the branch without stop-gradient does.
+    gone = error < 1e-9 and float(abs(data["w"].isel(round=-1)).max()) < 0.1
+    headline = (
+        f"Alternation: without predictor every mode {'decays' if gone else 'need not decay'}; "
+        f"with one {'nothing moves' if change < 1e-9 else 'it moves'} after round 1"
+    )
+    return concluded("measured", headline, detail)
 
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -270,6 +279,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=5.0,
-    size=(11.8, 7.8),
+    height=5.7,
     small={"rounds": 8, "starts": 9},
 )

@@ -1,4 +1,4 @@
-"""The article's runs: the toy in one branch, with its exact end."""
+"""The article's runs: the toy, or another system, in one branch or in all three, with exact ends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
-from dynsim.drawing.runs import draw_article_run
-from dynsim.gallery.figure import Figure
+from dynsim.drawing.labels import label_ends
+from dynsim.drawing.runs import draw_states
+from dynsim.drawing.style import BRANCH_STYLE, COLOURS
+from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
+from dynsim.drawing.words import caption, symbol
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
-from dynsim.records import provenance
+from dynsim.records import provenance, stamp
+from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.names import unicode_name
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
+
+FATES = {"yes": "the encoder collapses", "no": "the encoder survives", "undecided": "undecided"}
 
 
 def compute(
@@ -40,24 +50,108 @@ def compute(
     return data
 
 
-def verdict(data: xr.Dataset) -> str:
-    """Say whether the encoder survived, and how far the run's last value is from its exact end."""
+def compute_all(
+    progress: Any = None,
+    *,
+    system: str = "toy",
+    initial: Mapping[str, float] | None = None,
+    parameters: Mapping[str, float] | None = None,
+    t_end: float = 30.0,
+) -> xr.Dataset:
+    """Integrate the same start in the three branches, over the dimension `branch`."""
+    options: dict[str, Any] = {"system": system, "initial": initial, "parameters": parameters, "t_end": t_end}
+    runs = [compute(branch=branch, **options) for branch in BRANCHES]
+    axis = xr.DataArray(list(BRANCHES), dims="branch", name="branch")
+    data = xr.concat([run.drop_attrs() for run in runs], axis)
+    for name in ("collapsed", "outcome_exact", "outcome_reason"):
+        data[name] = ("branch", [run.attrs[name] for run in runs])
+    about = provenance(runs[0])
+    flow = {key: about["flow"][key] for key in ("name", "states", "roles", "reference") if key in about["flow"]}
+    return stamp(data, flow=flow, parameters=about["parameters"], initial=about["initial"])
+
+
+def verdict(data: xr.Dataset) -> Verdict:
+    """Say whether the encoder survives, and how far the run's last value is from its exact end."""
     about = provenance(data)
     encoder = about["flow"]["roles"]["encoder"][0]
     last, limit = float(data[encoder][-1]), float(data[f"limit_{encoder}"])
-    word = {"yes": "collapses", "no": "survives", "undecided": "stays undecided"}[about["collapsed"]]
     source = "exact" if about["outcome_exact"] else "integrated"
-    return (
-        f"branch '{about['flow']['branch']}': {encoder} {word}: {last:.4g} at the end of the run, "
-        f"{limit:.4g} in the limit ({source}: {about['outcome_reason']})"
+    detail = (
+        f"branch '{about['flow']['branch']}'; {encoder} is {last:.4g} at the end of the run and {limit:.4g} in the "
+        f"limit; {source}: {about['outcome_reason']}"
     )
+    headline = (
+        f"{_branch(about['flow']['branch'])}: {unicode_name(encoder)} → {_shown(limit)}, {FATES[about['collapsed']]}"
+    )
+    return concluded("measured", headline, detail)
 
 
-def _figure(branch: str, summary: str, condition: str, loss: str) -> Figure:
-    def draw(data: xr.Dataset, figure: Any) -> None:
-        """Draw φ(t) and θ(t) with their exact limits."""
-        draw_article_run(data, figure, condition, loss)
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Draw every state over time with its exact limit."""
+    about = provenance(data)
+    limits = xr.Dataset({name: data[f"limit_{name}"] for name in about["flow"]["states"]})
+    draw_states(data, figure.subplots(), limits)
+    kind = "exact" if about["outcome_exact"] else "integrated"
+    caption(figure, data, f"Dotted: limits, {kind} ({about['outcome_reason']})")
 
+
+def verdict_all(data: xr.Dataset) -> Verdict:
+    """Say in which branches the encoder survives."""
+    encoder = provenance(data)["flow"]["roles"]["encoder"][0]
+    fates = {str(branch): str(data["collapsed"].sel(branch=branch).item()) for branch in data["branch"].values}
+    ends = {branch: float(data[f"limit_{encoder}"].sel(branch=branch)) for branch in fates}
+    detail = "; ".join(
+        f"{branch}: {unicode_name(encoder)} → {ends[branch]:.6g}, {FATES[fate]} "
+        f"({data['outcome_reason'].sel(branch=branch).item()})"
+        for branch, fate in fates.items()
+    )
+    alive = [branch for branch, fate in fates.items() if fate == "no"]
+    if len(alive) == len(fates):
+        headline = "From this start the encoder survives in all three branches"
+    elif not alive:
+        word = "collapses" if set(fates.values()) == {"yes"} else "survives for certain"
+        headline = f"From this start the encoder {word} in {'all' if word == 'collapses' else 'none of the'} branches"
+    else:
+        names = " and ".join(_branch(branch).lower() for branch in alive)
+        headline = f"The encoder survives only {names.replace('only the second', 'by the second')}"
+        headline += f": {unicode_name(encoder)} → {', '.join(_shown(ends[branch]) for branch in alive)}"
+    word = "holds" if alive == ["stop"] else "holds under conditions" if "stop" in alive else "does not hold"
+    return concluded(word, headline, detail)
+
+
+def draw_all(data: xr.Dataset, figure: Any) -> None:
+    """Draw the encoder of every branch as a line in the branch's colour, the predictor as a thin one."""
+    axes = figure.subplots()
+    roles = provenance(data)["flow"]["roles"]
+    encoder, predictor = roles["encoder"][0], (roles.get("predictor") or [None])[0]
+    labels = []
+    for branch in data["branch"].values:
+        style, one = BRANCH_STYLE[str(branch)], data.sel(branch=branch)
+        axes.plot(one["time"], one[encoder], linewidth=2.0, **style)
+        labels.append((float(one[encoder][-1]), f"{symbol(encoder)} {BRANCH_WORDS[str(branch)]}", style["color"]))
+        if predictor:
+            axes.plot(one["time"], one[predictor], linewidth=0.9, alpha=0.55, **style)
+    axes.axhline(0, color=COLOURS["black"], linewidth=1.0)
+    axes.annotate(f"{symbol(encoder)} = 0: collapsed", (0.01, 0), xycoords=("axes fraction", "data"), va="top",
+                  xytext=(0, -2), textcoords="offset points", fontsize=7)  # fmt: skip
+    low = float(min(data[encoder].min(), 0))
+    axes.set(xlabel="flow time t", xlim=(float(data["time"][0]), float(data["time"][-1])))
+    axes.set_ylim(bottom=low - 0.09 * float(data[encoder].max() - low))
+    label_ends(axes, labels)
+    caption(figure, data, f"Thick: the encoder {unicode_name(encoder)}",
+            f"Thin, in the same colours: the predictor {unicode_name(predictor)}" if predictor else "")  # fmt: skip
+
+
+def _branch(branch: str) -> str:
+    words = BRANCH_WORDS.get(branch, f"branch {branch}")
+    return words[:1].upper() + words[1:]
+
+
+def _shown(value: float) -> str:
+    return "0" if abs(value) < 1e-6 else f"{value:.3g}" if np.isfinite(value) else "no limit"
+
+
+def _figure(branch: str, summary: str) -> Figure:
     return Figure(
         name=f"article-{branch}",
         summary=summary,
@@ -65,25 +159,21 @@ def _figure(branch: str, summary: str, condition: str, loss: str) -> Figure:
         verdict=verdict,
         draw=draw,
         cost=0.1,
-        size=(6.4, 4.0),
+        height=2.9,
     )
 
 
-STOP = _figure(
-    "stop",
-    "The article's first plot: with stop-gradient",
-    "With stop-gradient",
-    "loss ½(φθ − sg(θ))², second branch of the encoder removed (SimSiam)",
-)
-FULL = _figure(
-    "full",
-    "The article's second plot: both branches of the encoder kept",
-    "Without stop-gradient",
-    "loss ½(φθ − θ)², both branches of the encoder kept",
-)
-TARGET = _figure(
-    "target",
-    "The article's remark: only the encoder's second branch kept",
-    "Only the second branch",
-    "loss ½(φθ − θ)²; of the encoder's two branches only the second is kept",
+STOP = _figure("stop", "The article's first plot: with stop-gradient")
+FULL = _figure("full", "The article's second plot: both branches of the encoder kept")
+TARGET = _figure("target", "The article's remark: only the encoder's second branch kept")
+
+
+FIGURE = Figure(
+    name="article",
+    summary="The article's runs on one axis: the encoder in the three branches",
+    compute=compute_all,
+    verdict=verdict_all,
+    draw=draw_all,
+    cost=0.3,
+    height=3.0,
 )

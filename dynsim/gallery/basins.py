@@ -12,10 +12,11 @@ from dynsim.analysis.numerics.basins import basins
 from dynsim.analysis.numerics.separatrices import separatrices
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 COLLAPSED = 1e-3
 
@@ -76,7 +77,7 @@ def _borders(flow: Any, values: dict[str, float]) -> xr.Dataset:
     return kept[["phi", "theta"]].rename(names).drop_attrs()
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Compare the integrated basins with the exact rule, and say what noise does to them."""
     decided = np.isfinite(data["limit"])
     known = decided & (data["collapses"] >= 0)
@@ -87,11 +88,15 @@ def verdict(data: xr.Dataset) -> str:
     }
     told = ", ".join(f"{branch} {clean:.0%} and {noisy:.0%}" for branch, (clean, noisy) in share.items())
     noise = float(data["noise"][1])
-    return (
+    detail = (
         f"share of starts that collapse without noise and with σ² = {noise:g}: {told}; "
         f"{wrong} of {int(known.sum())} decided starts contradict the exact rule, "
         f"{int((~decided).sum())} of {decided.size} stay undecided"
     )
+    headline = [
+        f"Collapse with σ² = {noise:g}: " + ", ".join(f"{b} {s[1]:.0%}" for b, s in share.items()) + " of the starts",
+    ]
+    return concluded("does not hold" if wrong else "holds", headline, detail)
 
 
 _TITLES = {"stop": "with stop-gradient", "full": "without stop-gradient", "target": "only the second branch"}
@@ -142,6 +147,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=15.0,
-    size=(11.0, 6.8),
+    height=5.3,
     small={"count": 20},
 )

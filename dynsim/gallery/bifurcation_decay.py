@@ -11,9 +11,10 @@ from matplotlib import colormaps
 from dynsim.analysis.numerics.continuation import continuation
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 NOISE = (0.0, 0.1, 0.3, 1.0)
 
@@ -43,16 +44,22 @@ def compute(progress: Any = None, *, noise: Any = NOISE, alpha: float = 1.0) -> 
     return stamp(data, flow=flow.about(), parameters={"alpha": alpha})
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Compare the folds with the exact threshold."""
     error = float(abs(data["fold_eta"] - data["exact_eta"]).max())
     last = ", ".join(f"{float(v):.4g}" for v in data["fold_eta"])
     alpha = provenance(data)["parameters"]["alpha"]
     noise = ", ".join(f"{float(v):g}" for v in data["sigma2"])
-    return (
+    detail = (
         f"beyond η_c = 1/(4(1+σ²)) nothing but collapse is left: folds at η = {last} for σ² = {noise}, off the exact "
         f"values by {error:.1e} (α = {alpha:g})"
     )
+    headline = (
+        "The living state ends in a fold at η_c = 1/(4(1+σ²)), for every σ² tried"
+        if error < 1e-6
+        else f"Folds miss η_c = 1/(4(1+σ²)) by up to {error:.1g}"
+    )
+    return concluded("holds" if error < 1e-6 else "does not hold", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -93,6 +100,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    size=(9.6, 4.5),
+    height=4.1,
     small={"noise": (0.0, 0.3)},
 )

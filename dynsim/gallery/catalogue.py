@@ -25,6 +25,7 @@ NETWORKS = ("networks",)
 # fmt: off
 ENTRIES = {
     "alternating": Entry("SimSiam as alternating optimisation: with and without a predictor", 5),
+    "article": Entry("The article's runs on one axis: the encoder in the three branches", 0.3),
     "article-full": Entry("The article's second plot: both branches of the encoder kept", 0.1, at="article:FULL"),
     "article-stop": Entry("The article's first plot: with stop-gradient", 0.1, at="article:STOP"),
     "article-target": Entry("The article's remark: only the encoder's second branch kept", 0.1, at="article:TARGET"),
@@ -45,6 +46,7 @@ ENTRIES = {
     "expansion": Entry("First-order expansion of the loss: sizes and variances", 40, NETWORKS),
     "fast-slow": Entry("Fast predictor, slow encoder: orbits and the slow manifold", 8),
     "jepa-vs-mae": Entry("Deep linear JEPA against MAE: which features, in which order", 4),
+    "landscape": Entry("One loss, its minima as a cross, and the flows of the three branches", 0.4),
     "lattice": Entry("The ablation lattice on digits, with the matrix flow's prediction", 200, NETWORKS),
     "loss-rise": Entry("The loss of the toy along its run, and the part of each block", 0.3),
     "matrix-flow": Entry("A linear network against the matrix flow: field, balance law, order", 30, NETWORKS),
@@ -62,6 +64,7 @@ ENTRIES = {
     "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 60, NETWORKS),
     "step-size": Entry("Gradient descent over its step size, and the bound of stability", 14),
     "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
+    "who-is-fast": Entry("Shares of the way covered by predictor and encoder, per branch", 0.5),
     "xbar": Entry("The mean view as target: which settings collapse, which features serve", 120, NETWORKS),
 }
 # fmt: on

@@ -9,10 +9,11 @@ import xarray as xr
 
 from dynsim.drawing.style import SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 
 def compute(
@@ -38,7 +39,7 @@ def compute(
     return stamp(data, flow=about, parameters={"sigma2": sigma2, "alpha": alpha}, initial=start, t_end=t_end)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Compare what survives with the exact threshold."""
     limit = float(data["threshold"])
     warm, cold = (data[name] > 1e-3 for name in ("warm", "cold"))
@@ -46,11 +47,16 @@ def verdict(data: xr.Dataset) -> str:
     lost = (warm & ~cold).sum() / warm.sum()
     split = data["split"] > 1e-3
     beyond = bool(split.where(data["eta_s"] > 1.02 * limit, False).any())
-    return (
+    detail = (
         f"above η_c = {limit:.4g} {'something survives' if above else 'nothing survives'}; below it a cold teacher "
         f"collapses {float(lost):.0%} of what a warm one saves; with separate decays "
         f"{'the threshold in η_s is broken' if beyond else 'nothing survives above η_s = η_c, whatever η_p'}"
     )
+    headline = (
+        f"{'Something' if above else 'Nothing'} survives above η_c = {limit:.3g}; "
+        f"a cold teacher loses {float(lost):.0%} of what a warm one saves"
+    )
+    return concluded("does not hold" if above or beyond else "holds", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -87,6 +93,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=10.0,
-    size=(11.0, 4.3),
+    height=3.5,
     small={"count": 15},
 )

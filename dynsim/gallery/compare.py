@@ -11,15 +11,16 @@ import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.timescales import speed_ratios
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption, values
 from dynsim.errors import bad
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
 from dynsim.table import Table
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -199,7 +200,7 @@ def _compared(expected: bool | None, observed: xr.DataArray, network: str) -> di
     return {network: said, f"{network} agrees": {number: "yes", 0: "no"}.get(agreeing, "in part")}
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say on how much toy, linear and real network agree."""
     table = verdict_table(data)
     told = []
@@ -211,10 +212,18 @@ def verdict(data: xr.Dataset) -> str:
         told.append(
             f"the {network} network agrees with it on {len(asked) - len(wrong)} of {len(asked)} questions{but}"
         )
+    agreement = [
+        f"the {network} network agrees on "
+        f"{sum(row[f'{network} agrees'] == 'yes' for row in table)} of "
+        f"{sum(row[f'{network} agrees'] in ('yes', 'no', 'in part') for row in table)}"
+        for network in ("linear", "real")
+    ]
     fate = {True: "collapses", False: "does not collapse", None: "is undecided"}[
         provenance(data)["predicted"]["collapsed"]
     ]
-    return f"the toy of this configuration {fate}; " + "; ".join(told)
+    detail = f"the toy of this configuration {fate}; " + "; ".join(told)
+    headline = f"The toy {fate}; on its questions " + " and ".join(agreement)
+    return concluded("measured", headline, detail)
 
 
 _TOY = {"color": COLOURS["black"], "linestyle": "-"}
@@ -305,7 +314,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=20.0,
-    size=(10.2, 7.2),
+    height=6,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},
 )

@@ -8,14 +8,17 @@ from typing import Any
 import xarray as xr
 
 from dynsim.analysis.numerics.continuation import continuation
-from dynsim.drawing.branches import draw_branches, draw_special_points
+from dynsim.drawing.branches import branch_panels, draw_branches
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import provenance, stamp
+from dynsim.symbolic.names import unicode_name
 from dynsim.symbolic.parser import parse
-from dynsim.symbolic.printing import unicode_name, unicode_text
+from dynsim.symbolic.printing import unicode_text
 from dynsim.systems.building import with_parameter
 from dynsim.systems.named_or_typed import named_or_typed
+from dynsim.verdict import Verdict
 
 
 def compute(
@@ -45,39 +48,46 @@ def compute(
     )
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say how many branches there are and where they fold, cross or begin to oscillate."""
     about = provenance(data)
     name = about["parameter"]
+    shown = unicode_name(name)
 
-    def at(points: list[dict[str, float]]) -> str:
-        values = sorted({f"{point[name]:.6g}" for point in points}, key=float)
-        return f"{len(points)} at {name} = {', '.join(values)}" if points else "none"
+    def at(points: list[dict[str, float]], digits: int) -> str:
+        values = sorted({f"{point[name]:.{digits}g}" for point in points}, key=float)
+        return f"{len(points)} at {shown} = {', '.join(values)}" if points else "none"
 
-    return (
-        f"{data.sizes['branch']} branches of equilibria; folds: {at(about['folds'])}; "
-        f"branch points: {at(about['branch_points'])}; Hopf points: {at(about['hopf'])}"
+    count = data.sizes["branch"]
+    branches = f"{count} branch{'' if count == 1 else 'es'} of equilibria"
+    words = (("folds", "folds"), ("branch_points", "branch points"), ("hopf", "Hopf points"))
+    found = [f"{word}: {at(about[key], 3)}" for key, word in words if about[key]]
+    detail = "; ".join(f"{word}: {at(about[key], 6)}" for key, word in words)
+    if count == 0:
+        return concluded("open", f"No branch of equilibria found over {shown}", detail)
+    return concluded(
+        "measured",
+        [f"{branches} over {shown}; {'; '.join(found) or 'no special points'}", f"{branches} over {shown}"],
+        f"{branches}; {detail}",
     )
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """One panel per state, four at the most."""
+    """One panel per state, three at the most; a parameter without equilibria says so."""
     about = provenance(data)
-    parameter, states = about["parameter"], about["flow"]["states"][:4]
-    panels = figure.subplots(1, len(states), squeeze=False)[0]
+    states = branch_panels(data)
+    panels = panel_row(figure, len(states))
     for axes, state in zip(panels, states, strict=True):
-        draw_branches(axes, data, parameter, state)
-        draw_special_points(axes, about, parameter, state)
-        axes.set(xlabel=unicode_name(parameter), ylabel=unicode_name(state))
+        draw_branches(data, axes, state)
     if panels[0].get_legend_handles_labels()[0]:
-        panels[0].legend()
+        panels[0].legend(loc="best")
     flow = about["flow"]
     name = flow.get("name") or (f"the loss {unicode_text(parse(flow['loss']))}" if "loss" in flow else "the flow")
     caption(
         figure,
         data,
-        f"Equilibria of {name}, branch {flow.get('branch', 'stop')}, by pseudo-arclength; solid: stable, "
-        "dashed: unstable. Lines of equilibria are not followed",
+        f"Equilibria of {name}{', branch ' + flow['branch'] if 'branch' in flow else ''}; solid: stable, dashed: "
+        "unstable. Lines of equilibria are not followed",
     )
 
 
@@ -88,5 +98,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=5.0,
-    size=(9.6, 4.0),
+    height=3,
+    panels=2,
 )

@@ -11,11 +11,12 @@ from matplotlib import colormaps
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.errors import bad
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system
 from dynsim.systems.laws import passage
+from dynsim.verdict import Verdict
 
 LOSSES = ("euclidean", "cosine")
 SPECTRUM = (0.8, 0.3, 0.1, 0.03)
@@ -114,7 +115,7 @@ def fates(data: xr.Dataset) -> xr.DataArray:
     return xr.where((words == first).all("spectrum"), first, "mixed")
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say what every variant does, whether the norm is conserved, and how long the small modes take."""
     told = fates(data)
     sentences = []
@@ -129,12 +130,24 @@ def verdict(data: xr.Dataset) -> str:
     iso = float(abs(data["norm"].sel(loss="cosine", case="IsoLoss") - 1).max())
     left = data["modes_used"].sel(loss="cosine", case=["full", "target"]).isel(time=-1)
     slopes = {case: ", ".join(f"{slowing(data, loss, case):.2f}" for loss in LOSSES) for case in ("stop", "IsoLoss")}
-    return (
+    detail = (
         f"{'; '.join(sentences)}; of {data.sizes['mode']} modes the latter leave {float(left.min()):.2g} to "
         f"{float(left.max()):.2g}; the cosine loss conserves ‖ẑ‖ within {drift:.1g} in its three branches, with "
         f"IsoLoss it changes by up to {iso:.0%}; a mode is learned in a time like λ(0)^−p, p = {slopes['stop']} "
         f"(Euclidean, cosine) with stop-gradient, {slopes['IsoLoss']} with IsoLoss"
     )
+    headline = [
+        "; ".join(
+            f"{loss}: {told.sel(loss=loss, case='stop').item()} with stop-gradient, "
+            f"{told.sel(loss=loss, case='full').item()} without"
+            for loss in data["loss"].values
+        ),
+        "; ".join(
+            f"{loss}: stop {told.sel(loss=loss, case='stop').item()}, full {told.sel(loss=loss, case='full').item()}"
+            for loss in data["loss"].values
+        ),
+    ]
+    return concluded("measured", headline, detail)
 
 
 def slowing(data: xr.Dataset, loss: str, case: str) -> float:
@@ -249,6 +262,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=6.0,
-    size=(12.5, 8.8),
+    height=6,
     small={"spectra": 3, "points": 61},
 )

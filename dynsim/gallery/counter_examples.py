@@ -11,10 +11,11 @@ import xarray as xr
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.counter_settings import HIDDEN, LINEAR, Setting, by_matrix_flow, by_modes, toy_outcome
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.records import provenance, stamp
+from dynsim.verdict import Verdict
 
 MEASURES = ("spread", "rankme", "norm_ratio", "knn")
 # An alarm: less than half of the spread or of the effective rank at the start, a size three times as small or large,
@@ -137,7 +138,7 @@ def alarms(data: xr.Dataset) -> xr.DataArray:
     return xr.concat(list(found.values()), xr.DataArray(list(found), dims="measure", name="measure"))
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which settings fail, which measure notices, and how often the toy had said so."""
     alarm = alarms(data)
     failed = alarm.any("measure")
@@ -156,12 +157,17 @@ def verdict(data: xr.Dataset) -> str:
         told.append(f"{network}: {'; '.join(names) or 'none'}; the toy is right in {right} of {int(here.sum())}")
     noticed = ", ".join(f"{name} {int(alarm.sel(measure=name).sum())}" for name in alarm["measure"].values)
     close = _closeness(data)
-    return (
+    detail = (
         f"settings that fail in spite of stop-gradient (and the measures that notice): {'. '.join(told)}. Of "
         f"{int(failed.sum())} failures each measure alone notices: {noticed}. Size of the linear networks' features "
         f"at the end, median factor between network and theory: matrix flow {close['flow']:.2f}, modes one by one "
         f"{close['modes']:.2f}"
     )
+    headline = (
+        f"{int(failed.sum())} of {failed.size} settings fail in spite of stop-gradient; "
+        f"the toy is right in {int((toy == failed).sum())}"
+    )
+    return concluded("measured", headline, detail)
 
 
 def _closeness(data: xr.Dataset) -> dict[str, float]:
@@ -263,7 +269,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=65.0,
-    size=(12.0, 8.2),
+    height=5.9,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "linear_steps": 300},
 )

@@ -9,12 +9,13 @@ import xarray as xr
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.study_results import study_results
 from dynsim.records import as_json
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.study import Study
 from dynsim.systems.catalogue import entry_of
+from dynsim.verdict import Verdict
 
 ALIVE = 1e-3
 
@@ -65,10 +66,10 @@ def thinned(count: int | None) -> Study:
     return Study.from_dict(fields)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Count what lives on either side of the exact threshold."""
     if not data["theta"].notnull().any():
-        return f"none of the {data['theta'].size} runs has been made yet"
+        return concluded("open", f"none of the {data['theta'].size} runs has been made yet", "nothing is known yet")
     alive = (abs(data["theta"]) > ALIVE).where(data["theta"].notnull())
     ratio = data["eta"] / data["threshold"]
     above = alive.sel(branch="stop").where(ratio > 1.02)
@@ -77,11 +78,16 @@ def verdict(data: xr.Dataset) -> str:
     acting = (data["sigma2"] > 0) | (data["eta"] > 0)
     others = [str(name) for name in data["branch"].values if name != "stop"]
     noisy = float(alive.sel(branch=others).where(acting).sum())
-    return (
+    detail = (
         f"with stop-gradient {'nothing' if not float(above.sum()) else f'{float(above.mean()):.1%}'} lives above "
         f"η_c = 1/(4(1+σ²)); below it this start lives in {shares} of the map. Without it "
         f"{'nothing' if not noisy else f'{noisy:.0f} runs'} lives once noise or decay acts"
     )
+    headline = (
+        f"With stop-gradient {'nothing' if not float(above.sum()) else f'{float(above.mean()):.1%}'} lives above η_c; "
+        f"without it {'nothing' if not noisy else f'{noisy:.0f} runs'} once noise or decay acts"
+    )
+    return concluded("holds" if not float(above.sum()) and not noisy else "does not hold", headline, detail)
 
 
 _TITLES = {"stop": "with stop-gradient", "full": "without", "target": "second branch only"}
@@ -138,6 +144,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=3.0,
-    size=(11.0, 7.6),
+    height=5.9,
     small={"count": 9},
 )

@@ -11,12 +11,13 @@ import xarray as xr
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import seed_count
 from dynsim.records import provenance, stamp
+from dynsim.verdict import Verdict
 
 SIGMA = 25 / 255  # of the noise on the photograph
 CONTRAST = 0.2  # of noise alone: about that of a photograph
@@ -184,7 +185,7 @@ def fitted_after(data: xr.Dataset, share: float = 0.5) -> xr.DataArray:
     return error.isel(step=0, drop=True).copy(data=moment)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say how well it restores, when it overfits, and in which order frequencies are fitted."""
     words = []
     for task in data["task"].values:
@@ -209,7 +210,13 @@ def verdict(data: xr.Dataset) -> str:
         orders.append(
             f"{target} {reached.min():.0f} to {reached.max():.0f} steps, {rising}low frequencies first{never}"
         )
-    return "; ".join(words) + "; half of each frequency band is fitted after: " + "; ".join(orders)
+    detail = "; ".join(words) + "; half of each frequency band is fitted after: " + "; ".join(orders)
+    headline = ", ".join(
+        f"{task}: {float(data['psnr_clean'].sel(task=task).max('step').mean()):.1f} dB "
+        f"(best blur {float(data['psnr_blur'].sel(task=task).mean()):.1f})"
+        for task in data["task"].values
+    )
+    return concluded("measured", headline, detail)
 
 
 _CLEAN = {"color": COLOURS["blue"], "linestyle": "-"}
@@ -292,7 +299,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=70.0,
-    size=(11.0, 6.6),
+    height=5.2,
     needs=("networks",),
     small={"seeds": 2, "steps": 64, "size": 32, "records": 12},
 )

@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.optimise import optimise
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
@@ -19,6 +19,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import unicode_text
 from dynsim.systems.catalogue import entry_of
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 SETTINGS: dict[str, dict[str, float]] = {
     "r1": {"gamma": 0.5},
@@ -96,7 +97,7 @@ def _radius(data: xr.Dataset, prefix: str = "") -> Any:
     return np.hypot(data[f"{prefix}theta"], data[f"{prefix}psi"])
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which variants converge as flows, and which of them diverge in simultaneous steps."""
     names = [str(name) for name in data["variant"].values]
     flow = (_radius(data).isel(time=-1) / _radius(data).isel(time=0)).values
@@ -104,10 +105,15 @@ def verdict(data: xr.Dataset) -> str:
     converge = [name for name, ratio in zip(names, flow, strict=True) if ratio < 0.5]
     circle = [name for name, ratio in zip(names, flow, strict=True) if ratio >= 0.5]
     grow = [name for name, ratio, base in zip(names, steps, flow, strict=True) if not ratio <= 1.05 * max(base, 0.05)]
-    return (
+    detail = (
         f"as flows {', '.join(converge)} approach the solution, {', '.join(circle)} do not; with simultaneous steps "
         f"of {data.attrs['lr']:g} these end farther out than their flow: {', '.join(grow) or 'none'}"
     )
+    headline = (
+        f"As flows {len(converge)} of {len(names)} variants converge; steps of {data.attrs['lr']:g} "
+        f"drive {len(grow)} farther out"
+    )
+    return concluded("measured", headline, detail)
 
 
 REACH = 2.1
@@ -187,6 +193,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=10.0,
-    size=(11.5, 8.6),
+    height=6.4,
     small={"t_end": 8.0},
 )

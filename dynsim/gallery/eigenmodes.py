@@ -10,11 +10,12 @@ from matplotlib import colormaps
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 SIGNALS = (2.0, 1.0, 0.5, 0.25, 0.12)
 LEARNED = 1e-3
@@ -65,7 +66,7 @@ def compute(
     return stamp(data.drop_attrs(), flow=about, parameters=told, initial={"p": start, "w": start}, noise=noise)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which modes are learned, in which order, and which the decay removes."""
     end = abs(data["w"].isel(time=-1))
     learned = end > LEARNED
@@ -76,7 +77,12 @@ def verdict(data: xr.Dataset) -> str:
     ]
     lost = [f"{float(value):g}" for value, kept in zip(data["lambda_d"], learned, strict=True) if not kept]
     tail = f"; λ_d = {', '.join(lost)} decays away" if lost else "; none decays away"
-    return f"the modes are learned in the order λ_d = {', '.join(order) or 'none'}, the strongest signal first{tail}"
+    detail = f"the modes are learned in the order λ_d = {', '.join(order) or 'none'}, the strongest signal first{tail}"
+    headline = [
+        f"Modes are learned in the order λ_d = {', '.join(order) or 'none'}{tail}",
+        f"{len(order)} of {data.sizes['mode']} modes are learned, {len(lost)} decay away",
+    ]
+    return concluded("measured", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -123,5 +129,5 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=4.0,
-    size=(11.0, 4.2),
+    height=3.4,
 )

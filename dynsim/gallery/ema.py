@@ -10,10 +10,11 @@ from matplotlib import colormaps
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 BETAS = (0.03, 0.1, 0.3, 1.0, 10.0)
 COLLAPSED = 1e-3
@@ -57,7 +58,7 @@ def compute(
     return stamp(data.drop_attrs(), flow=flow.about(), parameters=told, initial=initial, eta=eta, threshold=threshold)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say what a slow teacher delays, and how much of the map only a cold teacher loses."""
     beta = data["beta"]
     half = (data["theta"].isel(time=0) + data["theta"].isel(time=-1)) / 2
@@ -66,12 +67,14 @@ def verdict(data: xr.Dataset) -> str:
     below = data["collapsed"].sel(eta_grid=slice(None, data.attrs["threshold"]))
     warm, cold = (float(below.sel(teacher=name).mean()) for name in ("warm", "cold"))
     lost = beta.values[(abs(data["theta_cold"].isel(time=-1)) < COLLAPSED).values]
-    return (
+    detail = (
         f"behind a warm teacher of rate {float(beta[0]):g} the encoder has half of its growth at t = "
         f"{float(delay[0]):.3g}, behind one of rate {float(beta[-1]):g} at t = {float(delay[-1]):.3g}, towards the "
         f"same end; behind a cold one it dies for β = {', '.join(f'{b:g}' for b in lost) or 'none'}; "
         f"below η_c a warm teacher collapses on {warm:.0%} of the map, a cold one (ξ(0) = 0) on {cold:.0%}"
     )
+    headline = f"Below η_c a cold teacher collapses on {cold:.0%} of the map, a warm one on {warm:.0%}"
+    return concluded("measured", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -122,6 +125,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    size=(11.0, 4.2),
+    height=3.4,
     small={"resolution": 9, "t_end": 400.0},
 )

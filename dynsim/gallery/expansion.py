@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.errors import bad
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import seed_count
 from dynsim.records import provenance, stamp
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -243,7 +244,7 @@ def order(data: xr.Dataset, name: str = "optimal_error") -> xr.DataArray:
     return slope.where(measured)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say the orders, the factor, the variances, and what the factor does to training."""
     orders = xr.concat([order(data), order(data, "pair_error")], "loss").mean(["loss", "stage"])
 
@@ -255,7 +256,7 @@ def verdict(data: xr.Dataset) -> str:
     ends = data["norm_ratio"].isel(step=-1)
     end = {name: float(ends.sel(trained=name).mean()) for name in data["trained"].values}
     names = list(end)
-    return (
+    detail = (
         f"relative error of both first-order losses of order {told('tanh', 'noise')} in the strength for tanh under "
         f"symmetric noise, {told('tanh', 'erasing')} under erasing, {told('tanh', 'erasing, mirrored')} once erasing "
         f"is mirrored, and {told('ReLU', 'noise')} for ReLU under symmetric noise; the two-view loss is "
@@ -267,6 +268,11 @@ def verdict(data: xr.Dataset) -> str:
         f"{end[names[1]]:.3f}, with the optimal target to {end[names[2]]:.3f}; with a predictor it stays at "
         f"{end[names[3]]:.2f}"
     )
+    headline = (
+        f"Order of the error in ε: tanh {told('tanh', 'noise')}, ReLU {told('ReLU', 'noise')}; "
+        f"two views cost {float(factor.mean()):.2f} times as much"
+    )
+    return concluded("measured", headline, detail)
 
 
 _VIEWS: dict[str, dict[str, Any]] = {
@@ -378,7 +384,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=40.0,
-    size=(11.0, 7.4),
+    height=5.8,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "images": 20, "views": 32, "many": 64},
 )

@@ -13,13 +13,14 @@ from dynsim.analysis.numerics.slow_manifold import nullcline
 from dynsim.analysis.numerics.timescales import timescales
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 ALPHAS = (1.0, 10.0, 100.0)
 STARTS = tuple((phi, theta) for theta in (1.2, 0.7, 0.35, 0.12) for phi in (-1.2, -0.3, 0.4, 1.6))
@@ -73,18 +74,23 @@ def _at(flow: Flow, values: dict[str, float]) -> xr.Dataset:
     )
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say how the distance to the slow manifold shrinks with α, and where the survivors end."""
     at_two = data["distance"].interp(time=2.0)
     first, last = float(at_two[1]), float(at_two[-1])
     power = np.log(first / last) / np.log(float(data["alpha"][-1] / data["alpha"][1]))
     ends = data["point_theta"].where(data["point_stable"] == 1).max("point")
-    return (
+    detail = (
         f"critical manifold φ = {data.attrs['critical']}, reduced flow θ' = {data.attrs['reduced']}, normal "
         f"eigenvalue {data.attrs['normal']}: not normally hyperbolic at θ = 0. At t = 2 the distance to the nullcline "
         f"of φ falls like α^{-power:.2f}; survivors end at θ = {float(ends[0]):.3g} for α = "
         f"{float(data['alpha'][0]):g} and at {float(ends[-1]):.3g} for α = {float(data['alpha'][-1]):g}"
     )
+    headline = (
+        f"The distance to the slow manifold falls like α^{-power:.2f}; survivors end at θ = "
+        f"{float(ends[0]):.2g} to {float(ends[-1]):.2g}"
+    )
+    return concluded("measured", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -162,5 +168,5 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    size=(13.0, 4.7),
+    height=3.3,
 )

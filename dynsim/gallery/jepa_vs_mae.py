@@ -10,12 +10,13 @@ from matplotlib import colormaps
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system as find_system
 from dynsim.systems.deep_linear import learning_time
+from dynsim.verdict import Verdict
 
 OBJECTIVES = ("jepa", "mae")
 RHOS = (0.95, 0.8, 0.65, 0.5)
@@ -99,7 +100,7 @@ def _measured(flow: Any, start: float, rho: float, depth: float, t_end: float) -
     return float(once["event_time"].values.ravel()[0]), float(once["w"][-1])
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say by how much noise delays a feature, who wins the contest, and how well the ends are those of the theory."""
     handicap = data["handicap"].isel(rho_fine=0)
     noisy, best = float(data["rho"].min()), float(data["rho"].max())
@@ -116,12 +117,16 @@ def verdict(data: xr.Dataset) -> str:
     )
     error = float(abs(data["measured_end"] - exact).max())
     depths = ", ".join(str(depth) for depth in data["depth"].values)
-    return (
+    detail = (
         f"how many times stronger a feature of ρ = {noisy:g} must be to be learned as early as one of ρ = {best:g}, "
         f"at depth {depths}: {'; '.join(shares)}; of a strong noisy and a weak robust feature JEPA of depth "
         f"{data.attrs['deepest']:g} learns the {first['jepa']} one first, MAE the {first['mae']} one; the runs end at "
         f"ρ^L and ρ^(L/(L+1)) within {error:.1g}"
     )
+    headline = (
+        f"JEPA of depth {data.attrs['deepest']:g} learns the {first['jepa']} feature first, MAE the {first['mae']} one"
+    )
+    return concluded("measured", headline, detail)
 
 
 LOOK = {
@@ -210,6 +215,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=4.0,
-    size=(11.5, 7.6),
+    height=5.7,
     small={"depths": (1, 3), "resolution": 5},
 )

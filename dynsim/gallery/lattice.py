@@ -14,12 +14,13 @@ from matplotlib.patches import Rectangle
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.errors import DynsimError
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import MEASURES, is_linear, linear_prediction, pixel_knn
 from dynsim.gallery.study_results import study_results
 from dynsim.records import provenance, stamp
 from dynsim.studies.network_runs import cells, experiment_of
 from dynsim.studies.study import Study
+from dynsim.verdict import Verdict
 
 ALIVE = {"spread": 0.2, "rankme": 3.0, "norm_ratio": 0.2, "knn": 0.2}  # more than this is no collapse; chance is 0.1
 
@@ -70,20 +71,20 @@ def _predict(study: Study, data: xr.Dataset) -> None:
             data[f"ode_{name}"].loc[cell] = values
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which choices keep features alive, how one measure alone errs, and how well the flow predicts."""
     passes = {name: (data[name] > least).all("seed") for name, least in ALIVE.items()}
     alive = xr.concat(list(passes.values()), "measure").all("measure")
     run = data["spread"].notnull().any("seed")
     if not run.any():
-        return f"none of the {run.size} cells has been trained yet"
+        return concluded("open", f"none of the {run.size} cells has been trained yet", "nothing is known yet")
     fooled = ", ".join(f"{name} {int((passes[name] & run & ~alive).sum())}" for name in ("spread", "rankme"))
     counts = "; ".join(_counts(alive, name) for name in ("target", "predictor", "batchnorm"))
     knn, linear = data["knn"].mean("seed"), (data["ode_spread"] + data["spread"]).notnull().any("seed")
     at = {name: data[name].values[index] for name, index in zip(knn.dims, _largest(knn.values), strict=True)}
     best, where = data["knn"].sel(at), ", ".join(f"{name} {_label(value)}" for name, value in at.items())
     off = {name: float(abs(data[f"ode_{name}"] - data[name]).where(linear).median()) for name in MEASURES}
-    return (
+    detail = (
         f"{int(alive.sum())} of {int(run.sum())} cells keep features alive in every seed by four measures "
         f"({', '.join(f'{name} > {least:g}' for name, least in ALIVE.items())}): {counts}; one measure alone would "
         f"pass more, {fooled}. Best kNN accuracy {float(best.mean()):.2f} ({float(best.min()):.2f} to "
@@ -91,6 +92,8 @@ def verdict(data: xr.Dataset) -> str:
         f"{where}. In the {int(linear.sum())} linear cells the flow misses spread by {off['spread']:.3f}, RankMe by "
         f"{off['rankme']:.2f} and kNN by {off['knn']:.3f} in the median, nothing fitted"
     )
+    headline = f"{int(alive.sum())} of {int(run.sum())} cells keep features alive in every seed, by four measures"
+    return concluded("measured", headline, detail)
 
 
 def _largest(values: np.ndarray) -> tuple[int, ...]:
@@ -207,6 +210,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=200.0,
-    size=(13.0, 8.6),
+    height=5.7,
     needs=("networks",),
 )

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
+from dynsim.drawing.labels import label_ends
+from dynsim.drawing.planes import draw_orbit
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 
 def compute(
@@ -43,46 +47,49 @@ def compute(
     return stamp(data, flow=about, parameters=values, initial=start)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say by how much and how long the loss rises under stop-gradient."""
     loss = data["loss"].sel(branch="stop")
     peak = int(loss.values.argmax())
+    others = [b for b in ("full", "target") if float(data["loss"].sel(branch=b).diff("time").max()) > 1e-12]
+    elsewhere = f"it rises too in {' and '.join(others)}" if others else "in the other branches it falls"
     if peak == 0:
-        return "from this start the loss falls from the beginning, also under stop-gradient"
-    others = (
-        "in the other branches it falls"
-        if all(float(data["loss"].sel(branch=b).diff("time").max()) <= 0 for b in ("full", "target"))
-        else "in another branch it rises too"
-    )
-    return (
-        f"under stop-gradient the loss rises {float(loss[peak] / loss[0]):.3g}-fold until t = "
-        f"{float(data['time'][peak]):.3g}, then falls to zero; {others}"
+        return concluded("does not hold", "From this start the loss falls at once, also with stop-gradient", elsewhere)
+    times, until = float(loss[peak] / loss[0]), float(data["time"][peak])
+    tail = f"to the end of the run, t = {until:.3g}" if peak == loss.size - 1 else f"until t = {until:.3g}"
+    return concluded(
+        "holds",
+        f"With stop-gradient the loss rises {times:.3g}-fold {tail}; {elsewhere}",
+        f"the loss rises from {float(loss[0]):.4g} to {float(loss[peak]):.4g}, {tail}; {elsewhere}",
     )
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Loss over time in the three branches; where in the plane it rises under stop-gradient."""
-    left, right = figure.subplots(1, 2)
+    left, right = panel_row(figure, 2)
+    highest = float(data["loss"].max())
+    labels = []
     for branch in data["branch"].values:
-        left.plot(data["time"], data["loss"].sel(branch=branch), label=str(branch), **BRANCH_STYLE[str(branch)])
-    left.set(yscale="log", xlabel="flow time t", ylabel="loss ½(φθ − θ)²", title="loss along the run")
-    left.set_ylim(float(data["loss"].max()) * 1e-6, float(data["loss"].max()) * 3)
-    left.legend()
+        style, loss = BRANCH_STYLE[str(branch)], data["loss"].sel(branch=branch)
+        left.plot(data["time"], loss, **style)
+        shown = loss.values[loss.values > highest * 1e-6]
+        labels.append((float(shown[-1]), str(branch), style["color"]))
+    left.set(yscale="log", xlabel="flow time t", title="loss along the run")
+    left.set_ylim(highest * 1e-6, highest * 3)
+    left.set_xlim(float(data["time"][0]), float(data["time"][-1]))
+    label_ends(left, labels)
     right.contourf(
         data["phi_grid"], data["theta_grid"], data["rise"].T, levels=[-1e9, 0, 1e9], colors=["#FFFFFF", "#F2D3BE"]
     )
     stop = data.sel(branch="stop")
-    right.plot(stop["phi"], stop["theta"], **BRANCH_STYLE["stop"])
-    right.plot(stop["phi"][0], stop["theta"][0], "o", color=COLOURS["black"], markersize=5)
-    right.axvline(1.0, color=COLOURS["grey"], linewidth=1.0, linestyle=":")
-    right.annotate("loss rises", (0.3, 0.16), ha="center", fontsize=9)
-    right.annotate("loss falls", (0.0, 0.9), ha="center", fontsize=9)
-    right.set(xlabel="φ (predictor)", ylabel="θ (encoder)", title="with stop-gradient: dl/dt > 0 in the shade")
+    draw_orbit(right, stop["phi"], stop["theta"], **BRANCH_STYLE["stop"])
+    right.axvline(1.0, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    right.set(xlabel=r"predictor $\varphi$", ylabel=r"encoder $\theta$", title="shaded: the loss rises")
     caption(
         figure,
         data,
-        "Scalar toy. With stop-gradient dl/dt = θ²(1−φ)²[φ(1−φ) − αθ²], positive while αθ² < φ(1−φ): the field is "
-        "the gradient of no function, so the loss is no measure of progress",
+        "Right: with stop-gradient dl/dt = θ²(1−φ)²[φ(1−φ) − αθ²] is positive in the shade: the field is the gradient "
+        "of no function, so the loss is no measure of progress",
     )
 
 
@@ -93,5 +100,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=0.3,
-    size=(9.0, 3.9),
+    height=3,
+    panels=2,
 )

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.field import Field
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -232,11 +233,11 @@ def order(data: xr.Dataset, name: str) -> float:
     return float(np.polyfit(np.log(data["lr"]), np.log(data[name].mean("seed")), 1)[0])
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say how exactly the network is the matrix flow."""
     drift = data["balance_drift"].isel(record=-1)
     told = {name: float(drift.sel(monitored=name).mean()) for name in ("SGD", "SGD, half the lr", "Adam")}
-    return (
+    detail = (
         f"autograd's field is the matrix flow's to {float(data['field_error'].max()):.0e}, their runs agree to "
         f"{float(data['difference'].max()):.0e}; along the flow the balance law holds to "
         f"{float(data['balance_error'].max()):.0e}, at the end of minibatch SGD to {told['SGD']:.1%} (half the lr: "
@@ -244,6 +245,12 @@ def verdict(data: xr.Dataset) -> str:
         f"flow with order {order(data, 'descent_error'):.2f}, minibatch SGD, whose noise is a random walk, with order "
         f"{order(data, 'sgd_error'):.2f} seed by seed"
     )
+    exact = float(data["field_error"].max()) < 1e-10
+    headline = (
+        f"A linear network's field {'is' if exact else 'is not'} the matrix flow's; "
+        f"SGD keeps the balance law to {told['SGD']:.1%}"
+    )
+    return concluded("holds" if exact else "does not hold", headline, detail)
 
 
 _MONITORED: dict[str, dict[str, Any]] = {
@@ -365,7 +372,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=30.0,
-    size=(10.2, 7.4),
+    height=6.2,
     needs=("networks",),
     small={"seeds": 2, "dim": 2, "t_end": 6.0, "records": 4, "halvings": 3},
 )

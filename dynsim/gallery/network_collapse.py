@@ -9,15 +9,16 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.timescales import timescales
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 MEASURES = ("spread", "rankme", "norm_ratio", "knn", "loss", "relative_speed_ratio")
 
@@ -76,7 +77,7 @@ def _toy(flow: Flow, run: xr.Dataset) -> xr.Dataset:
     return run[["phi", "theta"]].assign({f"toy_{name}": values for name, values in shared.items()}).drop_attrs()
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which branches collapse, over all seeds."""
     last = data["spread"].isel(step=-1)
     words = []
@@ -86,10 +87,16 @@ def verdict(data: xr.Dataset) -> str:
     stop = last.sel(branch="stop").values
     others = np.concatenate([last.sel(branch=b).values for b in ("full", "target")])
     overlap = "without overlap between" if stop.min() > others.max() else "with overlap between"
-    return (
+    detail = (
         f"spread std(z/|z|)·√d at the end: {'; '.join(words)} ({data.sizes['seed']} seeds, {overlap} stop and the "
         "others; 1 is spread out, 0 is collapsed)"
     )
+    headline = (
+        "Spread at the end: "
+        + ", ".join(f"{b} {float(last.sel(branch=b).mean()):.2f}" for b in data["branch"].values)
+        + f" ({data.sizes['seed']} seeds)"
+    )
+    return concluded("holds" if stop.min() > others.max() else "does not hold", headline, detail)
 
 
 # One column per quantity: what the toy calls it, what the network calls it, the scale of both.
@@ -145,7 +152,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=15.0,
-    size=(10.2, 8.8),
+    height=7.3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},
 )

@@ -9,15 +9,16 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.systems.matrix_flow import matrix_flow
+from dynsim.verdict import Verdict
 
 COEFFICIENTS = (0.0, 0.9, 0.99, 0.996, 1.0)
 STARTS = {"warm": "copy", "cold": "zero"}
@@ -131,7 +132,7 @@ def collapsed(data: xr.Dataset, which: str) -> xr.DataArray:
     return data[f"norm_{which}"].isel(record=-1) < COLLAPSED
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say whether the coefficient decides over collapse, what a frozen teacher costs, and whether the flow knew."""
     last, coefficients = data.isel(step=-1), data["teacher"].values
     told = {
@@ -141,7 +142,7 @@ def verdict(data: xr.Dataset) -> str:
     lost = last["knn"].sel(teacher=0.0) - last["knn"].sel(teacher=1.0)  # seeds start alike
     network, flow = collapsed(data, "network"), collapsed(data, "flow")
     dead = ", ".join(f"{int(network.sel(start='cold', teacher=m).sum())}" for m in coefficients)
-    return (
+    detail = (
         f"teacher coefficients {', '.join(f'{m:g}' for m in coefficients)}: with a hidden layer the spread ends at "
         f"{told['spread']} (without stop-gradient {float(last['spread_full'].mean()):.2f}), kNN at {told['knn']} "
         f"(untrained {float(data['knn'].isel(step=0, teacher=0).mean()):.2f}, without stop-gradient "
@@ -151,6 +152,12 @@ def verdict(data: xr.Dataset) -> str:
         f"{int(network.sel(start='warm').sum('seed').max())} collapse at most, with a cold one {dead}, as the matrix "
         f"flow says in {int((network == flow).sum())} of {network.size} runs"
     )
+    most = int(network.sel(start="cold").sum("seed").max())
+    headline = (
+        f"Hidden layer: spread ≥ {float(last['spread'].mean('seed').min()):.2f} for every teacher; "
+        f"a cold one kills up to {most} of {data.sizes['seed']} linear runs"
+    )
+    return concluded("measured", headline, detail)
 
 
 _PANELS = (
@@ -214,7 +221,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=75.0,
-    size=(11.4, 6.8),
+    height=5.2,
     needs=("networks",),
     small={"seeds": 2, "steps": 60, "linear_steps": 200},
 )

@@ -10,14 +10,15 @@ import xarray as xr
 from matplotlib import colormaps
 
 from dynsim.analysis.numerics.timescales import timescales
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, linear_experiment
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
+from dynsim.verdict import Verdict
 
 RATIOS = (0.1, 1.0, 10.0)
 SUBJECTS = ("toy", "linear network", "hidden layer")
@@ -142,7 +143,7 @@ def _by_share_of_the_run(data: xr.Dataset, axis: str) -> xr.Dataset:
     return data.drop_vars(axis).rename({axis: "record"}).assign_coords(record=np.linspace(0, 1, data.sizes[axis]))
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say, per subject and ratio, who is fast by the measures, and where they disagree."""
     told = []
     for subject in data["subject"].values:
@@ -154,13 +155,23 @@ def verdict(data: xr.Dataset) -> str:
             disagree = " (they disagree)" if (start > 1) == (half > 1) else ""
             words.append(f"{start:.2g}|{half:.2g}{disagree}")
         told.append(f"{subject} {', '.join(words)}")
-    return (
+    at_one = int(abs(np.log(data["alpha"])).argmin())
+    first = data["relative_speed_ratio"].isel(alpha=at_one, record=0)
+    speeds = {str(one): float(first.sel(subject=one).mean()) for one in data["subject"].values}
+    detail = (
         "predictor over encoder at α = "
         + "/".join(f"{alpha:g}" for alpha in data["alpha"].values)
         + ", relative speed at the start | half-life: "
         + "; ".join(told)
         + "; a fast predictor is a choice of α, not a given"
     )
+    headline = [
+        f"Relative speed, predictor/encoder, at the start, α = {float(data['alpha'][at_one]):g}: "
+        + ", ".join(f"{one} {speed:.2g}" for one, speed in speeds.items()),
+        "Relative speed of predictor over encoder at the start: "
+        + ", ".join(f"{speed:.2g}" for speed in speeds.values()),
+    ]
+    return concluded("measured", headline, detail)
 
 
 _LINES = ("-", "--", "-.")
@@ -272,7 +283,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=30.0,
-    size=(12.0, 9.0),
+    height=6.4,
     needs=("networks",),
     small={"seeds": 2, "steps": 30, "dim": 2, "t_end": 10.0},
 )

@@ -9,14 +9,15 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
+from dynsim.verdict import Verdict
 
 DECAYS = (0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.2)
 MEASURES = ("spread", "rankme", "norm_ratio", "knn", "probe")
@@ -134,7 +135,7 @@ def survives(data: xr.Dataset) -> xr.DataArray:
     return data["size"] > data["fold"] / 2
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say how many modes' fates the threshold foretold, and at which decay the measures notice."""
     alive = survives(data)
     foretold = data["decay"] < data["threshold"]
@@ -152,10 +153,12 @@ def verdict(data: xr.Dataset) -> str:
         f"{float(stop['knn'].sel(decay=eta)):.2f}"
         for eta in data["decay"].values
     )
-    return (
+    detail = (
         f"linear network, surviving modes under stop-gradient (in brackets: those with η below λ_d²/(4λ_s)): {told}; "
         f"without it at most {others} survive at any decay; hidden layer, spread|RankMe|kNN by decay: {fall}"
     )
+    headline = f"η < λ_d²/(4λ_s) foretells {float(right.mean()):.0%} of the modes' fates under stop-gradient"
+    return concluded("measured", headline, detail)
 
 
 _MARKERS = ("o", "s", "^")
@@ -251,7 +254,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=75.0,
-    size=(11.6, 7.0),
+    height=5.2,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "linear_steps": 600, "decays": (0.0, 0.01, 0.03, 0.2)},
 )

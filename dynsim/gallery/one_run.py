@@ -11,24 +11,22 @@ import xarray as xr
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.portrait import portrait
 from dynsim.analysis.numerics.timescales import timescales
-from dynsim.drawing.planes import (
-    draw_field,
-    draw_lines,
-    draw_nullclines,
-    draw_orbit,
-    draw_points,
-    draw_separatrices,
-)
+from dynsim.drawing.canvas import panel_row
+from dynsim.drawing.measures import draw_timescales
+from dynsim.drawing.planes import draw_orbit, draw_portrait
 from dynsim.drawing.runs import draw_states
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.errors import BlowUp, bad, unknown
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.printing import unicode_name
+from dynsim.symbolic.names import unicode_name
 from dynsim.systems.named_or_typed import named_or_typed, with_loss
+from dynsim.verdict import Verdict
+
+LIMIT, MORE, PLANE, SPEED = "limit.", "more.", "plane.", "speed."
 
 
 def compute(
@@ -46,10 +44,10 @@ def compute(
     time: str = "linear",
     more: Sequence[Sequence[float]] = (),
 ) -> xr.Dataset:
-    """Integrate one run; ``limit_<state>`` says where it ends; the portrait's variables are those of `portrait`.
+    """Integrate one run; ``limit.<state>`` says where it ends; the variables of `portrait` begin with ``plane.``.
 
     `time` is the scale that the time axes are to have, "linear" or "log"; each of `more` is the start of a further
-    orbit, recorded as ``more_<state>`` over the dimension `orbit`.
+    orbit, recorded as ``more.<state>`` over the dimension `orbit`.
     """
     if time not in ("linear", "log"):
         raise unknown("time", time, ("linear", "log"))
@@ -58,13 +56,15 @@ def compute(
     when = {"t_end": t_end} if time == "linear" else {"times": _dense_early(t_end)}
     data = solve(flow, start, **when, parameters=parameters)
     speeds = timescales(flow, data)
-    data = data.assign({name: speeds[name] for name in speeds if str(name).endswith(("speed_ratio", "half_life"))})
+    # Names with a dot: no state can be called so, whatever the user calls the states.
+    data = data.assign({f"{SPEED}{name}": speeds[name] for name in speeds if str(name).endswith("speed_ratio")})
     end = outcome(flow, start, parameters)
-    data = data.assign({f"limit_{name}": float(value) for name, value in end.limit.items()})
+    data = data.assign({f"{LIMIT}{name}": float(value) for name, value in end.limit.items()})
     if len(flow.states) > 1:
         across, upwards = plane or flow.states[:2]
         scene = portrait(flow, parameters, view, plane=(across, upwards), at=start)
-        data = data.merge(scene.drop_attrs(), combine_attrs="override")
+        apart = {name: f"{PLANE}{name}" for name in (*scene.variables, *scene.dims)}
+        data = data.merge(scene.drop_attrs().rename(apart), combine_attrs="override")
         data.attrs.update(x_name=across, y_name=upwards, complete=scene.attrs["complete"])
     if more:
         data = data.assign(_further(flow, more, data["time"].values, parameters))
@@ -91,78 +91,85 @@ def _further(flow: Flow, starts: Sequence[Sequence[float]], times: np.ndarray, p
         except BlowUp as error:
             one = error.dataset.reindex(time=times)
         orbits[:, index] = [one[name].values for name in flow.states]
-    return {f"more_{name}": (("orbit", "time"), orbits[row]) for row, name in enumerate(flow.states)}
+    return {f"{MORE}{name}": (("orbit", "time"), orbits[row]) for row, name in enumerate(flow.states)}
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say where the run ends."""
     about = provenance(data)
-    limits = ", ".join(f"{name} → {float(data[f'limit_{name}']):.4g}" for name in about["flow"]["states"])
+    flow = about["flow"]
+    ends = {name: float(data[f"{LIMIT}{name}"]) for name in flow["states"]}
+    shown = [f"{unicode_name(name)} → {_shown(value)}" for name, value in ends.items()]
     word = {"yes": "collapse", "no": "no collapse", "undecided": "undecided"}[about["collapsed"]]
-    source = "exact" if about["outcome_exact"] else "integrated"
-    return f"branch '{about['flow']['branch']}': {limits}: {word} ({source}: {about['outcome_reason']})"
+    reason = f"{'exact' if about['outcome_exact'] else 'integrated'}: {about['outcome_reason']}"
+    if not all(np.isfinite(list(ends.values()))):
+        headlines = [reason.partition(": ")[2], "The run has no limit"]
+    elif flow.get("roles"):
+        headlines = [f"{', '.join(shown)}: {word}", f"{shown[0]}, …: {word}"]
+    else:
+        headlines = [", ".join(shown), f"{shown[0]}, …"]
+    detail = "; ".join([*shown, word, reason.replace(";", ",")])
+    return concluded("measured" if about["collapsed"] != "undecided" else "open", headlines, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """Draw the panels that the data has something for."""
-    ratios = [name for name in ("relative_speed_ratio", "absolute_speed_ratio") if name in data]
-    right = ["states", *(["speeds"] if ratios else []), *(["loss"] if "loss" in data else [])]
-    has_plane = "velocity_x" in data
-    layout = [["plane", name] for name in right] if has_plane else [[name] for name in right]
-    axes = figure.subplot_mosaic(layout, width_ratios=[1.1, 1.0] if has_plane else None)
+    """Draw the plane beside the states over time, or the states alone."""
+    _draw(data, figure, [])
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Draw the speeds and the loss as well."""
+    speeds = any(str(name).startswith(SPEED) for name in data)
+    _draw(data, figure, [*(["speeds"] if speeds else []), *(["loss"] if "loss" in data else [])])
+
+
+def _draw(data: xr.Dataset, figure: Any, more: list[str]) -> None:
+    right = ["states", *more]
+    has_plane = f"{PLANE}velocity_x" in data
+    if has_plane and not more:
+        plane, states = panel_row(figure, 2)
+        axes = {"plane": plane, "states": states}
+    else:
+        layout = [["plane", name] for name in right] if has_plane else [[name] for name in right]
+        axes = figure.subplot_mosaic(layout)
     if has_plane:
         _draw_plane(data, axes["plane"])
-    draw_states(data, axes["states"])
-    axes["states"].legend(loc="best")
-    if ratios:
-        _draw_speeds(data, axes["speeds"], ratios)
-    if "loss" in data:
+    about = provenance(data)
+    limits = xr.Dataset({name: data[f"{LIMIT}{name}"] for name in about["flow"]["states"]})
+    draw_states(data, axes["states"], limits)
+    if "speeds" in axes:
+        names = {f"{SPEED}{name}": name for name in ("relative_speed_ratio", "absolute_speed_ratio")}
+        speeds = data[[name for name in names if name in data]]
+        draw_timescales(speeds.rename({name: names[str(name)] for name in speeds.data_vars}), axes["speeds"])
+    if "loss" in axes:
         axes["loss"].plot(data["time"], data["loss"], color=COLOURS["black"])
         axes["loss"].set(xlabel="flow time t", ylabel="loss")
     if data.attrs.get("time_scale") == "log":
         for name in right:
             axes[name].set(xscale="log", xlim=(1e-4 * float(data["time"][-1]), float(data["time"][-1])))
-    about = provenance(data)
-    word = {"yes": "collapse", "no": "no collapse", "undecided": "undecided"}[about["collapsed"]]
-    ends = ", ".join(f"{unicode_name(name)} → {float(data[f'limit_{name}']):.4g}" for name in about["flow"]["states"])
-    figure.suptitle(f"{ends}: {word}" if about["flow"].get("roles") else ends)
+    branch = about["flow"].get("branch")
     caption(
         figure,
         data,
-        f"Branch {about['flow']['branch']}. {'Exact' if about['outcome_exact'] else 'Integrated'}: "
-        f"{about['outcome_reason']}",
+        f"Branch {branch}" if branch else "",
+        f"{'Exact' if about['outcome_exact'] else 'Integrated'}: {about['outcome_reason']}",
         "Green: equilibria, dashed where they repel. Purple: separatrices" if has_plane else "",
     )
 
 
 def _draw_plane(data: xr.Dataset, axes: Any) -> None:
     across, upwards = data.attrs["x_name"], data.attrs["y_name"]
-    draw_field(axes, data)
-    draw_nullclines(axes, data)
-    draw_lines(axes, data)
-    draw_separatrices(axes, data)
-    draw_points(axes, data)
+    scene = data[[name for name in data.variables if str(name).startswith(PLANE)]]
+    apart = {name: str(name).removeprefix(PLANE) for name in (*scene.variables, *scene.dims)}
+    draw_portrait(scene.drop_vars("time", errors="ignore").rename(apart).assign_attrs(data.attrs), axes)
     for index in range(data.sizes.get("orbit", 0)):
-        x, y = (data[f"more_{name}"].isel(orbit=index).values for name in (across, upwards))
-        axes.plot(x, y, color="#555555", linewidth=1.1, zorder=3)
-        axes.plot(x[0], y[0], "o", color="#555555", markersize=3.5, zorder=3)
-    draw_orbit(axes, xr.Dataset({f"orbit_{name}": data[name] for name in (across, upwards)}), across, upwards)
-    axes.set(
-        xlim=(data.x[0], data.x[-1]),
-        ylim=(data.y[0], data.y[-1]),
-        xlabel=unicode_name(across),
-        ylabel=unicode_name(upwards),
-    )
+        x, y = (data[f"{MORE}{name}"].isel(orbit=index).values for name in (across, upwards))
+        draw_orbit(axes, x, y, color="#555555", linewidth=1.0)
+    draw_orbit(axes, data[across], data[upwards])
 
 
-def _draw_speeds(data: xr.Dataset, axes: Any, ratios: list[str]) -> None:
-    for name, style in zip(ratios, ("-", "--"), strict=False):
-        values = data[name].values
-        positive = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-        axes.plot(data["time"], positive, style, color=COLOURS["black"], label=name.split("_")[0])
-    axes.axhline(1, color="#888888", linewidth=0.8)
-    axes.set(yscale="log", xlabel="flow time t", ylabel="speed of predictor\nover encoder")
-    axes.legend(loc="best")
+def _shown(value: float) -> str:
+    return "0" if abs(value) < 1e-9 else f"{value:.4g}"
 
 
 FIGURE = Figure(
@@ -171,6 +178,9 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=0.5,
-    size=(9.6, 6.4),
+    height=3.2,
+    full_height=5.2,
+    panels=2,
 )

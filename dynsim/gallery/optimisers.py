@@ -10,11 +10,12 @@ import xarray as xr
 
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.optimise import optimise
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 STEP_SIZES = (0.01, 0.1, 1.0)
 COLLAPSED = 0.05
@@ -89,7 +90,7 @@ def _collapses(flow: Flow, p: float, w: float) -> bool:
     return bool(end is not None and end.collapsed)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Compare small gradient steps with the flow, and name the optimisers that do otherwise."""
     small = data["collapsed"].isel(lr=0)
     plain = small.sel(optimiser="gradient descent")
@@ -99,11 +100,17 @@ def verdict(data: xr.Dataset) -> str:
         f"{setting} {float(plain.sel(setting=setting)):.0%} ({float(data['exact_share'].sel(setting=setting)):.0%})"
         for setting in data["setting"].values
     )
-    return (
+    detail = (
         "share of starts that collapse under gradient descent with small steps (in brackets: the flow, exactly): "
         f"{shares}; of the others these differ at the smallest step by more than a tenth of the starts: "
         f"{', '.join(other) or 'none'}"
     )
+    headline = "Collapse under small gradient steps (flow): " + ", ".join(
+        f"{s} {float(plain.sel(setting=s)):.0%} ({float(data['exact_share'].sel(setting=s)):.0%})"
+        for s in ("stop", "full")
+        if s in data["setting"].values
+    )
+    return concluded("measured", headline, detail)
 
 
 MARKERS = (
@@ -167,6 +174,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=50.0,
-    size=(12.0, 5.2),
+    height=3.8,
     small={"resolution": (7, 5), "span": 20.0},
 )

@@ -11,13 +11,14 @@ import xarray as xr
 
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.integrate.optimise import optimise
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
+from dynsim.verdict import Verdict
 
 SIZES = ("small", "large")
 DIM = 4  # features of the linear network
@@ -212,9 +213,10 @@ def collapsed(data: xr.Dataset) -> xr.Dataset:
     )
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say who does otherwise than the flow: alive under stop-gradient, collapsed without it."""
     gone = collapsed(data)
+    same = counted = 0
     told = []
     for name, words in (("toy", "toy"), ("linear", "linear network"), ("hidden", "hidden layer")):
         share = gone[name].mean("seed") if "seed" in gone[name].dims else gone[name]
@@ -227,8 +229,13 @@ def verdict(data: xr.Dataset) -> str:
                     if np.isfinite(value) and value != expected:
                         odd.append(f"{optimiser}, {size} step, {branch} ({value:.0%} collapse)")
         number = int(share.notnull().sum())
+        same, counted = same + number - len(odd), counted + number
         told.append(f"{words}: {number - len(odd)} of {number} do as the flow does, not: {'; '.join(odd) or 'none'}")
-    return "optimisers × step sizes × branches, alive under stop-gradient and collapsed without it: " + ". ".join(told)
+    detail = "optimisers × step sizes × branches, alive under stop-gradient and collapsed without it: " + ". ".join(
+        told
+    )
+    headline = f"{same} of {counted} trainings live with stop-gradient and collapse without it, as the flow does"
+    return concluded("holds" if same == counted else "holds under conditions", headline, detail)
 
 
 _MARKERS = {"stop": "o", "full": "s", "target": "^"}
@@ -315,7 +322,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=100.0,
-    size=(12.0, 6.2),
+    height=4.5,
     needs=("networks",),
     small={
         "seeds": 2,

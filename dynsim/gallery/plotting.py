@@ -10,19 +10,54 @@ from typing import Any
 import xarray as xr
 
 from dynsim.drawing.canvas import Canvas
-from dynsim.drawing.style import styled
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.drawing.style import Size, check_size, styled
+from dynsim.drawing.words import captions, title
+from dynsim.errors import DynsimError, InvalidType, bad, unknown
 from dynsim.gallery.catalogue import FIGURES
-from dynsim.gallery.figure import STORED_ABOVE
+from dynsim.gallery.figure import Figure
 from dynsim.progress import Progress
 from dynsim.storage import open_dataset
 
-__all__ = ["data_for", "drawn", "plot", "stored_file"]
+__all__ = ["data_for", "drawn", "given", "plot", "stored_file"]
 
 
 def stored_file(name: str) -> Path:
     """Where the stored run of a figure lies."""
     return Path(str(files("dynsim.gallery"))) / "data" / f"{name}.nc"
+
+
+def given(figure: Figure, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the figure takes them: parameters and starts that it has as options of their own become these.
+
+    Raises
+    ------
+    UnknownName
+        The figure has no such option, parameter or state.
+
+    Examples
+    --------
+    >>> from dynsim.gallery.catalogue import FIGURES
+    >>> from dynsim.gallery.plotting import given
+    >>> given(FIGURES["basins"], {"parameters": {"alpha": 2.0}})
+    {'alpha': 2.0}
+    """
+    known = figure.options
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        if key in known:
+            found[key] = value
+        elif key in ("parameters", "initial") and isinstance(value, Mapping):
+            single = [name for name, default in known.items() if isinstance(default, int | float | None)]
+            for name, one in value.items():
+                if name not in single and not figure.takes_more:
+                    what = "parameter" if key == "parameters" else "starting value"
+                    raise unknown(f"{what} of figure '{figure.name}'", str(name), tuple(single))
+                found[name] = one
+        elif figure.takes_more:
+            found[key] = value
+        else:
+            raise unknown(f"option of figure '{figure.name}'", key, tuple(known))
+    return found
 
 
 def data_for(
@@ -32,7 +67,7 @@ def data_for(
     recompute: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """Data of a figure: computed, or read from its stored run where it is costly and no option is given.
+    """Data of a figure: computed, or read from its stored run where it has one and no option is given.
 
     Raises
     ------
@@ -40,23 +75,38 @@ def data_for(
         No such figure, or an option that it does not take.
     """
     figure = FIGURES[name]
-    known = figure.options
-    for key in options:
-        if key not in known and not figure.takes_more:
-            raise unknown(f"option of '{name}'", key, tuple(known))
+    chosen = given(figure, options)
     stored = stored_file(name)
-    if figure.cost >= STORED_ABOVE and not options and not recompute and stored.exists():
+    if figure.from_store and not chosen and not recompute and stored.exists():
         return open_dataset(stored).assign_attrs(stored_run=1)
-    return figure.compute(progress=progress, **options)
+    return figure.compute(progress=progress, **chosen).assign_attrs(figure=name)
 
 
-def drawn(name: str, data: xr.Dataset, figure: Any = None) -> Any:
-    """Draw the data of a figure on `figure`, or on a new one of the figure's own size."""
+def drawn(
+    name: str,
+    data: xr.Dataset,
+    figure: Any = None,
+    *,
+    size: Size = "text",
+    width: float | None = None,
+    full: bool = False,
+    caption: bool = True,
+) -> Any:
+    """Draw the data of a figure, its verdict as the title, on `figure` or on a new one."""
     about = FIGURES[name]
-    with styled():
+    with styled(size), captions(caption):
         if figure is None:
-            figure = Canvas(figsize=about.size, layout="constrained")
-        about.draw(data, figure)
+            figure = Canvas(figsize=about.size(size, full=full, width=width), layout="constrained")
+        try:
+            headline = about.verdict(data).headline
+            (about.draw_full or about.draw if full else about.draw)(data, figure)
+        except (KeyError, AttributeError, IndexError, TypeError, ValueError) as error:
+            if isinstance(error, DynsimError) or data.attrs.get("figure") == name or data.attrs.get("stored_run"):
+                raise
+            reason = " ".join(str(error).split())[:120]
+            advice = f"it lacks {reason}; dynsim.draw draws any result of dynsim"
+            raise bad("data", f"other data than figure '{name}' computes", "its own", advice) from error
+        title(figure, headline)
     return figure
 
 
@@ -65,6 +115,10 @@ def plot(
     *,
     data: Any = None,
     figure: Any = None,
+    size: Size = "text",
+    width: float | None = None,
+    full: bool = False,
+    caption: bool = True,
     recompute: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -76,9 +130,17 @@ def plot(
     name : str
         One of `list_figures`.
     data : xarray.Dataset or path, optional
-        What this figure computed before, or a file of it: skips the computation. For results of your own, see `draw`.
+        What this figure computed before, or a file of it: skips the computation. For other results, see `draw`.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; a new figure by default.
+    size : {"text", "column", "slide"}
+        Of a new figure: 7 or 3.5 inches wide with text of at least 7 points, or for a slide.
+    width : float, optional
+        Inches, instead of the width of the size.
+    full : bool
+        All panels instead of the front, and the larger computation where a figure has one.
+    caption : bool
+        Say under the figure how it is read and with what settings it was made.
     recompute : bool
         Compute even where a stored run would serve.
     progress : callable, optional
@@ -94,19 +156,28 @@ def plot(
     Raises
     ------
     UnknownName, InvalidValue, InvalidType
-        No such figure, an option it does not take, data that cannot be read.
+        No such figure, an option it does not take, data that cannot be read or are not its own.
     MissingExtra
         The figure needs an optional dependency that is not installed.
+
+    See Also
+    --------
+    draw : any Dataset that dynsim returned.
 
     Examples
     --------
     >>> import dynsim
     >>> figure = dynsim.plot("article-stop", parameters={"alpha": 10})
-    >>> [axes.get_ylabel() for axes in figure.axes]
-    ['value']
+    >>> figure.get_suptitle()
+    'With stop-gradient: θ → 0.319, the encoder survives'
     """
-    FIGURES[name]
+    about = FIGURES[name]
+    check_size(size)
+    if width is not None and not (isinstance(width, int | float) and 1 <= width <= 100):
+        raise bad("width", width, "1 to 100 inches")
     if data is None:
+        if full and "full" in about.options:
+            options["full"] = True
         data = data_for(name, options, recompute=recompute, progress=progress)
     elif options:
         raise bad("options", sorted(options), "none beside data=", "options go to the computation, which is skipped")
@@ -116,4 +187,4 @@ def plot(
         raise bad("data", data, "an xarray.Dataset or the path of a saved one", kind=InvalidType)
     if figure is not None and not hasattr(figure, "subplots"):
         raise bad("figure", figure, "a matplotlib Figure or SubFigure", kind=InvalidType)
-    return drawn(name, data, figure)
+    return drawn(name, data, figure, size=size, width=width, full=full, caption=caption)

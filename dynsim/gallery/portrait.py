@@ -9,23 +9,18 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.portrait import portrait
-from dynsim.drawing.planes import (
-    draw_field,
-    draw_lines,
-    draw_nullclines,
-    draw_orbit,
-    draw_points,
-    draw_separatrices,
-)
+from dynsim.drawing.canvas import panel_row
+from dynsim.drawing.planes import draw_orbit, draw_portrait
+from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
 from dynsim.drawing.words import caption, values
 from dynsim.errors import BlowUp
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.printing import unicode_name
 from dynsim.systems.named_or_typed import named_or_typed
+from dynsim.verdict import Verdict
 
 _TIMES = np.linspace(0, 100, 1001)
 
@@ -100,28 +95,31 @@ def _aligned(parts: list[xr.Dataset]) -> list[xr.Dataset]:
     return result
 
 
-def verdict(data: xr.Dataset) -> str:
-    """Say, per branch, how much of the view collapses and what the lines of equilibria do."""
-    words = []
+def verdict(data: xr.Dataset) -> Verdict:
+    """Say, per branch, how much of the view collapses, or which equilibria there are."""
+    shares, facts = {}, []
     for branch in data["branch"].values:
         one = data.sel(branch=branch)
         if "collapsed" in one and int(one["collapsed"].min()) >= 0:
-            words.append(f"{branch}: {float(one['collapsed'].mean()):.0%} of the view collapses")
+            shares[str(branch)] = float(one["collapsed"].mean())
+            facts.append(f"{branch}: {shares[str(branch)]:.1%} of the view collapses")
         elif "point" in one.dims:
             kinds = [str(kind) for kind in one["point_kind"].values if str(kind)]
-            words.append(f"{branch}: {', '.join(kinds) or 'no isolated equilibrium'}")
+            facts.append(f"{branch}: {', '.join(kinds) or 'no isolated equilibrium'}")
         else:
-            words.append(f"{branch}: a plane through more states than two, without equilibria")
-    proven = "equilibria proven complete" if data.attrs["complete"] else "equilibria not proven complete"
-    return f"{'; '.join(words)} ({proven})"
-
-
-_TITLES = {"stop": "with stop-gradient", "full": "without stop-gradient", "target": "only the second branch"}
+            facts.append(f"{branch}: a plane through more states than two, without equilibria")
+    facts.append("equilibria proven complete" if data.attrs["complete"] else "equilibria not proven complete")
+    if shares:
+        headline = "Share of the view that collapses: " + ", ".join(f"{b} {share:.0%}" for b, share in shares.items())
+    else:
+        flow = provenance(data)["flow"]
+        headline = f"{flow.get('name') or 'The plane'}: {facts[0].partition(': ')[2]}"
+    return concluded("measured", [headline, headline.partition(":")[0]], "; ".join(facts))
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """One panel per branch."""
-    panels = figure.subplots(1, data.sizes["branch"], sharey=True, squeeze=False)[0]
+    panels = panel_row(figure, data.sizes["branch"], sharey=True)
     x_name, y_name = data.attrs["x_name"], data.attrs["y_name"]
     shaded = False
     for axes, branch in zip(panels, data["branch"].values, strict=True):
@@ -131,17 +129,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             x = np.linspace(float(one.x[0]), float(one.x[-1]), one.sizes["x_coarse"])
             y = np.linspace(float(one.y[0]), float(one.y[-1]), one.sizes["y_coarse"])
             axes.contourf(x, y, one["collapsed"].T, levels=[0.5, 1.5], colors=["#EFE0D6"], zorder=0)
-        draw_field(axes, one)
-        draw_nullclines(axes, one)
-        draw_lines(axes, one)
-        draw_separatrices(axes, one)
-        draw_points(axes, one)
-        draw_orbit(axes, one, x_name, y_name)
-        axes.set(xlim=(one.x[0], one.x[-1]), ylim=(one.y[0], one.y[-1]), xlabel=unicode_name(x_name))
-        axes.set_title(_TITLES.get(str(branch), str(branch)) if len(panels) > 1 else f"branch {branch}")
-        if len(panels) == 1:
-            axes.set_box_aspect(0.8)
-    panels[0].set_ylabel(unicode_name(y_name))
+        draw_portrait(one, axes)
+        draw_orbit(axes, one[f"orbit_{x_name}"], one[f"orbit_{y_name}"])
+        axes.set_title(BRANCH_WORDS.get(str(branch), f"branch {branch}"))
+        axes.label_outer()
     caption(
         figure,
         data,
@@ -157,18 +148,16 @@ def _equilibria(data: xr.Dataset) -> list[str]:
         held = {name: data[f"orbit_{name}"][0, 0].item() for name in provenance(data)["flow"]["states"]}
         for name in (data.attrs["x_name"], data.attrs["y_name"]):
             del held[name]
-        return [
-            f"The field is that at {values(held)}, which the orbit leaves; equilibria are drawn for two states only"
-        ]
+        return [f"The field is that at {values(held)}, which the orbit leaves"]
     told = []
     if data.sizes["line"]:
-        told.append("Lines of equilibria: solid where they attract, dashed where they repel")
+        told.append("Green: lines of equilibria, dashed where they repel")
     if data.sizes["point"]:
         told.append("Filled point: stable, open: not, square: saddle")
     if data.sizes["separatrix"]:
-        told.append("Purple: separatrices, solid into the point at which they start, dashed out of it")
+        told.append("Purple: separatrices, dashed: out of their point")
     if not data.attrs["complete"]:
-        told.append("The equilibria were searched numerically and are not proven complete")
+        told.append("Equilibria not proven complete")
     return told
 
 
@@ -179,6 +168,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=6.0,
-    size=(11.0, 4.6),
+    height=3.3,
+    panels=3,
     small={"branch": "stop"},
 )

@@ -11,9 +11,10 @@ import xarray as xr
 
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import full_size, seed_count
 from dynsim.records import provenance, stamp
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -160,7 +161,7 @@ def few_labels(labels: np.ndarray, draw: int) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say what a random encoder is worth, what training adds, and where pixels win."""
     known = [str(name) for name in data["representation"].values]
     random = [name for name in known if name.endswith(" default")]
@@ -180,7 +181,12 @@ def verdict(data: xr.Dataset) -> str:
                 if own and float(one[measure].sel(representation=own).mean("seed").max()) > pixels:
                     cases.append(f"{labels}, {test}")
     against = [f"by {measure} {' and '.join(cases) or 'nowhere'}" for measure, cases in beaten.items()]
-    return f"kNN accuracy with {'; with '.join(words)}; a self-supervised encoder beats pixels {', '.join(against)}"
+    detail = f"kNN accuracy with {'; with '.join(words)}; a self-supervised encoder beats pixels {', '.join(against)}"
+    headline = (
+        f"With {data['labels'].values[-1]}, a self-supervised encoder beats pixels by kNN: "
+        f"{' and '.join(beaten['knn']) or 'nowhere'}"
+    )
+    return concluded("measured", headline, detail)
 
 
 def _best(score: xr.DataArray, names: list[str]) -> str:
@@ -248,7 +254,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=60.0,
-    size=(12.0, 7.2),
+    height=5.2,
     needs=("networks",),
     small={"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp")},
 )

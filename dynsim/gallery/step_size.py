@@ -11,10 +11,11 @@ from matplotlib import colormaps
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.step_size import stable_step_size, step_size_bifurcation
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
 
 NOISE = (0.0, 0.2, 0.5)
 
@@ -81,17 +82,19 @@ def _bound(flow: Any, sigma2: float, eta: float) -> float:
     return stable_step_size(flow, {"phi": upper, "theta": upper}, {"sigma2": sigma2, "eta": eta, "alpha": 1.0})
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say up to which step the toy comes to rest, and how well the linear bound tells where the map turns."""
     rests = data["toy_period"] == 1
     last = (
         float(data["lr"].isel(lr=int(rests.values.argmin()) - 1)) if not bool(rests.all()) else float(data["lr"][-1])
     )
     gap = float(abs(data["first"] - data["bound"]).max())
-    return (
+    detail = (
         f"from the article's start gradient descent comes to rest up to a step of about {last:.3g}; with weight decay "
         f"the map leaves its equilibrium within {gap:.2g} of the step that the linearisation names, by period doubling"
     )
+    headline = f"The toy comes to rest up to a step of about {last:.3g}; the linear bound is met within {gap:.2g}"
+    return concluded("measured", headline, detail)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -140,6 +143,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=14.0,
-    size=(11.0, 4.2),
+    height=3.4,
     small={"resolution": 41, "settle": 400},
 )

@@ -9,13 +9,18 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.timescales import timescales
-from dynsim.drawing.style import BRANCH_STYLE
-from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.drawing.canvas import panel_row
+from dynsim.drawing.labels import label_ends
+from dynsim.drawing.style import BRANCH_STYLE, COLOURS
+from dynsim.drawing.words import caption, measure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system as find_system
+from dynsim.verdict import Verdict
+
+FLOOR = 1e-9  # what is smaller is rounding of the integration and is not drawn
 
 
 def compute(
@@ -41,22 +46,59 @@ def compute(
     )
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say which variable is the fast one by each measure, at the start and over the run."""
+    facts = []
+    for name in ("relative_speed_ratio", "absolute_speed_ratio"):
+        start = data[name].isel(time=0)
+        facts.append(f"{measure(name)} at the start: {_per_branch(start)}")
+    for name in ("half_life_ratio", "time90_ratio"):
+        facts.append(f"{measure(name)}: {_per_branch(data[name])}")
     start = data["relative_speed_ratio"].isel(time=0)
-    ratios = ", ".join(f"{b} 1/{1 / float(start.sel(branch=b)):.3g}" for b in data["branch"].values)
-    slower = bool((start < 1).all())
-    who = (
-        "the encoder is the faster variable in all three branches"
-        if slower
-        else "the predictor is not slower everywhere"
-    )
-    growing = float(np.gradient(data["theta"].sel(branch="stop").values)[0]) > 0
-    sign = "only with stop-gradient does θ grow" if growing else "θ shrinks even with stop-gradient"
-    return f"relative speed of φ over θ at the start: {ratios}; {who}; {sign}"
+    return concluded("measured", f"Relative speed of φ over θ at the start: {_per_branch(start)}", "; ".join(facts))
+
+
+def _per_branch(ratio: xr.DataArray) -> str:
+    def shown(value: float) -> str:
+        return f"1/{1 / value:.3g}" if 0 < value < 1 else f"{value:.3g}" if np.isfinite(value) else "none"
+
+    return ", ".join(f"{branch} {shown(float(ratio.sel(branch=branch)))}" for branch in data_branches(ratio))
+
+
+def data_branches(data: Any) -> list[str]:
+    """Branches in the order of the data."""
+    return [str(branch) for branch in data["branch"].values]
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Three measures over time: relative speed, distance to the slow manifold, and when half of the way is done."""
+    relative, distance, halves = panel_row(figure, 3)
+    time = data["time"].values
+    ends: dict[Any, list[tuple[float, str, str]]] = {relative: [], distance: []}
+    for branch in data_branches(data):
+        style, one = BRANCH_STYLE[branch], data.sel(branch=branch)
+        for axes, name in ((relative, "relative_speed_ratio"), (distance, "slow_manifold_distance")):
+            shown = _positive(one[name].where(one[name] > FLOOR))
+            axes.plot(time, shown, **style)
+            known = shown[np.isfinite(shown)]
+            ends[axes].append((float(known[-1]) if known.size else np.nan, branch, style["color"]))
+    relative.axhline(1, color=COLOURS["grey"], linewidth=0.7)
+    relative.set(yscale="log", title=r"relative speed, $\varphi$ / $\theta$", xlabel="flow time t")
+    distance.set(yscale="log", title="distance to slow manifold", xlabel="flow time t")
+    for axes, labels in ends.items():
+        axes.set_xlim(float(time[0]), float(time[-1]))
+        label_ends(axes, labels)
+    _draw_displacement_times(data, halves)
+    halves.set(title="½ and 90 % of the way", xlabel="flow time t")
+    caption(
+        figure,
+        data,
+        "Relative speed: (|φ'|/|φ|)/(|θ'|/|θ|). Slow manifold: where φ would rest if θ stood still. Right: open φ, "
+        "filled θ; circles half of a variable's own way, squares 90 %",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Eight panels, one measure or two each; line style and colour tell the branch."""
     axes = figure.subplots(2, 4, sharex=False)
     time = data["time"].values
@@ -100,30 +142,14 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     for panel in axes[1, 1:3]:
         panel.axhline(0, color="#888888", linewidth=0.8)
         panel.set_xlim(0, min(20.0, float(time[-1])))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3) if hasattr(
-        figure, "legend"
-    ) else axes[0, 0].legend()
+    axes[0, 0].legend(loc="best")
     _draw_displacement_times(data, axes[1, 3])
     caption(
         figure,
         data,
-        _who_is_fast(data),
-        "The eigenvalue gap ends where one eigenvalue is zero: every branch ends on a line of equilibria, where a gap "
-        "says nothing. φ*: where φ would rest if θ stood still, here 1; a run that collapses never gets there",
-        "Not shown by the toy: that real predictors are fast; there it is a knob (α)",
+        "The eigenvalue gap ends where one eigenvalue is zero: on a line of equilibria a gap says nothing. φ*: where "
+        "φ would rest if θ stood still",
     )
-
-
-def _who_is_fast(data: xr.Dataset) -> str:
-    """Say which block is the faster one at the start, and what the sign of θ' is."""
-    slow = data["relative_speed_ratio"].isel(time=0) < 1
-    if bool(slow.all()):
-        return (
-            "At this start the encoder θ is the faster variable by the relative measure in all three branches; what "
-            "stop-gradient changes is the sign of θ', not who is fast"
-        )
-    fast = [str(branch) for branch, is_slow in zip(data["branch"].values, slow.values, strict=True) if not is_slow]
-    return f"At this start the predictor φ is the faster variable by the relative measure in: {', '.join(fast)}"
 
 
 def _positive(values: xr.DataArray) -> np.ndarray:
@@ -146,7 +172,7 @@ def _draw_displacement_times(data: xr.Dataset, axes: Any) -> None:
                 value,
                 row + 0.15 * (column % 2 * 2 - 1),
                 marker="os"[column // 2],
-                markersize=7,
+                markersize=5,
                 color=BRANCH_STYLE[branch]["color"],
                 markerfacecolor="white" if column % 2 == 0 else None,
                 linestyle="none",
@@ -154,9 +180,6 @@ def _draw_displacement_times(data: xr.Dataset, axes: Any) -> None:
     axes.set_yticks(range(len(branches)), branches)
     axes.set_ylim(-0.6, len(branches) - 0.4)
     axes.invert_yaxis()
-    for marker, label in (("o", "half-life"), ("s", "90 % time")):
-        axes.plot([], [], marker, color="#555555", label=label)
-    axes.legend(fontsize=8, loc="lower right", title="open φ, filled θ", title_fontsize=8)
 
 
 FIGURE = Figure(
@@ -165,6 +188,9 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=0.5,
-    size=(12.8, 7.2),
+    height=2.9,
+    full_height=4.9,
+    panels=3,
 )

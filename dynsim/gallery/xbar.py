@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.drawing.seeds import draw_seeds
+from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.figure import Figure
+from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import full_size, seed_count
 from dynsim.records import provenance, stamp
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -230,7 +231,7 @@ def fate(data: xr.Dataset) -> xr.DataArray:
     return found
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Say who collapses, and which candidate is the better feature."""
     found = fate(data)
     mine = found.sel(objective="mean view")
@@ -257,7 +258,7 @@ def verdict(data: xr.Dataset) -> str:
         linear = (
             f" (linear, squared: one and the same gradient on average, norm × {told[0]} with it, {told[1]} without)"
         )
-    return (
+    detail = (
         f"of {each} settings each, E‖F(T x) − F(x̄)‖² does not collapse in {count(alive, 'with', 'stop')} with "
         f"predictor and stop-gradient (kNN better than untrained in {count(better, 'with', 'stop')}), in "
         f"{count(alive, 'with', 'full')} with the predictor alone, in {count(alive, 'without', 'stop')} with "
@@ -265,6 +266,11 @@ def verdict(data: xr.Dataset) -> str:
         f"the same fate, collapsed or not, in {agree} of {mine.size}; as features of {' and '.join(hidden)}, kNN from "
         f"{int(data['views'][-1])} views: {'; '.join(words)}"
     )
+    headline = (
+        f"The mean view as target: {count(alive, 'with', 'stop')} of {each} settings live with predictor "
+        f"and stop-gradient"
+    )
+    return concluded("measured", headline, detail)
 
 
 def _spread(values: xr.DataArray) -> str:
@@ -392,7 +398,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=120.0,
-    size=(12.0, 7.4),
+    height=5.3,
     needs=("networks",),
     small={"seeds": 2, "steps": 30, "encoders": ("linear", "mlp"), "most_views": 4, "images": 300},
 )

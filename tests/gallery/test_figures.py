@@ -1,6 +1,7 @@
 """Every figure: draws on what it is given, the same bytes twice, a verdict, a caption."""
 
 import inspect
+import re
 from functools import cache
 
 import pytest
@@ -8,9 +9,9 @@ from matplotlib.figure import Figure
 
 import dynsim
 from dynsim import DynsimError
-from dynsim.drawing.files import FORMATS, _numbered_clips, save_figure
+from dynsim.drawing.files import FORMATS, _numbered, save_figure
+from dynsim.drawing.style import SIZES
 from dynsim.gallery.catalogue import ENTRIES, FIGURES
-from dynsim.gallery.figure import STORED_ABOVE
 from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
 
@@ -23,73 +24,103 @@ def data_of(name):
     figure = FIGURES[name]
     for extra in figure.needs:
         pytest.importorskip({"networks": "torch"}.get(extra, extra))
-    return data_for(name, figure.small if figure.cost < STORED_ABOVE else {})
+    return data_for(name, figure.small if not figure.from_store else {})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_figure_contract(name, tmp_path):
-    data = data_of(name)
-    figure = Figure(figsize=FIGURES[name].size, layout="constrained")
-    assert dynsim.plot(name, data=data, figure=figure) is figure
-    assert figure.axes
-    assert any(axes.has_data() for axes in figure.axes)
-    assert figure.get_supxlabel().strip(), "a figure says what it assumes"
-    # Every format is drawn from the same artists: all three for one figure, the cheapest for the others.
-    formats = FORMATS if name == "article-stop" else ("svg",)
-    first = save_figure(figure, name, tmp_path / "a", formats, data)
-    second = save_figure(dynsim.plot(name, data=data), name, tmp_path / "b", formats, data)
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes(), f"{one.name} differs between two drawings"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_draws_on_a_subfigure(name):
-    whole = Figure(figsize=(14, 7), layout="constrained")
-    left, _ = whole.subfigures(1, 2)
-    dynsim.plot(name, data=data_of(name), figure=left)
-    assert left.axes
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_computing_and_verdict(name):
-    figure = FIGURES[name]
-    entry = ENTRIES[name]
+    """Computed, concluded and drawn; the verdict is the title; the same data give the same file."""
+    figure, data, entry = FIGURES[name], data_of(name), ENTRIES[name]
     assert (figure.name, figure.summary, figure.cost, figure.needs) == (name, entry.summary, entry.cost, entry.needs)
     assert figure.cost > 0
     assert next(iter(inspect.signature(figure.compute).parameters)) == "progress"
-    sentence = figure.verdict(data_of(name))
-    assert len(sentence) > 20
-    assert "nan" not in sentence.lower().split()
-    assert dynsim.provenance(data_of(name))["versions"]
+    assert dynsim.provenance(data)["versions"]
+    verdict = figure.verdict(data)
+    assert not {"nan", "inf"} & set(str(verdict).lower().replace(",", " ").split())
+    assert len(verdict.facts) >= 1
+    picture = dynsim.plot(name, data=data)
+    assert " ".join(picture.get_suptitle().split()) == verdict.headline
+    assert any(axes.has_data() for axes in picture.axes)
+    assert picture.get_supxlabel().strip(), "a figure says what it assumes"
+    # Every format is drawn from the same artists: all three for one figure, the cheapest for the others.
+    formats = FORMATS if name == "article-stop" else ("svg",)
+    first = save_figure(picture, name, tmp_path / "a", formats, data)
+    second = save_figure(dynsim.plot(name, data=data), name, tmp_path / "b", formats, data)
+    for one, other in zip(first, second, strict=True):
+        assert one.path.read_bytes() == other.path.read_bytes(), f"{one.path.name} differs between two drawings"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_column_without_words_and_in_full(name):
+    whole = Figure(figsize=(14, 7), layout="constrained")
+    left, _ = whole.subfigures(1, 2)
+    assert dynsim.plot(name, data=data_of(name), figure=left, full=True) is left
+    assert left.axes
+    column = dynsim.plot(name, data=data_of(name), size="column", caption=False)
+    assert not column.get_supxlabel()
+    assert column.get_figwidth() == SIZES["column"][0]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_costly_figures_ship_their_run(name):
-    if FIGURES[name].cost >= STORED_ABOVE:
+    if FIGURES[name].from_store:
         assert stored_file(name).exists()
         assert stored_file(name).stat().st_size <= 200_000
 
 
-def test_the_last_bits_of_a_layout_do_not_name_clip_paths():
-    svg = (
-        '<g clip-path="url(#pAA)"/><g clip-path="url(#pBB)"/><clipPath id="pAA"/><clipPath id="pBB"/><text>pAA</text>'
-    )
+def test_the_last_bits_of_a_layout_do_not_name_parts_of_a_picture():
+    svg = '<g clip-path="url(#pAA)"/><use href="#mBB"/><clipPath id="pAA"/><path id="mBB"/><text>pAA</text>'
     one, other = (svg.replace("AA", first).replace("BB", "0123456789") for first in ("abcdef0123", "57de50798e"))
-    assert _numbered_clips(one).partition("<text>")[0] == _numbered_clips(other).partition("<text>")[0]
-    assert _numbered_clips(one).count("clip0") == _numbered_clips(one).count("clip1") == 2
-    assert "<text>pabcdef0123" in _numbered_clips(one)
+    assert _numbered(one).partition("<text>")[0] == _numbered(other).partition("<text>")[0]
+    assert _numbered(one).count("part0") == _numbered(one).count("part1") == 2
+    assert "<text>pabcdef0123" in _numbered(one)
+
+
+def test_text_of_a_picture_is_text_with_a_description(tmp_path):
+    data = data_of("article-stop")
+    (saved,) = save_figure(dynsim.plot("article-stop", data=data), "x", tmp_path, ("svg",), data)
+    svg = saved.path.read_text(encoding="utf-8")
+    headline = FIGURES["article-stop"].verdict(data).headline
+    assert f"<title>{headline}</title>" in svg
+    assert "<desc>Dotted: limits" in svg
+    assert 'role="img"' in svg
+    assert re.search(r"<text[^>]*>flow time t</text>", svg)
+    assert '"versions"' not in svg
+
+
+def moved(data, factor):
+    return data.assign(theta=data["theta"] * factor)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_file_that_shows_the_same_is_kept(kind, tmp_path):
+    data = data_of("article-stop")
+
+    def save(data, **options):
+        return save_figure(dynsim.plot("article-stop", data=data), "x", tmp_path, (kind,), data, dpi=80, **options)[0]
+
+    first = save(data)
+    assert not first.kept
+    before = first.path.read_bytes()
+    assert save(moved(data, 1 + 1e-9)).kept, "last digits"
+    assert first.path.read_bytes() == before
+    assert not save(moved(data, 1 + 1e-9), force=True).kept
+    assert not save(moved(data, 1.05)).kept, "another curve"
+    assert not save(data.assign_attrs(outcome_reason="another word")).kept, "another caption"
+    first.path.write_bytes(b"damaged")
+    assert not save(data).kept
 
 
 def test_saved_data_redraw(tmp_path):
     path = save_dataset(data_of("article-stop"), tmp_path / "run.nc")
     a = save_figure(dynsim.plot("article-stop", data=path), "x", tmp_path / "a", ("png",), data_of("article-stop"))
     b = save_figure(dynsim.plot("article-stop"), "x", tmp_path / "b", ("png",), data_of("article-stop"))
-    assert a[0].read_bytes() == b[0].read_bytes()
+    assert a[0].path.read_bytes() == b[0].path.read_bytes()
 
 
 def test_provenance_travels_in_the_file(tmp_path):
-    (path,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path, ("svg",), data_of("article-stop"))
-    text = path.read_text()
+    (saved,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path, ("svg",), data_of("article-stop"))
+    text = saved.path.read_text()
     assert "kexue.fm" in text
     assert "DOP853" in text
     assert not list(tmp_path.glob("*.tmp"))
@@ -102,7 +133,7 @@ def test_user_settings_do_not_leak_in(tmp_path):
     with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9}):
         (other,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path / "b", ("png",), data_of("article-stop"))
         assert matplotlib.rcParams["font.size"] == 30
-    assert plain.read_bytes() == other.read_bytes()
+    assert plain.path.read_bytes() == other.path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +144,11 @@ def test_user_settings_do_not_leak_in(tmp_path):
         (lambda: dynsim.plot("article-stop", data=3), "data"),
         (lambda: dynsim.plot("article-stop", data="/no/such/file.nc"), "existing"),
         (lambda: dynsim.plot("article-stop", data=data_of("article-stop"), branch="full"), "options"),
+        (lambda: dynsim.plot("article-stop", data=data_of("loss-rise")), "its own"),
+        (lambda: dynsim.plot("basins", parameters={"gamma": 1.0}), "parameter of figure"),
+        (lambda: dynsim.plot("basins", branch="full"), "option of figure"),
+        (lambda: dynsim.plot("article-stop", size="tiny"), "column"),
+        (lambda: dynsim.plot("article-stop", width=0.1), "inches"),
         (lambda: dynsim.plot("article-stop", figure=3), "figure"),
     ],
 )

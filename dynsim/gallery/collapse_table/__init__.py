@@ -11,7 +11,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=180.0,
-    size=(12.4, 11.2),
+    height=7.6,
     needs=("networks",),
     small={"seeds": 2, "steps": 20, "encoders": ("linear",), "norms": ("none", "batch-out")},
 )

@@ -10,8 +10,10 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
+from dynsim.gallery.figure import concluded
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
+from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
@@ -176,7 +178,7 @@ def confirms(data: xr.Dataset, threshold: float = LEFT) -> xr.DataArray:
     return survived.sel(branch="stop") & collapsed.sel(branch=["full", "target"]).all("branch")
 
 
-def verdict(data: xr.Dataset) -> str:
+def verdict(data: xr.Dataset) -> Verdict:
     """Count the cells that confirm the article, say how the others fail, and what single measures would miss."""
     confirmed, fates = confirms(data), fate(data)
     per_table = confirmed.isel(predictor=0).size
@@ -193,10 +195,17 @@ def verdict(data: xr.Dataset) -> str:
     lost = fates == COLLAPSED
     missed = {name: int((lost & (left(data, name) >= LEFT)).sum()) for name in MEASURES}
     alone = ", ".join(f"{name} {number}" for name, number in missed.items())
-    return (
+    detail = (
         f"stop survives while full and target collapse, in all {data.sizes['seed']} seeds, in {' and '.join(words)}; "
         f"of the other {int(others.sum())}, seeds of stop collapse too in {int(stop.sum())}, seeds without "
         f"stop-gradient survive in {int(rest.sum())}, weights grow without bound in {int(grew.sum())}; drawing the "
         f"line at a quarter or a half of a measure instead of a third, {low} or {high} cells confirm instead of "
         f"{int(confirmed.sum())}; of {int(lost.sum())} collapsed runs one measure alone would miss: {alone}"
+    )
+    cells = f"{int(confirmed.sum())} of {confirmed.size} cells"
+    headline = f"Stop lives while full and target collapse, in every seed, in {cells}"
+    return concluded(
+        "holds" if bool(confirmed.all()) else ("holds under conditions" if bool(confirmed.any()) else "does not hold"),
+        headline,
+        detail,
     )
