@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _shielded(word: str) -> str:
     """A loss may begin with a minus sign; a blank in front of it keeps it from being taken for an option."""
-    option = word.startswith("--") or word in ("-", "-h")
+    option = word.startswith("--") or word in ("-", "-h", "-v")
     return f" {word}" if word.startswith("-") and not option else word
 
 

@@ -165,3 +165,15 @@ def test_a_closed_pipe_is_quiet():
         f"{sys.executable} -m dynsim list --json | head -1", shell=True, capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
+
+
+def test_a_picture_goes_where_it_is_said(tmp_path):
+    picture = tmp_path / "mine.png"
+    done = dynsim("plot", "article-stop", "--out", str(picture), "--size", "column", "--no-caption", "-v")
+    assert done.returncode == 0, done.stderr
+    assert picture.is_file()
+    assert "- exact:" in done.stdout
+    assert "1 drawn, 0 failed" in done.stdout
+    again = dynsim("plot", "article-stop", "--out", str(picture), "--size", "column", "--no-caption")
+    assert "1 kept" in again.stdout
+    assert dynsim("plot", "article-stop", "article-full", "--out", str(picture)).returncode == 2
