@@ -314,15 +314,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"{about['data']}, all augmentations, {about['steps']} steps of SGD (lr 0.02 squared, 0.1 cosine; momentum "
-        f"{about['momentum']:g}); MLP and CNN with batch normalisation; predictor linear, under cosine a BN-MLP "
-        "except for the linear encoder; x̄ in training: the mean of 64 views",
-        "Judged by means over seeds, in this order: diverges, norm below ½ of its start, spread below ¼, RankMe below "
-        "¼ of its start, kNN on augmented test images below that of the untrained network (in brackets); "
-        "± standard deviation over seeds",
-        "Right: trained with mean view, predictor, stop-gradient, cosine; batch normalisation by clean training "
-        "images; training images are encoded as test images are. Bands: range over "
-        f"{data.sizes['seed']} seeds",
+        "Judged by means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below ¼, kNN "
+        "below untrained (in brackets). Right: trained with mean view, predictor, stop-gradient, cosine; bands: range "
+        f"over {data.sizes['seed']} seeds. {about['data']}, {about['steps']} steps of SGD",
     )
 
 
