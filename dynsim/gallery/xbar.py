@@ -314,7 +314,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Judged by means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below ¼, kNN "
+        "By means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below ¼, kNN "
         "below untrained (in brackets). Right: trained with mean view, predictor, stop-gradient, cosine; bands: "
         f"range over {data.sizes['seed']} seeds. {about['data']}, {about['steps']} steps of SGD",
     )

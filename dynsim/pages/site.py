@@ -36,7 +36,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "What happens as a parameter varies?": ("continuation", "Continuation", "fold_curve", "basins", "portrait"),
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
-    "How do I see it?": ("plot", "list_figures", "explore"),
+    "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit"),
 }  # fmt: skip
