@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def load_checkpoint(
     Raises
     ------
     InvalidValue
-        If the file is no checkpoint, or one of another experiment, other images or other seeds; or it cannot be
+        If the file is no checkpoint, or a damaged one, or one of another experiment, other images or other seeds; or it cannot be
         written.
     """
     if not path.parent.is_dir():
@@ -45,6 +46,10 @@ def load_checkpoint(
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the sums of what it reads
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(damaged)
         kept = torch.load(path, map_location="cpu", weights_only=True)
         digest, numbers, state = kept["digest"], kept["seeds"], kept["state"]
         images, place = state["data"], state["device"]

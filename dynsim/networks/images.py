@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import InvalidType, bad
+from dynsim.networks.measures.arrays import label_values
 from dynsim.registry import Registry
 
-__all__ = ["DATASETS", "Images"]
+__all__ = ["DATASETS", "Images", "as_floats"]
+
+_CHANNELS = 4  # at most: grey, grey and alpha, colours, colours and alpha
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +27,14 @@ class Images:
     Parameters
     ----------
     train, test : numpy.ndarray
-        Shape (number, channels, height, width), float64; images lie in [0, 1], vectors (height 1) anywhere.
+        Shape (number, channels, height, width). Pictures are bytes or floats in [0, 1], as they were given: bytes stay
+        bytes in memory and count as x/255; vectors (height 1) lie anywhere.
     train_labels, test_labels : numpy.ndarray or None
-        int64, from 0; None when the data have no labels.
+        int64, from 0, numbering the values that occur; None when the data have no labels.
     name : str
         What messages and provenance call the data.
+    label_values : numpy.ndarray or None
+        What the labels were: ``label_values[number]``.
     """
 
     train: np.ndarray
@@ -35,6 +42,7 @@ class Images:
     train_labels: np.ndarray | None
     test_labels: np.ndarray | None
     name: str
+    label_values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for images in (self.train, self.test):
@@ -56,10 +64,10 @@ class Images:
         Parameters
         ----------
         images : array-like
-            (N, H, W), (N, C, H, W) or (N, H, W, 3): bytes 0…255 or floats in [0, 1]. Or (N, d): vectors of any
-            size, for which geometric augmentations make no sense.
+            (N, H, W), (N, C, H, W) or (N, H, W, C) with up to four channels: bytes 0…255 or floats in [0, 1]. Or
+            (N, d): vectors of any size, for which geometric augmentations make no sense.
         labels : array-like, optional
-            N whole numbers from 0; without them there is no kNN and no probe.
+            N numbers, ids or words, one per class; without them there is no kNN and no probe.
         test, test_labels : array-like, optional
             Test images; without them a fifth of every class is, drawn with a fixed seed.
         name : str
@@ -79,19 +87,19 @@ class Images:
         ((8, 1, 8, 8), (2, 1, 8, 8), 2)
         """
         x = _checked(images, name, "images")
-        y = _labels(labels, len(x), name, "labels")
-        if test is None:
+        t = None if test is None else _checked(test, name, "test images")
+        if t is not None and t.shape[1:] != x.shape[1:]:
+            raise bad(f"test images of {name}", t.shape[1:], f"the shape of the training images, {x.shape[1:]}")
+        if t is not None and (labels is None) != (test_labels is None):
+            raise bad(f"test labels of {name}", test_labels, "labels for training and test images, or for none")
+        y, u, values = _labels(labels, len(x), test_labels, t, name)
+        if t is None:
             held_out = _fifth(y, len(x))
             x, t = x[~held_out], x[held_out]
             y, u = (None, None) if y is None else (y[~held_out], y[held_out])
-        else:
-            t = _checked(test, name, "test images")
-            if t.shape[1:] != x.shape[1:]:
-                raise bad(f"test images of {name}", t.shape[1:], f"the shape of the training images, {x.shape[1:]}")
-            if (labels is None) != (test_labels is None):
-                raise bad(f"test labels of {name}", test_labels, "labels for training and test images, or for none")
-            u = _labels(test_labels, len(t), name, "test labels")
-        return cls(_shuffled(x), _shuffled(t), _shuffled(y), _shuffled(u), name)
+        elif (t.dtype == np.uint8) != (x.dtype == np.uint8):
+            x, t = as_floats(x, np.float64), as_floats(t, np.float64)
+        return cls(_shuffled(x), _shuffled(t), _shuffled(y), _shuffled(u), name, values)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -106,8 +114,8 @@ class Images:
 
     @property
     def classes(self) -> int:
-        """Number of classes: one more than the largest label, 0 without labels."""
-        return 0 if self.train_labels is None else int(self.train_labels.max()) + 1
+        """Number of classes, 0 without labels."""
+        return 0 if self.label_values is None else len(self.label_values)
 
     @cached_property
     def digest(self) -> str:
@@ -115,8 +123,11 @@ class Images:
         content = hashlib.sha256()
         for array in (self.train, self.test, self.train_labels, self.test_labels):
             if array is not None:
-                content.update(str((array.dtype, array.shape)).encode())
-                content.update(np.ascontiguousarray(array).tobytes())
+                pixels = array.ndim == 4
+                content.update(str((np.dtype(float) if pixels else array.dtype, array.shape)).encode())
+                for start in range(0, len(array), _CHUNK):  # bytes count as their floats
+                    part = array[start : start + _CHUNK]
+                    content.update(np.ascontiguousarray(as_floats(part, np.float64) if pixels else part).tobytes())
         return content.hexdigest()
 
     def limited(self, number: int) -> Images:
@@ -124,7 +135,14 @@ class Images:
         if number > len(self.train):
             raise bad("images", number, f"at most the {len(self.train)} training images of {self.name}")
         labels = None if self.train_labels is None else self.train_labels[:number]
-        return Images(self.train[:number], self.test, labels, self.test_labels, self.name)
+        return Images(self.train[:number], self.test, labels, self.test_labels, self.name, self.label_values)
+
+
+def as_floats(pixels: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
+    """Pixels as floats, bytes as x/255; floats stay what they are unless a type is asked for that they have not."""
+    if pixels.dtype == np.uint8:
+        return (pixels / 255.0).astype(dtype)
+    return pixels if dtype is np.float32 else pixels.astype(dtype, copy=False)
 
 
 def _fifth(labels: np.ndarray | None, number: int) -> np.ndarray:
@@ -157,6 +175,7 @@ def _array(value: Any, name: str, what: str) -> np.ndarray:
 
 
 def _checked(value: Any, name: str, what: str) -> np.ndarray:
+    """Pixels (N, channels, height, width): bytes, or floats of the precision that they came in."""
     array = _array(value, name, what)
     what = f"{what} of {name}"
     vectors = array.ndim == 2
@@ -164,35 +183,44 @@ def _checked(value: Any, name: str, what: str) -> np.ndarray:
         array = array[:, None, None, :]
     elif array.ndim == 3:
         array = array[:, None]
-    elif array.ndim == 4 and array.shape[1] not in (1, 3) and array.shape[3] in (1, 3):
-        array = np.moveaxis(array, 3, 1)
+    elif array.ndim == 4 and array.shape[1] > _CHANNELS:
+        if array.shape[3] <= _CHANNELS:
+            array = np.moveaxis(array, 3, 1)
+        elif array.shape[1] >= min(array.shape[2:]):
+            raise bad(what, array.shape, "at most four channels", "put the axis of channels second")
     if array.ndim != 4 or 0 in array.shape:
-        expected = "shape (N, d), (N, height, width), (N, channels, height, width) or (N, height, width, 3)"
+        expected = "shape (N, d), (N, height, width), (N, channels, height, width) or (N, height, width, channels)"
         raise bad(what, array.shape, expected)
     if not vectors and array.shape[2] == 1:
         raise bad(what, array.shape, "pictures more than one pixel high", "give vectors the shape (N, d)")
     if len(array) < 5:
         raise bad(what, f"{len(array)} images", "at least 5")
-    scaled = array.astype(np.float64) / (255.0 if array.dtype == np.uint8 and not vectors else 1.0)
-    if not np.isfinite(scaled).all():
+    if array.dtype == np.uint8 and not vectors:
+        return array
+    floats = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+    if not np.isfinite(floats).all():
         raise bad(what, "NaN or infinite pixels", "finite numbers")
-    if not vectors and (scaled.min() < 0 or scaled.max() > 1):
+    if not vectors and (floats.min() < 0 or floats.max() > 1):
         span = f"{array.dtype} between {array.min():.6g} and {array.max():.6g}"
         raise bad(what, span, "uint8 between 0 and 255 or floats between 0 and 1", "scale them first")
-    return scaled
+    return floats
 
 
-def _labels(value: Any, number: int, name: str, what: str) -> np.ndarray | None:
-    if value is None:
-        return None
-    array = _array(value, name, what)
-    what = f"{what} of {name}"
-    if array.shape != (number,):
-        raise bad(what, f"shape {array.shape}", f"one label for each of the {number} images")
-    labels = array.astype(np.int64)
-    if (labels != array).any() or labels.min() < 0:
-        raise bad(what, array.dtype if array.dtype.kind == "f" else array.min(), "whole numbers from 0")
-    return labels
+def _labels(
+    labels: Any, number: int, test_labels: Any, test: np.ndarray | None, name: str
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Labels and those of the test images, numbered by the values that occur, and these values."""
+    if labels is None:
+        return None, None, None
+    given = {"labels": (labels, number)} | ({} if test is None else {"test labels": (test_labels, len(test))})
+    arrays = []
+    for what, (value, count) in given.items():
+        if np.shape(value) != (count,):
+            raise bad(f"{what} of {name}", f"shape {np.shape(value)}", f"one label for each of the {count} images")
+        arrays.append(label_values(value, count, f"{what} of {name}"))
+    values = np.unique(np.concatenate(arrays))
+    numbers = [np.searchsorted(values, array).astype(np.int64) for array in arrays]
+    return numbers[0], (numbers[1] if test is not None else None), values
 
 
 # Data that ship inside packages: a function without arguments that gives the images.

@@ -32,14 +32,15 @@ class Evaluation:
 
     def __init__(self, experiment: Experiment, images: Images, source: Source) -> None:
         most = experiment.evaluate
-        device, dtype = source.images.device, source.images.dtype
+        device = source.device
         stream = [common_generator(1, device)]
-        test = torch.as_tensor(images.test[:most], dtype=dtype, device=device)
-        self.clean = (source.images[:most] - source.mean)[None, None]
+        test = source.floats(torch.as_tensor(images.test[:most], device=device))
+        some = source.floats(source.pixels[:most])
+        self.clean = (some - source.mean)[None, None]
         self.test = source.augmenter(test[None], stream, 1) - source.mean
-        rows = torch.arange(min(most, _PAIRS, len(source.images)), device=device)[None]
+        rows = torch.arange(min(most, _PAIRS, source.number), device=device)[None]
         self.pair = source.batch(rows, stream)
-        self.training_views = source.augmenter(source.images[None, :most], stream, 2) - source.mean
+        self.training_views = source.augmenter(some[None], stream, 2) - source.mean
         self.labels: tuple[Tensor, Tensor] | None = None
         if source.labels is not None and images.test_labels is not None:
             self.labels = source.labels[:most], torch.as_tensor(images.test_labels[:most], device=device)

@@ -165,8 +165,8 @@ class Trained:
         return {name: torch.as_tensor(value).detach().double().cpu().numpy() for name, value in found.items()}
 
     def _pictures(self, pictures: Any) -> Tensor:
-        like = self.source.images
-        tensor = torch.as_tensor(pictures, dtype=like.dtype, device=like.device)
-        if tensor.ndim != 4 or tensor.shape[1:] != like.shape[1:]:
-            raise bad("pictures", f"shape {tuple(tensor.shape)}", f"(N, {', '.join(map(str, like.shape[1:]))})")
-        return tensor
+        shape = self.source.pixels.shape[1:]
+        tensor = torch.as_tensor(pictures, device=self.source.device)
+        if tensor.ndim != 4 or tensor.shape[1:] != shape:
+            raise bad("pictures", f"shape {tuple(tensor.shape)}", f"(N, {', '.join(map(str, shape))})")
+        return self.source.floats(tensor)

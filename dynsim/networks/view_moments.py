@@ -59,12 +59,12 @@ def second_moments(experiment: Experiment, views: int = 32) -> tuple[np.ndarray,
     if source.augmenter.only_noise:
         signal, view = noise_moments(source)
         return signal.numpy(), view.numpy()
-    number = len(source.images)
+    images, number = source.images, source.number
     stream = [common_generator(_STREAM)]
-    total = torch.zeros_like(source.images).flatten(1)
+    total = torch.zeros_like(images).flatten(1)
     view = torch.zeros(total.shape[1], total.shape[1], dtype=total.dtype)
     for _ in range(views):
-        x = (source.augmenter(source.images[None], stream, 1)[0, 0] - source.mean).flatten(1)
+        x = (source.augmenter(images[None], stream, 1)[0, 0] - source.mean).flatten(1)
         total, view = total + x, view + x.T @ x / number
     signal = (total.T @ total / number - view) / (views * (views - 1))
     return signal.numpy(), (view / views).numpy()
@@ -84,6 +84,7 @@ def augmented_views(experiment: Experiment, views: int = 16) -> np.ndarray:
     """
     source = Source(experiment.but(dtype="float64"), load_images(experiment), torch.device("cpu"))
     stream = [common_generator(_STREAM)]
-    count = max(2, min(views, int(5e7 / source.images.numel())))
-    made = (source.augmenter(source.images[None], stream, 1)[0, 0] - source.mean for _ in range(count))
+    images = source.images
+    count = max(2, min(views, int(5e7 / images.numel())))
+    made = (source.augmenter(images[None], stream, 1)[0, 0] - source.mean for _ in range(count))
     return np.stack([view.flatten(1).numpy() for view in made])

@@ -17,6 +17,7 @@ from dynsim.networks.seeds import common_generator, generator
 
 __all__ = ["FixedBatch", "MiniBatches", "Source", "full_batch", "knows_moments_only", "noise_moments"]
 
+_AT_ONCE = 4096
 _MEAN_VIEWS = 64  # views that estimate x̄ when augmentations are not noise alone
 
 
@@ -24,16 +25,32 @@ class Source:
     """Training images on their device, how they are augmented and what they are centred by."""
 
     def __init__(self, experiment: Experiment, images: Images, device: torch.device) -> None:
-        def tensor(array: Any) -> Tensor:
-            return torch.as_tensor(array, dtype=getattr(torch, experiment.dtype), device=device)
-
-        self.images = tensor(images.train)
+        self.device, self.dtype = device, getattr(torch, experiment.dtype)
+        self.pixels = torch.as_tensor(images.train, device=device)
+        if self.pixels.dtype != torch.uint8:  # bytes stay bytes until they are looked at
+            self.pixels = self.pixels.to(self.dtype)
+        self.number = len(self.pixels)
         self.labels = None if images.train_labels is None else torch.as_tensor(images.train_labels, device=device)
-        self.mean = self.images.mean(0) if experiment.subtract_mean else torch.zeros_like(self.images[0])
+        self.mean = self._mean_image() if experiment.subtract_mean else torch.zeros_like(self.floats(self.pixels[0]))
         self.augmenter = Augmenter(experiment.strengths, images.shape)
         self.slots = OBJECTIVES[experiment.objective].slots
         self.views = {"pair": 2, "views": experiment.views}.get(self.slots, 1)
         self._mean_views: Tensor | None = None
+
+    def floats(self, pixels: Tensor) -> Tensor:
+        """Pixels in the precision of the experiment, bytes as x/255."""
+        return pixels.to(self.dtype) / 255 if pixels.dtype == torch.uint8 else pixels.to(self.dtype)
+
+    @property
+    def images(self) -> Tensor:
+        """All training images as floats; a copy where they are kept as bytes."""
+        return self.floats(self.pixels)
+
+    def _mean_image(self) -> Tensor:
+        if self.pixels.dtype != torch.uint8:
+            return self.pixels.mean(0)
+        total = sum(part.sum(0, dtype=torch.int64) for part in self.pixels.split(_AT_ONCE))
+        return (torch.as_tensor(total).double() / (255 * self.number)).to(self.dtype)
 
     @property
     def mean_views(self) -> Tensor:
@@ -42,17 +59,17 @@ class Source:
             if self.augmenter.only_noise:
                 mean = self.images
             else:
-                stream = [common_generator(2, self.images.device)]
-                mean = torch.zeros_like(self.images)
+                images, stream = self.images, [common_generator(2, self.device)]
+                mean = torch.zeros_like(images)
                 for _ in range(_MEAN_VIEWS):
-                    mean += self.augmenter(self.images[None], stream, 1)[0, 0] / _MEAN_VIEWS
+                    mean += self.augmenter(images[None], stream, 1)[0, 0] / _MEAN_VIEWS
             self._mean_views = mean - self.mean
         return self._mean_views
 
     def batch(self, rows: Tensor, generators: Sequence[torch.Generator]) -> Batch:
         """Views of the images with these numbers, (seeds, batch), and labels if the objective looks at them."""
         labels = self.labels[rows] if self.slots == "labels" and self.labels is not None else None
-        images = self.images.index_select(0, rows.flatten()).view(*rows.shape, *self.images.shape[1:])
+        images = self.floats(self.pixels.index_select(0, rows.flatten())).view(*rows.shape, *self.pixels.shape[1:])
         views = self.augmenter(images, generators, self.views) - self.mean
         if self.slots == "mean":
             views = torch.cat((views, self.mean_views[rows].unsqueeze(1)), dim=1)
@@ -83,11 +100,11 @@ class MiniBatches:
 
     def __init__(self, experiment: Experiment, source: Source, seeds: Sequence[int]) -> None:
         self.source = source
-        self.number = len(source.images)
+        self.number = source.number
         self.size = min(int(experiment.batch), self.number)
-        self.generators = [generator(seed, "batches", source.images.device) for seed in seeds]
+        self.generators = [generator(seed, "batches", source.device) for seed in seeds]
         self.position = self.number
-        self.order = torch.zeros(len(seeds), self.number, dtype=torch.long, device=source.images.device)
+        self.order = torch.zeros(len(seeds), self.number, dtype=torch.long, device=source.device)
 
     def next(self) -> Batch:
         """Views for one step of every seed."""
@@ -122,9 +139,9 @@ def full_batch(experiment: Experiment, network: Network, source: Source) -> Batc
     images and all noise. Otherwise `fixed_views` pairs of random views of every training image, always the same.
     """
     if knows_moments_only(experiment, network, source):
-        return Batch(_moment_matched(source).to(source.images.dtype))
-    numbers = torch.arange(len(source.images), device=source.images.device).repeat(experiment.fixed_views)
-    return source.batch(numbers[None], [common_generator(0, source.images.device)])
+        return Batch(_moment_matched(source).to(source.dtype))
+    numbers = torch.arange(source.number, device=source.device).repeat(experiment.fixed_views)
+    return source.batch(numbers[None], [common_generator(0, source.device)])
 
 
 def knows_moments_only(experiment: Experiment, network: Network, source: Source) -> bool:
@@ -150,7 +167,7 @@ def _moment_matched(source: Source) -> Tensor:
     carrying[-1] = True  # images that are all alike, without noise, still make a batch
     values, vectors = values[carrying], vectors[:, carrying]
     columns = vectors * (values.clamp(min=0) * len(values)).sqrt()
-    return columns.T.unflatten(1, (2, *source.images.shape[1:])).transpose(0, 1)[None]
+    return columns.T.unflatten(1, (2, *source.pixels.shape[1:])).transpose(0, 1)[None]
 
 
 def noise_moments(source: Source) -> tuple[Tensor, Tensor]:

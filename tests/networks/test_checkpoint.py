@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from dynsim.errors import DynsimError
-from dynsim.networks import Experiment, train
+from dynsim.networks import Experiment, fit, train
 from dynsim.networks.run import Run
 
 SETTINGS = [
@@ -115,7 +115,7 @@ def test_images_that_have_changed_are_noticed(small, pictures, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from dynsim.networks import Experiment, train, training
+from dynsim.networks import Experiment, fit, train, training
 
 training._SAVE_EVERY = 0.0
 e = Experiment.load(sys.argv[1])
@@ -154,3 +154,17 @@ def test_a_checkpoint_executes_nothing(small, tmp_path):
     with pytest.raises(DynsimError, match="a checkpoint written by"):
         train(small(), 1, checkpoint=path)
     assert not (tmp_path / "written").exists()
+
+
+def test_a_damaged_byte_is_noticed(small, tmp_path):
+    e, path = small(steps=4), tmp_path / "run.ckpt"
+    first = train(e, 1, checkpoint=path)
+    content = bytearray(path.read_bytes())
+    xr.testing.assert_identical(train(e, 1, checkpoint=path), first)
+    weights = fit(e, 1).snapshot.weights.encoder.detach().numpy().tobytes()
+    place = bytes(content).find(weights[:32])
+    assert place > 0
+    content[place + 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DynsimError, match="a checkpoint written by"):
+        train(e, 1, checkpoint=path)

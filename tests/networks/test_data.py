@@ -112,10 +112,10 @@ def test_npz(tmp_path):
 def test_folder(tmp_path):
     images = load(folder(tmp_path))
     assert images.classes == 3
-    assert same_images(np.concatenate([images.train, images.test]), PICTURES[:, None] / 255.0)
+    assert same_images(np.concatenate([images.train, images.test]), PICTURES[:, None])
     for x, y in ((images.train, images.train_labels), (images.test, images.test_labels)):
         for image, label in zip(x, y, strict=True):
-            original = next(i for i in range(20) if np.array_equal(PICTURES[i] / 255.0, image[0]))
+            original = next(i for i in range(20) if np.array_equal(PICTURES[i], image[0]))
             assert LABELS[original] == label
 
 
@@ -123,8 +123,7 @@ def test_folder_with_test_images_and_colours(tmp_path):
     folder(tmp_path / "train")
     folder(tmp_path / "test", PICTURES[:9], LABELS[:9], mode="RGB")
     (tmp_path / "train" / "a" / "notes.txt").write_text("not an image")
-    with pytest.raises(DynsimError, match="the shape of the training images"):
-        load(tmp_path)
+    assert load(tmp_path).shape == (3, 6, 5)  # grey pictures beside coloured ones are coloured too
     folder(tmp_path / "train", PICTURES[:1], LABELS[:1], mode="RGB")
     images = load(tmp_path)
     assert (images.shape, len(images.test)) == ((3, 6, 5), 9)
@@ -197,9 +196,7 @@ FILES = [
     (with_arrays(images=np.array([{}, {}], dtype=object)), r"x\.npz.*plain arrays"),
     (with_arrays(images=PICTURES * 1.0), r"images of .*x\.npz: got .*float64 between 0 and 25\d.*scale them first"),
     (with_arrays(images=PICTURES / 255, labels=LABELS[:4]), r"labels of .*x\.npz.*one label for each of the 20"),
-    (with_arrays(images=PICTURES / 255, labels=LABELS - 1), r"labels of .*x\.npz.*whole numbers from 0"),
-    (with_arrays(images=PICTURES / 255, labels=LABELS + 0.5), "whole numbers from 0"),
-    (with_arrays(images=PICTURES / 255, labels=LABELS.astype(str)), "array of numbers"),
+    (with_arrays(images=PICTURES / 255, labels=LABELS + 0.5), r"labels of .*x\.npz.*whole numbers or words"),
     (with_arrays(images=np.full((9, 4, 4), np.nan)), "finite numbers"),
     (with_arrays(images=np.zeros((9, 4, 4, 4, 4))), r"got \(9, 4, 4, 4, 4\), expected shape"),
     (with_arrays(images=np.zeros((9, 1, 4))), "more than one pixel high"),
@@ -212,7 +209,7 @@ FILES = [
     (sixteen_bits, r"zzz\.png.*8 bits"),
     (empty_class, r"/d'.*a folder with images"),
     (other_classes, r"test'.*the classes of .*a, b, c"),
-    (lambda path: path, "one folder of images per class"),
+    (lambda path: path, "expected a folder with images"),
     (lambda path: path / "absent.npz", r"absent\.npz.*an existing \.npz file"),
 ]  # fmt: skip
 
@@ -231,3 +228,75 @@ def test_the_mean_training_image_is_subtracted():
         source = Source(e, load_images(e), torch.device("cpu"))
         everything = source.batch(torch.arange(16)[None], [torch.Generator()]).views
         assert (float(everything.mean().abs()) < 1e-6) == centre
+
+
+def test_labels_that_are_ids_or_words_are_numbered():
+    ids = LABELS * 1_000_003 + 10**6
+    words = np.array(["x", "y", "z"])
+    for labels, values in ((ids, np.unique(ids)), (words[LABELS], words), (LABELS - 1, np.arange(-1, 2))):
+        images = Images.of(PICTURES, labels)
+        np.testing.assert_array_equal(images.label_values, values)
+        assert images.classes == 3
+        assert set(images.train_labels) | set(images.test_labels) == {0, 1, 2}
+
+
+def test_bytes_stay_bytes_and_train_as_their_floats(small):
+    e = small(data=(PICTURES, LABELS), measures=["spread"], batch="full", fixed_views=1)
+    kept = load_images(e)
+    assert kept.train.dtype == kept.test.dtype == np.uint8
+    floats = e.but(data=(PICTURES / 255.0, LABELS))
+    assert load_images(floats).train.dtype == np.float64
+    assert load_images(floats.but(data=(PICTURES / np.float32(255), LABELS))).train.dtype == np.float32
+    np.testing.assert_allclose(train(e, 1).spread, train(floats, 1).spread, rtol=1e-9)
+
+
+def test_channels_first_or_last():
+    square = RNG.integers(0, 255, (20, 16, 16), dtype=np.uint8)
+    for channels in (1, 2, 3, 4):
+        stacked = np.stack([square] * channels, axis=-1)
+        assert load((stacked, LABELS)).shape == load((np.moveaxis(stacked, 3, 1), LABELS)).shape == (channels, 16, 16)
+    with pytest.raises(DynsimError, match="put the axis of channels second"):
+        load((RNG.random((20, 16, 16, 16)), LABELS))
+
+
+def test_a_drawing_in_the_alpha_channel_is_seen(tmp_path):
+    path = tmp_path / "flat"
+    path.mkdir()
+    for i, picture in enumerate(PICTURES):
+        rgba = np.zeros((*picture.shape, 4), dtype=np.uint8)
+        rgba[..., 3] = picture
+        Image.fromarray(rgba).save(path / f"{i}.png")
+    images = load(path)
+    assert images.shape == (4, 6, 5)
+    assert images.train_labels is None
+    assert images.train[:, 3].std() > 10
+    Image.fromarray(np.full((6, 5, 4), 255, dtype=np.uint8)).save(path / "opaque.png")
+    assert load(path).shape == (4, 6, 5)
+
+
+def test_a_flat_folder_trains_without_labels(tmp_path):
+    path = tmp_path / "flat"
+    path.mkdir()
+    for i, picture in enumerate(PICTURES):
+        Image.fromarray(picture).save(path / f"{i}.png")
+    (path / "._0.png").write_bytes(b"what a Mac leaves behind")
+    run = train(Experiment(data=path, steps=1, batch=8, measures=["spread"]), 1)
+    assert np.isfinite(run.spread).all()
+    (path / "class").mkdir()
+    with pytest.raises(DynsimError, match="lies beside folders"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_other_names_of_the_test_folder(tmp_path, name):
+    folder(tmp_path / "train")
+    folder(tmp_path / name, PICTURES[:9], LABELS[:9])
+    (tmp_path / "__MACOSX").mkdir()
+    assert len(load(tmp_path).test) == 9
+
+
+def test_bombs_are_one_line(tmp_path):
+    path = folder(tmp_path)
+    Image.new("1", (20000, 20000)).save(path / "a" / "bomb.png")
+    with pytest.raises(DynsimError, match=r"bomb\.png"):
+        load(path)

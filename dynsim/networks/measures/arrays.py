@@ -10,7 +10,8 @@ import numpy as np
 from dynsim.errors import InvalidType, bad
 
 __all__ = [
-    "array_of", "features_of", "finite_rows", "labels_of", "like", "matrix_of", "paired_of", "resolution", "unit_rows",
+    "array_of", "features_of", "finite_rows", "label_values", "labels_of", "like", "matrix_of", "paired_of",
+    "resolution", "unit_rows",
 ]  # fmt: skip
 
 _FEATURES = "features of shape (…, samples, dimensions), at least one sample"
@@ -98,7 +99,7 @@ def labels_of(first: Any, samples: int, name: str, second: Any = None, others: i
         Numbers of the first, those of the second (None without), and how many values occur.
     """
     given = [(first, samples, name)] + ([] if second is None else [(second, others, other)])
-    arrays = [_label_array(*one) for one in given]
+    arrays = [label_values(*one) for one in given]
     if len({array.dtype.kind in "US" for array in arrays}) > 1:
         raise bad(other, arrays[1].dtype, f"labels of the kind of the first, {arrays[0].dtype}")
     values, numbers = np.unique(np.concatenate(arrays), return_inverse=True)
@@ -106,7 +107,8 @@ def labels_of(first: Any, samples: int, name: str, second: Any = None, others: i
     return numbers[:samples], (numbers[samples:] if second is not None else None), len(values)
 
 
-def _label_array(value: Any, samples: int, name: str) -> np.ndarray:
+def label_values(value: Any, samples: int, name: str) -> np.ndarray:
+    """Labels (N,) as an array of numbers or words, one per sample."""
     expected = f"{samples} labels, one per sample: whole numbers or words"
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise bad(name, "masked labels", expected)
