@@ -37,8 +37,8 @@ def load_checkpoint(
     Raises
     ------
     InvalidValue
-        If the file is no checkpoint, or a damaged one, or one of another experiment, other images or other seeds; or it cannot be
-        written.
+        If the file is no checkpoint, or a damaged one, or one of another experiment, other images or other seeds; or
+        it cannot be written.
     """
     if not path.parent.is_dir():
         raise bad("checkpoint", str(path), "a file in a folder that exists")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.image_files import read_folder, read_npz
 from dynsim.networks.images import DATASETS, Images
 
-__all__ = ["digits", "load_images", "mnist", "photograph"]
+__all__ = ["digits", "images_of_torch_data", "load_images", "mnist", "photograph"]
 
 _PHOTOGRAPHS = ("china", "flower")
 
@@ -73,6 +74,32 @@ def load_images(experiment: Experiment) -> Images:
     """
     images = _images(experiment.data)
     return images if experiment.images is None else images.limited(experiment.images)
+
+
+def images_of_torch_data(data: Any) -> Images:
+    """Images of a torch Dataset, or of the one in a DataLoader, read once: items are pictures, or (picture, label).
+
+    What its transforms draw at random would be frozen, so they belong into `augmentation`.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        Items that are no pictures, such as pairs of views.
+    """
+    source = getattr(data, "dataset", data)
+    items = [source[i] for i in range(len(source))] if hasattr(source, "__len__") else list(source)
+    if not items:
+        raise bad("data", data, "a Dataset with items")
+    labelled = isinstance(items[0], tuple | list) and len(items[0]) == 2 and np.ndim(items[0][1]) == 0
+    if not labelled and isinstance(items[0], tuple | list):
+        if len(items[0]) != 1:
+            advice = "give single images, and make views by augmentation=function"
+            raise bad("data", f"items of {len(items[0])} parts", "pictures, or (picture, label)", advice)
+        items = [item[0] for item in items]
+    pictures = [np.asarray(item[0] if labelled else item) for item in items]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise bad("data", "pictures of several shapes", "pictures of one shape", "resize them in the Dataset")
+    return Images.of(np.stack(pictures), [item[1] for item in items] if labelled else None, name=type(source).__name__)
 
 
 def _images(data: str | Images) -> Images:

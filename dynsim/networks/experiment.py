@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad
-from dynsim.networks.experiment_text import RENAMED, as_html, as_text, renamed, toml, unknown_field
+from dynsim.networks.experiment_text import (
+    RENAMED,
+    as_html,
+    as_name,
+    as_text,
+    refuse_functions,
+    renamed,
+    toml,
+    unknown_field,
+)
 from dynsim.networks.images import Images
 from dynsim.networks.validation import RULES, check_together
 
@@ -41,15 +50,18 @@ class Experiment:
     ----------
     data : str, Images, array, tensor or (images, labels)
         ``digits``, ``mnist``, the path of an ``.npz`` or of a folder of images, with or without one folder per class.
-    augmentation : mapping
+        A torch Dataset or DataLoader is read once into memory.
+    augmentation : mapping or function
         Strength of each augmentation; 0 is none. rotation: degrees; scale, contrast: fraction; shift, erasing:
-        pixels; noise: standard deviation.
+        pixels; noise: standard deviation. Or a function of a batch of images (batch, channels, height, width) that
+        returns one view of each.
     encoder, norm, init : str
         ``linear``, ``mlp``, ``mlp-tanh``, ``cnn``; ``none``, ``batch`` (between the layers), ``batch-out`` (at the
         output too), ``batch-affine`` (there with scale and shift), ``layer``, ``layer-out``; ``default``,
-        ``orthogonal``, ``zero``, ``identity``.
+        ``orthogonal``, ``zero``, ``identity``. An own encoder is a function without arguments that makes an nn.Module
+        from (batch, channels, height, width) to (batch, dim); `norm`, `init`, `dim`, … are not for it.
     predictor : str
-        ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``.
+        ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``, or a function that makes an nn.Module from (batch, dim).
     objective : str
         ``cosine``, ``squared``, ``xbar``, ``alternating``, ``nt-xent``, ``barlow``, ``supervised``.
     branch : str
@@ -71,7 +83,8 @@ class Experiment:
     measures, every : tuple of str, int
         What is recorded, and every how many steps: names in `dynsim.networks.measures.MEASURES`, such as ``spread``,
         ``rankme``, ``participation``, ``norm_ratio``, ``knn``, ``probe``, ``lidar``, ``alpha_req``, ``noise_share``,
-        ``relative_speed_ratio``, ``loss_share``, ``balance``, ``teacher_distance``.
+        ``relative_speed_ratio``, ``loss_share``, ``balance``, ``teacher_distance``. An own one is a named function of
+        the features (N, dim) of one seed, as a NumPy array, that returns a number.
     dim, depth, width, bias
         Of the encoder: features, layers, hidden units or channels, biases; None for the family's usual.
     init_scale : float
@@ -94,6 +107,8 @@ class Experiment:
         Factor on all strengths of `augmentation`.
     subtract_mean : bool
         Subtract the mean training image.
+    head : bool
+        Also record what is measured of features behind the predictor, as ``spread_head`` and so on.
     decay_biases : bool
         Whether biases and the scales and shifts of normalisations decay like the weights.
     images : int
@@ -125,11 +140,11 @@ class Experiment:
     """
 
     data: Any = "digits"
-    augmentation: Mapping[str, float] = field(default_factory=lambda: DIGITS_AUGMENTATION)
-    encoder: str = "mlp"
+    augmentation: Mapping[str, float] | Callable[[Any], Any] = field(default_factory=lambda: DIGITS_AUGMENTATION)
+    encoder: str | Callable[[], Any] = "mlp"
     norm: str = "batch"
     init: str = "default"
-    predictor: str = "mlp"
+    predictor: str | Callable[[], Any] = "mlp"
     objective: str = "cosine"
     branch: str = "stop"
     symmetric: bool = True
@@ -143,7 +158,7 @@ class Experiment:
     steps: int = 300
     batch: int | str = 64
     dtype: str = "float32"
-    measures: tuple[str, ...] = _MEASURES
+    measures: tuple[Any, ...] = _MEASURES
     every: int = 10
     dim: int = 32
     depth: int | None = None
@@ -165,6 +180,7 @@ class Experiment:
     strength: float = 1.0
     subtract_mean: bool = True
     decay_biases: bool = True
+    head: bool = False
     images: int | None = None
     fixed_views: int = 4
     evaluate: int = 1000
@@ -207,11 +223,15 @@ class Experiment:
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _made, ({**values, "augmentation": dict(self.augmentation)},)
+        if isinstance(self.augmentation, Mapping):
+            values["augmentation"] = dict(self.augmentation)
+        return _made, (values,)
 
     @property
     def strengths(self) -> dict[str, float]:
         """Strength of every augmentation that acts, `strength` included."""
+        if not isinstance(self.augmentation, Mapping):
+            return {}
         scaled = {name: value * self.strength for name, value in self.augmentation.items()}
         return {name: value for name, value in scaled.items() if value > 0}
 
@@ -223,8 +243,11 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain data without those that are None; data in memory appear as their digest."""
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
-        plain["augmentation"] = dict(self.augmentation)
-        plain["measures"] = list(self.measures)
+        plain["augmentation"] = (
+            dict(self.augmentation) if isinstance(self.augmentation, Mapping) else self.augmentation
+        )
+        plain["measures"] = [as_name(measure) for measure in self.measures]
+        plain |= {name: as_name(plain[name]) for name in ("encoder", "predictor", "augmentation")}
         if isinstance(self.data, Images):
             plain["data"] = f"sha256:{self.data.digest}"
         return {name: value for name, value in plain.items() if value is not None}
@@ -240,6 +263,7 @@ class Experiment:
         """
         values = renamed(values)
         _check_names(values)
+        refuse_functions(values)
         if str(values.get("data", "")).startswith("sha256:"):
             raise bad("data", values["data"], "a name or a path", "save data that live in memory as .npz first")
         return cls(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -9,7 +10,9 @@ from typing import Any
 
 from dynsim.errors import DynsimError, bad, unknown
 
-__all__ = ["RENAMED", "as_html", "as_text", "renamed", "toml", "unknown_field"]
+__all__ = ["RENAMED", "as_html", "as_name", "as_text", "refuse_functions", "renamed", "toml", "unknown_field"]
+
+_FUNCTION = "function "
 
 # Names of 0.1 → today's.
 RENAMED = {"measure_every": "every", "centre": "subtract_mean"}
@@ -50,6 +53,28 @@ def unknown_field(name: str, known: Iterable[str]) -> DynsimError:
 def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by today's names; those of 0.1 are read."""
     return {RENAMED.get(name, name): value for name, value in values.items()}
+
+
+def as_name(value: Any) -> Any:
+    """Functions as text that says where they come from and changes with what they do; everything else as it is."""
+    if not callable(value):
+        return value
+    code = getattr(value, "__code__", None)
+    text = f"{_FUNCTION}{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
+    if code is None:
+        return text
+    content = repr((code.co_code, [str(constant).split(" at 0x")[0] for constant in code.co_consts], code.co_names))
+    return f"{text} {hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def refuse_functions(values: Mapping[str, Any]) -> None:
+    """Raise where text names a function of the user's, which no text can bring back."""
+    for name in ("encoder", "predictor", "augmentation"):
+        if str(values.get(name, "")).startswith(_FUNCTION):
+            raise bad(name, values[name], "a name", "functions are given in Python: Experiment.load(path).but(…)")
+    own = [name for name in values.get("measures", ()) if str(name).startswith(_FUNCTION)]
+    if own:
+        raise bad("measures", own, "names", "functions are given in Python")
 
 
 def as_text(changed: Mapping[str, Any]) -> str:

@@ -130,6 +130,7 @@ class Population:
 
     def __init__(self) -> None:
         self._moments: dict[str, tuple[Tensor, Tensor]] = {}
+        self.buffers: dict[str, list[dict[str, Tensor]]] = {}  # of modules that keep their statistics themselves
 
     def __call__(self, name: str, x: Tensor) -> Tensor:
         """Normalise `x`, shaped as in `by_batch`, for the layer called `name`."""

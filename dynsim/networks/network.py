@@ -14,6 +14,7 @@ from dynsim.networks.encoders import ENCODERS
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.initialisations import draw
 from dynsim.networks.layers import Layout, Normaliser, by_batch
+from dynsim.networks.modules import encoder_part, predictor_part
 from dynsim.networks.objectives import OBJECTIVES, two_branches
 from dynsim.networks.predictors import PREDICTORS
 from dynsim.networks.seeds import generator
@@ -58,11 +59,16 @@ class Network:
     def __init__(self, experiment: Experiment, shape: tuple[int, int, int], classes: int = 0) -> None:
         self.experiment = experiment
         self.objective = OBJECTIVES[experiment.objective]
-        self.encoder = ENCODERS[experiment.encoder](experiment, shape)
+        own = experiment.encoder
+        self.encoder = encoder_part(own, shape) if callable(own) else ENCODERS[own](experiment, shape)
         outputs = classes if self.objective.slots == "labels" else self.encoder.features
         if outputs == 0:
             raise bad("objective", experiment.objective, "one without labels, for data that have none")
-        self.predictor = PREDICTORS[experiment.predictor](experiment, self.encoder.features, outputs)
+        head, features = experiment.predictor, self.encoder.features
+        if callable(head):
+            self.predictor = predictor_part(head, features, outputs)
+        else:
+            self.predictor = PREDICTORS[head](experiment, features, outputs)
         self.encoder_layout = Layout(self.encoder.shapes)
         self.predictor_layout = Layout(self.predictor.shapes)
         self.has_teacher = experiment.teacher > 0 or experiment.objective == "alternating"
@@ -156,4 +162,6 @@ def named_parameters(network: Network, weights: Weights) -> dict[str, Tensor]:
 
 def teacher_name(name: str) -> str:
     """Name of the teacher's parameter that follows the encoder's of this name: V for W, V2_bias for W2_bias."""
+    if name.startswith("encoder."):
+        return "teacher." + name.removeprefix("encoder.")
     return "V" + name.removeprefix("W")

@@ -13,7 +13,7 @@ from torch import Tensor
 from dynsim.errors import bad
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.measures import MEASURES
-from dynsim.networks.measures.recorded import Measure
+from dynsim.networks.measures.recorded import Measure, own_measure
 from dynsim.networks.network import Network, Weights
 from dynsim.networks.schedules import flow_times
 from dynsim.networks.snapshot import Evaluation, Snapshot
@@ -74,6 +74,9 @@ class Recorder:
         for name, measure in self.measures.items():
             values = measure.record(snapshot)
             measured_values |= values
+            if self.experiment.head and measure.of_features:
+                behind = measure.record(snapshot.behind_head)
+                measured_values |= {f"{variable}_head": value for variable, value in behind.items()}
             if not values:
                 self.left_out[name] = "it makes no sense for this network"
         self.steps.append(step)
@@ -149,7 +152,10 @@ def _measures_for(experiment: Experiment, labelled: bool) -> tuple[dict[str, Mea
     InvalidValue
         Measures that were asked for by name need labels, and there are none.
     """
-    chosen = {name: MEASURES[name] for name in experiment.measures}
+    chosen = {
+        (one.__name__ if callable(one) else one): (own_measure(one) if callable(one) else MEASURES[one])
+        for one in experiment.measures
+    }
     without = [name for name, measure in chosen.items() if measure.labels and not labelled]
     if without and "measures" in experiment.changed:
         raise bad("measures", without, "measures that need no labels", "the data have none: give (images, labels)")

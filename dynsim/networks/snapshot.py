@@ -62,12 +62,14 @@ class Snapshot:
         *,
         time: float = 0.0,
         initial: Snapshot | None = None,
+        after_head: bool = False,
     ) -> None:
         self.network = network
         self.weights = weights.clone()
         self.evaluation = evaluation
         self.time = time
         self.initial = initial or self
+        self._after_head = after_head
 
     @property
     def labels(self) -> tuple[Tensor, Tensor] | None:
@@ -81,13 +83,25 @@ class Snapshot:
 
     def encoded(self, views: Tensor) -> Tensor:
         """Features (seeds, dim, views, images) of any number of centred views, with derivatives by them."""
-        return self.network.encode(self.weights.encoder, self._for_all(views), self._population)
+        return self._through(views, self._population)
+
+    @cached_property
+    def behind_head(self) -> Snapshot:
+        """The same moment, whose features are the predictor's outputs."""
+        start = None if self.initial is self else self.initial.behind_head
+        return Snapshot(self.network, self.weights, self.evaluation, time=self.time, initial=start, after_head=True)
+
+    def _through(self, views: Tensor, normalise: Population) -> Tensor:
+        features = self.network.encode(self.weights.encoder, self._for_all(views), normalise)
+        if self._after_head:
+            features = self.network.predict(self.weights.predictor, features, normalise=normalise)
+        return features
 
     @cached_property
     def _population(self) -> Population:
         normalise = Population()
         with torch.no_grad():
-            self.network.encode(self.weights.encoder, self._for_all(self.evaluation.training_views), normalise)
+            self._through(self.evaluation.training_views, normalise)
         return normalise
 
     @cached_property

@@ -13,6 +13,7 @@ from torch import Tensor
 from dynsim.errors import bad, unknown
 from dynsim.networks.images import Images
 from dynsim.networks.measures import MEASURES
+from dynsim.networks.measures.recorded import own_measure
 from dynsim.networks.network import Weights, named_parameters
 from dynsim.networks.seeds import generator, seed_list
 from dynsim.networks.snapshot import Snapshot
@@ -160,8 +161,8 @@ class Trained:
         weights = Weights(now.predictor, layout.join(parts), now.teacher)
         moment = Snapshot(last.network, weights, last.evaluation, time=last.time, initial=last.initial)
         found: dict[str, Any] = {}
-        for name in last.network.experiment.measures:
-            found |= MEASURES[name].record(moment)
+        for one in last.network.experiment.measures:
+            found |= (own_measure(one) if callable(one) else MEASURES[one]).record(moment)
         return {name: torch.as_tensor(value).detach().double().cpu().numpy() for name, value in found.items()}
 
     def _pictures(self, pictures: Any) -> Tensor:

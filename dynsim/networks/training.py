@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 
@@ -13,12 +13,14 @@ from dynsim.errors import InvalidType, bad
 from dynsim.networks.checkpoint import load_checkpoint, save_checkpoint
 from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
+from dynsim.networks.experiment_text import as_name
 from dynsim.networks.recording import Recorder
 from dynsim.networks.run import Run
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.snapshot import Evaluation
 from dynsim.networks.torch_settings import deterministic, device_of
 from dynsim.networks.trained import Trained
+from dynsim.progress import Progress, check_progress
 from dynsim.records import stamp
 
 __all__ = ["fit", "train"]
@@ -32,7 +34,7 @@ def train(
     *,
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xarray.Dataset:
     """Train all seeds of an experiment as one batch.
 
@@ -86,7 +88,7 @@ def fit(
     *,
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train like `train` and return the networks as well, for features of other images and one's own measures.
 
@@ -116,8 +118,7 @@ def fit(
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
     numbers = seed_list(seeds)
     place = device_of(device)
-    if progress is not None and not callable(progress):
-        raise bad("progress", progress, "a function of step, steps and text", kind=InvalidType)
+    check_progress(progress)
     if not isinstance(checkpoint, str | Path | None) or checkpoint == "":
         raise bad("checkpoint", checkpoint, "the path of a file", kind=InvalidType)
     path = None if checkpoint is None else Path(checkpoint)
@@ -142,7 +143,7 @@ def _go_on(
     recorder: Recorder,
     path: Path | None,
     data: str,
-    progress: Callable[[int, int, str], None] | None,
+    progress: Progress | None,
 ) -> None:
     """Step to the end, recording; whatever happens, the last recorded moment is saved."""
     e = run.experiment
@@ -164,7 +165,7 @@ def _go_on(
                     save_checkpoint(path, e, recorder.seeds, latest)
                     saved = monotonic()
             if progress is not None:
-                progress(run.step, e.steps, f"training {e.encoder}, {e.branch}")
+                progress(run.step, e.steps, f"training {as_name(e.encoder)}, {e.branch}")
     finally:
         if path is not None and latest is not None:
             save_checkpoint(path, e, recorder.seeds, latest)

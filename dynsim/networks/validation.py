@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Mapping, Set
 from math import inf, isfinite
 from pathlib import Path
@@ -79,9 +80,14 @@ def _choice(*choices: str) -> Rule:
     return rule
 
 
-def _member(kind: str) -> Rule:
-    def rule(name: str, value: Any) -> str:
+def _member(kind: str, *, own: bool = False) -> Rule:
+    def rule(name: str, value: Any) -> Any:
         table = registry(kind)
+        if own and hasattr(value, "named_parameters") and not isinstance(value, type):
+            advice = "every seed starts from weights of its own: lambda: MyModule()"
+            raise bad(name, type(value).__name__, "a function that makes a module", advice, kind=InvalidType)
+        if own and callable(value):
+            return value
         if not isinstance(value, str) or value not in table:
             raise unknown(name, value, tuple(table))
         return value
@@ -107,12 +113,24 @@ def _data(name: str, value: Any) -> str | Images:
         if value not in DATASETS and not set(value) & set("/\\.") and not Path(value).exists():
             raise unknown(name, value, tuple(DATASETS), "or the path of a folder of images or of an .npz file")
         return value
+    if _is_torch_data(value):
+        from dynsim.networks.datasets import images_of_torch_data
+
+        return images_of_torch_data(value)
     if isinstance(value, tuple) and len(value) == 2:
         return Images.of(value[0], value[1])
     return Images.of(value)
 
 
-def _augmentation(name: str, value: Any) -> Mapping[str, float]:
+def _is_torch_data(value: Any) -> bool:
+    torch = sys.modules.get("torch")  # what is not imported cannot have made the value
+    data = None if torch is None else torch.utils.data
+    return data is not None and isinstance(value, data.Dataset | data.DataLoader)
+
+
+def _augmentation(name: str, value: Any) -> Any:
+    if callable(value):
+        return value
     if not isinstance(value, Mapping):
         expected = "a mapping of augmentation to strength, such as {'noise': 0.1}"
         raise bad(name, value, expected, "an empty one for none", kind=InvalidType)
@@ -125,12 +143,15 @@ def _augmentation(name: str, value: Any) -> Mapping[str, float]:
     )
 
 
-def _measures(name: str, value: Any) -> tuple[str, ...]:
+def _measures(name: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str | Set | Mapping) or not hasattr(value, "__iter__"):  # a set has no order to hash
         raise bad(name, value, "a list of names of measures", kind=InvalidType)
     table = registry("measure")
     for measure in value:
-        if measure not in table:
+        if callable(measure):
+            if not getattr(measure, "__name__", "<").isidentifier():
+                raise bad(name, measure, "a function with a name, which the variable gets", "write it with def")
+        elif measure not in table:
             raise unknown(name, measure, tuple(table))
     return tuple(dict.fromkeys(value))
 
@@ -138,10 +159,10 @@ def _measures(name: str, value: Any) -> tuple[str, ...]:
 RULES: Mapping[str, Rule] = {
     "data": _data,
     "augmentation": _augmentation,
-    "encoder": _member("encoder"),
+    "encoder": _member("encoder", own=True),
     "norm": _choice(*NORMS),
     "init": _member("initialisation"),
-    "predictor": _member("predictor"),
+    "predictor": _member("predictor", own=True),
     "objective": _member("objective"),
     "branch": _choice("stop", "full", "target"),
     "symmetric": _truth(),
@@ -177,6 +198,7 @@ RULES: Mapping[str, Rule] = {
     "strength": _number(0.0),
     "subtract_mean": _truth(),
     "decay_biases": _truth(),
+    "head": _truth(),
     "images": _whole(5, or_none=True),
     "fixed_views": _whole(1),
     "evaluate": _whole(5),
@@ -217,6 +239,10 @@ def check_together(experiment: Experiment) -> None:
         raise bad("teacher", experiment.teacher, "0 with objective 'alternating'", "its target is held already")
     if experiment.optimiser == "lbfgs" and experiment.batch != "full":
         raise bad("batch", experiment.batch, "'full' with optimiser 'lbfgs'", "curvature needs a fixed loss")
+    if experiment.head and experiment.predictor in ("none", "optimal"):
+        raise bad(
+            "head", True, f"False with predictor '{experiment.predictor}'", "there is nothing behind it to measure"
+        )
     if experiment.views != 2 and experiment.objective != "alternating":
         raise bad(
             "views", experiment.views, f"2 with objective '{experiment.objective}'", "only 'alternating' has more"

@@ -11,6 +11,7 @@ from torch import Tensor
 from dynsim.networks.augmentations import Augmenter
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
+from dynsim.networks.modules import FunctionAugmenter
 from dynsim.networks.network import Batch, Network
 from dynsim.networks.objectives import OBJECTIVES
 from dynsim.networks.seeds import common_generator, generator
@@ -32,7 +33,8 @@ class Source:
         self.number = len(self.pixels)
         self.labels = None if images.train_labels is None else torch.as_tensor(images.train_labels, device=device)
         self.mean = self._mean_image() if experiment.subtract_mean else torch.zeros_like(self.floats(self.pixels[0]))
-        self.augmenter = Augmenter(experiment.strengths, images.shape)
+        own = experiment.augmentation
+        self.augmenter = FunctionAugmenter(own) if callable(own) else Augmenter(experiment.strengths, images.shape)
         self.slots = OBJECTIVES[experiment.objective].slots
         self.views = {"pair": 2, "views": experiment.views}.get(self.slots, 1)
         self._mean_views: Tensor | None = None

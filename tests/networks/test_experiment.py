@@ -76,7 +76,7 @@ def test_every_field_enters_the_digest():
         "predictor_norm": "none", "predictor_width": 3, "predictor_init": "zero", "predictor_scale": 2.0, "ridge": 1.0,
         "teacher_init": "zero", "distance": "cosine", "alternating_steps": 2, "temperature": 1.0, "redundancy": 1.0,
         "schedule": "cosine", "strength": 0.5, "subtract_mean": False, "images": 50, "fixed_views": 2, "evaluate": 50,
-        "deterministic": False, "decay_biases": False,
+        "deterministic": False, "decay_biases": False, "head": True,
     }  # fmt: skip
     assert {*changed, "views"} == {field.name for field in fields(Experiment)}
     digests = {Experiment(**{name: value}).digest for name, value in changed.items()}

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dynsim.errors import InvalidType, bad
 from dynsim.networks.measures import classifiers, embeddings, linear_layers, motion, view_pairs
 
 if TYPE_CHECKING:
     from dynsim.networks.snapshot import Snapshot
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "own_measure"]
 
 Values = dict[str, Any]
 
@@ -33,16 +36,33 @@ class Measure:
         ``finish(recorded, time)``: all variables of the run, (seeds, records), with some replaced, at its end.
     labels : bool
         Whether it needs labels.
+    of_features : bool
+        Whether it looks at features only, and can be asked behind the head as well.
     """
 
     record: Callable[[Snapshot], Values]
     finish: Callable[[Values, Any], Values] | None = None
     labels: bool = False
+    of_features: bool = False
+
+
+def own_measure(function: Callable[[Any], Any]) -> Measure:
+    """Record the user's own function of the features (N, dim) of one seed."""
+    name = function.__name__
+
+    def record(snapshot: Snapshot) -> Values:
+        values = [function(z) for z in snapshot.test_features.double().cpu().numpy()]
+        try:
+            return {name: np.array([float(value) for value in values])}
+        except (TypeError, ValueError):
+            raise bad(f"measure {name}", values[0], "a function that returns one number", kind=InvalidType) from None
+
+    return Measure(record, of_features=True)
 
 
 def _of_test_features(name: str, function: Callable[[Any], Any]) -> Measure:
     """Record a function of the features of augmented test images."""
-    return Measure(lambda snapshot: {name: function(snapshot.test_features)})
+    return Measure(lambda snapshot: {name: function(snapshot.test_features)}, of_features=True)
 
 
 def _norm_ratio(snapshot: Snapshot) -> Values:
@@ -206,12 +226,12 @@ rankme = _of_test_features("rankme", embeddings.rankme)
 participation = _of_test_features("participation", embeddings.participation)
 alpha_req = _of_test_features("alpha_req", embeddings.alpha_req)
 uniformity = _of_test_features("uniformity", embeddings.uniformity)
-norm_ratio = Measure(_norm_ratio)
-knn = Measure(_knn, labels=True)
-probe = Measure(_probe, labels=True)
-noise_share = Measure(_noise_share)
-lidar = Measure(_lidar)
-view_alignment = Measure(_view_alignment)
+norm_ratio = Measure(_norm_ratio, of_features=True)
+knn = Measure(_knn, labels=True, of_features=True)
+probe = Measure(_probe, labels=True, of_features=True)
+noise_share = Measure(_noise_share, of_features=True)
+lidar = Measure(_lidar, of_features=True)
+view_alignment = Measure(_view_alignment, of_features=True)
 teacher_distance = Measure(_teacher_distance)
 absolute_speed_ratio = Measure(_absolute_speed_ratio)
 relative_speed_ratio = Measure(_relative_speed_ratio)
