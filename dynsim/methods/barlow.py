@@ -93,6 +93,7 @@ class Barlow(Method):
     timed = False
     learned_first = "large r"
     killed_by = "small λk: too few rows, too little weight on the redundancy"
+    drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.0051, 0.0, 1.0, "weight of the redundancy"),
         "rows": Knob(
@@ -105,11 +106,6 @@ class Barlow(Method):
         "statistics of large batches",
         "rows of equal shares, the minimum for redundancy weights λ < 1",
     )
-
-    @property
-    def random(self) -> dict[str, str]:
-        """None: one mode alone says nothing, `mode` is the reduced loss of a row."""
-        return {}
 
     def check(self) -> None:
         """Refuse the ends of the range, where one half of the loss is missing."""

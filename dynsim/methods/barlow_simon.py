@@ -42,4 +42,4 @@ class BarlowSimon(Method):
         return Fact(4 * at.lambda_d - at.eta_s, 4 * _D - _ETA)
 
     def _flow(self, modes: int) -> Flow:
-        return self._closed_flow("(lambda_d*w^2 - 1)^2", modes)
+        return self._mode_flow(modes)

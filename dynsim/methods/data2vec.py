@@ -59,7 +59,9 @@ class Data2Vec(SimSiam):
         """The loss of one mode."""
         target = "sg(v*(x + n2)/std(v*(x + n2)))" if self["normalise"] else "sg(v*(x + n2))"
         error = f"p*w*(x + n1) - {target}"
-        return f"smooth_l1({error}, smooth)" if self["smooth"] else f"({error})^2/2"
+        if not self["smooth"]:
+            return f"({error})^2/2"
+        return f"min(abs({error}), smooth)^2/(2*smooth) + max(abs({error}) - smooth, 0)"
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -186,8 +188,8 @@ class Data2Vec(SimSiam):
             )
         if not self["normalise"]:
             return super()._flow(modes)
-        loss = "lambda_s*(p*w)^2/2 - lambda_d/sqrt(lambda_s)*p*w"
-        return self._closed_flow(loss, modes, ("p", "w"))
+        own = self.mode.replace("sg(v*(x + n2)/std(v*(x + n2)))", "sg(w*(x + n2)/sqrt(lambda_s))/sg(w)")
+        return self._mode_flow(modes, ("p", "w"), own)
 
 
 def _last_root(function: object) -> float:

@@ -43,6 +43,7 @@ class Dino(Method):
     timed = False
     directions = "single"
     killed_by = "a hot teacher, a slow centre"
+    drawn = "(X, X2) ~ discrete([(1, 1), (1, -1), (-1, 1), (-1, -1)], [(1 + r)/4, (1 - r)/4, (1 - r)/4, (1 + r)/4])"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau_s": Knob(0.1, 1e-3, 10.0, "temperature of the student"),
         "tau_t": Knob(0.04, 1e-3, 10.0, "temperature of the teacher"),
@@ -58,16 +59,11 @@ class Dino(Method):
     @property
     def mode(self) -> str:
         """The loss of two clusters, X and X2 the signs of the views' clusters: one mode says nothing about more."""
-        student, teacher = "(a + b*X)/tau_s", f"(sg(a + b*X2) - centre)/{self._teacher}"
-        return f"softplus({student}) - sigmoid({teacher})*{student}"
-
-    @property
-    def random(self) -> dict[str, str]:
-        """The signs of the two views' clusters, equal with probability (1 + r)/2."""
-        outcomes = "[(1, 1), (1, -1), (-1, 1), (-1, -1)]"
-        return {"X, X2": f"discrete({outcomes}, [(1 + r)/4, (1 - r)/4, (1 - r)/4, (1 + r)/4])"}
+        student = "(a + b*X)/tau_s"
+        return f"softplus({student}) - sigmoid({self._target})*{student}"
 
     _teacher = "tau_t"
+    _target = "(sg(a + b*X2) - c)/tau_t"
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -156,15 +152,10 @@ class Dino(Method):
             share = "(exp(b/{0}) - 1)/(exp(b/{0}) + prototypes - 1)"
             rise = f"(r*{share.format(teacher)} - {share.format('tau_s')})/(prototypes*tau_s)"
             return self._described(Flow.of({"b": Move(rise)})).describe(view={"b": (0.0, 1.0)})
-        terms = []
-        for sign in (1, -1):
-            for other in (1, -1):
-                weight = "(1 + r)/4" if sign == other else "(1 - r)/4"
-                logit, target = f"((a {sign:+d}*b)/tau_s)", f"(sg(a {other:+d}*b) - c)/{teacher}"
-                terms.append(f"{weight}*(log(1 + exp({logit})) - {logit}/(1 + exp(-{target})))")
-        loss = " + ".join(terms).replace("+1*b", "+ b").replace("-1*b", "- b")
-        rules: dict[str, Rule] = {"a": Descend(loss), "b": Descend(loss), "c": Move("centre_rate*(a - c)")}
-        return self._described(Flow.of(rules))
+        rules: dict[str, Rule] = {"a": Descend(self.mode), "b": Descend(self.mode)}
+        if self.cold_needs_centre:
+            rules["c"] = Move("centre_rate*(a - c)")
+        return self._described(Flow.of(rules, random=self.drawn))
 
 
 def _start(initial: Any) -> tuple[str, np.ndarray | None]:

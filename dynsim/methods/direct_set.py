@@ -15,7 +15,6 @@ import sympy
 from dynsim.methods.method import ALIGNED, Fact, Method
 from dynsim.methods.setting import Knob, Setting
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.rules import Descend, Hold
 
 __all__ = ["DirectSet"]
 
@@ -30,7 +29,7 @@ class DirectSet(Method):
     reference = "Wang, Chen, Du & Tian, arXiv:2110.04947 (2021)"
     code = "github.com/facebookresearch/luckmatters/tree/main/ssl"
     loss = "sq(p1 - sg(z2))/2"
-    mode = "((w^2)^a*w*(x + n1) - sg(w*(x + n2)))^2/2"
+    mode = "(sg((w^2)^a)*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s ≤ λ_d²/(4λ_s), and s₀ = w₀² > s₋"
     directions = "predictor"
     timed = False
@@ -71,12 +70,4 @@ class DirectSet(Method):
         return Fact(np.full(at.lambda_s.shape, 0.0 - at.eta_s), -_ETA, reason=reason)
 
     def _flow(self, modes: int) -> Flow:
-        rules: dict[str, Descend | Hold] = {}
-        for i in range(1, modes + 1):
-            n = str(i) if modes > 1 else ""
-            w, p = f"w{n}", f"p{n}"
-            noise = f"(lambda_s{n} - lambda_d{n})"
-            loss = f"(lambda_d{n}*({p}*{w} - sg({w}))^2 + {noise}*(({p}*{w})^2 + sg({w})^2))/2"
-            rules[w] = Descend(loss, decay="eta_s")
-            rules[p] = Hold(f"({w}^2)^a")
-        return self._described(Flow.of(rules, roles={"encoder": [name for name in rules if name[0] == "w"]}))
+        return self._mode_flow(modes)

@@ -53,5 +53,4 @@ class FixedPredictor(Method):
         return Fact(self._rate(at), _P * (_D - _P * _S) - _ETA)
 
     def _flow(self, modes: int) -> Flow:
-        loss = "(lambda_d*(p*w - sg(w))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(w)^2))/2"
-        return self._closed_flow(loss, modes)
+        return self._mode_flow(modes)

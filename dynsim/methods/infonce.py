@@ -33,6 +33,10 @@ class InfoNce(Method):
     code = "github.com/RElbers/info-nce-pytorch (without its normalisation)"
     survives_if = "λ_d > 0 (with decay λ_d > η_sτ/2)"
     killed_by = "fewer rows than features"
+    drawn = (  # x3 and n3 belong to another image
+        "x ~ normal(0, lambda_d), n1 ~ normal(0, lambda_s - lambda_d), n2 ~ normal(0, lambda_s - lambda_d),"
+        " x3 ~ normal(0, lambda_d), n3 ~ normal(0, lambda_s - lambda_d)"
+    )
     moments_only = True
     gaussian = True
     more_assumptions = (ALIGNED, "infinitely many negatives, but for the rate at the origin")
@@ -54,12 +58,6 @@ class InfoNce(Method):
         if self["kernel"] == "dot":
             return "-E(w*(x + n1)*w*(x + n2))/tau + E(log(E(exp(w*(x + n1)*w*(x3 + n3)/tau), x3, n3)))"
         return "E((w*(n1 - n2))^2)/(2*tau) + E(log(E(exp(-(w*(x + n1 - x3 - n3))^2/(2*tau)), x3, n3)))"
-
-    @property
-    def random(self) -> dict[str, str]:
-        """The negative x3 and its noise n3 are independent of the positive pair."""
-        noise, image = "normal(0, lambda_s - lambda_d)", "normal(0, lambda_d)"
-        return {"x": image, "n1": noise, "n2": noise, "x3": image, "n3": noise}
 
     def _share(self, at: Setting) -> float:
         return 1.0 if at.batch is None else (at.batch - 1) / at.batch
@@ -94,7 +92,8 @@ class InfoNce(Method):
 
     def _flow(self, modes: int) -> Flow:
         if self["kernel"] == "dot":
-            return self._closed_flow("-lambda_d*w^2/tau + (lambda_s*w^2)^2/(2*tau^2)", modes)
+            return self._mode_flow(modes)
+        # What the text's averages come to, in a form that can be read.
         noise = "(lambda_s - lambda_d)*w^2/tau"
         loss = f"{noise} - log(1 + lambda_s*w^2/tau)/2 - lambda_s*w^2/(2*(tau + lambda_s*w^2))"
-        return self._closed_flow(loss, modes)
+        return self._mode_flow(modes, loss=loss)

@@ -43,6 +43,7 @@ class LeJepa(Method):
     survives_if = "N·λ large enough for the noise share ν: alone, (1−λ)κν < λ√(2π)[N(1−2^{−3/2}) − 1]"
     learned_first = "large λ_s, small ν"
     killed_by = "small λN, large ν, large D"
+    drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.02, 0.0, 1.0, "weight of SIGReg"),
         "knots": Knob("code", meaning="the 17 knots of the code, or infinitely many", choices=KNOTS),
@@ -51,11 +52,6 @@ class LeJepa(Method):
     gaussian = True
     default_batch = 256
     default_views = 4
-
-    @property
-    def random(self) -> dict[str, str]:
-        """None: slices couple the features, `mode` is the reduced loss of one coordinate alone."""
-        return {}
 
     def check(self) -> None:
         """Refuse the ends of the range, where one half of the loss is missing."""
@@ -170,7 +166,7 @@ class LeJepa(Method):
                     f" + 1 - exp(-{square!r}*{v}))"
                 )
             statistic = " + ".join(terms).replace("np.float64", "")
-        return self._closed_flow(f"(1 - lam)*kappa*(lambda_s - lambda_d)*w^2 + lam*({statistic})", 1)
+        return self._mode_flow(1, loss=f"(1 - lam)*kappa*(lambda_s - lambda_d)*w^2 + lam*({statistic})")
 
 
 @lru_cache(maxsize=64)

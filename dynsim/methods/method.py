@@ -7,7 +7,6 @@ reliability, ν = 1 − r its noise share, v = w²λ_s its variance in the embed
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from dynsim.methods.setting import VALUES, Knob, Setting, read_setting
 if TYPE_CHECKING:
     import sympy
 
+    from dynsim.symbolic.distributions import Random
     from dynsim.symbolic.flow import Flow
 
 __all__ = ["ALIGNED", "GAUSSIAN", "LINEAR", "Fact", "Knob", "Method", "Setting"]
@@ -71,7 +71,7 @@ class Method(ABC):
     mode : str
         What the loss is for one aligned mode, with expectations over the random symbols in `random`.
     random : dict
-        ``{name: distribution as text}``.
+        ``{name: distribution}``: ``gradient_flow(m.mode, ["w"], random=m.random)`` derives the flow from the text.
     knobs : mapping
         Name → value.
     reference, code : str
@@ -100,6 +100,10 @@ class Method(ABC):
     learned_first: ClassVar[str] = "large λ_d"
     killed_by: ClassVar[str] = ""
     more_assumptions: ClassVar[tuple[str, ...]] = (ALIGNED,)
+    # An image's mean view x along the mode, and the noise n1, n2 of its two views.
+    drawn: ClassVar[str] = (
+        "x ~ normal(0, lambda_d), n1 ~ normal(0, lambda_s - lambda_d), n2 ~ normal(0, lambda_s - lambda_d)"
+    )
 
     def __init__(self, **knobs: Any) -> None:
         for name in knobs:
@@ -123,11 +127,11 @@ class Method(ABC):
         raise NotImplementedError
 
     @property
-    def random(self) -> dict[str, str]:
-        """Random symbols of `mode`: an image's mean view x and the noise n1, n2 of its two views."""
-        noise = "normal(0, lambda_s - lambda_d)"
-        mode = set(re.findall(r"\b[xn][0-9]?\b", self.mode))
-        return {name: noise if name[0] == "n" else "normal(0, lambda_d)" for name in sorted(mode, reverse=True)}
+    def random(self) -> Random:
+        """What the random symbols of `mode` are drawn from, as `gradient_flow` takes it; empty if it has none."""
+        from dynsim.symbolic.distributions import read_random
+
+        return read_random(self.drawn or None)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -345,11 +349,12 @@ class Method(ABC):
 
     # What flows are made of.
 
-    def _closed_flow(self, loss: str, modes: int, states: tuple[str, ...] = ("w",)) -> Flow:
-        """Flow of one loss per mode, the names of states and moments numbered if there are several."""
-        from dynsim.methods.mode_flow import closed_flow
+    def _mode_flow(self, modes: int, states: tuple[str, ...] = ("w",), loss: str | None = None) -> Flow:
+        """Flow of `mode` (or of another loss of one mode), one copy per mode with its own states and moments."""
+        from dynsim.methods.mode_flow import mode_flow
 
-        return self._described(closed_flow(loss, modes, states, self.decays))
+        drawn = self.drawn if loss is None or "n1" in loss else ""
+        return self._described(mode_flow(loss or self.mode, modes, states, self.decays, drawn))
 
     def _described(self, flow: Flow) -> Flow:
         from dynsim.methods.mode_flow import described

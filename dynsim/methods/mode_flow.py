@@ -14,7 +14,7 @@ from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.stop_gradient import release
 
-__all__ = ["closed_flow", "described", "growth_time"]
+__all__ = ["described", "growth_time", "mode_flow"]
 
 # Default, and range, of the parameters that are no knobs.
 _PARAMETERS = {
@@ -30,28 +30,31 @@ _PARAMETERS = {
 _STARTS = {"w": 0.1, "p": 0.6, "v": 0.1, "a": 0.01, "b": 0.01}
 
 
-def closed_flow(loss: str, modes: int, states: tuple[str, ...], decays: bool) -> Flow:
-    """Flow of the sum of one loss per mode; states and moments are numbered if there are several.
+def mode_flow(loss: str, modes: int, states: tuple[str, ...], decays: bool, drawn: str = "") -> Flow:
+    """Flow of the sum of one loss per mode; states, moments and random symbols are numbered if there are several.
 
     Examples
     --------
-    >>> from dynsim.methods.mode_flow import closed_flow
-    >>> closed_flow("(lambda_d*w^2 - 1)^2", 2, ("w",), False).parameters
+    >>> from dynsim.methods.mode_flow import mode_flow
+    >>> mode_flow("(1 - E(w*x*w*x))^2", 2, ("w",), False, "x ~ normal(0, lambda_d)").parameters
     ('lambda_d1', 'lambda_d2')
     """
-    numbered = [_numbered(loss, str(i) if modes > 1 else "", states) for i in range(1, modes + 1)]
-    names = [(f"{name}{i}" if modes > 1 else name, name) for name in states for i in range(1, modes + 1)]
+    numbers = [str(i) if modes > 1 else "" for i in range(1, modes + 1)]
+    own = (*states, "lambda_d", "lambda_s", *re.findall(r"(\w+) ~", drawn))
+    losses, laws = ([_numbered(text, number, own) for number in numbers] for text in (loss, drawn))
+    names = [(f"{name}{number}", name) for name in states for number in numbers]
     return gradient_flow(
-        " + ".join(numbered),
+        " + ".join(losses),
         [new for new, _ in names],
+        random=", ".join(law for law in laws if law) or None,
         rates={new: "alpha" for new, old in names if old == "p"},
         decay={new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and decays},
         track={new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"},
     )
 
 
-def _numbered(loss: str, number: str, states: tuple[str, ...]) -> str:
-    return re.sub(rf"\b({'|'.join((*states, 'lambda_d', 'lambda_s'))})\b", rf"\g<1>{number}", loss)
+def _numbered(text: str, number: str, names: tuple[str, ...]) -> str:
+    return re.sub(rf"\b({'|'.join(names)})\b", rf"\g<1>{number}", text)
 
 
 def described(flow: Flow, knobs: Mapping[str, Knob], values: Mapping[str, Any]) -> Flow:

@@ -68,4 +68,4 @@ class NoPredictor(Method):
         return Fact(rate, reason="the slower eigenvalue of encoder and teacher")
 
     def _flow(self, modes: int) -> Flow:
-        return self._closed_flow("(lambda_d*(w - sg(w))^2 + (lambda_s - lambda_d)*(w^2 + sg(w)^2))/2", modes)
+        return self._mode_flow(modes)

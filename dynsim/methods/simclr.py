@@ -55,6 +55,7 @@ class SimClr(Method):
     directions = "single"
     learned_first = "large r"
     killed_by = "large τ"
+    drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already
     KNOBS: ClassVar[Mapping[str, Knob]] = {"tau": Knob(0.1, 1e-3, 10.0, "temperature")}
     decays = False
     coupled = True
@@ -63,11 +64,6 @@ class SimClr(Method):
     more_assumptions = (
         "many embedding coordinates (D → ∞, 1/τ ≫ 1), many negatives; at finite D no closed form is known",
     )
-
-    @property
-    def random(self) -> dict[str, str]:
-        """None: a single mode has a constant cosine, `mode` is the reduced loss of all."""
-        return {}
 
     def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
         """The loss has no scale: the more reliable feature is ahead."""

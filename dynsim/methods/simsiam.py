@@ -103,9 +103,7 @@ class SimSiam(Method):
         return Fact(np.full(at.lambda_s.shape, 0.0 - at.eta_s), -_ETA, reason=reason)
 
     def _flow(self, modes: int) -> Flow:
-        target = "sg(v)" if "v" in self.states else "sg(w)"
-        loss = f"(lambda_d*(p*w - {target})^2 + (lambda_s - lambda_d)*((p*w)^2 + {target}^2))/2"
-        return self._closed_flow(loss, modes, self.states)
+        return self._mode_flow(modes, self.states)
 
     # From a start.
 

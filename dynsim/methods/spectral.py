@@ -25,13 +25,10 @@ class Spectral(Method):
     mode = "-2*E(w*(x + n1)*w*(x + n2)) + E((w*(x + n1)*w*(x3 + n3))^2)"
     survives_if = "λ_d > η_s/4, that is λ_d > 0 without decay"
     killed_by = "fewer rows than features"
-
-    @property
-    def random(self) -> dict[str, str]:
-        """The other image x3 and its noise n3 are independent of the first."""
-        noise = "normal(0, lambda_s - lambda_d)"
-        image = "normal(0, lambda_d)"
-        return {"x": image, "n1": noise, "n2": noise, "x3": image, "n3": noise}
+    drawn = (  # x3 and n3 belong to another image
+        "x ~ normal(0, lambda_d), n1 ~ normal(0, lambda_s - lambda_d), n2 ~ normal(0, lambda_s - lambda_d),"
+        " x3 ~ normal(0, lambda_d), n3 ~ normal(0, lambda_s - lambda_d)"
+    )
 
     def _survives(self, at: Setting) -> Fact:
         alive = 4 * at.lambda_d > at.eta_s
@@ -48,4 +45,4 @@ class Spectral(Method):
         return Fact(4 * at.lambda_d - at.eta_s, 4 * _D - _ETA)
 
     def _flow(self, modes: int) -> Flow:
-        return self._closed_flow("-2*lambda_d*w^2 + (lambda_s*w^2)^2", modes)
+        return self._mode_flow(modes)

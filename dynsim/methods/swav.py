@@ -38,3 +38,4 @@ class Swav(Dino):
     )
     cold_needs_centre = False
     _teacher = "epsilon"
+    _target = "sg(b*X2)/epsilon"  # balanced: as often one cluster as the other

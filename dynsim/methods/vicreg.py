@@ -120,5 +120,5 @@ class VicReg(Method):
         return Fact(at.lambda_s * (push - 4 * self["s"] * at.nu) / width - at.eta_s, form, reason=reason)
 
     def _flow(self, modes: int) -> Flow:
-        hinge = "mu*max(0, 1 - sqrt(lambda_s*w^2 + epsilon))"
-        return self._closed_flow(f"(2*s*(lambda_s - lambda_d)*w^2 + {hinge})/dim", modes)
+        """The code takes the mean over D coordinates, of which a mode is one."""
+        return self._mode_flow(modes, loss=f"({self.mode})/dim")

@@ -46,6 +46,7 @@ class VisReg(Method):
     survives_if = "always in large batches; in small ones from u₀ > u₋ if bδ_N² > 4aε₀"
     learned_first = "large λ_s"
     killed_by = "a small batch with a small start"
+    drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "lam": Knob(0.9, 0.0, 1.0, "weight of the regulariser"),
         "variance": Knob(1.0, 0.0, 1e4, "weight a of (1 − std)²"),
@@ -57,11 +58,6 @@ class VisReg(Method):
     moments_only = True
     decays = False
     default_views = 2
-
-    @property
-    def random(self) -> dict[str, str]:
-        """None: slices and sorting are averaged already, `mode` is the reduced loss."""
-        return {}
 
     def _terms(self, at: Setting) -> tuple[float, np.ndarray, float]:
         """λa, λa + (1−λ)κν and λbδ."""
@@ -133,5 +129,5 @@ class VisReg(Method):
         """In large batches."""
         u = "sqrt(lambda_s)*abs(w)"
         loss = f"((1 - lam)*kappa*(lambda_s - lambda_d)*w^2 + lam*variance*(1 - {u})^2)/dim"
-        flow = self._closed_flow(loss, modes)
+        flow = self._mode_flow(modes, loss=loss)
         return replace(flow, defaults={**flow.defaults, "kappa": 0.5}) if "kappa" in flow.defaults else flow

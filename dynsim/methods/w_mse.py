@@ -33,16 +33,12 @@ class WMse(Method):
     timed = False
     learned_first = "large λ_s(r_j − r_i)"
     killed_by = "fewer rows than features"
+    drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already
     decays = False
     more_assumptions = (
         "each row of the encoder ends in one feature",
         "whitening with the statistics of large batches",
     )
-
-    @property
-    def random(self) -> dict[str, str]:
-        """None: one mode alone says nothing, `mode` is the reduced loss of a row."""
-        return {}
 
     def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
         """The loss has no scale: the more reliable feature is ahead."""

@@ -201,6 +201,55 @@ def test_lejepa_coupled_features_rest_at_a_minimum():
         assert 0 < (end > 0).sum() < 4
 
 
+# The expected loss of one mode, averaged by hand; "p" is a state where there is a predictor.
+EXPECTED = [
+    ("simsiam", {}, "(lambda_d*(p*w - sg(w))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(w)^2))/2"),
+    ("byol", {}, "(lambda_d*(p*w - sg(v))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(v)^2))/2"),
+    ("next-latent", {}, "(lambda_d*(p*w - sg(w))^2 + (lambda_s - lambda_d)*((p*w)^2 + sg(w)^2))/2"),
+    ("data2vec", {}, "lambda_s*(p*w)^2/2 - lambda_d/sqrt(lambda_s)*p*w"),
+    ("no-predictor", {}, "(lambda_d*(w - sg(w))^2 + (lambda_s - lambda_d)*(w^2 + sg(w)^2))/2"),
+    ("fixed-predictor", {}, "(lambda_s*(p*w)^2 - 2*lambda_d*p*w*sg(w))/2"),
+    ("direct-set", {}, "sg(w^2)^a*(lambda_s*sg(w^2)^a*w^2/2 - lambda_d*w*sg(w))"),
+    ("vicreg", {}, "(2*s*(lambda_s - lambda_d)*w^2 + mu*max(0, 1 - sqrt(lambda_s*w^2 + epsilon)))/dim"),
+    ("barlow-simon", {}, "(lambda_d*w^2 - 1)^2"),
+    ("spectral", {}, "-2*lambda_d*w^2 + (lambda_s*w^2)^2"),
+    ("infonce", {}, "-lambda_d*w^2/tau + (lambda_s*w^2)^2/(2*tau^2)"),
+    (
+        "infonce",
+        {"kernel": "gaussian"},
+        "(lambda_s - lambda_d)*w^2/tau - log(1 + lambda_s*w^2/tau)/2 - lambda_s*w^2/(2*(tau + lambda_s*w^2))",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "knobs", "expected"), EXPECTED)
+def test_the_flow_of_the_text_is_the_stated_one(name, knobs, expected):
+    """The text with its samples, averaged by dynsim, at 100 points, against the loss averaged by hand."""
+    method = dynsim.method(name, **knobs)
+    flow = method.flow()
+    track = {"v": ("w", "beta")} if "v" in flow.states else None
+    rates = {"p": "alpha"} if "p" in flow.states else None
+    stated = dynsim.gradient_flow(expected, flow.states, track=track, rates=rates)
+    dim = {"dim": 3.0} if "dim" in flow.parameters else {}
+    texts = [flow]
+    if method.drawn and "alpha" not in flow.parameters:
+        over = f"({method.mode})/dim" if dim else method.mode
+        texts.append(dynsim.gradient_flow(over, flow.states, random=method.random))
+    generator = np.random.default_rng(5)
+    knobs_used = {key: value for key, value in flow.defaults.items() if key in flow.parameters}
+    for _ in range(20):
+        signal, noise = generator.uniform(0.1, 1.0, 2)
+        states = generator.uniform(0.1, 1.5, (len(flow.states), 5)) * generator.choice([-1, 1], (1, 5))
+        if "p" in flow.states:
+            states[flow.states.index("p")] = generator.uniform(-1.5, 1.5, 5)
+        values = {**knobs_used, "lambda_d": signal, "lambda_s": signal + noise, "alpha": 1.7, "beta": 0.6, **dim}
+        wanted = stated.field({key: values[key] for key in stated.parameters}).f(0.0, states)
+        for text in texts:
+            chosen = {key: 0.0 if key.startswith("eta") else values[key] for key in text.parameters}
+            found = text.field(chosen).f(0.0, states)
+            assert found == pytest.approx(wanted, rel=1e-10, abs=1e-12 * np.abs(wanted).max())
+
+
 def dino_run(m, start):
     """Pattern at the end of a run with K = 2, from {a, b}, and its stated amplitude."""
     method = dynsim.method("dino", prototypes=2, agreement=0.7, centre_rate=m)
