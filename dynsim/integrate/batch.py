@@ -109,13 +109,13 @@ class Run:
     def observe(self, batch: Batch) -> None:
         """Fill the observables from the states."""
         states = self.states.swapaxes(1, 2)  # parameters that vary do so along the last axis
-        for row, function in zip(self.observed, batch.field.observables.values(), strict=True):
-            row[:] = function(states).T
+        for row, name in zip(self.observed, batch.field.observables, strict=True):
+            row[:] = batch.field.observe(name, batch.times[:, None], states).T
 
     def mark_rest(self, batch: Batch) -> None:
         """Where a run is ok and its last state moves no faster than rest allows, say so."""
         last = self.states[:, :, -1]
-        moving = np.abs(batch.field.f(0.0, last)) > REST_RATE * np.abs(last) + batch.atol
+        moving = np.abs(batch.field.f(batch.times[-1], last)) > REST_RATE * np.abs(last) + batch.atol
         self.status[(self.status == Status.OK) & ~moving.any(axis=0)] = Status.AT_REST
 
 

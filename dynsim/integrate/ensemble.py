@@ -104,7 +104,9 @@ def ensemble(
     >>> ends.theta.sel(phi0=1.0).values.round(6)
     array([-1.      , -0.333333,  0.333333,  1.      ])
     """
+    source = flow
     grid = grid_of(flow, initial, parameters)
+    flow = grid.flow
     forever = times is None and isinstance(t_end, float) and t_end == math.inf
     record = np.array([math.inf]) if forever else times_of(t_end, times, count=1)
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
@@ -126,8 +128,8 @@ def ensemble(
         if progress is not None:
             progress(block.stop, grid.size, "members")
     attributes = plain_attributes(
-        flow=_description(flow),
-        parameters=grid.describe(_constants(flow)),
+        flow=_description(source),
+        parameters=grid.describe_parameters(_constants(flow)),
         initial=grid.describe(field.names),
         method=choice.name,
         rtol=rtol,

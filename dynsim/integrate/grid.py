@@ -44,6 +44,10 @@ class Grid:
         axes of a matrix state.
     spans : dict
         ``{name: dimensions along which it varies}``.
+    flow : Flow or Field
+        With parameters that depend on the time put in: what is to be integrated.
+    schedules : dict
+        ``{parameter: text}`` of those.
     """
 
     dims: tuple[str, ...]
@@ -51,6 +55,8 @@ class Grid:
     coords: Mapping[Any, Any]
     values: dict[str, np.ndarray]
     spans: dict[str, tuple[str, ...]]
+    flow: Any
+    schedules: dict[str, str]
 
     @property
     def size(self) -> int:
@@ -95,6 +101,10 @@ class Grid:
         """Plain record of entries for provenance: numbers as they are, else the dimensions they span."""
         return {name: self._description(name) for name in names}
 
+    def describe_parameters(self, names: Iterable[str]) -> dict[str, Any]:
+        """The same of parameters; those that depend on the time are told by their text."""
+        return self.describe(name for name in names if "[" not in name) | self.schedules
+
     def _description(self, name: str) -> Any:
         value = self.values[name]
         if self.spans[name]:
@@ -133,8 +143,12 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     """
     shapes: Mapping[str, tuple[int, ...]] = {}
     constants: Mapping[str, Any] = {}
+    schedules: dict[str, str] = {}
     if isinstance(flow, Flow):
-        starts, constants = named("initial", initial, flow.states), flow.values(parameters)
+        bound = flow.with_parameters(parameters)
+        starts, constants = named("initial", initial, flow.states), bound.values
+        schedules = {name: str(value) for name, value in bound.given.items() if name not in constants}
+        flow = bound.flow
     elif isinstance(flow, Field):
         if parameters:
             raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
@@ -157,6 +171,8 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
         _coordinates(entries, labels),
         {name: _aligned(entry, sizes) for name, entry in entries.items()},
         {name: entry.spans for name, entry in entries.items()},
+        flow,
+        schedules,
     )
 
 

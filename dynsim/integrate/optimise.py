@@ -110,8 +110,9 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     for name, values in field.split(states).items():
         variables[name] = (("step", *state_axes(name, values.ndim - 2)), np.moveaxis(values, (-2, -1), (0, 1)))
     members_last = states.swapaxes(1, 2)  # parameters that vary do so along the last axis
-    for name, function in field.observables.items():
-        variables[name] = (("step",), function(members_last).T)
+    moments = iteration.times(record)
+    for name in field.observables:
+        variables[name] = (("step",), field.observe(name, moments, members_last).T)
     data = grid.dataset(variables)
     data["status"].attrs = dict(ATTRIBUTES["status"])
     time = xr.DataArray(iteration.pace * rates[..., None] * record, dims=(*along, "step"))
@@ -120,7 +121,7 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     return stamp(
         data,
         flow=described(flow),
-        parameters=grid.describe(iteration.problem.values),
+        parameters=grid.describe_parameters(iteration.problem.values),
         initial=grid.describe(field.names),
         **grid.describe([name for name in ("lr", "teacher") if name in grid.values]),
         **iteration.settings,
@@ -164,6 +165,10 @@ class Iteration:
     pace: float
     settings: dict[str, Any]
 
+    def times(self, steps: Any) -> np.ndarray:
+        """Flow time after so many steps, over the members along the last axis."""
+        return self.pace * self.problem.lr * np.asarray(steps)[..., None]
+
     def run(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Step to the last of the increasing step numbers `record`; states ``(size, members, records)`` and status."""
         rows = self.problem.rows
@@ -176,7 +181,8 @@ class Iteration:
             y[:, ~started] = np.nan
             taken = 0
             for index, target in enumerate(record):
-                for _ in range(taken, int(target)):
+                for number in range(taken, int(target)):
+                    self.problem.time[:] = self.times(number)
                     after = y.copy()
                     after[rows] += self.step(y)
                     self.update(y, after)
@@ -186,7 +192,8 @@ class Iteration:
                 status[gone & (status == Status.OK)] = Status.BLOW_UP
                 y[:, gone] = np.nan
                 states[:, :, index] = y
-            velocity = np.abs(self.problem.field.f(0.0, y))
+            self.problem.time[:] = self.times(taken)
+            velocity = np.abs(self.problem.field.f(self.problem.time, y))
             moving = ~(velocity <= REST_RATE * np.abs(y) + _ATOL).all(axis=0)
         status[(status == Status.OK) & ~moving] = Status.AT_REST
         return states, status
@@ -206,6 +213,7 @@ def iteration_of(
     chosen = entry.complete(options)
     more = {"lr": lr} if teacher is None else {"lr": lr, "teacher": teacher}
     grid = grid_of(flow, initial, parameters, **more)
+    flow = grid.flow
     _check("lr", lr, grid.values["lr"], "positive, finite step sizes", lambda x: (x > 0) & np.isfinite(x))
     if teacher is not None:
         within = "EMA coefficients from 0 (SimSiam) to 1 (frozen)"

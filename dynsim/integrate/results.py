@@ -133,6 +133,6 @@ def run_dataset(field: Field, states: Any, dimension: str, coordinates: Any) -> 
     variables: dict[str, Any] = {}
     for name, values in field.split(states).items():
         variables[name] = ([dimension, *state_axes(name, values.ndim - 1)], np.moveaxis(values, -1, 0))
-    for name, function in field.observables.items():
-        variables[name] = ([dimension], np.array(function(states), dtype=float))
+    for name in field.observables:
+        variables[name] = ([dimension], np.array(field.observe(name, np.asarray(coordinates), states), dtype=float))
     return xr.Dataset(variables, coords={dimension: np.asarray(coordinates)})

@@ -128,7 +128,7 @@ def solve(
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 
-    run = trajectory(field, y0, grid, settings, watched, autonomous=_is_autonomous(flow, field))
+    run = trajectory(field, y0, grid, settings, watched, autonomous=field.is_autonomous is True)
     if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
         run.status = Status.AT_REST
     states, recorded = _up_to_there(run, grid)
@@ -199,11 +199,6 @@ def _reason(run: Trajectory, events: list[Watched]) -> str:
     if run.status == Status.AT_REST:
         return "rest" if any(events[index].label == "rest" for _, index, _ in run.hits) else "t_end"
     return _REASONS[run.status]
-
-
-def _is_autonomous(flow: Any, field: Field) -> bool:
-    told = getattr(field, "is_autonomous", None)
-    return told is True or (told is None and hasattr(flow, "rhs"))
 
 
 def _brief(value: np.ndarray) -> Any:

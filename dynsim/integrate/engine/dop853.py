@@ -44,7 +44,7 @@ _STAGES = len(DOP853.B)
 _LOW = DOP853.B - DOP853.E3[:_STAGES]  # the method of order 3: three stages only
 
 Vector = list[Any]  # one value per state
-RightHandSide = Callable[[Vector], Vector]
+RightHandSide = Callable[[Any, Vector], Vector]  # of time and states
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,20 @@ class Step:
     error: Any
 
 
-def try_step(v: Lanes, f: RightHandSide, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any) -> Step:
-    """Twelve stages from `y`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
+def try_step(v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any) -> Step:
+    """Twelve stages from `y` at time `t`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
     slopes = [slope]
     for row in range(1, _STAGES):
-        slopes.append(f(_advanced(v, h, y, slopes, DOP853.A[row, :row])))
+        slopes.append(f(_at(v, t, h, DOP853.C[row]), _advanced(v, h, y, slopes, DOP853.A[row, :row])))
     mean = [_combination(v, slopes, DOP853.B, state) for state in range(len(y))]
     y_new = [v.add(value, v.mul(h, slope)) for value, slope in zip(y, mean, strict=True)]
     error = _squared_error(v, h, y, y_new, slopes, mean, rtol, atol)
-    return Step(h, y, [*slopes, f(y_new)], y_new, error)
+    return Step(h, y, [*slopes, f(v.add(t, h), y_new)], y_new, error)
+
+
+def _at(v: Lanes, t: Any, h: Any, fraction: float) -> Any:
+    """Time of a stage; a flow that does not depend on it leaves no trace of this in the machine code."""
+    return v.add(t, v.scale(h, float(fraction)))
 
 
 def _combination(v: Lanes, slopes: list[Vector], weights: Any, state: int) -> Any:
@@ -138,7 +143,7 @@ def initial_step(v: Lanes, f: RightHandSide, y: Vector, slope: Vector, span: Any
     small = v.either(v.less(d0, v.const(1e-10)), v.less(d1, v.const(1e-10)))
     h0 = v.select(small, v.const(1e-6), v.scale(v.sqrt(v.div(d0, d1)), 0.01))
     h0 = v.maximum(v.minimum(h0, span), v.const(SMALLEST))
-    ahead = f([v.add(value, v.mul(h0, s)) for value, s in zip(y, slope, strict=True)])
+    ahead = f(h0, [v.add(value, v.mul(h0, s)) for value, s in zip(y, slope, strict=True)])
     change = [v.div(v.sub(a, s), h0) for a, s in zip(ahead, slope, strict=True)]
     d = v.maximum(_mean_square(v, change, weights), d1)
     flat = v.less(d, v.const(1e-30))
@@ -164,11 +169,12 @@ def stiff(v: Lanes, step: Step) -> Any:
     return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
-def dense_output(v: Lanes, f: RightHandSide, step: Step) -> list[Vector]:
+def dense_output(v: Lanes, f: RightHandSide, t: Any, step: Step) -> list[Vector]:
     """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
     slopes = list(step.slopes)
-    for weights in DOP853.A_EXTRA:
-        slopes.append(f(_advanced(v, step.h, step.y, slopes, weights[: len(slopes)])))
+    for weights, fraction in zip(DOP853.A_EXTRA, DOP853.C_EXTRA, strict=True):
+        y = _advanced(v, step.h, step.y, slopes, weights[: len(slopes)])
+        slopes.append(f(_at(v, t, step.h, fraction), y))
     result = []
     for state, old in enumerate(step.y):
         change = v.sub(step.y_new[state], old)

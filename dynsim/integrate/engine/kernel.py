@@ -42,7 +42,7 @@ def build(
     rhs : sequence of Expr
         One per state.
     arguments : sequence of Symbol
-        The states, then the parameters.
+        The states, then the parameters, then the time.
     width : int
         Members per vector.
     dense : bool
@@ -75,7 +75,7 @@ class _Kernel:
                 argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.v, self.one_register = Lanes(self.builder, width), Lanes(self.builder, width // 2)
-        self._emit(len(arguments) - len(rhs))
+        self._emit(len(arguments) - len(rhs) - 1)
 
     # Memory
 
@@ -127,7 +127,7 @@ class _Kernel:
 
     def _rhs(self, parameters: Slots) -> dop853.RightHandSide:
         values = parameters.load_all()
-        return lambda y: self.recipe.emit(self.v, [*y, *values])
+        return lambda t, y: self.recipe.emit(self.v, [*y, *values, t])
 
     # Refilling lanes
 
@@ -199,16 +199,16 @@ class _Kernel:
                 self.prepared_values.put(lane, value, i)
         y = [self.prepared.load(_Y + state) for state in range(self.size)]
         f = self._rhs(self.prepared_values)
-        slope = f(y)
+        slope = f(v.const(0.0), y)
         h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
         self.prepared.store_all([v.const(0.0), h, v.const(dop853.GROW), v.const(0.0), *y, *slope])
         self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
         if self.dense:
-            self.prepared_outputs.store_all(self._outputs(v, y, self.prepared_values.load_all()))
+            self.prepared_outputs.store_all(self._outputs(v, v.const(0.0), y, self.prepared_values.load_all()))
 
-    def _outputs(self, v: Lanes, y: list[Any], values: list[Any]) -> list[Any]:
-        """What is recorded of states `y`: themselves, then the observables."""
-        return [*y, *self.observe.emit(v, [*y, *values])]
+    def _outputs(self, v: Lanes, t: Any, y: list[Any], values: list[Any]) -> list[Any]:
+        """What is recorded at time `t` of states `y`: themselves, then the observables."""
+        return [*y, *self.observe.emit(v, [*y, *values, t])]
 
     def _store(self, lane: Any, member: Any) -> None:
         b = self.builder
@@ -232,7 +232,7 @@ class _Kernel:
         left = v.sub(self.t_end, t)
         final = v.at_most(left, h)
         h = v.select(final, left, h)
-        attempt = dop853.try_step(v, f, h, y, slope, self.rtol, self.atol)
+        attempt = dop853.try_step(v, f, t, h, y, slope, self.rtol, self.atol)
         slope_new = attempt.slopes[-1]
         defined = v.finite([*attempt.y_new, *slope_new])
         attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
@@ -302,7 +302,7 @@ class _Kernel:
         due = v.both(occupied, v.both(good, v.at_most(self.due.load(), t_new)))
         before = b.block
         with b.if_then(b.icmp_unsigned("!=", v.chosen(due), I64(0))):
-            terms = dop853.dense_output(v, f, attempt)
+            terms = dop853.dense_output(v, f, t, attempt)
             doubt = v.select(due, dop853.interpolation_error(v, attempt, terms, self.rtol, self.atol), v.const(0.0))
             doubtful = v.less(v.const(1.0), doubt)
             still_good, larger = v.without(good, doubtful), v.maximum(doubt, attempt.error)
@@ -336,7 +336,7 @@ class _Kernel:
         x = v.mul(v.sub(times, t), per_step)
         each = range(0, len(coefficients), dop853.DENSE_TERMS)
         y = [dop853.interpolate(v, coefficients[i : i + dop853.DENSE_TERMS], x) for i in each]
-        for row, output in zip(rows, self._outputs(v, y, values), strict=True):
+        for row, output in zip(rows, self._outputs(v, times, y, values), strict=True):
             v.store_chosen(inside, output, self._at("out", b.add(row, index)))
         following = b.add(index, b.ctpop(v.chosen(inside)))
         index.add_incoming(following, b.block)

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sympy
 
+from dynsim.field import TIME
 from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
@@ -36,7 +37,8 @@ def program(flow: Flow, dense: bool) -> Program:
     if mine is None:
         mine = _by_flow[flow] = {}
     if dense not in mine:
-        arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
+        named = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
+        arguments = [*named, flow.symbols.get(TIME, sympy.Symbol(TIME))]
         places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
         observed = [release(item) for item in flow.observables.values()] if dense else []
         if unsupported(observed):

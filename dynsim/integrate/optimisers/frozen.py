@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
+from dynsim.field import TIME
 from dynsim.integrate.optimisers.problem import Problem
 from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.flow import Flow
@@ -32,7 +33,7 @@ def frozen_gradient(problem: Problem, block: tuple[str, ...]) -> BlockGradient:
     flow = problem.flow
     if flow is None or not all(isinstance(flow.rules.get(name), Descend) for name in block):
         rows = problem.rows_of(block)
-        return lambda y, anchor: -np.asarray(problem.field.f(0.0, y))[rows]
+        return lambda y, anchor: -np.asarray(problem.field.f(problem.time, y))[rows]
     return _compiled(problem, flow, _gradients(flow, block), (len(block),))
 
 
@@ -105,13 +106,14 @@ def _compiled(problem: Problem, flow: Flow, entries: list[sympy.Expr], shape: tu
         *(flow.symbols[name] for name in flow.states),
         *(_anchor(name) for name in flow.states),
         *(flow.symbols[name] for name in flow.parameters),
+        flow.symbols.get(TIME, sympy.Symbol(TIME)),
     ]
     raw = compile_expressions(entries, arguments)
     constants = [problem.values[name] for name in flow.parameters]
 
     def function(y: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         out = np.empty((len(entries), y.shape[1]))
-        for index, value in enumerate(raw(*y, *anchor, *constants)):
+        for index, value in enumerate(raw(*y, *anchor, *constants, problem.time)):
             out[index] = value
         return out.reshape(*shape, y.shape[1])
 

@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 from dynsim.errors import DynsimError, bad
+from dynsim.field import TIME
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
 from dynsim.integrate.optimisers.problem import Problem, non_negative
 from dynsim.symbolic.expressions import gradient, substitute
@@ -32,7 +33,7 @@ def newton(problem: Problem, *, damping: float = 0.0) -> Step:
     rows = problem.rows
 
     def step(y: np.ndarray) -> np.ndarray:
-        jacobian = problem.field.jacobian(0.0, y)[np.ix_(rows, rows)] - mu * np.eye(len(rows))[..., None]
+        jacobian = problem.field.jacobian(problem.time, y)[np.ix_(rows, rows)] - mu * np.eye(len(rows))[..., None]
         return problem.lr * _least_squares(jacobian, problem.gradient(y))
 
     return step
@@ -146,13 +147,14 @@ def _compiled(problem: Problem) -> Residuals:
     values = [substitute(release(r), flow.held) for _, r in pairs]
     slopes = [substitute(gradient(r, symbol), flow.held) for _, r in pairs for symbol in symbols]
     names = (*flow.states, *flow.parameters)
-    raw = compile_expressions([*weights, *values, *slopes], [flow.symbols[name] for name in names])
+    time = flow.symbols.get(TIME, sympy.Symbol(TIME))
+    raw = compile_expressions([*weights, *values, *slopes], [*(flow.symbols[name] for name in names), time])
     constants = [problem.values[name] for name in flow.parameters]
     m, n = len(pairs), len(symbols)
 
     def function(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = np.empty((2 * m + m * n, y.shape[1]))
-        for index, value in enumerate(raw(*y, *constants)):
+        for index, value in enumerate(raw(*y, *constants, problem.time)):
             found[index] = value
         if (found[:m] < 0).any():
             raise _unfit("non-negative weights of its squares at these parameters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -31,12 +31,18 @@ class Problem:
         ``{parameter: number or array of shape (members,)}``.
     lr : array of shape (members,) or (1,)
         Step size: one step of plain gradient descent advances flow time by it.
+    time : array of shape of `lr`
+        Flow time at which the next step begins; whoever steps keeps it up to date.
     """
 
     flow: Flow | None
     field: Field
     values: Mapping[str, Any]
     lr: np.ndarray
+    time: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", np.zeros(np.shape(self.lr)))
 
     @cached_property
     def moving(self) -> tuple[str, ...]:
@@ -55,7 +61,7 @@ class Problem:
 
     def gradient(self, y: np.ndarray) -> np.ndarray:
         """The negative velocity of the moving states: what gradient descent would call the gradient."""
-        return -np.asarray(self.field.f(0.0, y))[self.rows]
+        return -np.asarray(self.field.f(self.time, y))[self.rows]
 
 
 def fraction(argument: str, value: Any) -> float:

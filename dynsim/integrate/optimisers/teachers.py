@@ -44,7 +44,7 @@ def teacher_update(problem: Problem, coefficient: Any, pace: float) -> Update:
     if coefficient is None:
 
         def follow(before: np.ndarray, after: np.ndarray) -> None:
-            after[rows] = before[rows] + pace * problem.lr * np.asarray(field.f(0.0, before))[rows]
+            after[rows] = before[rows] + pace * problem.lr * np.asarray(field.f(problem.time, before))[rows]
 
         return follow
     sources = problem.rows_of(tuple(_source(problem, name, i, coefficient) for i, name in enumerate(teachers)))
