@@ -12,6 +12,7 @@ import numpy as np
 
 from dynsim.field import Field
 from dynsim.integrate.events import REST_RATE
+from dynsim.integrate.stepping import why_it_stopped
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
@@ -111,6 +112,17 @@ class Run:
         states = self.states.swapaxes(1, 2)  # parameters that vary do so along the last axis
         for row, name in zip(self.observed, batch.field.observables, strict=True):
             row[:] = batch.field.observe(name, batch.times[:, None], states).T
+
+    def explain(
+        self, batch: Batch, members: np.ndarray, t: np.ndarray, y: np.ndarray, only: Status | None = None
+    ) -> None:
+        """Give members whose solver got stuck at times `t` in states `y` the status that fits, or `only` that one."""
+        if members.size:
+            size = np.abs(batch.y0[:, members]).max(axis=0)
+            function = batch.select(members).field.f
+            found = why_it_stopped(function, t[members], y[:, members], size)
+            changed = slice(None) if only is None else found == only
+            self.status[members[changed]] = found[changed]
 
     def mark_rest(self, batch: Batch) -> None:
         """Where a run is ok and its last state moves no faster than rest allows, say so."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from scipy.integrate import DOP853, OdeSolver, Radau
+from scipy.integrate import DOP853, Radau
 
 from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
+from dynsim.integrate.stepping import Stepper
 from dynsim.status import Status
 
 __all__ = ["by_radau", "by_scipy"]
@@ -62,21 +63,26 @@ def _explicit(batch: Batch, run: Run) -> None:
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
-        solver = _PerMember(_flat(group), t, y.ravel(), batch.times[-1], rtol=_rtol(batch), atol=batch.atol)
+        options = {"rtol": _rtol(batch), "atol": batch.atol, "most": np.inf}
+        stepper = Stepper(_PerMember, _flat(group), t, y.ravel(), batch.times[-1], **options)
+        solver = stepper.solver
         solver.members, solver.work = len(active), work
         leaving = np.zeros(len(active), dtype=np.int8)
         while not leaving.any():
-            _advance(solver, batch.times, active, run, LOOK)
-            if solver.status == "finished":
+            _advance(stepper, batch.times, active, run, LOOK)
+            if stepper.status == Status.OK:
                 return
-            if solver.status == "failed":
-                leaving[~(solver.errors < 1)] = Status.BLOW_UP
+            if stepper.status != Status.NOT_RUN:
+                failing = ~(solver.errors < 1) if (~(solver.errors < 1)).any() else np.ones(len(active), dtype=bool)
+                stuck = active[np.flatnonzero(failing)]
+                run.explain(batch, stuck, *_here(batch, active, stepper))
+                leaving[failing] = run.status[stuck]
             else:
                 leaving[solver.work > MOST_STEPS] = Status.STEP_LIMIT
                 leaving[solver.stiffness() > STIFFNESS] = STIFF
         run.status[active] = leaving
         stay = leaving == Status.OK
-        t, y, work, active = solver.t, solver.y.reshape(-1, len(active))[:, stay], solver.work[stay], active[stay]
+        t, y, work, active = stepper.t, stepper.y.reshape(-1, len(active))[:, stay], solver.work[stay], active[stay]
 
 
 def _implicit(batch: Batch, run: Run) -> None:
@@ -85,19 +91,24 @@ def _implicit(batch: Batch, run: Run) -> None:
     active, t, y = np.arange(batch.y0.shape[1]), 0.0, batch.y0
     while active.size:
         group = batch.select(active)
-        solver = Radau(_flat(group), t, y.ravel(), batch.times[-1], **_radau_options(group))
-        _advance(solver, batch.times, active, run, IMPLICIT_STEPS)
-        if solver.status == "finished":
+        options = {**_radau_options(group), "most": IMPLICIT_STEPS}
+        stepper = Stepper(Radau, _flat(group), t, y.ravel(), batch.times[-1], **options)
+        _advance(stepper, batch.times, active, run, IMPLICIT_STEPS)
+        if stepper.status == Status.OK:
             return
-        y = solver.y.reshape(y.shape)
-        if solver.status == "failed" and active.size > 1:
+        y = stepper.y.reshape(y.shape)
+        failed = stepper.status in (Status.SOLVER_FAILED, Status.SLIDING)
+        if failed and active.size > 1:
             _halves(batch, run, active)
             return
+        if failed:
+            run.explain(batch, active, *_here(batch, active, stepper))
+            return
         # Those that move fastest for their tolerance keep the steps short.
-        rate = np.abs(group.field.f(solver.t, y) / (batch.atol + batch.rtol * np.abs(y))).max(axis=0)
+        rate = np.abs(group.field.f(stepper.t, y) / (batch.atol + batch.rtol * np.abs(y))).max(axis=0)
         stay = (rate < rate.max() / 10) & (active.size > 1)
-        run.status[active[~stay]] = Status.STEP_LIMIT if solver.status == "running" else Status.BLOW_UP
-        t, y, active = solver.t, y[:, stay], active[stay]
+        run.status[active[~stay]] = Status.STEP_LIMIT
+        t, y, active = stepper.t, y[:, stay], active[stay]
 
 
 def _halves(batch: Batch, run: Run, members: np.ndarray) -> None:
@@ -119,28 +130,33 @@ def _radau_options(batch: Batch) -> dict[str, Any]:
     return options
 
 
-def _advance(solver: OdeSolver, times: np.ndarray, members: np.ndarray, run: Run, limit: int) -> None:
+def _here(batch: Batch, active: np.ndarray, stepper: Stepper) -> tuple[np.ndarray, np.ndarray]:
+    """Times and states of all members of a batch, of which the active ones stand where the stepper stands."""
+    states = batch.y0.copy()
+    states[:, active] = stepper.y.reshape(-1, len(active))
+    return np.full(states.shape[1], stepper.t), states
+
+
+def _advance(stepper: Stepper, times: np.ndarray, members: np.ndarray, run: Run, limit: int) -> None:
     """Step until the end, a failure or the step limit, writing the times that lie on the way."""
     shape = (-1, len(members))
-    if times[0] == solver.t == 0.0:
-        run.states[:, members, 0] = solver.y.reshape(shape)
-    done = int(np.searchsorted(times, solver.t, side="right"))
+    if times[0] == stepper.t == 0.0:
+        run.states[:, members, 0] = stepper.y.reshape(shape)
+    done = int(np.searchsorted(times, stepper.t, side="right"))
     for _ in range(limit):
-        if solver.status != "running":
-            return
-        if solver.step() is not None:
+        if not stepper.step():
             return
         run.steps[members] += 1
-        reached = int(np.searchsorted(times, solver.t, side="right"))
+        reached = int(np.searchsorted(times, stepper.t, side="right"))
         if reached > done:
             inside = times[done:reached]
-            between = inside[inside < solver.t]
+            between = inside[inside < stepper.t]
             if between.size:
                 columns = slice(done, done + len(between))
-                at = solver.dense_output()(between)
+                at = stepper.dense()(between)
                 run.states[:, members, columns] = at.reshape(*shape, len(between))
             if len(between) < len(inside):
-                run.states[:, members, reached - 1] = solver.y.reshape(shape)
+                run.states[:, members, reached - 1] = stepper.y.reshape(shape)
             done = reached
 
 

@@ -193,7 +193,8 @@ def _leg(
         return True
     run.status, run.message = stepper.status, stepper.message
     if stepper.status == Status.SOLVER_FAILED:
-        run.status = why_it_stopped(field.f, run.reached, run.last, size, direction)
+        here = (np.array([run.reached]), run.last[:, None], size)
+        run.status = Status(why_it_stopped(lambda t, y: field.f(t[0], y[:, 0])[:, None], *here, direction)[0])
     return False
 
 

@@ -171,55 +171,62 @@ def _jumps_between(function: Velocity, t: float, one: np.ndarray, other: np.ndar
 
 _FAST = 1e5  # a state that doubles within so many units in the last place of the time has no time left
 _HUGE = 1e100
-_PROBES = 10.0 ** np.arange(-12, -5)
+_REACH = 1e-6  # share of the largest state within which a jump is looked for ahead of the state
 
 
-def why_it_stopped(function: Velocity, t: float, y: np.ndarray, size: float, direction: float = 1.0) -> Status:
-    """Tell how a run ended whose solver can go no further, from the field around its last state.
+def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: float = 1.0) -> np.ndarray:
+    """Tell how runs ended whose solver can go no further, from the field around their last states.
 
     Parameters
     ----------
     function : callable
-        ``function(t, y)``.
-    t, y
-        Time and state that were reached.
-    size : float
+        ``function(t, y)``, over the last axis.
+    t : array of shape ``(members,)``
+        Times that were reached.
+    y : array of shape ``(states, members)``
+    size : array of shape ``(members,)``
         Largest magnitude at the start: growth is measured against it.
     direction : float
-        −1 for a run backward in time.
+        −1 for runs backward in time.
 
     Returns
     -------
-    Status
-        BLOW_UP only where a state really grows: it is huge, or doubles in no time. SLIDING where the field jumps
-        ahead of the state and no longer points there. NOT_FINITE where the field ends. SOLVER_FAILED otherwise.
+    int8 array of shape ``(members,)``
+        `Status`: BLOW_UP only where a state really grows: it is huge, or doubles in no time. SLIDING where the field
+        jumps ahead of the state and no longer points there. NOT_FINITE where the field ends. SOLVER_FAILED otherwise.
 
     Examples
     --------
     >>> import numpy as np
     >>> from dynsim.integrate.stepping import why_it_stopped
-    >>> why_it_stopped(lambda t, y: -np.sign(y), 1.0, np.array([1e-17]), 1.0).name
-    'SLIDING'
-    >>> why_it_stopped(lambda t, y: y**3, 0.5, np.array([1e8]), 1.0).name
-    'BLOW_UP'
+    >>> from dynsim.status import Status
+    >>> [Status(s).name for s in why_it_stopped(lambda t, y: -np.sign(y), np.ones(1), np.full((1, 1), 1e-17), 1.0)]
+    ['SLIDING']
+    >>> [Status(s).name for s in why_it_stopped(lambda t, y: y**3, np.full(1, 0.5), np.full((1, 1), 1e8), 1.0)]
+    ['BLOW_UP']
     """
+    t = np.asarray(t, dtype=float)
     with quiet():
         velocity = direction * np.asarray(function(t, y), dtype=float)
-        outward = np.sign(y) * velocity > 0
-        grown = outward & (np.abs(y) > 1.001 * size)
-        doubling = np.abs(y) <= _FAST * np.spacing(max(abs(t), 1e-300)) * np.abs(velocity)
-        if (grown & (doubling | (np.abs(y) > _HUGE * max(size, 1e-100)))).any():
-            return Status.BLOW_UP
-        speed = np.linalg.norm(velocity)
-        if not np.isfinite(speed):
-            return Status.NOT_FINITE
-        if speed == 0:
-            return Status.SOLVER_FAILED
-        reach = max(float(np.abs(y).max(initial=0.0)), size, 1e-300)
-        ahead = [direction * np.asarray(function(t, y + s * reach * velocity / speed), dtype=float) for s in _PROBES]
-    if not np.isfinite(ahead).all():
-        return Status.NOT_FINITE
-    # A jump is a difference that does not shrink with the distance; a steep but smooth field has none close by.
-    if all(float(other @ velocity) <= 0.5 * speed**2 for other in ahead):
-        return Status.SLIDING
-    return Status.SOLVER_FAILED
+        grown = (np.sign(y) * velocity > 0) & (np.abs(y) > 1.001 * size)
+        doubling = np.abs(y) <= _FAST * np.spacing(np.maximum(np.abs(t), 1e-300)) * np.abs(velocity)
+        huge = np.abs(y) > _HUGE * np.maximum(size, 1e-100)
+        blown = (grown & (doubling | huge)).any(axis=0)
+        speed = np.sqrt(np.square(velocity).sum(axis=0))
+        reach = np.maximum(np.maximum(np.abs(y).max(axis=0, initial=0.0), size), 1e-300)
+        step = _REACH * reach * velocity / np.where(speed > 0, speed, 1.0)
+        # A jump is a difference that does not shrink with the distance, as that of a steep but smooth field does.
+        near, far = y, y + step
+        at_near, at_far = velocity, direction * np.asarray(function(t, far), dtype=float)
+        defined = np.isfinite(at_far).all(axis=0) & np.isfinite(speed)
+        for _ in range(40):
+            middle = near + (far - near) / 2
+            at = direction * np.asarray(function(t, middle), dtype=float)
+            defined &= np.isfinite(at).all(axis=0)
+            turned = (at * velocity).sum(axis=0) <= 0.5 * speed**2
+            near, at_near = np.where(turned, near, middle), np.where(turned, at_near, at)
+            far, at_far = np.where(turned, middle, far), np.where(turned, at, at_far)
+        gap = np.sqrt(np.square(at_far - at_near).sum(axis=0))
+        jumps = (gap >= 0.25 * speed) & (speed > 0) & ((at_far * velocity).sum(axis=0) <= 0.5 * speed**2)
+    choices = [(blown, Status.BLOW_UP), (~defined, Status.NOT_FINITE), (jumps, Status.SLIDING)]
+    return np.select(*zip(*choices, strict=True), Status.SOLVER_FAILED).astype(np.int8)  # type: ignore[arg-type]

@@ -215,6 +215,10 @@ class _Kernel:
         code = b.fptosi(self.code.get(lane), I8)
         b.store(code, self._at("status", member, I8))
         b.store(b.fptosi(self.state.get(lane, _ACCEPTED), I32), self._at("steps", member, I32))
+        at = b.mul(member, I64(1 + self.size))
+        b.store(self.state.get(lane, _T), self._at("reached", at))
+        for state in range(self.size):
+            b.store(self.state.get(lane, _Y + state), self._at("reached", b.add(at, I64(1 + state))))
         if not self.dense:
             with b.if_then(b.icmp_signed("<=", code, I8(int(Status.AT_REST)))):
                 for state in range(self.size):
@@ -363,4 +367,5 @@ SIGNATURE = (
     ("out_stride", I64),
     ("status", POINTER),  # int8
     ("steps", POINTER),  # int32
+    ("reached", POINTER),  # reached[member · (1 + states)]: time and states at which the member ended
 )

@@ -78,7 +78,7 @@ class Program:
         self.width = width
         self.observes = observes
 
-    def task(self, batch: Batch, run: Run, step_limit: int) -> Any:
+    def task(self, batch: Batch, run: Run, step_limit: int, reached: np.ndarray) -> Any:
         """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
         y0 = np.ascontiguousarray(batch.y0)
         values = [np.asarray(value, dtype=float, order="C") for value in batch.values.values()]
@@ -88,7 +88,8 @@ class Program:
         times[: len(batch.times)] = batch.times
         n_times, stride, out_stride = len(batch.times), y0.shape[1], run.outputs.strides[0] // 8
         starts, ticks, outputs, status, steps = map(_address, (y0, times, run.outputs, run.status, run.steps))
-        keep = (y0, values, times)
+        ended, width = _address(reached), 8 * reached.shape[1]
+        keep = (y0, values, times, reached)
 
         def task(start: int, stop: int, _keep: Any = keep) -> None:
             here = addresses + start * strides
@@ -107,6 +108,7 @@ class Program:
                 out_stride,
                 status + start,
                 steps + 4 * start,
+                ended + width * start,
             )
 
         return task
@@ -152,7 +154,8 @@ def by_compiled_or_radau(batch: Batch, run: Run) -> int:
 def _integrate(batch: Batch, run: Run) -> None:
     assert isinstance(batch.flow, Flow)
     code = program(batch.flow, dense=len(batch.times) > 1)
-    integrate = code.task(batch, run, MOST_STEPS)
+    reached = np.empty((batch.y0.shape[1], 1 + len(batch.y0)))
+    integrate = code.task(batch, run, MOST_STEPS, reached)
 
     def task(first: int, stop: int) -> None:
         run.part(first, stop).clear()
@@ -169,3 +172,6 @@ def _integrate(batch: Batch, run: Run) -> None:
             list(pool.map(lambda piece: task(*piece), pieces))
     if not code.observes:
         run.observe(batch)
+    run.explain(batch, np.flatnonzero(run.status == Status.BLOW_UP), reached[:, 0], reached[:, 1:].T)
+    limited = np.flatnonzero((run.status == Status.STEP_LIMIT) | (run.status == STIFF))
+    run.explain(batch, limited, reached[:, 0], reached[:, 1:].T, only=Status.SLIDING)

@@ -1,0 +1,55 @@
+"""How members of an ensemble end: never by an exception, always by a status that fits."""
+
+import numpy as np
+import pytest
+
+import dynsim
+from dynsim import Flow, Move, ensemble, gradient_flow
+from dynsim.status import Status
+
+METHODS = ["scipy", "auto"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_factorisation_that_is_singular_is_a_status(method):
+    flow = gradient_flow("(phi*theta-sg(theta))^2/2 - log(1+exp(theta))", "phi,theta")
+    axis = np.linspace(-1.5, 1.5, 3)
+    run = ensemble(flow, {"phi": axis, "theta": axis}, 1000.0, method=method)
+    assert set(run.status.values.ravel().tolist()) <= {int(status) for status in Status}
+    assert (run.status != Status.NOT_RUN).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_member_says_how_it_ended(method):
+    flow = Flow.of({"x": Move("a*x^3 - b*sqrt(x)")})
+    cases = {"x": members([1.0, 1.0, -1.0]), "a": members([1.0, 0.0, 0.0]), "b": members([0.0, 1.0, 1.0])}
+    run = ensemble(flow, {"x": cases["x"]}, 5.0, parameters={"a": cases["a"], "b": cases["b"]}, method=method)
+    first, second, third = (Status(int(s)) for s in run.status.values)
+    assert first == Status.BLOW_UP
+    assert second in (Status.NOT_FINITE, Status.SOLVER_FAILED)
+    assert third == Status.INVALID_START
+
+
+def members(values):
+    import xarray as xr
+
+    return xr.DataArray(np.array(values), dims="member")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_diverges_and_what_slides_are_told_apart(method):
+    flow = Flow.of({"w": Move("-sign(w) + c*w^3")})
+    run = ensemble(flow, {"w": [0.5, 3.0]}, 10.0, parameters={"c": 1.0}, method=method)
+    assert run.status.values.tolist() == [Status.SLIDING, Status.BLOW_UP]
+
+
+def test_numbers_that_are_masked_or_too_large_are_named():
+    toy = dynsim.system("toy")
+    with pytest.raises(dynsim.DynsimError, match="masked"):
+        ensemble(toy, {"phi": np.ma.masked_array([0.1, 0.2], [True, False]), "theta": 0.1}, 1.0)
+    run = ensemble(toy, {"phi": 10**400, "theta": 0.1}, 1.0)
+    assert int(run.status) == Status.INVALID_START
+    with pytest.raises(dynsim.DynsimError, match="t_end"):
+        ensemble(toy, {"phi": 0.1, "theta": 0.1}, 10**400)
+    with pytest.raises(dynsim.DynsimError, match="rtol"):
+        ensemble(toy, {"phi": 0.1, "theta": 0.1}, 1.0, rtol=1e-300)
