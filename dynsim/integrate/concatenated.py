@@ -73,10 +73,12 @@ def _explicit(batch: Batch, run: Run) -> None:
             if stepper.status == Status.OK:
                 return
             if stepper.status != Status.NOT_RUN:
-                failing = ~(solver.errors < 1) if (~(solver.errors < 1)).any() else np.ones(len(active), dtype=bool)
-                stuck = active[np.flatnonzero(failing)]
-                run.explain(batch, stuck, *_here(batch, active, stepper))
-                leaving[failing] = run.status[stuck]
+                run.explain(batch, active, *_here(batch, active, stepper), only=Status.SLIDING)
+                failing = run.status[active] == Status.SLIDING
+                if not failing.any():
+                    failing = ~(solver.errors < 1) | ~(solver.errors < solver.errors.max())
+                    run.explain(batch, active[failing], *_here(batch, active, stepper))
+                leaving[failing] = run.status[active[failing]]
             else:
                 leaving[solver.work > MOST_STEPS] = Status.STEP_LIMIT
                 leaving[solver.stiffness() > STIFFNESS] = STIFF

@@ -11,6 +11,7 @@ import numpy as np
 from dynsim.errors import bad, missing_extra
 from dynsim.integrate.batch import Batch, Engine, Run
 from dynsim.integrate.concatenated import by_scipy
+from dynsim.integrate.solver import slide
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
@@ -52,7 +53,7 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
     if forever or method == "exact":
         return _closed_form(flow, forever)
     if method == "scipy":
-        return Choice("scipy", by_scipy)
+        return Choice("scipy", _sliding_too(by_scipy))
     reason = _obstacle(flow)
     if method == "compiled":
         if reason == _ABSENT:
@@ -61,12 +62,25 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
             raise bad("method", method, "a flow that can be compiled", f"{reason}; use method='scipy'")
         from dynsim.integrate.engine.program import by_compiled
 
-        return Choice("compiled", by_compiled)
+        return Choice("compiled", _sliding_too(by_compiled))
     if reason:
-        return Choice("scipy", by_scipy, reason)
+        return Choice("scipy", _sliding_too(by_scipy), reason)
     from dynsim.integrate.engine.program import by_compiled_or_radau
 
-    return Choice("compiled", by_compiled_or_radau)
+    return Choice("compiled", _sliding_too(by_compiled_or_radau))
+
+
+def _sliding_too(engine: Engine) -> Engine:
+    """An engine after which members that slide are done again, one by one, along the surfaces where they do."""
+
+    def engine_and_sliding(batch: Batch, run: Run) -> int:
+        stiff = engine(batch, run)
+        members = np.flatnonzero(run.status == Status.SLIDING)
+        if members.size and isinstance(batch.flow, Flow):
+            slide(batch, run, members)
+        return stiff
+
+    return engine_and_sliding
 
 
 def _closed_form(flow: Any, forever: bool) -> Choice:

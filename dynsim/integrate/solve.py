@@ -12,11 +12,13 @@ from dynsim.errors import BlowUp, SolverFailure, StepLimit, Unfinished, bad, unk
 from dynsim.field import Field
 from dynsim.integrate.events import Watched, compile_events, distance_from_rest
 from dynsim.integrate.results import run_dataset
+from dynsim.integrate.sliding import switching_of
 from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, trajectory
 from dynsim.integrate.stepping import SOLVERS
 from dynsim.integrate.validation import breakpoints_of, check_names, field_of, start_of, times_of, tolerance
 from dynsim.records import as_json, stamp
 from dynsim.status import Status, status_attributes
+from dynsim.symbolic.flow import Flow
 
 __all__ = ["METHODS", "solve"]
 
@@ -75,7 +77,8 @@ def solve(
         One variable per state and observable over `time`, and `status`, how the run ended. After a rest the state is
         held, after a terminal event it is NaN. With events: `event_time`, `event_index` (which one) and
         ``event_<state>`` over `event`, and the attribute `event_counts`. Attribute `end_time` is where the
-        integration stopped, `end_reason` why.
+        integration stopped, `end_reason` why. Where a flow jumps
+        the run crosses or slides, after Filippov; attribute `sliding` lists along which surfaces it slid, and when.
 
     Raises
     ------
@@ -128,7 +131,10 @@ def solve(
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 
-    run = trajectory(field, y0, grid, settings, watched, autonomous=field.is_autonomous is True)
+    bound = flow.with_parameters(parameters) if isinstance(flow, Flow) else None
+    switching = None if bound is None else switching_of(bound.flow, bound.values)
+    options = {"autonomous": field.is_autonomous is True, "switching": switching}
+    run = trajectory(field, y0, grid, settings, watched, **options)
     if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
         run.status = Status.AT_REST
     states, recorded = _up_to_there(run, grid)
@@ -151,7 +157,9 @@ def solve(
         end_time=run.reached,
         end_reason=_reason(run, watched),
     )
-    if run.status in _FAILURES:
+    if run.sliding:
+        dataset.attrs["sliding"] = as_json([{"along": s, "from": a, "until": b} for s, a, b in run.sliding])
+    if _failed(run, grid):
         error, message = _FAILURES[run.status]
         said = f" ({run.message})" if run.message and run.status == Status.SOLVER_FAILED else ""
         shown = message.format(time=run.reached, end=grid[-1], steps=f"{MOST_STEPS:,}")
@@ -201,6 +209,10 @@ def _reason(run: Trajectory, events: list[Watched]) -> str:
     return _REASONS[run.status]
 
 
+def _failed(run: Trajectory, grid: np.ndarray) -> bool:
+    return run.status in _FAILURES and run.reached != grid[-1]
+
+
 def _brief(value: np.ndarray) -> Any:
     """Small starts are recorded whole; of large ones (attributes are limited to 64 kB) shape and norm."""
     if value.size <= 64:
@@ -210,7 +222,7 @@ def _brief(value: np.ndarray) -> Any:
 
 def _up_to_there(run: Trajectory, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """States and times of a run; of an unfinished one those before its end, and the last state it reached."""
-    if run.status not in _FAILURES:
+    if not _failed(run, grid):
         return run.states, grid
     before = np.abs(grid) < abs(run.reached)
     return np.column_stack((run.states[:, before], run.last)), np.append(grid[before], run.reached)

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from dynsim.field import Field
+from dynsim.integrate.batch import Batch, Run
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.rest import RestWatch
+from dynsim.integrate.sliding import Switching, switching_of
 from dynsim.integrate.stepping import IMPLICIT, SOLVERS, Stepper, quiet, why_it_stopped
 from dynsim.status import Status
 
-__all__ = ["MOST_STEPS", "Settings", "Trajectory", "trajectory"]
+__all__ = ["MOST_STEPS", "Settings", "Trajectory", "slide", "trajectory"]
 
 MOST_STEPS = 500_000  # half a minute of DOP853 for a flow of two states
 
@@ -90,6 +92,7 @@ def trajectory(
     events: Sequence[Watched] = (),
     *,
     autonomous: bool = False,
+    switching: Switching | None = None,
 ) -> Trajectory:
     """Integrate from time 0 to the last time of the grid, or until something ends the run.
 
@@ -99,6 +102,8 @@ def trajectory(
         Times away from 0, all on one side of it.
     autonomous : bool
         The field does not depend on time: the run may be held as soon as it rests for good.
+    switching : Switching, optional
+        Where the field jumps: the run then crosses the surfaces or slides along them.
     """
     run = Trajectory(np.full((field.size, len(grid)), np.nan), 0.0, Status.OK, y0)
     resting = next((i for i, e in enumerate(events) if e.label == "rest" and e.function(0.0, y0) <= 0), None)
@@ -113,13 +118,40 @@ def trajectory(
         return run
     watch = _Events(events, field.size)
     stops = [b for b in sorted(settings.breakpoints, key=abs) if 0 < b * np.sign(t_end) < abs(t_end)]
+    if switching is not None:
+        switching.start(0.0, y0)
+        field = switching.field(field)
     with quiet():
         for stop in (*stops, t_end):
             rest = RestWatch(field, settings.rtol, t_end) if autonomous and stop == t_end else None
-            if not _leg(field, run, grid, stop, settings, watch, rest):
+            if not _leg(field, run, grid, stop, settings, watch, rest, switching):
                 break
     run.hits = watch.hits
+    if switching is not None:
+        run.sliding = [(surface, start, end) for surface, start, end in switching.record]
+        if run.status == Status.OK and switching.sliding.size:
+            run.status = Status.SLIDING
     return run
+
+
+def slide(batch: Batch, run: Run, members: np.ndarray) -> None:
+    """Do members of an ensemble again that come to where their flow jumps, each by itself."""
+    switching = switching_of(batch.flow, dict.fromkeys(batch.flow.parameters, 0.0))
+    if switching is None:
+        return
+    settings = Settings(rtol=batch.rtol, atol=batch.atol)
+    for member in members:
+        one = batch.select(np.array([member]))
+        values = {name: float(np.ravel(value)[0]) for name, value in one.values.items()}
+        field = batch.flow.compiled.field(values)
+        options = {"autonomous": field.is_autonomous is True, "switching": switching.at(values)}
+        found = trajectory(field, one.y0[:, 0], batch.times, settings, **options)
+        if found.reached != batch.times[-1]:
+            continue
+        part = run.part(int(member), int(member) + 1)
+        part.states[:, 0] = found.states
+        part.status[0], part.steps[0] = found.status, found.steps
+        part.observe(one)
 
 
 def _leg(
@@ -130,6 +162,7 @@ def _leg(
     settings: Settings,
     watch: _Events,
     rest: RestWatch | None,
+    switching: Switching | None,
 ) -> bool:
     """Go on to `stop`; False if the run ended on the way."""
     direction = float(np.sign(stop - run.reached))
@@ -166,8 +199,10 @@ def _leg(
             tolerance.settle(run.last)
             stepper = stepper_from(run.reached, run.last)
             continue
-        end = watch.end_within(stepper)
-        until = stepper.t if end is None else end[0]
+        change = None if switching is None else switching.first_change(stepper)
+        until = stepper.t if change is None else change[0]
+        end = watch.end_within(stepper, until)
+        until = until if end is None else end[0]
         due = inside[done:]
         due = due[grid[due] * direction <= until * direction]
         if due.size:
@@ -183,6 +218,13 @@ def _leg(
             if run.status == Status.AT_REST:
                 run.states[:, done:] = y[:, None]
             return False
+        if change is not None:
+            run.reached, index = change
+            run.last = switching.change(run.reached, np.asarray(stepper.dense()(run.reached)), index)
+            if run.reached == stop:
+                return True
+            stepper = stepper_from(run.reached, run.last)
+            continue
         held = None if rest is None else rest.held(stepper.taken, stepper.t, stepper.y)
         if held is not None:
             run.states[:, done:] = held[:, None]
@@ -260,17 +302,17 @@ class _Events:
         self.counts = [0] * len(events)
         self.signs = [0.0] * len(events)
 
-    def end_within(self, stepper: Stepper) -> tuple[float, int, np.ndarray] | None:
-        """Record what happens within the last step; the event that ends the run there, if one does."""
+    def end_within(self, stepper: Stepper, until: float) -> tuple[float, int, np.ndarray] | None:
+        """Record what happens within the last step until a time; the event that ends the run there, if one does."""
         if not self.events:
             return None
         dense = stepper.dense()
         found: list[tuple[float, int]] = []
         for index, event in enumerate(self.events):
             if event.label == "rest":
-                found += [(time, index) for time in _rest_within(event, stepper, dense)]
+                found += [(time, index) for time in _rest_within(event, stepper, dense, until)]
                 continue
-            for time, sign in sign_changes(_along(event.function, dense), stepper.t_before, stepper.t):
+            for time, sign in sign_changes(_along(event.function, dense), stepper.t_before, until):
                 if sign != self.signs[index] and sign * event.direction >= 0:
                     found.append((time, index))
                 self.signs[index] = sign
@@ -288,9 +330,9 @@ def _along(function: Callable[[Any, Any], Any], dense: Any) -> Callable[[np.ndar
     return lambda times: np.asarray(function(times, dense(times)), dtype=float)
 
 
-def _rest_within(event: Watched, stepper: Stepper, dense: Any) -> list[float]:
+def _rest_within(event: Watched, stepper: Stepper, dense: Any, until: float) -> list[float]:
     """The time at which the state came to rest within the last step, if it rests at the end of it."""
-    if not event.function(stepper.t, stepper.y) <= 0:
+    if until != stepper.t or not event.function(stepper.t, stepper.y) <= 0:
         return []
     moving = float(event.function(stepper.t_before, dense(stepper.t_before)))
     if moving <= 0 or float(event.function(stepper.t, dense(stepper.t))) >= 0:

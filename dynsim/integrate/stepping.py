@@ -159,14 +159,22 @@ class Stepper:
 def _jumps_between(function: Velocity, t: float, one: np.ndarray, other: np.ndarray) -> bool:
     """Whether the field turns round between two states by a jump: the change does not shrink with the distance."""
     f, g = np.asarray(function(t, one), dtype=float), np.asarray(function(t, other), dtype=float)
-    if not float(f @ g) < 0:
+    turned = f * g < 0
+    if not turned.any():
         return False
-    size = np.linalg.norm(f - g)
+    size = np.abs(f - g)
     for _ in range(30):
         middle = one + (other - one) / 2
         h = np.asarray(function(t, middle), dtype=float)
-        one, other, f, g = (middle, other, h, g) if float(h @ g) < 0 else (one, middle, f, h)
-    return bool(np.linalg.norm(f - g) > 0.1 * size)
+        one, other, f, g = (middle, other, h, g) if (h * g < 0)[turned].any() else (one, middle, f, h)
+    return bool((np.abs(f - g) > 0.1 * size)[turned].any())
+
+
+def _pinned(velocity: Callable[[np.ndarray], np.ndarray], y: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Whether a state stands on a surface to which the field points from both sides, whatever it is on it."""
+    wide, close = ((velocity(y + distance * reach), velocity(y - distance * reach)) for distance in (1e-7, 1e-13))
+    gap, held = np.abs(close[0] - close[1]), (close[0] < 0) & (close[1] > 0)
+    return np.asarray((held & (gap >= 0.5 * np.abs(wide[0] - wide[1]))).any(axis=0))
 
 
 _FAST = 1e5  # a state that doubles within so many units in the last place of the time has no time left
@@ -193,7 +201,8 @@ def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: f
     -------
     int8 array of shape ``(members,)``
         `Status`: BLOW_UP only where a state really grows: it is huge, or doubles in no time. SLIDING where the field
-        jumps ahead of the state and no longer points there. NOT_FINITE where the field ends. SOLVER_FAILED otherwise.
+        jumps ahead of the state and no longer points there. NOT_FINITE where the field ends or has a pole.
+        SOLVER_FAILED otherwise.
 
     Examples
     --------
@@ -223,10 +232,11 @@ def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: f
             middle = near + (far - near) / 2
             at = direction * np.asarray(function(t, middle), dtype=float)
             defined &= np.isfinite(at).all(axis=0)
-            turned = (at * velocity).sum(axis=0) <= 0.5 * speed**2
+            turned = (at * velocity < 0).any(axis=0)
             near, at_near = np.where(turned, near, middle), np.where(turned, at_near, at)
             far, at_far = np.where(turned, middle, far), np.where(turned, at, at_far)
-        gap = np.sqrt(np.square(at_far - at_near).sum(axis=0))
-        jumps = (gap >= 0.25 * speed) & (speed > 0) & ((at_far * velocity).sum(axis=0) <= 0.5 * speed**2)
-    choices = [(blown, Status.BLOW_UP), (~defined, Status.NOT_FINITE), (jumps, Status.SLIDING)]
+        bounded = np.sqrt(np.square(at_near).sum(axis=0)) <= 1e3 * speed  # beyond, it is a pole
+        jumps = ((at_far * velocity < 0) & (np.abs(at_far - at_near) >= 0.25 * np.abs(velocity))).any(axis=0)
+        jumps |= _pinned(lambda there: direction * np.asarray(function(t, there), dtype=float), y, reach)
+    choices = [(blown, Status.BLOW_UP), (~defined | (jumps & ~bounded), Status.NOT_FINITE), (jumps, Status.SLIDING)]
     return np.select(*zip(*choices, strict=True), Status.SOLVER_FAILED).astype(np.int8)  # type: ignore[arg-type]

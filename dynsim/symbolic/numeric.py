@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy.printing.numpy import NumPyPrinter
+from sympy.printing.numpy import SciPyPrinter
 
 from dynsim.errors import bad
 from dynsim.symbolic.expectation import Average, Loop, loops
@@ -111,7 +111,7 @@ def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Calla
     return function
 
 
-class _Printer(NumPyPrinter):
+class _Printer(SciPyPrinter):
     """NumPy's printer, with maxima of arguments of different shapes."""
 
     def __init__(self) -> None:

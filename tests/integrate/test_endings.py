@@ -41,6 +41,20 @@ def test_what_diverges_and_what_slides_are_told_apart(method):
     flow = Flow.of({"w": Move("-sign(w) + c*w^3")})
     run = ensemble(flow, {"w": [0.5, 3.0]}, 10.0, parameters={"c": 1.0}, method=method)
     assert run.status.values.tolist() == [Status.SLIDING, Status.BLOW_UP]
+    assert float(run.w[0]) == 0.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_members_that_slide_are_where_one_run_is(method):
+    flow = gradient_flow("(u^2+v^2)/2 + a*abs(u) + abs(v)", "u,v")
+    starts = {"u": [1.0, -0.5], "v": -3.0}
+    run = ensemble(flow, starts, times=[0.5, 1.0, 3.0], parameters={"a": [0.5, 1.0]}, method=method)
+    for a in (0.5, 1.0):
+        for i, u in enumerate(starts["u"]):
+            one = dynsim.solve(flow, {"u": u, "v": -3.0}, times=[0.5, 1.0, 3.0], parameters={"a": a})
+            np.testing.assert_allclose(run.u.sel(a=a)[i], one.u, atol=1e-8)
+            np.testing.assert_allclose(run.v.sel(a=a)[i], one.v, atol=1e-8)
+    assert (run.status == Status.SLIDING).all()
 
 
 def test_numbers_that_are_masked_or_too_large_are_named():
