@@ -7,10 +7,14 @@ from subprocess import DEVNULL
 from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.ioloop import IOLoop
 from traitlets import Integer
 from voila.tornado.handler import TornadoVoilaHandler
 
 __all__ = ["BoundedHandler", "BoundedKernels", "full_page"]
+
+# What a browser says it loads when a person opens the page, framed by this server's own pages or not.
+_PAGES = ("document", "iframe", "empty")
 
 _place: ContextVar[object | None] = ContextVar("place", default=None)
 
@@ -19,10 +23,12 @@ class BoundedKernels(AsyncMappingKernelManager):
     """Kernel manager that knows whether there is room for one more."""
 
     max_sessions = Integer(8, config=True, help="kernels at the same time")
+    unopened_seconds = Integer(40, config=True, help="after which a kernel whose page never connected is ended")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.waiting: set[object] = set()
+        self.started: dict[object, str] = {}
 
     @property
     def full(self) -> bool:
@@ -33,8 +39,22 @@ class BoundedKernels(AsyncMappingKernelManager):
         """Start a kernel in the place that the request holds."""
         quiet = {"stdout": DEVNULL, "stderr": DEVNULL}  # a kernel that is stopped while it starts would complain here
         started = await super().start_kernel(*args, **{**quiet, **kwargs})
-        self.waiting.discard(_place.get())
+        place = _place.get()
+        self.waiting.discard(place)
+        if place is not None:
+            self.started[place] = started
         return started
+
+    def watch(self, place: object) -> None:
+        """From now on, when the page is sent, its websocket has some time to open."""
+        kernel_id = self.started.pop(place, None)
+        if kernel_id is not None:
+            IOLoop.current().call_later(self.unopened_seconds, self._end_unopened, kernel_id)
+
+    async def _end_unopened(self, kernel_id: str) -> None:
+        """Free the place of a page that never connected, such as one that a script somewhere asked for."""
+        if kernel_id in self.list_kernel_ids() and not self._kernel_connections.get(kernel_id, 0):
+            await self.shutdown_kernel(kernel_id, now=True)
 
 
 class BoundedHandler(TornadoVoilaHandler):
@@ -42,6 +62,10 @@ class BoundedHandler(TornadoVoilaHandler):
 
     async def get(self, path: str | None = None) -> None:
         """Serve the explorer, or the page that says why not."""
+        if self.request.headers.get("Sec-Fetch-Dest", "document") not in _PAGES:
+            self.set_status(403)  # an image or a script of some page elsewhere takes no place
+            self.finish("this address is a page")
+            return
         kernels = self.kernel_manager
         if kernels.full:
             self.set_status(503)
@@ -56,6 +80,7 @@ class BoundedHandler(TornadoVoilaHandler):
             await super().get(path)
         finally:
             kernels.waiting.discard(place)
+            kernels.watch(place)
 
 
 def full_page(places: int) -> str:

@@ -17,10 +17,12 @@ from tornado.ioloop import IOLoop
 from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from dynsim.errors import bad
 from dynsim.explorer.serving.page import START
 from dynsim.explorer.serving.places import BoundedHandler, BoundedKernels
+from dynsim.explorer.serving.websocket import GuardedWebsocket
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.short_text import to_text
 
@@ -52,11 +54,9 @@ class ExplorerServer(Voila):
         return {**settings, "allow_remote_access": self.ip not in _LOOPBACK}
 
     def init_handlers(self) -> list[Any]:
-        """Put the bounded handler in the place of Voilà's own."""
-        return [
-            (entry[0], BoundedHandler, *entry[2:]) if entry[1] is TornadoVoilaHandler else entry
-            for entry in super().init_handlers()
-        ]
+        """Put bounded and guarded handlers in the place of Voilà's own."""
+        ours = {TornadoVoilaHandler: BoundedHandler, VoilaKernelWebsocketHandler: GuardedWebsocket}
+        return [(entry[0], ours.get(entry[1], entry[1]), *entry[2:]) for entry in super().init_handlers()]
 
     def listen(self) -> None:
         """Listen, tell the address, and serve until interrupted or terminated."""

@@ -1,6 +1,7 @@
 """`dynsim explore` as a server: bounded, local, and gone when it is told to go."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -152,3 +153,49 @@ def test_a_taken_port_is_said():
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert done.stderr.startswith("dynsim: --port: got")
+
+
+def channels_of(address):
+    """Path of the websocket of a new page's kernel."""
+    kernel = re.search(r'"kernelId": "([\w-]+)"', ask(address)[1]).group(1)
+    return f"api/kernels/{kernel}/channels"
+
+
+def opened_websocket(address, *words):
+    """Socket after the hand-shake for a new page's kernel, and the status of the server's answer."""
+    host, path = address.split("/")[2], channels_of(address)
+    lines = [f"GET /{path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket",
+             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+             f"Origin: {address.rstrip('/')}", *words]  # fmt: skip
+    client = socket.create_connection(host.split(":"), timeout=120)
+    client.sendall("\r\n".join([*lines, "", ""]).encode())
+    return client, int(client.recv(4096).split()[1])
+
+
+def all_of(client):
+    """What the server sends until it closes the connection."""
+    received = b""
+    while more := client.recv(65536):
+        received += more
+    return received
+
+
+def test_a_message_of_garbage_ends_its_connection_and_nothing_else(tmp_path):
+    with serving(tmp_path, "--max-sessions", "2") as (server, address, _):
+        client, status = opened_websocket(address)  # of the old protocol
+        with client:
+            assert status == 400
+        client, status = opened_websocket(address, "Sec-WebSocket-Protocol: v1.kernel.websocket.jupyter.org")
+        with client:
+            assert status == 101
+            client.sendall(b"\x82\xc0" + bytes(4) + b"\xff" * 64)  # a binary frame of 64 bytes, masked by zeros
+            assert (1007).to_bytes(2, "big") in all_of(client)
+        assert ask(f"{address}voila/api/shutdown/none")[0] in (403, 404, 405)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(120) in (0, -signal.SIGTERM)
+
+
+def test_a_picture_somewhere_takes_no_place(one_place):
+    _, address, _ = one_place
+    assert ask(address, **{"Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert ask(address, **{"Sec-Fetch-Dest": "document"})[0] == 200
