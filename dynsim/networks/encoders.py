@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,24 @@ if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
     from dynsim.networks.layers import Normaliser, Part
 
-__all__ = ["ENCODERS", "EncoderFamily"]
+__all__ = ["ENCODERS", "Encoder"]
 
 
-# The contract of a family of encoders: the part for images of shape (channels, height, width).
-EncoderFamily = Callable[["Experiment", tuple[int, int, int]], "Part"]
+@dataclass(frozen=True)
+class Encoder:
+    """The contract of a family of encoders.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(experiment, image_shape)``: the part for images of shape (channels, height, width).
+    """
+
+    build: Callable[[Experiment, tuple[int, int, int]], Part]
+
+    def __call__(self, experiment: Experiment, image_shape: tuple[int, int, int]) -> Part:
+        """Build the part."""
+        return self.build(experiment, image_shape)
 
 
 def linear(experiment: Experiment, image_shape: tuple[int, int, int]) -> Part:
@@ -140,6 +154,7 @@ def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     return out.view(views, batch, seeds, -1, *out.shape[2:]).permute(2, 0, 1, 3, 4, 5)
 
 
-ENCODERS: Registry[EncoderFamily] = Registry(
-    "encoder", {"linear": linear, "mlp": mlp, "mlp-tanh": mlp_tanh, "cnn": cnn}
+ENCODERS: Registry[Encoder] = Registry(
+    "encoder",
+    {"linear": Encoder(linear), "mlp": Encoder(mlp), "mlp-tanh": Encoder(mlp_tanh), "cnn": Encoder(cnn)},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dynsim.errors import bad
@@ -15,11 +15,24 @@ if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
     from dynsim.networks.layers import Normaliser, Part
 
-__all__ = ["PREDICTORS", "PredictorFamily"]
+__all__ = ["PREDICTORS", "Predictor"]
 
 
-# The contract of a family of predictors: the part from so many features to so many outputs.
-PredictorFamily = Callable[["Experiment", int, int], "Part"]
+@dataclass(frozen=True)
+class Predictor:
+    """The contract of a family of predictors.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(experiment, features, outputs)``: the part from so many features to so many outputs.
+    """
+
+    build: Callable[[Experiment, int, int], Part]
+
+    def __call__(self, experiment: Experiment, features: int, outputs: int) -> Part:
+        """Build the part."""
+        return self.build(experiment, features, outputs)
 
 
 def none(experiment: Experiment, features: int, outputs: int) -> Part:
@@ -98,6 +111,13 @@ def optimal(experiment: Experiment, features: int, outputs: int) -> Part:
     return Part({}, apply, outputs, exactly_linear=True, trained=False)
 
 
-PREDICTORS: Registry[PredictorFamily] = Registry(
-    "predictor", {"none": none, "linear": linear, "fixed": fixed, "mlp": mlp, "optimal": optimal}
+PREDICTORS: Registry[Predictor] = Registry(
+    "predictor",
+    {
+        "none": Predictor(none),
+        "linear": Predictor(linear),
+        "fixed": Predictor(fixed),
+        "mlp": Predictor(mlp),
+        "optimal": Predictor(optimal),
+    },
 )

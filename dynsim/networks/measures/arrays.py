@@ -52,7 +52,7 @@ def array_of(value: Any, name: str, expected: str, axes: int) -> np.ndarray:
                 raise TypeError
             array = value.detach().to("cpu", torch.float64).numpy()
         elif isinstance(value, np.ma.MaskedArray):
-            array = value.astype(np.float64).filled(np.nan)
+            array = np.ma.filled(value.astype(np.float64), np.nan)
         else:
             array = np.asarray(value)
             if array.dtype.kind not in "fiubO":
