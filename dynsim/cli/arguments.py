@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["add_flow", "add_run", "add_states", "assignments", "flow_of", "start_of"]
+__all__ = ["add_flow", "add_run", "add_states", "assignments", "flow_of", "start_of", "words_or_numbers"]
 
 
 def add_flow(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +61,30 @@ def assignments(option: str, texts: list[str], *, exact: bool = False) -> dict[s
         if not number.is_number:
             raise bad(f"{option} {name.strip()}", value, "a number")
         result[name.strip()] = number if exact and not number.is_Float else float(number)
+    return result
+
+
+def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
+    """``["kernel=gaussian,tau=1/2,decoupled=true"]`` as ``{"kernel": "gaussian", "tau": 0.5, "decoupled": True}``.
+
+    Whole numbers stay whole, as counts must be.
+    """
+    from dynsim.symbolic.parser import parse
+
+    result: dict[str, Any] = {}
+    for part in (piece for text in texts for piece in text.split(",") if piece.strip()):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not name or not value:
+            raise bad(option, part, "NAME=VALUE", f"for instance {option} tau=0.5")
+        if value.lower() in ("true", "false"):
+            result[name] = value.lower() == "true"
+        elif value.replace("-", "").isalpha():
+            result[name] = value
+        else:
+            number = parse(value)
+            if not number.is_number:
+                raise bad(f"{option} {name}", value, "a number or a word")
+            result[name] = int(number) if number.is_Integer else float(number)
     return result
 
 

@@ -33,6 +33,8 @@ __all__ = ["COMMANDS", "command", "main"]
 # Name of a command, which is the name of its file here → what it does, as `dynsim --help` says it.
 COMMANDS = {
     "list": "the systems by family, with their papers",
+    "methods": "the methods of the field: loss, knobs, which features live",
+    "features": "which features of your data a method learns",
     "derive": "the gradient flow of a system or of a loss you type",
     "simulate": "one run, as a table or a file",
     "outcome": "where a run ends and whether the encoder collapses",

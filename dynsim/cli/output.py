@@ -47,7 +47,7 @@ def rows_of(dataset: Any, count: int) -> list[dict[str, float]]:
 
 
 def _axis(dataset: Any) -> str:
-    return "step" if "step" in dataset.dims else "time"
+    return next((name for name in ("feature", "step") if name in dataset.dims), "time")
 
 
 def check_out(option: str, path: str | None, suffixes: tuple[str, ...]) -> None:
