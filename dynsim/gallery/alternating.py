@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -170,6 +171,16 @@ ORDER_STYLE = {
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Modes with and without predictor; the toy's paths block by block, and where its starts end."""
+    kept, plane, ends = panel_row(figure, 3)
+    _kept(kept, data)
+    _paths(plane, data)
+    _ends(ends, data)
+    caption(figure, data, "Exact alternation: each block to its minimum, stop-gradients held meanwhile. Solid: stop, "
+            "dashed: full; blue: φ first, orange: θ first; black: small gradient steps")  # fmt: skip
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Modes without predictor, their shares, k steps per target; modes with one, the toy's paths and ends."""
     (modes, share, pace), (kept, plane, ends) = figure.subplots(2, 3)
     noise, rounds = data.attrs["noise"], data["round"]
@@ -184,7 +195,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     modes.set_title("no predictor: w ← w·λ_d/λ_s")
     modes.legend(title="signal λ_d", fontsize=8, loc="upper center", ncols=5, handlelength=1.4, columnspacing=0.9)
     share.set(xlabel="round of exact alternation", ylabel="share of w²", ylim=(0, 1.02))
-    share.set_title("in shares: the most robust mode")
+    share.set_title("shares of the modes")
 
     tones = colormaps[SEQUENCE](np.linspace(0.0, 0.8, data.sizes["h"]))
     fine, view = np.geomspace(1, float(data["k"][-1]), 200), data.attrs["view"]
@@ -199,9 +210,23 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     )
     pace.set_xticks(data["k"].values, [str(k) for k in data["k"].values])
     pace.minorticks_off()
-    pace.set_title("no predictor, k steps: slower, not safe")
+    pace.set_title("no predictor, k steps")
     pace.legend(fontsize=8, loc="lower left")
 
+    _kept(kept, data)
+    _paths(plane, data)
+    _ends(ends, data)
+    caption(
+        figure,
+        data,
+        f"Upper row: no predictor, λ_s = λ_d + {noise:g}; lines: derived, circles: run",
+        "Lower row: with predictor; one block after the other to its exact minimum. Solid: stop, dashed: full",
+    )
+
+
+def _kept(kept: Any, data: xr.Dataset) -> None:
+    """Draw what is left of every mode, without a predictor and with one under either order."""
+    rounds = data["round"]
     kept.plot(data["lambda_d"], data["w"].isel(round=-1), "x--", color=COLOURS["vermilion"], label="no predictor")
     for order, look in ORDER_STYLE.items():
         last = data["w_with_predictor"].sel(order=order).isel(round=-1)
@@ -210,21 +235,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     ticks = sorted(data["lambda_d"].values)
     kept.set_xticks(ticks, [f"{value:g}" for value in ticks])
     kept.minorticks_off()
-    kept.set_title("a predictor keeps every mode")
+    kept.set_title("modes with and without predictor")
     kept.legend(fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.42))
-
-    _paths(plane, data)
-    _ends(ends, data)
-    phi, theta = data["path"].isel(case=0, order=0, block=0).values
-    caption(
-        figure,
-        data,
-        f"Upper row: linear encoder, no predictor, targets η optimal, w(0) = 1, λ_s = λ_d + {noise:g} (right: λ_d = "
-        f"1, λ_s = {view:g}); lines: derived, circles: run. Lower row: with predictor; left from p = {phi:g}, w = 1. "
-        "Middle: one block after the other to its exact minimum, stop-gradients held meanwhile. Right: the toy from "
-        f"θ(0) = {theta:g}; thin: small gradient steps, which follow the flow. Exact alternation keeps `stop` alive "
-        "from every start with φ(0) ≠ 0; `full` depends on the order, and with noise it collapses in both",
-    )
 
 
 def _paths(axes: Any, data: xr.Dataset) -> None:
@@ -241,13 +253,13 @@ def _paths(axes: Any, data: xr.Dataset) -> None:
             axes.plot(*path[-1], look["marker"], color=look["color"], markersize=7, zorder=4)
     start = data["path"].isel(case=0, order=0, block=0).values
     axes.plot(*start, "o", color=COLOURS["black"], markersize=6, zorder=5)
-    for (x, y), words, offset in (
-        ((1.0, 0.1), "(1, 0.1)", (6, -4)),
-        ((1.0, 1 / 6), "(1, 1/6)", (6, -2)),
-        ((0.6, 0.0), "θ = 0", (6, 5)),
-    ):
-        axes.annotate(words, (x, y), xytext=offset, textcoords="offset points", fontsize=9)
-    axes.set(xlim=(0.5, 1.18), ylim=(-0.012, 0.24), xlabel="predictor φ", ylabel="encoder θ")
+    for x, y in {
+        tuple(np.round(path[-1], 4))
+        for path in data["path"].sel(case=["stop", "full"]).values.reshape(-1, *data["path"].shape[2:])
+    }:
+        axes.annotate(f"({x:.3g}, {y + 0.0:.3g})", (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7)
+    axes.margins(0.18)
+    axes.set(xlabel="predictor φ", ylabel="encoder θ")
     axes.set_title("the toy, block by block")
     axes.legend(fontsize=7.5, loc="upper left")
 
@@ -261,15 +273,7 @@ def _ends(axes: Any, data: xr.Dataset) -> None:
             axes.plot(data["phi_start"], end, color=look["color"], linestyle=dashes, linewidth=1.8)
         descent = abs(data["theta_descent"].sel(case=case))
         axes.plot(data["phi_start"], descent, color=COLOURS["black"], linestyle=dashes, linewidth=0.9)
-    theta = float(data["path"].isel(case=0, order=0, block=0, coordinate=1))
-    for place, words, colour in (
-        ((0.17, 1.2), "θ first, stop: θ(0)/φ(0)", "#8A5E00"),
-        ((0.6, 0.92), "small steps, stop", COLOURS["black"]),
-        ((0.05, theta + 0.015), "φ first, both", COLOURS["blue"]),
-        ((0.05, 0.015), "θ first, full", "#8A5E00"),
-    ):
-        axes.annotate(words, place, fontsize=8, color=colour, va="bottom")
-    axes.set(xlabel="start φ(0)", ylabel="|θ| at the end", ylim=(-0.03, 1.3), title="solid: stop, dashed: full")
+    axes.set(xlabel="start φ(0)", ylabel="|θ| at the end", title="ends; black: small steps")
 
 
 FIGURE = Figure(
@@ -278,7 +282,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=5.0,
-    height=5.7,
+    height=3.0,
+    full_height=5.7,
+    panels=3,
     small={"rounds": 8, "starts": 9},
 )

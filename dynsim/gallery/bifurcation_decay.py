@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib import colormaps
 
 from dynsim.analysis.numerics.continuation import continuation
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -64,7 +65,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """φ and θ at the two equilibria over η: the upper stable, the lower the boundary of collapse."""
-    panels = figure.subplots(1, 2)
+    panels = panel_row(figure, 2)
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.85, data.sizes["sigma2"]))
     for axes, state, label in zip(panels, ("phi", "theta"), ("φ (predictor)", "θ (encoder)"), strict=True):
         for shade, sigma2 in zip(shades, data["sigma2"].values, strict=True):
@@ -82,14 +83,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), title="σ²", loc="outside upper center", ncols=len(shades))
     panels[0].set_title("predictor at the equilibria")
     panels[1].set_title("encoder at the equilibria")
-    for axes in panels:
-        axes.annotate("collapsed state: always stable", (0.15, -0.03), ha="center", va="top", fontsize=8.5)
     caption(
         figure,
         data,
-        "Scalar system with stop-gradient, η_p = η_s = η. Solid: stable. Circle: fold. Dashed: a saddle, the boundary "
-        "of collapse for starts with αθ² = φ², φ > 0 (off that, the boundary is the saddle's stable manifold). "
-        "Dotted: exact η_c = 1/(4(1+σ²)); beyond it every start collapses",
+        "Stop-gradient, η_p = η_s = η. Solid: stable. Circle: fold. Dashed: saddle. Dotted: exact η_c = 1/(4(1+σ²))",
     )
 
 
@@ -100,6 +97,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    height=4.1,
+    height=3.2,
+    panels=2,
     small={"noise": (0.0, 0.3)},
 )

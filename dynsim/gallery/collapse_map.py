@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -61,7 +62,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Size of the encoder at the end, in three planes of parameters."""
-    panels = figure.subplots(1, 3)
+    panels = panel_row(figure, 3)
     told = (
         ("warm", "eta", "beta", "warm teacher, ξ(0) = θ(0)", "weight decay η", "teacher rate β"),
         ("cold", "eta", "beta", "cold teacher, ξ(0) = 0", "weight decay η", "teacher rate β"),
@@ -81,8 +82,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"Dashed: exact threshold η_c = 1/(4(1+σ²)) = {limit:.4g}; white: boundary of collapse from this start at "
-        f"t = {data.attrs['t_end']:g}. The threshold depends on the encoder's decay alone; the basin on everything",
+        f"Dashed: exact threshold η_c = 1/(4(1+σ²)) = {limit:.4g}; white: boundary of collapse from this "
+        f"start at t = {data.attrs['t_end']:g}",
     )
 
 
@@ -93,6 +94,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=10.0,
-    height=3.5,
+    height=3.0,
+    panels=3,
     small={"count": 15},
 )

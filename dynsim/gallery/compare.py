@@ -84,9 +84,15 @@ def compute(
     toy, predicted = _toy(real, float(networks["network_time"].max()))
     merged = xr.merge([networks, toy])
     return stamp(
-        merged, "torch", "scikit-learn", experiment=real.to_dict(), linear=linear.to_dict(), digest=real.digest,
-        initial=START, predicted=predicted,
-    )  # fmt: skip
+        merged,
+        "torch",
+        "scikit-learn",
+        experiment=real.to_dict(),
+        linear=linear.to_dict(),
+        digest=real.digest,
+        initial=START,
+        predicted=predicted,
+    )
 
 
 def linear_counterpart(experiment: Experiment) -> Experiment:
@@ -95,9 +101,7 @@ def linear_counterpart(experiment: Experiment) -> Experiment:
         return experiment.but(objective="squared")
     plain = {"depth": None, "width": None, "bias": None, "predictor_width": None, "init": "default", "init_scale": 1.0}
     lr = min(experiment.lr, 0.02)  # the squared error of digits is stable there, momentum 0.9 included
-    return experiment.but(
-        encoder="linear", norm="none", predictor="linear", objective="squared", lr=lr, **plain
-    )  # fmt: skip
+    return experiment.but(encoder="linear", norm="none", predictor="linear", objective="squared", lr=lr, **plain)
 
 
 def _check(experiment: Experiment) -> None:
@@ -265,13 +269,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"Branch '{real['branch']}'. Toy: leading mode of the data, {values(predicted['parameters'])}, times λ_d = "
-        f"{predicted['lambda_d']:.3g}; it {_end(predicted)}",
-        f"Networks: {real['data']}, {real['steps']} steps, {real['optimiser']}; real: {real['encoder']} encoder with "
-        f"norm '{real['norm']}', {real['predictor']} predictor, {real['objective']} loss, lr {real['lr']:g}; linear: "
-        f"squared error, lr {about['linear']['lr']:g}; mean and range over {data.sizes['seed']} seeds",
-        f"Collapsed: spread or norm ratio below {COLLAPSED:g} (dotted) at the last step",
-        "cosine loss: 1 − cos" if real["objective"] == "cosine" else "",
+        f"Branch '{real['branch']}'; toy: {values(predicted['parameters'])}, times λ_d = "
+        f"{predicted['lambda_d']:.3g}, it {_end(predicted)}",
+        f"Bands: range over {data.sizes['seed']} seeds; dotted: below {COLLAPSED:g} is collapsed",
     )
 
 
@@ -314,7 +314,8 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=20.0,
-    height=6,
+    height=4.6,
+    panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},
 )

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.errors import bad
@@ -170,7 +171,26 @@ CASE_STYLE: dict[str, dict[str, Any]] = {
 LEAST = 4e-4
 
 
+def _below(norm: Any, used: Any, speed: Any, data: xr.Dataset) -> None:
+    """Norm, number of modes in use and learning times, over all spectra."""
+    _over_time(norm, data["norm"])
+    _over_time(used, data["modes_used"].where(data["norm"] > 0.03), bands_of_both=False)
+    norm.set(
+        xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm: solid cosine, dashed Euclidean"
+    )
+    used.set(xscale="log", xlabel="flow time t", ylabel="(Σλ)²/Σλ²", title="number of modes in use")
+    norm.legend(fontsize=8, loc="upper left")
+    _learning(speed, data)
+
+
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Norm, number of modes in use, and learning times, for every variant."""
+    _below(*panel_row(figure, 3), data)
+    caption(figure, data, "Eigenmodes of the representation, the predictor set to their covariance. Solid: cosine, "
+            f"dashed: Euclidean; {data.sizes['spectrum']} spectra, mean and range")  # fmt: skip
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Modes over time under every variant of both losses; below, norm, number of modes in use, learning times."""
     losses, cases = data["loss"].values, data["case"].values
     grid = figure.add_gridspec(len(losses) + 1, 3 * len(cases), height_ratios=[1.0] * len(losses) + [1.25])
@@ -199,24 +219,13 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 
     width = len(cases)
     norm, used, speed = (figure.add_subplot(grid[len(losses), width * i : width * (i + 1)]) for i in range(3))
-    _over_time(norm, data["norm"])
-    _over_time(used, data["modes_used"].where(data["norm"] > 0.03), bands_of_both=False)
-    norm.set(
-        xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm: solid cosine, dashed Euclidean"
-    )
-    used.set(xscale="log", xlabel="flow time t", ylabel="(Σλ)²/Σλ²", title="number of modes in use")
-    norm.legend(fontsize=8, loc="upper left")
-    _learning(speed, data)
-    count = data.sizes["spectrum"]
+    _below(norm, used, speed, data)
     caption(
         figure,
         data,
-        "Eigenmodes of the representation, identical views, the predictor set to their covariance D = diag(λ_m) at "
-        f"every instant, λ_m = E[ẑ_m²]. Above: one spectrum. Below: {count} spectra of the same sum, mean and range "
-        "(modes in use: range for cosine; Euclidean as long as the norm is above 0.03); right: every mode that grows "
-        "fourfold, lines: closed form. Without stop-gradient the Euclidean loss loses the norm, the cosine loss all "
-        "modes but the largest, of which equal ones part only algebraically slowly. Without predictor identical views "
-        "exert no force; noisy ones shrink every mode",
+        "Eigenmodes of the representation, identical views, the predictor set to their covariance. "
+        "Above: one spectrum. "
+        f"Below: {data.sizes['spectrum']} spectra, mean and range",
     )
 
 
@@ -244,9 +253,15 @@ def _learning(axes: Any, data: xr.Dataset) -> None:
             start = data["variance"].sel(loss=loss, case=case).isel(time=0).values.ravel()
             time = data["half_time"].sel(loss=loss, case=case).values.ravel()
             axes.plot(
-                start, time, look["marker"], color=look["color"], markerfacecolor=face, markersize=4, linestyle="none",
+                start,
+                time,
+                look["marker"],
+                color=look["color"],
+                markerfacecolor=face,
+                markersize=4,
+                linestyle="none",
                 label=f"{TITLES[loss]}, {case}",
-            )  # fmt: skip
+            )
     fine = np.geomspace(0.01, 0.25, 60)
     for case, power, style in (("stop", 2.0, "-"), ("IsoLoss", 1.0, "--")):
         axes.plot(fine, passage(fine, 0.5, power) / 2, color=CASE_STYLE[case]["color"], linestyle=style, linewidth=1.0)
@@ -261,7 +276,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=6.0,
-    height=6,
+    height=3.2,
+    full_height=6,
+    panels=3,
     small={"spectra": 3, "points": 61},
 )

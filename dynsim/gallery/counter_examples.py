@@ -14,7 +14,7 @@ from dynsim.gallery.counter_settings import HIDDEN, LINEAR, Setting, by_matrix_f
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
-from dynsim.records import provenance, stamp
+from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
 MEASURES = ("spread", "rankme", "norm_ratio", "knn")
@@ -187,6 +187,30 @@ _SMALLEST = 1e-3  # sizes below are drawn here
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """The toy's word beside two measures at the end, one row per setting."""
+    panels = figure.subplots(1, 3, sharey=True, width_ratios=(0.5, 1, 1))
+    linear = int((data["network"] == "linear").sum())
+    rows = np.arange(data.sizes["setting"]) + 1.2 * (np.arange(data.sizes["setting"]) >= linear)
+    alarm = alarms(data)
+    _draw_toy(data, panels[0], rows, alarm.any("measure").values)
+    chosen = [panel for panel in _PANELS if panel[0] in ("norm_ratio", "knn")]
+    for axes, (name, title, scale) in zip(panels[1:], chosen, strict=True):
+        _draw_measure(data, axes, rows, name, alarm.sel(measure=name).values)
+        axes.set(xscale=scale, title=title)
+    networks = data["network"].values
+    labels = [f"{network}: {str(name).split(': ', 1)[1].strip()}"
+              for network, name in zip(networks, data["setting"].values, strict=True)]  # fmt: skip
+    panels[0].set_yticks(rows, labels, fontsize=7)
+    panels[0].set_ylim(rows[-1] + 0.7, -0.9)
+    caption(
+        figure,
+        data,
+        "Open: start, filled: end, red square: alarm by this measure (others behind --full); crosses: "
+        f"matrix flow and modes; lines: range over {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """One row per setting, one panel per measure; on the left what the toy says."""
     panels = figure.subplots(1, 5, sharey=True, width_ratios=(0.42, 1, 1, 1, 1))
     linear = int((data["network"] == "linear").sum())
@@ -212,18 +236,12 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     panels[4].plot([], [], "+", color=COLOURS["black"], ms=8, mew=1.5, label="matrix flow")
     panels[4].plot([], [], "x", color=COLOURS["green"], ms=6, mew=1.5, label="modes one by one")
     panels[4].legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1.0, 0.245))
-    about = provenance(data)
     caption(
         figure,
         data,
-        "Stop-gradient everywhere. Linear: 32 features, squared error, noise σ² = "
-        f"{about['sigma2']:g}, SGD lr 0.01, momentum 0.9, {about['linear_steps']} steps, no decay unless said; "
-        "crosses: what the matrix equations, and every direction of the data by its scalar equation alone, make of "
-        "the same start. Hidden layer: MLP with batch norm (BN), MLP predictor with BN, cosine loss, "
-        f"{about['steps']} steps of lr {about['experiment']['lr']:g} (squared error 0.02), "
-        f"{about['experiment']['data']}, every augmentation",
-        f"Alarm: spread or RankMe below {LEAST_SHARE:.0%} of the start, norm below 1/{1 / SIZES[0]:.0f} or above "
-        f"{SIZES[1]:g}, kNN no better than before training. Lines: range over {data.sizes['seed']} seeds",
+        f"Alarm: spread or RankMe below {LEAST_SHARE:.0%} of the start, norm below 1/{1 / SIZES[0]:.0f} "
+        f"or above {SIZES[1]:g}, kNN no better than untrained; lines: range over {data.sizes['seed']} "
+        "seeds. Crosses: matrix flow and modes",
     )
 
 
@@ -233,10 +251,15 @@ def _draw_toy(data: xr.Dataset, axes: Any, rows: np.ndarray, failed: np.ndarray)
     ):
         right = collapses == bad
         axes.annotate(
-            ("collapses" if collapses else "lives") + ("" if right else " ≠"), (0.5, row),
-            xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8.5,
-            color=COLOURS["black"] if right else COLOURS["vermilion"], fontweight="bold" if usual else "normal",
-        )  # fmt: skip
+            ("collapses" if collapses else "lives") + ("" if right else " ≠"),
+            (0.5, row),
+            xycoords=("axes fraction", "data"),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=COLOURS["black"] if right else COLOURS["vermilion"],
+            fontweight="bold" if usual else "normal",
+        )
     axes.set_title("the toy\n(≠: the network\ndoes otherwise)", fontsize=9)
     axes.set_xticks([])
     axes.grid(False)
@@ -268,8 +291,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=65.0,
-    height=5.9,
+    height=5.4,
+    full_height=5.9,
+    panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "linear_steps": 300},
 )

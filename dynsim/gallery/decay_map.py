@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -94,6 +95,23 @@ _TITLES = {"stop": "with stop-gradient", "full": "without", "target": "second br
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Size of the encoder at the end with stop-gradient, a panel per predictor's rate."""
+    panels = panel_row(figure, data.sizes["alpha"], sharey=True)
+    size = data["alpha"] ** 0.5 * abs(data["theta"]).transpose("branch", "alpha", "eta", "sigma2")
+    for axes, alpha in zip(panels, data["alpha"].values, strict=True):
+        mesh = _map(axes, data, size.sel(branch="stop", alpha=alpha))
+        axes.set(title=f"stop, α = {alpha:g}", xlabel="noise variance σ²")
+    panels[0].set_ylabel("weight decay η")
+    figure.colorbar(mesh, ax=list(panels), label="√α·|θ| at the end", shrink=0.8, extend="max")
+    caption(
+        figure,
+        data,
+        "Dashed: the exact threshold η_c = 1/(4(1+σ²)); white: boundary of collapse from this start at "
+        f"t = {data.attrs['t_end']:g}",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Size of the encoder at the end; a row per branch, a column per predictor's rate."""
     branches = [str(name) for name in data["branch"].values]
     heights = [2.0 if name == "stop" else 1.0 for name in branches]
@@ -112,11 +130,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Scalar system, equal decay of predictor and encoder. Dashed: the exact threshold η_c = 1/(4(1+σ²)), beyond "
-        "which nothing but collapse is left under stop-gradient, whatever α; white: boundary of collapse from this "
-        f"start at t = {data.attrs['t_end']:g}, which depends on α. At η = 0 a strong predictor collapses where "
-        "φ₀² − αθ₀² ≥ 1/(1+σ²)², and a little decay saves it. Without stop-gradient any noise or decay collapses the "
-        "encoder from this start",
+        "Dashed: the exact threshold η_c = 1/(4(1+σ²)) of stop-gradient; white: boundary of collapse "
+        "from this start at "
+        f"t = {data.attrs['t_end']:g}",
     )
 
 
@@ -143,7 +159,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=3.0,
-    height=5.9,
+    height=3.0,
+    full_height=5.9,
+    panels=3,
     small={"count": 9},
 )

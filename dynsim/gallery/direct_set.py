@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -191,6 +192,22 @@ PREDICTORS: tuple[dict[str, Any], ...] = (
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Outcome maps of both rules, and which features are kept."""
+    pred, copy, ends = panel_row(figure, 3)
+    for axes, variant in ((pred, "direct-pred"), (copy, "direct-copy")):
+        _map(axes, data, variant)
+    copy.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    _kept(ends, data)
+    caption(
+        figure,
+        data,
+        "One mode s of WWᵀ with stop-gradient, the predictor set to s^a. Grey: runs collapse; lines: "
+        "closed "
+        f"form. Right: η_s = {provenance(data)['parameters']['eta_s']:g}, one start",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Outcome maps of both rules; boundary and threshold, exact and measured; features over time and at the end."""
     (pred, copy, boundary), (threshold, runs, ends) = figure.subplots(2, 3)
     for axes, variant in ((pred, "direct-pred"), (copy, "direct-copy")):
@@ -216,28 +233,29 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         for width, feature in zip((2.0, 1.4, 0.9), data["feature"].values, strict=True):
             run = data["s"].sel(predictor=predictor, feature=feature).isel(time=slice(1, None))
             runs.plot(data["time"][1:], run, **{"linewidth": width, **look, "label": None})
-        ends.plot(data["signal_fine"], data["s_end"].sel(predictor=predictor), **{"linewidth": 1.6, **look})
     features = ", ".join(f"{float(value):g}" for value in data["feature"])
     runs.set(
         xscale="log", xlabel="flow time t", ylabel="s", ylim=(-0.02, 1), title=f"λ_d = {features} (thick to thin)"
     )
-    ends.set(
-        xscale="log", xlabel="signal λ_d", ylabel="s at the end", ylim=(-0.02, 1.02), title="which features are kept"
-    )
-    ends.legend(fontsize=8, loc="upper left")
+    _kept(ends, data)
     for axes in (threshold, ends):
         axes.set_xticks(TICKS, [f"{value:g}" for value in TICKS])
         axes.minorticks_off()
     threshold.set_yticks(DECAYS, [f"{value:g}" for value in DECAYS])
-    eta = provenance(data)["parameters"]["eta_s"]
     caption(
         figure,
         data,
-        f"One mode s of WWᵀ, λ_s = λ_d + {data.attrs['noise']:g}, stop-gradient; predictor set to s^a. Maps and "
-        "boundary for λ_d = 1; circles and markers: found by halving intervals of runs; lines: closed form. "
-        f"Lower row, middle and right: η_s = {eta:g}, all started at the same s; the learned predictor has the decay "
-        "η_p = η_s. Started at p = w it is DirectPred; DirectCopy asks for a larger start",
+        "One mode s of WWᵀ with stop-gradient, the predictor set to s^a. Lines: closed form; circles and "
+        "markers: found by runs",
     )
+
+
+def _kept(ends: Any, data: xr.Dataset) -> None:
+    """What is left of a feature over its signal, per predictor."""
+    for look, predictor in zip(PREDICTORS, data["predictor"].values, strict=True):
+        ends.plot(data["signal_fine"], data["s_end"].sel(predictor=predictor), **{"linewidth": 1.6, **look})
+    ends.set(xscale="log", xlabel="signal λ_d", ylabel="s at the end", ylim=(-0.02, 1.02), title="features kept")
+    ends.legend(loc="upper left")
 
 
 def _marker(a: float) -> str:
@@ -256,8 +274,6 @@ def _map(axes: Any, data: xr.Dataset, variant: str) -> None:
     axes.plot(data["decay_fine"], upper, color=COLOURS["green"], linewidth=1.6, linestyle="-.", label="s₊, exact")
     limit = data.attrs["threshold_at_one"]
     axes.axvline(limit, color=COLOURS["vermilion"], linewidth=1.2, linestyle="--", label="λ_d²/(4λ_s)")
-    axes.annotate("survives", (0.24, 0.4), xycoords="axes fraction", fontsize=10, ha="center")
-    axes.annotate("collapses", (0.93, 0.3), xycoords="axes fraction", fontsize=10, ha="center", rotation=90)
     axes.set(xlabel="weight decay η_s", ylabel="start s(0)", ylim=(0, 1), title=TITLES[variant])
     axes.set_xlim(0, float(data["eta_grid"][-1]))
     axes.grid(False)
@@ -269,7 +285,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=5.0,
-    height=5.7,
+    height=3.2,
+    full_height=5.7,
+    panels=3,
     small={"resolution": 9, "halvings": 8},
 )

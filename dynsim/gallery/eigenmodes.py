@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -87,7 +88,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Encoder of every mode over time; thresholds over λ_d; final strength over λ_d for several decays."""
-    runs, plane, ends = figure.subplots(1, 3)
+    runs, plane, ends = panel_row(figure, 3)
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.88, data.sizes["mode"]))
     eta = provenance(data)["parameters"]["eta"]
     learned = abs(data["w"].isel(time=-1)) > 1e-3
@@ -102,7 +103,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     fine, threshold = data["lambda_fine"], data["eta_threshold"]
     plane.plot(fine, threshold, color=COLOURS["black"])
     plane.fill_between(fine, threshold, 10.0, color="#EFE0D6", zorder=0)
-    plane.annotate("no equilibrium but 0", (0.05, 0.9), xycoords="axes fraction", fontsize=9)
     plane.annotate("η_c = λ_d²/(4λ_s)", (0.97, 0.1), xycoords="axes fraction", fontsize=9, ha="right")
     plane.set(xscale="log", yscale="log", xlabel="signal λ_d", ylabel="weight decay η")
     plane.set_ylim(float(threshold.min()), 2.5 * float(threshold.max()))
@@ -116,9 +116,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"Aligned modes of a linear encoder with stop-gradient, white augmentation noise {data.attrs['noise']:g} "
-        "(λ_s = λ_d + noise), equal decay of predictor and encoder. The decay is a filter: it removes every mode "
-        "beyond its threshold, and within it one that starts too small",
+        f"Aligned modes with stop-gradient, augmentation noise {data.attrs['noise']:g}, equal decay of "
+        "predictor and encoder. Middle: filled learned, open lost; shaded: no equilibrium but 0",
     )
 
 
@@ -129,5 +128,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=4.0,
-    height=3.4,
+    height=3.0,
+    panels=3,
 )

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import seed_count
-from dynsim.records import provenance, stamp
+from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -290,6 +291,20 @@ _TRAINED: tuple[dict[str, Any], ...] = (
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Errors of a smooth network and of one with kinks; the factor between the two losses."""
+    smooth, kinks, factor = panel_row(figure, 3)
+    _draw_errors(data, "tanh", smooth)
+    _draw_errors(data, "ReLU", kinks)
+    _draw_factor(data, factor)
+    caption(
+        figure,
+        data,
+        "Lines: loss with the optimal target, open marks: of two views, each against its first-order "
+        f"expansion in the strength ε; bands and bars: range over {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Errors of a smooth network and of one with kinks above; factor, variances and training below."""
     panels = figure.subplot_mosaic([["tanh"] * 3 + ["ReLU"] * 3, ["factor"] * 2 + ["variance"] * 2 + ["training"] * 2])
     for network in ("tanh", "ReLU"):
@@ -298,17 +313,11 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     _draw_factor(data, panels["factor"])
     _draw_variances(data, panels["variance"])
     _draw_training(data, panels["training"])
-    about = provenance(data)
     caption(
         figure,
         data,
-        "Perceptrons with batch normalisation (held in evaluation) on scikit-learn's digits, trained "
-        f"{about['steps']} steps as SimSiam; a view at strength ε is x + ε(T x − x), noise 0.2 per pixel at ε = 1, "
-        "erasing a 3×3 square, all six the recipe of the other figures; mirrored: each displacement with its opposite",
-        "Above: lines E‖F(T x) − E_T F(T x)‖² against E‖J(T x − x̄)‖², open marks E‖F(T₁x) − F(T₂x)‖² against "
-        "E‖J(T₁x − T₂x)‖², from other pairs",
-        "Lower right: linear encoder, squared error, lr 0.02 (twice that where said)",
-        f"Bands and bars: range over {data.sizes['seed']} seeds",
+        "Above: lines the loss with the optimal target, open marks that of two views, each against its first order",
+        f"range over {data.sizes['seed']} seeds".replace("range", "Bands and bars: range"),
     )
 
 
@@ -324,10 +333,14 @@ def _draw_errors(data: xr.Dataset, network: str, axes: Any) -> None:
         axes.plot(strengths, pair, style["marker"], color=style["color"], mfc="white", ms=5, zorder=3)
     kind = "smooth" if network == "tanh" else "kinks"
     axes.set(
-        xscale="log", yscale="log", xlabel="strength of the augmentation ε", ylabel="relative error",
-        title=f"{network} ({kind}): first-order loss against the loss", ylim=(3e-6, 1),
-    )  # fmt: skip
-    axes.legend(loc="lower right", fontsize=8.5)
+        xscale="log",
+        yscale="log",
+        xlabel="strength of the augmentation ε",
+        ylabel="relative error",
+        title=f"{network} ({kind})",
+        ylim=(3e-6, 1),
+    )
+    axes.legend(loc="lower right", fontsize=7)
 
 
 def _draw_factor(data: xr.Dataset, axes: Any) -> None:
@@ -347,7 +360,7 @@ def _draw_factor(data: xr.Dataset, axes: Any) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(views, [str(number) for number in views])
     axes.set(xlabel="views K that estimate E_T F(T x)", ylabel="two-view loss / optimal-target loss")
-    axes.set_title("the factor two (dotted: 2/(1 ∓ 1/K))", fontsize=9.5)
+    axes.set_title("factor; dotted: 2/(1 ∓ 1/K)", fontsize=9.5)
     axes.legend(fontsize=8)
 
 
@@ -373,7 +386,7 @@ def _draw_training(data: xr.Dataset, axes: Any) -> None:
     for name, style in zip(data["trained"].values, _TRAINED, strict=True):
         draw_seeds(axes, data["step"].values, data["norm_ratio"].sel(trained=name), style, label=str(name))
     axes.set(xlabel="step", ylabel="norm of the features / at the start", ylim=(0, 1.75))
-    axes.set_title("the factor two is a learning rate", fontsize=9.5)
+    axes.set_title("training", fontsize=9.5)
     axes.legend(fontsize=7.2, loc="upper right")
 
 
@@ -383,8 +396,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=40.0,
-    height=5.8,
+    height=3.1,
+    full_height=5.8,
+    panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "images": 20, "views": 32, "many": 64},
 )

@@ -11,6 +11,7 @@ from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.numerics.singular_limit import singular_limit
 from dynsim.analysis.numerics.slow_manifold import nullcline
 from dynsim.analysis.numerics.timescales import timescales
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -95,9 +96,9 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """A phase plane for every α, and the distance to the slow manifold over time."""
-    count = data.sizes["alpha"]
-    *planes, distance = figure.subplots(1, count + 1, width_ratios=[1.0] * count + [1.1])
-    for axes, alpha in zip(planes, data["alpha"].values, strict=True):
+    ends = data["alpha"].values[[0, -1]]
+    *planes, distance = panel_row(figure, 1 + len(ends))
+    for axes, alpha in zip(planes, ends, strict=True):
         _plane(axes, data.sel(alpha=alpha), float(data["critical_phi"]))
         axes.set_title(f"α = {alpha:g}")
         axes.set_xlabel("φ, predictor")
@@ -117,11 +118,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"Critical manifold (α → ∞): φ = {float(data['critical_phi']):.4g}; on it θ' = "
-        f"{_printed(data.attrs['reduced'])}, arrows; normal eigenvalue "
-        f"{_printed(data.attrs['normal'])}, zero at θ = 0",
-        "Dotted: nullcline of φ at this α, the slow manifold φ*(θ). Filled: stable equilibrium, square: saddle",
-        "The encoder decays along the manifold until the predictor is no longer fast; only there is its fate decided",
+        f"Grey bar: critical manifold (α → ∞), φ = {float(data['critical_phi']):.4g}; on it θ' = "
+        f"{_printed(data.attrs['reduced'])}. Dotted: nullcline of φ. Filled: stable, square: saddle",
     )
 
 
@@ -168,5 +166,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    height=3.3,
+    height=3.1,
+    panels=3,
 )

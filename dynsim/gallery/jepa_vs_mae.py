@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -136,9 +137,8 @@ LOOK = {
 STYLES = ("-", "--", "-.", ":")
 
 
-def draw(data: xr.Dataset, figure: Any) -> None:
-    """Features over time under both; their ends; who is delayed by noise, and who wins a contest."""
-    (jepa, mae, ends), (delay, depth, contest) = figure.subplots(2, 3)
+def _features(jepa: Any, mae: Any, data: xr.Dataset) -> None:
+    """Features of one strength and several robustnesses over time."""
     deepest = data.attrs["deepest"]
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.85, data.sizes["rho"]))
     for axes, objective, power in ((jepa, "jepa", "ρ^L"), (mae, "mae", "ρ^(L/(L+1))")):
@@ -151,6 +151,47 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         axes.set(xlim=(0, one["time"][-1]), ylim=(0, 1), xlabel="flow time t", ylabel="encoder w of the feature")
         axes.set_title(f"{objective.upper()}, L = {deepest}: w → {power}")
     jepa.legend(title="robustness ρ", fontsize=8, loc="upper left")
+
+
+def _contest(contest: Any, data: xr.Dataset) -> None:
+    """A strong, noisy against a weak, robust feature."""
+    deepest = data.attrs["deepest"]
+    marks = ("o", "s")
+    for objective, look in LOOK.items():
+        one = data.sel(objective=objective)
+        learned = one["contest_time"] / one["contest_time"][0]
+        for index, feature in enumerate(data["feature"].values):
+            width = {"linewidth": 2.4 if index else 1.2}
+            label = f"{objective.upper()}: {feature}"
+            contest.plot(data["pace"], one["contest"].sel(feature=feature), **look, **width, label=label)
+            contest.plot(float(learned[index]), 0.5, marks[index], color=look["color"], markersize=6, zorder=4)
+    contest.set(xlim=(0, 2), xlabel="time, in that of the strong one", ylabel="w as a share of its end")
+    contest.set_title(f"a contest, L = {deepest}")
+    contest.set(ylim=(-0.03, 1.38), yticks=np.linspace(0, 1, 6))
+    contest.legend(fontsize=7.5, loc="upper left", ncols=2, columnspacing=1.0)
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Features over time under both objectives, and a contest."""
+    jepa, mae, contest = panel_row(figure, 3)
+    _features(jepa, mae, data)
+    _contest(contest, data)
+    strong, weak = provenance(data)["contest"].values()
+    caption(
+        figure,
+        data,
+        "One mode of a balanced deep linear network each; ρ: share of a feature's variance that both "
+        f"views have; dots: half of its end. Contest: λ_d = {strong[0]:g}, ρ = {strong[1]:g} (thin) "
+        "against "
+        f"λ_d = {weak[0]:g}, ρ = {weak[1]:g}",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Features over time under both; their ends; who is delayed by noise, and who wins a contest."""
+    (jepa, mae, ends), (delay, depth, contest) = figure.subplots(2, 3)
+    data.attrs["deepest"]
+    _features(jepa, mae, data)
 
     fine = data["rho_fine"]
     tones = colormaps[SEQUENCE](np.linspace(0.85, 0.0, data.sizes["depth"]))
@@ -181,30 +222,14 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     depth.set(xlabel="depth L", ylabel="handicap", title=f"handicap of ρ = {float(data['rho'].min()):g}")
     depth.legend(title="start w(0)", fontsize=8, loc="upper left")
 
-    marks = ("o", "s")
-    for objective, look in LOOK.items():
-        one = data.sel(objective=objective)
-        learned = one["contest_time"] / one["contest_time"][0]
-        for index, feature in enumerate(data["feature"].values):
-            width = {"linewidth": 2.4 if index else 1.2}
-            label = f"{objective.upper()}: {feature}"
-            contest.plot(data["pace"], one["contest"].sel(feature=feature), **look, **width, label=label)
-            contest.plot(float(learned[index]), 0.5, marks[index], color=look["color"], markersize=6, zorder=4)
-    contest.set(xlim=(0, 2), xlabel="time, in that of the strong one", ylabel="w as a share of its end")
-    contest.set_title(f"a contest, L = {deepest}")
-    contest.set(ylim=(-0.03, 1.38), yticks=np.linspace(0, 1, 6))
-    contest.legend(fontsize=7.5, loc="upper left", ncols=2, columnspacing=1.0)
-    strong, weak = provenance(data)["contest"].values()
+    _contest(contest, data)
     caption(
         figure,
         data,
-        "One mode of a balanced deep linear network each; ρ is the share of a feature's input variance that the two "
-        "views have in common. Features of one λ_d = 1 differ in ρ; a feature is learned (dots) at half of its own "
-        "end. Handicap: how many times stronger a feature must be to be learned as early as one of ρ = "
-        f"{float(data['rho'].max()):g}. Lines: closed form, circles: integrated runs. Contest: λ_d = {strong[0]:g}, "
-        f"ρ = {strong[1]:g} (thin, circle) against λ_d = {weak[0]:g}, ρ = {weak[1]:g} (thick, square). Depth "
-        "counts through the layers' own start w(0)^(1/L): the smaller it is, the less ρ delays a feature; curves stop "
-        "where it starts above a quarter of its end",
+        "One mode of a balanced deep linear network each; ρ: share of a feature's variance that both "
+        "views have. Handicap: "
+        "how many times stronger a feature must be to be as early as the most robust. Lines: closed "
+        "form, circles: runs",
     )
 
 
@@ -214,7 +239,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=4.0,
-    height=5.7,
+    height=3.1,
+    full_height=5.7,
+    panels=3,
     small={"depths": (1, 3), "resolution": 5},
 )

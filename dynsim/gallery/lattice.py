@@ -114,7 +114,17 @@ _LOST = "#DDDDDD"
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """A cell per combination, in it a stripe per seed; of linear cells the lower half is the flow's prediction."""
+    """RankMe and kNN accuracy of every cell; of linear cells the lower half is the flow's prediction."""
+    _draw(data, figure, ("rankme", "knn"))
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Draw all four measures."""
+    _draw(data, figure, ("spread", "rankme", "knn", "norm_ratio"))
+
+
+def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
+    """Draw a cell per combination, in it a stripe per seed."""
     about = provenance(data)["experiment"]
     pixels = float(data["knn_pixels"])
     panels = (
@@ -123,6 +133,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         ("knn", f"kNN accuracy (pixels {pixels:.2f})", Normalize(0.1, max(0.6, float(data["knn"].max())))),
         ("norm_ratio", "norm / norm at start", LogNorm(1e-2, 1e1, clip=True)),
     )
+    panels = tuple(panel for panel in panels if panel[0] in names)
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
     for axes, (name, title, scale) in zip(grid, panels, strict=True):
         mesh = _cells(axes, data, name, scale)
@@ -133,12 +144,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"{about['data']}, {about['steps']} steps of sgd, momentum {about['momentum']:g}, batch {about['batch']}"
-        f"{_rates(data)}; "
-        f"stripes: {data.sizes['seed']} seeds. Framed: linear networks under the squared loss; their lower half is "
-        "the matrix flow from the same start with the moments of the augmented images, nothing fitted. Grey: not "
-        "finite, or not run. A hidden BatchNorm changes nothing where there is no hidden layer. No measure "
-        "suffices: std·√d and RankMe look fine on features that have shrunk to nothing",
+        f"{about['data']}, {about['steps']} steps; stripes: {data.sizes['seed']} seeds. Framed: linear "
+        "networks, their lower half the matrix flow, nothing fitted. Grey: not finite, or not run",
     )
 
 
@@ -209,7 +216,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=200.0,
-    height=5.7,
+    height=5.4,
+    full_height=5.7,
+    panels=2,
     needs=("networks",),
 )

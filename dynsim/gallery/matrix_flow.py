@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
@@ -15,7 +16,7 @@ from dynsim.field import Field
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.solve import solve
-from dynsim.records import provenance, stamp
+from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict
@@ -263,21 +264,32 @@ _MONITORED: dict[str, dict[str, Any]] = {
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Theory under network, the balance law in training, the order in the learning rate."""
+    runs, balance, order_ = panel_row(figure, 3)
+    _draw_runs(data, runs)
+    _draw_balance(data, balance)
+    _draw_order(data, order_)
+    caption(
+        figure,
+        data,
+        "Bias-free linear encoder W and predictor P on digits, squared error. Lines left: matrix "
+        "equations, "
+        f"rings: autograd. Bands: range over {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Four panels: theory under network, their difference, the balance law, the order in the learning rate."""
     grid = figure.subplots(2, 2)
     _draw_runs(data, grid[0, 0])
     _draw_differences(data, grid[0, 1])
     _draw_balance(data, grid[1, 0])
     _draw_order(data, grid[1, 1])
-    about = provenance(data)["experiment"]
     caption(
         figure,
         data,
-        f"Bias-free linear encoder W ({about['dim']} × 64) and linear predictor P on scikit-learn's digits, squared "
-        f"error, noise σ² = {about['augmentation']['noise'] ** 2:.2g}, α = 1, started as torch starts linear layers",
-        f"Lower left: minibatches of 64 with every augmentation, lr {about['lr']:g}, drift relative to the start, "
-        f"measured while training; Adam has lr {0.02 * about['lr']:g}; decay η = {float(data['decay'][-1]):g} on both "
-        f"layers. Bands: range over {data.sizes['seed']} seeds",
+        "Lower left: minibatches with every augmentation, drift relative to the start; right: order in "
+        f"the learning rate. Bands: range over {data.sizes['seed']} seeds",
     )
 
 
@@ -300,14 +312,23 @@ def _draw_differences(data: xr.Dataset, axes: Any) -> None:
         axes.plot(one["time"], error.where(error > 0), label=str(branch), **style)
     worst = float(data["field_error"].max())
     axes.annotate(
-        f"the two fields themselves, at random states: at most {worst:.0e}", (0.98, 0.9), xycoords="axes fraction",
-        ha="right", fontsize=8,
-    )  # fmt: skip
+        f"the two fields themselves, at random states: at most {worst:.0e}",
+        (0.98, 0.9),
+        xycoords="axes fraction",
+        ha="right",
+        fontsize=8,
+    )
     axes.axhline(1e-11, color=COLOURS["grey"], linewidth=1, linestyle="--")
     axes.annotate(
-        "tolerance of the integrator", (0.98, 1e-11), xycoords=("axes fraction", "data"), xytext=(0, 3),
-        textcoords="offset points", ha="right", fontsize=8, color=COLOURS["grey"],
-    )  # fmt: skip
+        "tolerance of the integrator",
+        (0.98, 1e-11),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=COLOURS["grey"],
+    )
     axes.set(
         xlabel="flow time t", yscale="log", ylim=(1e-17, 1e-9), title="relative difference of the integrated runs"
     )
@@ -319,9 +340,13 @@ def _draw_balance(data: xr.Dataset, axes: Any) -> None:
     decay = float(data["decay"][-1])
     axes.plot(time, data["balance_left"].isel(decay=-1), color=COLOURS["black"], linewidth=1, linestyle=":")
     axes.annotate(
-        f"what the law leaves under decay, e$^{{−2ηt}}$ (η = {decay:g})", (0.02, 3.0),
-        xycoords=("axes fraction", "data"), xytext=(0, 4), textcoords="offset points", fontsize=8,
-    )  # fmt: skip
+        f"what the law leaves under decay, e$^{{−2ηt}}$ (η = {decay:g})",
+        (0.02, 3.0),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=8,
+    )
     moments = data["record"].values[1:]
     for name in data["monitored"].values:
         drift = data["balance_drift"].sel(monitored=name).isel(record=slice(1, None))
@@ -329,9 +354,13 @@ def _draw_balance(data: xr.Dataset, axes: Any) -> None:
     error = data["balance_error"].max("decay")
     axes.plot(time, error.where(error > 1e-16), color=COLOURS["black"], linewidth=1.4)
     axes.annotate(
-        "the network's flow, with and without decay", (0.02, float(error.max())), xycoords=("axes fraction", "data"),
-        xytext=(0, 4), textcoords="offset points", fontsize=8,
-    )  # fmt: skip
+        "the network's flow, with and without decay",
+        (0.02, float(error.max())),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=8,
+    )
     axes.set(xlabel="flow time t (Adam: the same number of steps)", yscale="log", ylim=(1e-15, 1e3))
     axes.set_title("drift of the balance law W Wᵀ − Pᵀ P/α = C·e$^{−2ηt}$", fontsize=10.5)
     axes.legend(fontsize=7.5, ncols=2, loc="center right", bbox_to_anchor=(1.0, 0.52))
@@ -355,9 +384,13 @@ def _draw_order(data: xr.Dataset, axes: Any) -> None:
         slope = float(np.polyfit(np.log(rates), np.log(data[name].mean("seed")), 1)[0])
         middle = len(rates) // 2
         axes.annotate(
-            f"order {slope:.2f} (dotted: {power:g})", (rates[middle], float(data[name].mean("seed")[middle])),
-            xytext=(10, -22), textcoords="offset points", fontsize=8.5, color=style["color"],
-        )  # fmt: skip
+            f"order {slope:.2f} (dotted: {power:g})",
+            (rates[middle], float(data[name].mean("seed")[middle])),
+            xytext=(10, -22),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=style["color"],
+        )
     axes.set(xlabel="learning rate", xscale="log", yscale="log")
     axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
     axes.set_xticks([], minor=True)
@@ -371,8 +404,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=30.0,
-    height=6.2,
+    height=3.2,
+    full_height=6.2,
+    panels=3,
     needs=("networks",),
     small={"seeds": 2, "dim": 2, "t_end": 6.0, "records": 4, "halvings": 3},
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -127,11 +128,21 @@ TITLES = {
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """With and without stop-gradient, without noise."""
+    shown = [name for name in ("stop", "full") if name in data["setting"].values]
+    _draw(data, figure, shown)
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Share of collapsed starts per setting, and where the article's start ends; one row per optimiser."""
-    panels = figure.subplots(1, data.sizes["setting"] + 1, sharey=True)
+    _draw(data, figure, [str(name) for name in data["setting"].values])
+
+
+def _draw(data: xr.Dataset, figure: Any, settings: list[str]) -> None:
+    panels = panel_row(figure, len(settings) + 1, sharey=True)
     rows = np.arange(data.sizes["optimiser"])
     shifts = np.linspace(-0.22, 0.22, data.sizes["lr"])
-    for axes, setting in zip(panels, data["setting"].values, strict=False):
+    for axes, setting in zip(panels, settings, strict=False):
         one = data.sel(setting=setting)
         exact = float(one["exact_share"])
         axes.axvline(exact, color=COLOURS["black"], linewidth=1.0, linestyle="--", zorder=1)
@@ -141,9 +152,14 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             for row in np.flatnonzero(lost > 0.05):
                 axes.annotate(
                     f"{float(lost[row]):.0%} diverge",
-                    (float(share[row]), row + shift), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=7, zorder=1.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-                )  # fmt: skip
+                    (float(share[row]), row + shift),
+                    xytext=(6, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                    zorder=1.5,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+                )
         axes.set(xlim=(-0.05, 1.08), xlabel="share of starts that collapse")
         axes.set_title(TITLES.get(str(setting), str(setting)), fontsize=10)
     ends = panels[-1]
@@ -156,15 +172,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     ends.set_title("from the article's start\n(filled: stop, open: full)", fontsize=10)
     panels[0].set_yticks(rows, data["optimiser"].values)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
-    panels[2].legend(title="step size", fontsize=8, title_fontsize=8, loc="lower left")
-    caption(
-        figure,
-        data,
-        f"Scalar toy, {data.attrs['starts']} starts on [−0.5, 1.5] × [0.05, 1.25]; collapsed: |θ| < 0.05 after flow "
-        f"time {data.attrs['span']:g} (Newton and Gauss–Newton 20, exact minimisation 30 rounds). Dashed: the flow, "
-        "exactly. RMSProp, sign and Adam do not come to rest at large steps: their end is a jitter as wide as the "
-        "step. Newton looks for any root of the field, and the origin is one",
-    )
+    panels[0].legend(title="step size", loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=3, handletextpad=0.1)
+    caption(figure, data, f"Scalar toy, {data.attrs['starts']} starts; collapsed: |θ| < {COLLAPSED:g} after flow time "
+            f"{data.attrs['span']:g}. Dashed: the flow, exactly. Right: filled stop, open full")  # fmt: skip
 
 
 FIGURE = Figure(
@@ -173,7 +183,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=50.0,
-    height=3.8,
+    height=3.9,
+    full_height=3.9,
+    panels=3,
     small={"resolution": (7, 5), "span": 20.0},
 )

@@ -274,19 +274,12 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     for axes in panels[2:] if len(unrun) else ():
         axes.annotate("not run here", (0.62, unrun[0] + 0.1), xycoords=("axes fraction", "data"), ha="center",
                       fontsize=8.5, color=COLOURS["grey"])  # fmt: skip
-    about = provenance(data)
+    provenance(data)
     caption(
         figure,
-        data.assign_attrs(initial="{}"),
-        f"Grey: collapsed. Toy from φ = {about['initial']['phi']:g}, θ = {about['initial']['theta']:g}, noise "
-        f"σ² = {about['toy_sigma2']:g}. Linear: {DIM} features, squared error, noise σ² = {about['sigma2']:g}, full "
-        f"batch of the digits, {about['linear_steps']} steps (L-BFGS a fifth; Gauss–Newton, Newton, exact "
-        f"minimisation of one layer after the other {about['rounds']}). Hidden layer: MLP with batch norm, MLP "
-        f"predictor, cosine loss, every augmentation, {about['experiment']['data']}, batch 64, {about['steps']} steps "
-        "(L-BFGS half of them on a fixed batch of 500 images)",
-        f"Small and large step, toy / linear / hidden: {_step_sizes(data, about['step_sizes'])}. Values beyond the "
-        "axis lie on its edge. "
-        f"Lines: range over {data.sizes['seed']} seeds",
+        data,
+        f"Grey: collapsed. Linear: {DIM} features, full batch; hidden layer: MLP with batch norm, cosine "
+        f"loss. Values beyond the axis lie on its edge. Lines: range over {data.sizes['seed']} seeds",
     )
 
 
@@ -322,7 +315,8 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=100.0,
-    height=4.5,
+    height=4.4,
+    panels=3,
     needs=("networks",),
     small={
         "seeds": 2,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -204,6 +205,26 @@ _MEASURES = (
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Accuracy of every representation on augmented test images, a panel per number of labels."""
+    names = [str(name) for name in data["representation"].values]
+    test = "augmented" if "augmented" in data["test"].values else str(data["test"].values[-1])
+    panels = panel_row(figure, data.sizes["labels"], sharey=True)
+    for axes, labels in zip(panels, data["labels"].values, strict=True):
+        _draw_panel(data.sel(labels=labels, test=test), names, axes)
+        axes.set(title=f"{labels}, {test} test images", xlabel="accuracy")
+    panels[0].set_yticks(range(len(names)), names, fontsize=7)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    caption(
+        figure,
+        data,
+        f"{provenance(data)['experiment']['data']}. Mean and range over {data.sizes['seed']} seeds; "
+        "dotted: "
+        "pixels, dashed: chance",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """One panel for each choice of test images and labels, one row for each representation."""
     panels = figure.subplots(1, data.sizes["labels"] * data.sizes["test"], sharey=True)
     names = [str(name) for name in data["representation"].values]
@@ -220,14 +241,15 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"{shown['data']}, features of {shown['dim']} numbers (pixels: all), kNN with 5 neighbours; MLP and CNN with "
-        f"batch normalisation by clean training images; trained ones {about['steps']} steps of SGD "
-        f"(lr {shown['lr']:g}, momentum {shown['momentum']:g}, batch {shown['batch']}) with all augmentations, which "
-        "also make the augmented test images; labelled images are clean",
-        f"10 per class: mean of {about['draws']} choices of labelled images; self-supervised encoders have seen all "
-        "images without labels, supervised ones the labelled images only",
-        f"Mean and standard deviation over {data.sizes['seed']} seeds; dotted: pixels, dashed: chance",
+        f"{shown['data']}, kNN with 5 neighbours; trained encoders {about['steps']} steps. Mean and range "
+        f"over {data.sizes['seed']} seeds; dotted: pixels, dashed: chance",
     )
+
+
+def _reach(values: xr.DataArray) -> np.ndarray:
+    """Length of the bars to the smallest and to the largest seed."""
+    middle = values.mean("seed")
+    return np.stack([middle - values.min("seed"), values.max("seed") - middle])
 
 
 def _draw_panel(data: xr.Dataset, names: list[str], axes: Any) -> None:
@@ -235,9 +257,16 @@ def _draw_panel(data: xr.Dataset, names: list[str], axes: Any) -> None:
     for name, label, colour, marker, shift in _MEASURES:
         values = data[name]
         axes.errorbar(
-            values.mean("seed"), y + shift, xerr=values.std("seed"), fmt=marker, color=colour, ms=4.5, mfc="white",
-            elinewidth=1.4, label=label,
-        )  # fmt: skip
+            values.mean("seed"),
+            y + shift,
+            xerr=_reach(values),
+            fmt=marker,
+            color=colour,
+            ms=4.5,
+            mfc="white",
+            elinewidth=1.4,
+            label=label,
+        )
         axes.axvline(float(values.sel(representation="pixels").mean()), color=colour, linewidth=1, linestyle=":")
     axes.axvline(0.1, color=COLOURS["grey"], linewidth=0.8, linestyle="--")
     axes.set_xlim(0, 1.02)
@@ -253,8 +282,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=60.0,
-    height=5.2,
+    height=5.0,
+    full_height=5.2,
+    panels=2,
     needs=("networks",),
     small={"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp")},
 )

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -99,7 +100,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Attractor of the map over the step, for the line of equilibria and for a point; the bound over η and σ²."""
-    line, point, bound = figure.subplots(1, 3)
+    line, point, bound = panel_row(figure, 3)
     h = data["lr"].values
     for axes, name in ((line, "toy_theta"), (point, "theta")):
         orbit = abs(data[name])
@@ -108,7 +109,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         gone = h[period < 0]
         if gone.size:
             axes.axvspan(gone[0], h[-1], color="#EFE0D6", zorder=0)
-            axes.annotate("diverges", (0.99, 0.96), xycoords="axes fraction", ha="right", va="top", fontsize=9)
         axes.set(xlim=(0, h[-1]), ylim=(-0.02, 1.45), xlabel="step size h", ylabel="|θ| after thousands of steps")
     line.plot(h, np.sqrt(2 / h), color=COLOURS["vermilion"], label="bound: h = 2/θ²")
     line.axhline(float(data["toy_flow"]), color=COLOURS["blue"], linewidth=1.2, linestyle="--", label="the flow: θ∞")
@@ -129,10 +129,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Gradient descent with stop-gradient, y ← y + h·f(y). On the toy's line every point has its own bound; beyond "
-        "it the orbit hops about the line and never rests. With weight decay one equilibrium is left and doubles its "
-        "period. In both, chaos ends where it touches θ = 0: larger steps collapse, still larger ones diverge. "
-        "Middle: scalar system without noise, start φ = θ = 0.8; right: started next to the equilibrium",
+        "Gradient descent with stop-gradient. Left: the toy, where every point of a line of equilibria "
+        "has its own bound. Shaded: diverges. Right: lines linearised, circles iterated",
     )
 
 
@@ -143,6 +141,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=14.0,
-    height=3.4,
+    height=3.1,
+    panels=3,
     small={"resolution": 41, "settle": 400},
 )

@@ -13,7 +13,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import full_size, seed_count
-from dynsim.records import provenance, stamp
+from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -295,6 +295,23 @@ _LINES = {"linear": ":", "mlp": "-", "cnn": "--"}
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Fates of all settings, and accuracy of the features on augmented test images over the number of views."""
+    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1.0))
+    _draw_fates(data, left)
+    test = str(data["test"].values[-1])
+    _draw_features(data.sel(test=test), "knn", right)
+    right.set(title=f"kNN, {test} test images", xlabel="views K of each image")
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, columnspacing=0.8, handlelength=1.5)
+    caption(
+        figure,
+        data,
+        "By means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below "
+        "¼, "
+        f"kNN below untrained (in brackets). Bands: range over {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Fates of all settings on the left; on the right accuracies over the number of views."""
     left, right = figure.add_gridspec(1, 2, width_ratios=(1.0, 1.25))
     _draw_fates(data, figure.add_subplot(left))
@@ -310,13 +327,12 @@ def draw(data: xr.Dataset, figure: Any) -> None:
                 axes.set_ylabel("accuracy")
             if not row and not column:
                 axes.legend(fontsize=7.5, ncols=1, loc="lower right")
-    about = provenance(data)["experiment"]
     caption(
         figure,
         data,
-        "By means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below ¼, kNN "
-        "below untrained (in brackets). Right: trained with mean view, predictor, stop-gradient, cosine; bands: "
-        f"range over {data.sizes['seed']} seeds. {about['data']}, {about['steps']} steps of SGD",
+        "By means over seeds, in this order: diverges, norm below ½ of its start, spread or RankMe below "
+        "¼, kNN below untrained (in brackets). Right: features from K views; bands: "
+        f"range over {data.sizes['seed']} seeds",
     )
 
 
@@ -332,7 +348,7 @@ def _draw_fates(data: xr.Dataset, axes: Any) -> None:
             name = FATES[int(found.sel(where))]
             back, front = _LOOK[name]
             axes.fill_between([x, x + 1], y, y + 1, color=back, linewidth=0)
-            axes.text(x + 0.5, y + 0.5, _words(data, where, name), color=front, ha="center", va="center", fontsize=6.8)
+            axes.text(x + 0.5, y + 0.5, _words(data, where, name), color=front, ha="center", va="center", fontsize=7)
     for y in range(1, len(rows)):
         axes.axhline(y, color="white", linewidth=3 if y % 4 == 0 else 1)
     for x in range(1, len(columns)):
@@ -391,8 +407,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=120.0,
-    height=5.3,
+    height=5.4,
+    full_height=5.3,
+    panels=2,
     needs=("networks",),
     small={"seeds": 2, "steps": 30, "encoders": ("linear", "mlp"), "most_views": 4, "images": 300},
 )

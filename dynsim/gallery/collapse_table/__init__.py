@@ -1,6 +1,6 @@
 """Every encoder × loss × normalisation in the three branches: four measures, and who confirms the article."""
 
-from dynsim.gallery.collapse_table.panels import draw
+from dynsim.gallery.collapse_table.panels import draw, draw_full
 from dynsim.gallery.collapse_table.training import compute, verdict
 from dynsim.gallery.figure import Figure
 
@@ -10,8 +10,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=180.0,
-    height=7.6,
+    height=5.2,
+    full_height=7.6,
+    panels=2,
     needs=("networks",),
     small={"seeds": 2, "steps": 20, "encoders": ("linear",), "norms": ("none", "batch-out")},
 )

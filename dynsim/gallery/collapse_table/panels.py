@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.collapse_table.training import (
@@ -43,6 +44,27 @@ _SHADES = ListedColormap(colormaps["Blues_r"](np.linspace(0.05, 1.0, 128)))
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """What becomes of every cell in each branch, a panel per predictor."""
+    predictors = data["predictor"].values.tolist()
+    panels = panel_row(figure, len(predictors))
+    rows = _rows(data.sel(predictor=predictors[0]), ("objective", "encoder", "norm"))
+    for axes, predictor in zip(panels, predictors, strict=True):
+        _draw_fates(axes, data.sel(predictor=predictor), rows)
+        axes.set_title(f"predictor {predictor}", pad=26)
+    panels[0].set_yticks(range(len(rows)), [" · ".join(row.values()) for row in rows], fontsize=7)
+    for name, (marker, face) in _FATES.items():
+        panels[-1].plot([], [], marker, color=COLOURS["black"], markerfacecolor=face, label=name)
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    steps = provenance(data)["experiment"]["steps"]
+    caption(
+        figure,
+        data,
+        f"A run of {steps} steps has collapsed if less than a third is left of any of four measures. ✓: "
+        f"stop survives, full and target collapse, in all {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
     """One heat map per measure, columns are branches; on the right what becomes of each branch, per predictor."""
     predictors = data["predictor"].values.tolist()
     shown = data.sel(predictor=predictors[0])
@@ -78,19 +100,12 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     _label_rows(grid[1, 0], below)
     _legend(grid[1, -1])
     about = provenance(data)
-    rates = ", ".join(f"{name} {rate:g}" for name, rate in about["learning_rates"].items())
+    ", ".join(f"{name} {rate:g}" for name, rate in about["learning_rates"].items())
     caption(
         figure,
         data,
-        f"Digits with every augmentation, {about['experiment']['steps']} steps of SGD, momentum "
-        f"{about['experiment']['momentum']:g}, batch {about['experiment']['batch']}; lr: {rates}. Encoders: two "
-        "layers (linear and MLP of the same shape; CNN: two convolutions), d = "
-        f"{about['experiment']['dim']}; norm batch: between the layers and in the MLP predictor, batch-out: also at "
-        f"the encoder's output. Numbers, with predictor {predictors[0]}: mean ± half the range over "
-        f"{data.sizes['seed']} seeds, on augmented test images",
-        "Shade: share of the start that is left, above the value on collapsed features. A run has collapsed if less "
-        "than a third is left of any of the four. ✓: stop survives, full and target collapse, in every seed. Below: "
-        "before training, and losses without branches",
+        "Numbers: mean ± half the range over seeds, on augmented test images; shade: share of the start "
+        "that is left. ✓: stop survives, full and target collapse, in every seed",
     )
 
 
@@ -165,9 +180,15 @@ def _label_rows(axes: Any, rows: list[dict[str, str]]) -> None:
         for group in groups:
             weight = "bold" if key == "objective" else "normal"
             axes.annotate(
-                rows[group[0]][key], (x, (group[0] + group[-1]) / 2), xycoords=("axes fraction", "data"),
-                ha="center", va="center", fontsize=size, rotation=90, fontweight=weight,
-            )  # fmt: skip
+                rows[group[0]][key],
+                (x, (group[0] + group[-1]) / 2),
+                xycoords=("axes fraction", "data"),
+                ha="center",
+                va="center",
+                fontsize=size,
+                rotation=90,
+                fontweight=weight,
+            )
 
 
 def _draw_fates(axes: Any, data: xr.Dataset, rows: list[dict[str, str]]) -> None:
