@@ -193,7 +193,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         share.plot(rounds, one["share"], color=shade, linestyle=style)
     modes.set(yscale="log", ylim=(1e-6, 60), xlabel="round of exact alternation", ylabel="encoder w of the mode")
     modes.set_title("no predictor: w ← w·λ_d/λ_s")
-    modes.legend(title="signal λ_d", fontsize=8, loc="upper center", ncols=5, handlelength=1.4, columnspacing=0.9)
+    modes.legend(title="signal λ_d", loc="upper center", ncols=5, handlelength=1.4, columnspacing=0.9)
     share.set(xlabel="round of exact alternation", ylabel="share of w²", ylim=(0, 1.02))
     share.set_title("shares of the modes")
 
@@ -204,14 +204,14 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         pace.plot(fine, -np.log(factor) / (fine * h * (view - 1)), color=tone, linestyle=style, label=f"h = {h:g}")
         pace.plot(data["k"], data["pace"].sel(h=h), "o", color=tone, markersize=4, markerfacecolor="white")
     pace.axhline(1.0, color=COLOURS["grey"], linewidth=0.9)
-    pace.annotate("the flow", (0.98, 1.0), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
+    pace.annotate("the flow", (0.98, 1.0), xycoords=("axes fraction", "data"), ha="right", va="bottom")
     pace.set(
         xscale="log", xlabel="gradient steps k per target", ylabel="rate of decay over the flow's", ylim=(0, 1.25)
     )
     pace.set_xticks(data["k"].values, [str(k) for k in data["k"].values])
     pace.minorticks_off()
     pace.set_title("no predictor, k steps")
-    pace.legend(fontsize=8, loc="lower left")
+    pace.legend(loc="lower left")
 
     _kept(kept, data)
     _paths(plane, data)
@@ -236,7 +236,7 @@ def _kept(kept: Any, data: xr.Dataset) -> None:
     kept.set_xticks(ticks, [f"{value:g}" for value in ticks])
     kept.minorticks_off()
     kept.set_title("modes with and without predictor")
-    kept.legend(fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.42))
+    kept.legend(loc="center left", bbox_to_anchor=(0.0, 0.42))
 
 
 def _paths(axes: Any, data: xr.Dataset) -> None:
@@ -261,7 +261,7 @@ def _paths(axes: Any, data: xr.Dataset) -> None:
     axes.margins(0.18)
     axes.set(xlabel="predictor φ", ylabel="encoder θ")
     axes.set_title("the toy, block by block")
-    axes.legend(fontsize=7.5, loc="upper left")
+    axes.legend(loc="upper left")
 
 
 def _ends(axes: Any, data: xr.Dataset) -> None:

@@ -175,11 +175,9 @@ def _below(norm: Any, used: Any, speed: Any, data: xr.Dataset) -> None:
     """Norm, number of modes in use and learning times, over all spectra."""
     _over_time(norm, data["norm"])
     _over_time(used, data["modes_used"].where(data["norm"] > 0.03), bands_of_both=False)
-    norm.set(
-        xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm: solid cosine, dashed Euclidean"
-    )
+    norm.set(xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm")
     used.set(xscale="log", xlabel="flow time t", ylabel="(Σλ)²/Σλ²", title="number of modes in use")
-    norm.legend(fontsize=8, loc="upper left")
+    norm.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, columnspacing=0.8, handlelength=1.8)
     _learning(speed, data)
 
 
@@ -208,14 +206,14 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
                 look = {"color": shades[index], "linestyle": STYLES[index % len(STYLES)]}
                 axes.plot(one["time"], one.sel(mode=mode), linewidth=1.6, label=f"{start:g}", **look)
             axes.set(xscale="log", yscale="log", ylim=(LEAST, 2.0))
-            axes.set_title(f"{TITLES[str(loss)]}, {case}:\n{told.sel(loss=loss, case=case).item()}", fontsize=10)
+            axes.set_title(f"{TITLES[str(loss)]}, {case}:\n{told.sel(loss=loss, case=case).item()}")
             axes.tick_params(labelleft=column == 0, labelbottom=row == len(losses) - 1)
             if column == 0:
                 axes.set_ylabel("variance λ of a mode")
             if row == len(losses) - 1:
                 axes.set_xlabel("flow time t")
             if row == 0 and case == "no predictor":
-                axes.legend(title="λ(0)", fontsize=7.5, title_fontsize=8, loc="lower left", handlelength=1.8)
+                axes.legend(title="λ(0)", loc="lower left", handlelength=1.8)
 
     width = len(cases)
     norm, used, speed = (figure.add_subplot(grid[len(losses), width * i : width * (i + 1)]) for i in range(3))
@@ -266,8 +264,8 @@ def _learning(axes: Any, data: xr.Dataset) -> None:
     for case, power, style in (("stop", 2.0, "-"), ("IsoLoss", 1.0, "--")):
         axes.plot(fine, passage(fine, 0.5, power) / 2, color=CASE_STYLE[case]["color"], linestyle=style, linewidth=1.0)
     axes.set(xscale="log", yscale="log", xlabel="λ(0) of the mode", ylabel="time to half of its end")
-    axes.set_title("small modes wait; IsoLoss shortens it")
-    axes.legend(fontsize=7.5, loc="upper right")
+    axes.set_title("learning time of a mode")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, columnspacing=0.8, handlelength=1.8)
 
 
 FIGURE = Figure(
@@ -278,7 +276,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=6.0,
-    height=3.2,
+    height=3.7,
     full_height=6,
     panels=3,
     small={"spectra": 3, "points": 61},

@@ -221,21 +221,21 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     for axes, (name, title, scale) in zip(panels[1:], _PANELS, strict=True):
         _draw_measure(data, axes, rows, name, alarm.sel(measure=name).values)
         axes.set(xscale=scale)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title)
     panels[1].set_xlim(-0.05, 1.05)
     panels[3].set_xlim(_SMALLEST / 1.6, None)
     labels = [str(name).split(": ", 1)[1] for name in data["setting"].values]
-    panels[0].set_yticks(rows, labels, fontsize=8.5)
+    panels[0].set_yticks(rows, labels)
     panels[0].set_ylim(rows[-1] + 0.7, -1.9)
     for row, words in ((-0.95, "linear network"), (linear + 0.35, "hidden layer")):
-        panels[0].annotate(words, (-0.03, row), xycoords=("axes fraction", "data"), ha="right", va="center",
-                           fontsize=9.5, fontweight="bold", annotation_clip=False)  # fmt: skip
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "annotation_clip": False}
+        panels[0].annotate(words, (-0.03, row), fontweight="bold", **place)
     panels[4].plot([], [], "o", color=COLOURS["grey"], mfc="white", ms=5, label="start")
     panels[4].plot([], [], "o", color=COLOURS["blue"], ms=6, label="end")
     panels[4].plot([], [], "s", color=COLOURS["vermilion"], ms=6, label="end, alarm")
     panels[4].plot([], [], "+", color=COLOURS["black"], ms=8, mew=1.5, label="matrix flow")
     panels[4].plot([], [], "x", color=COLOURS["green"], ms=6, mew=1.5, label="modes one by one")
-    panels[4].legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1.0, 0.245))
+    panels[4].legend(loc="center right", bbox_to_anchor=(1.0, 0.245))
     caption(
         figure,
         data,
@@ -256,11 +256,10 @@ def _draw_toy(data: xr.Dataset, axes: Any, rows: np.ndarray, failed: np.ndarray)
             xycoords=("axes fraction", "data"),
             ha="center",
             va="center",
-            fontsize=8.5,
             color=COLOURS["black"] if right else COLOURS["vermilion"],
             fontweight="bold" if usual else "normal",
         )
-    axes.set_title("the toy\n(≠: the network\ndoes otherwise)", fontsize=9)
+    axes.set_title("the toy\n(≠: the network\ndoes otherwise)")
     axes.set_xticks([])
     axes.grid(False)
     axes.plot([], [])

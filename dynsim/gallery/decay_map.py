@@ -122,7 +122,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     for row, branch in zip(panels, branches, strict=True):
         for axes, alpha in zip(row, data["alpha"].values, strict=True):
             mesh = _map(axes, data, size.sel(branch=branch, alpha=alpha))
-            axes.set_title(f"{branch}, α = {alpha:g}", fontsize=10)
+            axes.set_title(f"{branch}, α = {alpha:g}")
         row[0].set_ylabel(f"{_TITLES.get(branch, branch)}\nweight decay η")
     for axes in panels[-1]:
         axes.set_xlabel("noise variance σ²")
@@ -147,7 +147,7 @@ def _map(axes: Any, data: xr.Dataset, shown: xr.DataArray) -> Any:
         words = f"{alive or 'none'} of {known} runs {'lives' if alive == 1 else 'live'}"
         if alive == 1 and float(shown[0, 0]) > 1e-3:
             words += ": σ² = η = 0"
-        axes.annotate(words, (0.5, 0.2), xycoords="axes fraction", ha="center", color="white", fontsize=9)
+        axes.annotate(words, (0.5, 0.2), xycoords="axes fraction", ha="center", color="white")
     axes.plot(noise, data["threshold"], color=COLOURS["vermilion"], linestyle="--", linewidth=1.8)
     axes.grid(False)
     return mesh

@@ -230,7 +230,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     for axes, task in zip(panels, data["task"].values, strict=False):
         _draw_distances(data.sel(task=task), str(task), axes)
         axes.set_ylim(None, float(data["psnr_fitted"].max()) + 1)
-    panels[0].legend(loc="lower right")
+    panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     target = str(data["target"].values[0])
     _draw_spectrum(data.sel(target=target), target, panels[-1])
     caption(
@@ -269,7 +269,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 
 def _draw_picture(pixels: xr.DataArray, name: str, axes: Any) -> None:
     axes.imshow(pixels.values, interpolation="nearest")
-    axes.set_title(name, fontsize=9)
+    axes.set_title(name)
     axes.set_axis_off()
 
 
@@ -297,7 +297,7 @@ def _draw_spectrum(one: xr.Dataset, target: str, axes: Any) -> None:
     axes.set(ylim=(0, 1.3), title=f"fitted frequencies: {target}")
     axes.title.set_fontsize(10)
     if target != "denoise":
-        axes.legend(fontsize=7, title="frequency", title_fontsize=7.5, loc="lower left")
+        axes.legend(fontsize=7, title="frequency", loc="lower left")
 
 
 def _over_steps(axes: Any, steps: np.ndarray) -> None:
@@ -314,7 +314,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=70.0,
-    height=3.1,
+    height=3.5,
     full_height=5.2,
     panels=3,
     needs=("networks",),

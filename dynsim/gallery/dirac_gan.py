@@ -176,12 +176,12 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         axes.plot(0, 0, "+", color=COLOURS["black"], markersize=9)
         axes.plot(one["theta"][0], one["psi"][0], "o", color=COLOURS["black"], markersize=4)
         axes.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
-        axes.set_title(f"{variant}\n{one['eigenvalues'].item()}", fontsize=9)
+        axes.set_title(f"{variant}\n{one['eigenvalues'].item()}")
         axes.tick_params(labelsize=7)
         if row == 1:
-            axes.set_xlabel("generator θ", fontsize=9)
+            axes.set_xlabel("generator θ")
         if column == 0:
-            axes.set_ylabel("discriminator ψ", fontsize=9)
+            axes.set_ylabel("discriminator ψ")
         if variant == "r1":
             axes.legend(fontsize=7, loc="lower left", handlelength=1.2)
 
@@ -208,7 +208,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=10.0,
-    height=3.5,
+    height=3.8,
     full_height=6.4,
     panels=3,
     small={"t_end": 8.0},

@@ -171,7 +171,7 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"learned predictor started at w/5 those ≥ {cut[3]:.2g}"
     )
     headline = (
-        f"Set predictors keep the threshold λ_d²/(4λ_s); the exact rule is right on {right:.1%} of the map"
+        f"Set predictors keep the threshold λ_d²/(4λ_s); rule right on {right:.1%} of the map"
         if threshold < 1e-3
         else f"The threshold of set predictors is off λ_d²/(4λ_s) by {threshold:.1%}"
     )
@@ -196,7 +196,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     pred, copy, ends = panel_row(figure, 3)
     for axes, variant in ((pred, "direct-pred"), (copy, "direct-copy")):
         _map(axes, data, variant)
-    copy.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    copy.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, columnspacing=0.8, handlelength=1.8)
     _kept(ends, data)
     caption(
         figure,
@@ -212,7 +212,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     (pred, copy, boundary), (threshold, runs, ends) = figure.subplots(2, 3)
     for axes, variant in ((pred, "direct-pred"), (copy, "direct-copy")):
         _map(axes, data, variant)
-    copy.legend(fontsize=7.5, loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    copy.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, columnspacing=0.8, handlelength=1.8)
 
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.85, data.sizes["a"]))
     for shade, style, a in zip(shades, STYLES, data["a"].values, strict=True):
@@ -223,10 +223,10 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         threshold.plot(data["signal"], one["measured_threshold"], _marker(a), color=shade, markersize=9 - 2 * a)
     boundary.axvline(data.attrs["threshold_at_one"], color=COLOURS["grey"], linewidth=0.9, linestyle="--")
     boundary.set(xlabel="weight decay η_s", ylabel="s", ylim=(0, 1.02), title="boundary s₋ (thick) and end s₊ (thin)")
-    boundary.legend(title="power a", fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.42))
+    boundary.legend(title="power a", loc="center left", bbox_to_anchor=(0.0, 0.42))
     threshold.plot(data["signal"], data["threshold"], color=COLOURS["black"], linewidth=1.2, zorder=1, label="exact")
     threshold.set(xscale="log", yscale="log", xlabel="signal λ_d", ylabel="largest η_s a mode survives")
-    threshold.annotate("λ_d²/(4λ_s)", (0.6, 0.35), xycoords="axes fraction", fontsize=10)
+    threshold.annotate("λ_d²/(4λ_s)", (0.6, 0.35), xycoords="axes fraction")
     threshold.set_title("threshold: markers measured, any a")
 
     for look, predictor in zip(PREDICTORS, data["predictor"].values, strict=True):
@@ -255,7 +255,9 @@ def _kept(ends: Any, data: xr.Dataset) -> None:
     for look, predictor in zip(PREDICTORS, data["predictor"].values, strict=True):
         ends.plot(data["signal_fine"], data["s_end"].sel(predictor=predictor), **{"linewidth": 1.6, **look})
     ends.set(xscale="log", xlabel="signal λ_d", ylabel="s at the end", ylim=(-0.02, 1.02), title="features kept")
-    ends.legend(loc="upper left")
+    ends.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, columnspacing=0.8, handlelength=1.8)
+    ends.set_xticks(TICKS, [f"{value:g}" for value in TICKS])
+    ends.minorticks_off()
 
 
 def _marker(a: float) -> str:
@@ -287,7 +289,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=5.0,
-    height=3.2,
+    height=3.7,
     full_height=5.7,
     panels=3,
     small={"resolution": 9, "halvings": 8},

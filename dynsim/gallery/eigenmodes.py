@@ -98,12 +98,19 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         marker = {"markerfacecolor": shade if learned.sel(mode=mode) else "white"}
         plane.plot(float(one["lambda_d"]), eta, "o", markersize=8, markeredgecolor=shade, zorder=4, **marker)
     runs.set(xscale="log", xlabel="flow time t", ylabel="encoder w of the mode", title="modes over time")
-    runs.legend(title="signal λ_d", fontsize=8, loc="upper left")
+    runs.legend(
+        title="signal λ_d",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.24),
+        ncols=3,
+        columnspacing=0.8,
+        handlelength=1.8,
+    )
 
     fine, threshold = data["lambda_fine"], data["eta_threshold"]
     plane.plot(fine, threshold, color=COLOURS["black"])
     plane.fill_between(fine, threshold, 10.0, color="#EFE0D6", zorder=0)
-    plane.annotate("η_c = λ_d²/(4λ_s)", (0.97, 0.1), xycoords="axes fraction", fontsize=9, ha="right")
+    plane.annotate("η_c = λ_d²/(4λ_s)", (0.97, 0.1), xycoords="axes fraction", ha="right")
     plane.set(xscale="log", yscale="log", xlabel="signal λ_d", ylabel="weight decay η")
     plane.set_ylim(float(threshold.min()), 2.5 * float(threshold.max()))
     plane.set_title("filled: learned, open: lost")
@@ -112,7 +119,14 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     for style, value in zip(styles, data["eta"].values, strict=True):
         ends.plot(fine, abs(data["w_end"].sel(eta=value)), color=COLOURS["black"], linestyle=style, label=f"{value:g}")
     ends.set(xscale="log", xlabel="signal λ_d", ylabel="|w| at the end", title="what is left of a mode")
-    ends.legend(title="weight decay η", fontsize=8)
+    ends.legend(
+        title="weight decay η",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.24),
+        ncols=2,
+        columnspacing=0.8,
+        handlelength=1.8,
+    )
     caption(
         figure,
         data,
@@ -128,6 +142,6 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=4.0,
-    height=3.0,
+    height=3.4,
     panels=3,
 )

@@ -92,7 +92,14 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     lag.axhline(1.0, color="#888888", linewidth=0.8)
     lag.set(title="warm teacher over encoder, τ = ξ/θ", ylabel="τ")
     growth.set(title="encoder: solid warm, dashed cold", ylabel=f"θ at η = {data.attrs['eta']:g}")
-    growth.legend(title="teacher rate β", fontsize=8, loc="upper left")
+    growth.legend(
+        title="teacher rate β",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.24),
+        ncols=3,
+        columnspacing=0.8,
+        handlelength=1.8,
+    )
 
     beta, eta, threshold = data["beta_grid"], data["eta_grid"], data.attrs["threshold"]
     warm, cold = (data["collapsed"].sel(teacher=name).transpose("eta_grid", "beta_grid") for name in ("warm", "cold"))
@@ -119,7 +126,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=8.0,
-    height=3.1,
+    height=3.5,
     panels=3,
     small={"resolution": 9, "t_end": 400.0},
 )

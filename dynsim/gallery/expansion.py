@@ -360,8 +360,8 @@ def _draw_factor(data: xr.Dataset, axes: Any) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(views, [str(number) for number in views])
     axes.set(xlabel="views K that estimate E_T F(T x)", ylabel="two-view loss / optimal-target loss")
-    axes.set_title("factor; dotted: 2/(1 ∓ 1/K)", fontsize=9.5)
-    axes.legend(fontsize=8)
+    axes.set_title("factor; dotted: 2/(1 ∓ 1/K)")
+    axes.legend()
 
 
 def _draw_variances(data: xr.Dataset, axes: Any) -> None:
@@ -376,18 +376,18 @@ def _draw_variances(data: xr.Dataset, axes: Any) -> None:
         measured = one["variance_measured"].sel(augmentation=names).mean("seed")
         axes.plot(x, measured, marker, color=colour, mfc="white", ms=4.5, zorder=3, label=network)
     axes.axhline(1, color=COLOURS["grey"], linewidth=1, linestyle="--")
-    axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=8.5)
+    axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
     axes.set(ylabel="½ two-view loss / optimal-target loss", ylim=(0.8, None))
-    axes.set_title("variance (bars: identity, marks: pairs)", fontsize=9.5)
-    axes.legend(fontsize=8)
+    axes.set_title("variance (bars: identity, marks: pairs)")
+    axes.legend()
 
 
 def _draw_training(data: xr.Dataset, axes: Any) -> None:
     for name, style in zip(data["trained"].values, _TRAINED, strict=True):
         draw_seeds(axes, data["step"].values, data["norm_ratio"].sel(trained=name), style, label=str(name))
     axes.set(xlabel="step", ylabel="norm of the features / at the start", ylim=(0, 1.75))
-    axes.set_title("training", fontsize=9.5)
-    axes.legend(fontsize=7.2, loc="upper right")
+    axes.set_title("training")
+    axes.legend(loc="upper right")
 
 
 FIGURE = Figure(

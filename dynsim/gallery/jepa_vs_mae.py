@@ -150,7 +150,14 @@ def _features(jepa: Any, mae: Any, data: xr.Dataset) -> None:
             axes.plot(half, float(run["measured_end"].sel(depth=deepest)) / 2, "o", color=shade, markersize=5)
         axes.set(xlim=(0, one["time"][-1]), ylim=(0, 1), xlabel="flow time t", ylabel="encoder w of the feature")
         axes.set_title(f"{objective.upper()}, L = {deepest}: w → {power}")
-    jepa.legend(title="robustness ρ", fontsize=8, loc="upper left")
+    jepa.legend(
+        title="robustness ρ",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.24),
+        ncols=2,
+        columnspacing=0.8,
+        handlelength=1.8,
+    )
 
 
 def _contest(contest: Any, data: xr.Dataset) -> None:
@@ -167,8 +174,7 @@ def _contest(contest: Any, data: xr.Dataset) -> None:
             contest.plot(float(learned[index]), 0.5, marks[index], color=look["color"], markersize=6, zorder=4)
     contest.set(xlim=(0, 2), xlabel="time, in that of the strong one", ylabel="w as a share of its end")
     contest.set_title(f"a contest, L = {deepest}")
-    contest.set(ylim=(-0.03, 1.38), yticks=np.linspace(0, 1, 6))
-    contest.legend(fontsize=7.5, loc="upper left", ncols=2, columnspacing=1.0)
+    contest.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, columnspacing=0.8, handlelength=1.8)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
@@ -207,7 +213,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
             delay.plot(data["rho"], ratio, "o", color=tone, markersize=4, markerfacecolor="white")
     ends.set(xlabel="robustness ρ", ylabel="w at the end", title="ends: solid JEPA, dashed MAE")
     ends.set_ylim(0, 1)
-    ends.legend(title="depth L", fontsize=8, loc="lower right", ncols=2)
+    ends.legend(title="depth L", loc="lower right", ncols=2)
     delay.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, zorder=1)
     delay.set(xlabel="robustness ρ", ylabel="handicap", title="handicap of noise: solid JEPA, dashed MAE")
 
@@ -220,7 +226,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
             depth.plot(data["layers"], curve, color=look["color"], linestyle=style, linewidth=1.5, label=label)
     depth.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, zorder=1)
     depth.set(xlabel="depth L", ylabel="handicap", title=f"handicap of ρ = {float(data['rho'].min()):g}")
-    depth.legend(title="start w(0)", fontsize=8, loc="upper left")
+    depth.legend(title="start w(0)", loc="upper left")
 
     _contest(contest, data)
     caption(
@@ -241,7 +247,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=4.0,
-    height=3.1,
+    height=3.6,
     full_height=5.7,
     panels=3,
     small={"depths": (1, 3), "resolution": 5},

@@ -195,14 +195,14 @@ def _name_rows(axes: Any, data: xr.Dataset) -> None:
         f"{encoder} · {predictor} · {objective} · η {decay:g}"
         for encoder, predictor, objective, decay in product(*(data[name].values for name in ROWS))
     ]
-    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=8)
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
     axes.set_ylabel("encoder · predictor · objective · weight decay")
 
 
 def _name_columns(axes: Any, data: xr.Dataset) -> None:
     targets = [str(value) for value in data["target"].values]
     norms = [str(value) for value in data["batchnorm"].values]
-    axes.set_xticks(np.arange(len(norms) * len(targets)) + 0.5, targets * len(norms), rotation=90, fontsize=7.5)
+    axes.set_xticks(np.arange(len(norms) * len(targets)) + 0.5, targets * len(norms), rotation=90)
     for index, name in enumerate(norms):
         middle = (index + 0.5) * len(targets)
         axes.annotate(

@@ -302,7 +302,7 @@ def _draw_runs(data: xr.Dataset, axes: Any) -> None:
     axes.plot([], [], "o", color=COLOURS["grey"], mfc="white", label="network, by autograd")
     axes.set(xlabel="flow time t", ylabel="‖W‖", title="lines: matrix equations, rings: the network's flow")
     axes.set_ylim(0, None)
-    axes.legend(fontsize=8)
+    axes.legend()
 
 
 def _draw_differences(data: xr.Dataset, axes: Any) -> None:
@@ -316,7 +316,6 @@ def _draw_differences(data: xr.Dataset, axes: Any) -> None:
         (0.98, 0.9),
         xycoords="axes fraction",
         ha="right",
-        fontsize=8,
     )
     axes.axhline(1e-11, color=COLOURS["grey"], linewidth=1, linestyle="--")
     axes.annotate(
@@ -326,13 +325,12 @@ def _draw_differences(data: xr.Dataset, axes: Any) -> None:
         xytext=(0, 3),
         textcoords="offset points",
         ha="right",
-        fontsize=8,
         color=COLOURS["grey"],
     )
     axes.set(
         xlabel="flow time t", yscale="log", ylim=(1e-17, 1e-9), title="relative difference of the integrated runs"
     )
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(loc="lower right")
 
 
 def _draw_balance(data: xr.Dataset, axes: Any) -> None:
@@ -345,7 +343,6 @@ def _draw_balance(data: xr.Dataset, axes: Any) -> None:
         xycoords=("axes fraction", "data"),
         xytext=(0, 4),
         textcoords="offset points",
-        fontsize=8,
     )
     moments = data["record"].values[1:]
     for name in data["monitored"].values:
@@ -359,11 +356,10 @@ def _draw_balance(data: xr.Dataset, axes: Any) -> None:
         xycoords=("axes fraction", "data"),
         xytext=(0, 4),
         textcoords="offset points",
-        fontsize=8,
     )
     axes.set(xlabel="flow time t (Adam: the same number of steps)", yscale="log", ylim=(1e-15, 1e3))
-    axes.set_title("drift of the balance law W Wᵀ − Pᵀ P/α = C·e$^{−2ηt}$", fontsize=10.5)
-    axes.legend(fontsize=7.5, ncols=2, loc="center right", bbox_to_anchor=(1.0, 0.52))
+    axes.set_title("drift of the balance law W Wᵀ − Pᵀ P/α = C·e$^{−2ηt}$")
+    axes.legend(ncols=2, loc="center right", bbox_to_anchor=(1.0, 0.52))
 
 
 def _draw_order(data: xr.Dataset, axes: Any) -> None:
@@ -388,14 +384,13 @@ def _draw_order(data: xr.Dataset, axes: Any) -> None:
             (rates[middle], float(data[name].mean("seed")[middle])),
             xytext=(10, -22),
             textcoords="offset points",
-            fontsize=8.5,
             color=style["color"],
         )
     axes.set(xlabel="learning rate", xscale="log", yscale="log")
     axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
     axes.set_xticks([], minor=True)
-    axes.set_title("distance from the flow at a fixed time", fontsize=10.5)
-    axes.legend(fontsize=8)
+    axes.set_title("distance from the flow at a fixed time")
+    axes.legend()
 
 
 FIGURE = Figure(

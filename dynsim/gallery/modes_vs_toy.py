@@ -280,8 +280,8 @@ def _draw_modes(data: xr.Dataset, axes: Any) -> None:
             zorder=3,
         )
     axes.set(xlabel="flow time t", ylabel="w$_j$", ylim=(0, None))
-    axes.set_title(f"aligned, stop, decay η = {decay:g}\nlines: scalar equation, rings: network", fontsize=10)
-    axes.legend(title="η$_c$ of the mode", fontsize=7, title_fontsize=8, ncols=2)
+    axes.set_title(f"aligned, stop, decay η = {decay:g}\nlines: scalar equation, rings: network")
+    axes.legend(title="η$_c$ of the mode", fontsize=7, ncols=2)
 
 
 def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
@@ -294,10 +294,10 @@ def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
     axes.plot(data["aligned_time"], leak.where(leak > 0), color=COLOURS["grey"], lw=1.2, ls=":", label="off the modes")
     axes.axhline(1e-7, color=COLOURS["black"], linewidth=1, linestyle="--")
     axes.annotate("10⁻⁷", (0.98, 1e-7), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                  ha="right", fontsize=8)  # fmt: skip
+                  ha="right")  # fmt: skip
     axes.set(xlabel="flow time t", yscale="log", ylim=(1e-17, 1e-6))
-    axes.set_title("aligned: |network − scalar equation|,\nworst mode, p or w", fontsize=10)
-    axes.legend(fontsize=8)
+    axes.set_title("aligned: |network − scalar equation|,\nworst mode, p or w")
+    axes.legend()
 
 
 def _draw_predictions(data: xr.Dataset, axes: Any) -> None:
@@ -342,7 +342,7 @@ def _draw_measure(data: xr.Dataset, axes: Any, name: str, title: str) -> None:
     step = data["step"].values
     draw_seeds(axes, step / step[-1], data[f"mlp_{name}"], _HIDDEN, label="hidden layer, SGD")
     axes.set(xlabel="share of the run", ylim=(-0.45, 1.05) if name == "alignment" else (0, None))
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title)
 
 
 FIGURE = Figure(

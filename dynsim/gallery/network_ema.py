@@ -203,17 +203,17 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
             draw_seeds(axes, data["step"], data[name].sel(teacher=m), style, label=f"m = {m:g}")
         draw_seeds(axes, data["step"], data[f"{name}_full"], _NO_STOP, label="no stop-gradient")
         axes.set(xlabel="step", yscale=scale)
-        axes.set_title(f"hidden layer: {title}", fontsize=10)
+        axes.set_title(f"hidden layer: {title}")
     grid[0, 0].set_ylim(0, 1.05)
     grid[1, 1].set_ylim(0, None)
     grid[0, 1].set_ylim(0, None)
-    grid[0, 0].legend(fontsize=7.5, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.12))
+    grid[0, 0].legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.12))
     for axes, start in zip(grid[:, 2], data["start"].values, strict=True):
         _draw_linear(data.sel(start=start), axes, styles)
     grid[0, 2].set_ylim(0, None)
     grid[1, 2].set(yscale="log", ylim=(1e-3, 5))
-    grid[0, 2].set_title("linear: size of z, warm teacher\n(lines: network, rings: matrix flow)", fontsize=10)
-    grid[1, 2].set_title("linear: size of z, cold teacher V(0) = 0", fontsize=10)
+    grid[0, 2].set_title("linear: size of z, warm teacher\n(lines: network, rings: matrix flow)")
+    grid[1, 2].set_title("linear: size of z, cold teacher V(0) = 0")
     _about, eta = provenance(data)["experiment"], data.attrs["eta"]
     caption(
         figure,
@@ -241,7 +241,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=75.0,
-    height=3.5,
+    height=3.6,
     full_height=5.2,
     panels=3,
     needs=("networks",),

@@ -215,7 +215,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     _draw_gap(data, grid[1, 0], styles)
     _draw_eigenvalues(data, grid[1, 1], styles)
     _draw_times(data, grid[1, 2], styles)
-    grid[0, 0].legend(title="α", fontsize=8, title_fontsize=8)
+    grid[0, 0].legend(title="α")
     caption(
         figure,
         data,
@@ -233,8 +233,8 @@ def _draw_speeds(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]], subj
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
     axes.set(yscale="log", xlabel="share of the run")
     if subject == "toy":
-        axes.set_ylabel("← encoder faster   predictor faster →", fontsize=8)
-    axes.set_title(f"{subject}: speed of predictor/encoder\nrelative (thick), absolute (thin)", fontsize=9.5)
+        axes.set_ylabel("← encoder faster   predictor faster →")
+    axes.set_title(f"{subject}: speed of predictor/encoder\nrelative (thick), absolute (thin)")
 
 
 def _draw_gap(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]]) -> None:
@@ -264,10 +264,9 @@ def _draw_eigenvalues(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]])
         xycoords="axes fraction",
         ha="right",
         va="bottom",
-        fontsize=7.5,
     )
     axes.set(yscale="log", xlabel="share of the run", ylim=(0.03, None))
-    axes.set_title("eigenvalues of the Jacobian, |λ|max/|λ|min\nlinear network (thick), toy (thin)", fontsize=9.5)
+    axes.set_title("eigenvalues of the Jacobian, |λ|max/|λ|min\nlinear network (thick), toy (thin)")
 
 
 def _draw_times(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]]) -> None:
@@ -289,8 +288,8 @@ def _draw_times(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]]) -> No
     axes.set(
         xlim=(low, high), ylim=(len(subjects) - 0.5, -0.5), xlabel="predictor/encoder (left of 1: predictor faster)"
     )
-    axes.set_yticks(range(len(subjects)), subjects, fontsize=8)
-    axes.set_title("time until 50 % (rings) and 90 % (squares)\nof the displacement is done", fontsize=9.5)
+    axes.set_yticks(range(len(subjects)), subjects)
+    axes.set_title("time until 50 % (rings) and 90 % (squares)\nof the displacement is done")
 
 
 def _draw_shares(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]], subject: str) -> None:
@@ -298,7 +297,7 @@ def _draw_shares(data: xr.Dataset, axes: Any, styles: list[dict[str, Any]], subj
         draw_seeds(axes, data["record"], data["predictor_share"].sel(alpha=alpha), {**style, "linewidth": 1.8})
     axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
     axes.set(ylim=(-1.05, 1.05), xlabel="share of the run")
-    axes.set_title(f"{subject}: the predictor's part of dl/dt\nrelative to |its part| + |the encoder's|", fontsize=9.5)
+    axes.set_title(f"{subject}: the predictor's part of dl/dt\nrelative to |its part| + |the encoder's|")
 
 
 FIGURE = Figure(

@@ -195,9 +195,9 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
             style = {**BRANCH_STYLE[str(branch)], "marker": "o", "markersize": 4}
             draw_seeds(axes, np.arange(data.sizes["decay"]), data[name].sel(branch=branch), style, label=str(branch))
         axes.set_ylim(0, None)
-        axes.set_title(f"hidden layer: {title}", fontsize=10)
+        axes.set_title(f"hidden layer: {title}")
         _label_decays(data, axes.xaxis, axes)
-    grid[1, 0].legend(fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.4))
+    grid[1, 0].legend(loc="center left", bbox_to_anchor=(0.0, 0.4))
     f"{SHARE_OF_STEPS['full']:.0%}"
     caption(
         figure,
@@ -209,7 +209,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 
 def _label_decays(data: xr.Dataset, axis: Any, axes: Any) -> None:
     axis.set_ticks(np.arange(data.sizes["decay"]), [f"{eta:g}" for eta in data["decay"].values])
-    axis.set_tick_params(labelsize=8)
+    axis.set_tick_params(rotation=60 if axis.axis_name == "x" else 0)
     axes.set(**{f"{axis.axis_name}label": "weight decay η"})
 
 
@@ -224,8 +224,8 @@ def _draw_sizes(data: xr.Dataset, axes: Any) -> None:
         axes.vlines(data["mode"], values.min("seed"), values.max("seed"), color=shade, linewidth=1)
         axes.plot(data["mode"], mean, marker, color=shade, mfc="white", ms=4.5, label=f"η = {eta:g}")
     axes.set(xlabel="mode j", ylabel="‖W q$_j$‖²", ylim=(0, None))
-    axes.set_title("linear: size of each mode with stop-gradient\n(lines: equilibrium p₊² of the mode)", fontsize=10)
-    axes.legend(fontsize=8)
+    axes.set_title("linear: size of each mode with stop-gradient\n(lines: equilibrium p₊² of the mode)")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.36), ncols=2, columnspacing=0.8, handlelength=1.8)
 
 
 def _draw_fates(data: xr.Dataset, axes: Any) -> None:
@@ -242,7 +242,7 @@ def _draw_fates(data: xr.Dataset, axes: Any) -> None:
     axes.set(xscale="log", xlim=(low / 1.6, high * 2.2), xlabel="threshold of the mode, λ$_d$²/(4λ$_s$)")
     axes.set_ylim(rows[-1] + 0.7, -0.7)
     _label_decays(data, axes.yaxis, axes)
-    axes.set_title("linear: alive (black) or lost (pale)\n(red: where the threshold equals η)", fontsize=10)
+    axes.set_title("linear: alive (black), lost (pale)")
 
 
 def _draw_numbers(data: xr.Dataset, axes: Any) -> None:
@@ -254,8 +254,8 @@ def _draw_numbers(data: xr.Dataset, axes: Any) -> None:
     foretold = (data["decay"] < data["threshold"]).sum("mode")
     axes.plot(rows, foretold, "x", color=COLOURS["black"], ms=8, mew=1.8, label="η < λ$_d$²/(4λ$_s$)", zorder=4)
     _label_decays(data, axes.xaxis, axes)
-    axes.set_title(f"linear: modes alive, of {data.sizes['mode']}", fontsize=10)
-    axes.legend(fontsize=8)
+    axes.set_title(f"linear: modes alive, of {data.sizes['mode']}")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.36), ncols=2, columnspacing=0.8, handlelength=1.8)
 
 
 FIGURE = Figure(
@@ -266,7 +266,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=75.0,
-    height=3.3,
+    height=3.7,
     full_height=5.2,
     panels=3,
     needs=("networks",),

@@ -161,7 +161,7 @@ def _draw(data: xr.Dataset, figure: Any, settings: list[str]) -> None:
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
                 )
         axes.set(xlim=(-0.05, 1.08), xlabel="share of starts that collapse")
-        axes.set_title(TITLES.get(str(setting), str(setting)), fontsize=10)
+        axes.set_title(TITLES.get(str(setting), str(setting)))
     ends = panels[-1]
     for style, shift, lr in zip(MARKERS, shifts, data["lr"].values, strict=False):
         for setting, fill in (("stop", style["color"]), ("full", "none")):
@@ -169,7 +169,7 @@ def _draw(data: xr.Dataset, figure: Any, settings: list[str]) -> None:
             ends.plot(values, rows + shift, linestyle="none", markersize=6, markerfacecolor=fill, **style)
     ends.axvline(float(data["exact_end"]), color=COLOURS["black"], linewidth=1.0, linestyle="--", zorder=1)
     ends.set(xlabel="|θ| at the end", xlim=(-0.08, None))
-    ends.set_title("from the article's start\n(filled: stop, open: full)", fontsize=10)
+    ends.set_title("from the article's start\n(filled: stop, open: full)")
     panels[0].set_yticks(rows, data["optimiser"].values)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
     panels[0].legend(title="step size", loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=3, handletextpad=0.1)

@@ -15,7 +15,7 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.integrate.optimise import optimise
-from dynsim.records import provenance, stamp
+from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict
@@ -240,41 +240,50 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 _MARKERS = {"stop": "o", "full": "s", "target": "^"}
 _PANELS = (
-    ("toy", "toy: |θ| / |θ| at start", (1e-3, 1e3)),
-    ("linear", "linear network: norm of z / at start", (1e-3, 1e3)),
-    ("hidden", "hidden layer: spread / at start", None),
-    ("hidden_knn", "hidden layer: kNN (augmented)", None),
+    ("toy", "toy: |θ| / at start", (1e-3, 1e3)),
+    ("linear", "linear: norm / at start", (1e-3, 1e3)),
+    ("hidden", "hidden: spread / at start", None),
+    ("hidden_knn", "hidden: kNN (augmented)", None),
 )
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
+    """Toy, linear network and the accuracy of one with a hidden layer."""
+    _draw(data, figure, [panel for panel in _PANELS if panel[0] != "hidden"])
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Draw the spread of the hidden layer as well."""
+    _draw(data, figure, list(_PANELS))
+
+
+def _draw(data: xr.Dataset, figure: Any, shown: list[tuple[str, str, Any]]) -> None:
     """One row per optimiser, one panel per subject; colour and shape by branch, filled the small step."""
-    panels = figure.subplots(1, len(_PANELS), sharey=True)
+    panels = figure.subplots(1, len(shown), sharey=True)
     rows = np.arange(data.sizes["optimiser"])
-    for axes, (name, title, limits) in zip(panels, _PANELS, strict=True):
+    for axes, (name, title, limits) in zip(panels, shown, strict=True):
         if limits:
             axes.set(xscale="log", xlim=(limits[0] / 2, limits[1] * 2))
         if name in COLLAPSED:
             axes.axvspan(axes.get_xlim()[0] if limits else -1.0, COLLAPSED[name], color="#E8E8E8", zorder=0)
         _draw_runs(data, axes, rows, name, limits)
-        axes.set_title(title, fontsize=10)
-    panels[2].set_xlim(-0.05, None)
-    knn = data["knn_start"]
-    panels[3].axvspan(float(knn.min()), float(knn.max()), color="#CFE3F1", zorder=0)
-    panels[3].annotate("untrained", (float(knn.mean()), len(rows) - 0.75), ha="center", fontsize=8)
-    panels[3].set_xlim(0, None)
+        axes.set_title(title)
+    knn, last = data["knn_start"], panels[-1]
+    last.axvspan(float(knn.min()), float(knn.max()), color="#CFE3F1", zorder=0)
+    last.annotate("untrained", (float(knn.mean()), len(rows) - 0.75), ha="center")
+    for axes in panels[2:]:
+        axes.set_xlim(0, None)
     panels[0].set_yticks(rows, data["optimiser"].values)
     panels[0].set_ylim(len(rows) - 0.45, -0.6)
     for branch in data["branch"].values:
-        panels[2].plot([], [], _MARKERS[branch], color=BRANCH_STYLE[branch]["color"], label=str(branch))
-    panels[2].plot([], [], "o", color=COLOURS["grey"], label="small step")
-    panels[2].plot([], [], "o", color=COLOURS["grey"], mfc="white", label="large step")
-    panels[2].legend(fontsize=8.5, loc="lower center", ncols=2, bbox_to_anchor=(0.5, 0.1))
+        panels[1].plot([], [], _MARKERS[branch], color=BRANCH_STYLE[branch]["color"], label=str(branch))
+    panels[1].plot([], [], "o", color=COLOURS["grey"], label="small step")
+    panels[1].plot([], [], "o", color=COLOURS["grey"], mfc="white", label="large step")
+    panels[1].legend(loc="upper center", ncols=5, bbox_to_anchor=(0.5, -0.08), columnspacing=1.0, handletextpad=0.1)
     unrun = rows[data["hidden"].isnull().all(["size", "branch", "seed"])]
     for axes in panels[2:] if len(unrun) else ():
-        axes.annotate("not run here", (0.62, unrun[0] + 0.1), xycoords=("axes fraction", "data"), ha="center",
-                      fontsize=8.5, color=COLOURS["grey"])  # fmt: skip
-    provenance(data)
+        place = {"xycoords": ("axes fraction", "data"), "ha": "center", "color": COLOURS["grey"]}
+        axes.annotate("not run here", (0.62, unrun[0] + 0.1), **place)
     caption(
         figure,
         data,
@@ -314,6 +323,8 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
+    full_height=4.4,
     cost=100.0,
     height=4.4,
     panels=3,

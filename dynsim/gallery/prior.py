@@ -183,10 +183,7 @@ def verdict(data: xr.Dataset) -> Verdict:
                     cases.append(f"{labels}, {test}")
     against = [f"by {measure} {' and '.join(cases) or 'nowhere'}" for measure, cases in beaten.items()]
     detail = f"kNN accuracy with {'; with '.join(words)}; a self-supervised encoder beats pixels {', '.join(against)}"
-    headline = (
-        f"With {data['labels'].values[-1]}, a self-supervised encoder beats pixels by kNN: "
-        f"{' and '.join(beaten['knn']) or 'nowhere'}"
-    )
+    headline = f"By kNN a self-supervised encoder beats pixels {' and '.join(beaten['knn']) or 'nowhere'}"
     return concluded("measured", headline, detail)
 
 
@@ -231,11 +228,11 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     places = [(labels, test) for labels in data["labels"].values for test in data["test"].values]
     for axes, (labels, test) in zip(panels, places, strict=True):
         _draw_panel(data.sel(labels=labels, test=test), names, axes)
-        axes.set_title(f"{labels},\n{test} test images", fontsize=10)
+        axes.set_title(f"{labels},\n{test} test images")
         axes.set_xlabel("accuracy")
-    panels[0].set_yticks(range(len(names)), names, fontsize=9)
+    panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
-    panels[0].legend(loc="lower left", fontsize=8)
+    panels[0].legend(loc="lower left")
     about = provenance(data)
     shown = about["experiment"]
     caption(

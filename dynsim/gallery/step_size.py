@@ -112,11 +112,11 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         axes.set(xlim=(0, h[-1]), ylim=(-0.02, 1.45), xlabel="step size h", ylabel="|θ| after thousands of steps")
     line.plot(h, np.sqrt(2 / h), color=COLOURS["vermilion"], label="bound: h = 2/θ²")
     line.axhline(float(data["toy_flow"]), color=COLOURS["blue"], linewidth=1.2, linestyle="--", label="the flow: θ∞")
-    line.legend(fontsize=8, loc="lower left")
+    line.legend(loc="lower left")
     line.set_title("toy: a line of equilibria")
     limit = float(data["diagram_bound"])
     point.axvline(limit, color=COLOURS["vermilion"], label=f"bound: h = {limit:.3g}")
-    point.legend(fontsize=8, loc="lower left")
+    point.legend(loc="lower left")
     point.set_title(f"with decay η = {data.attrs['eta']:g}: one equilibrium")
 
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.8, data.sizes["sigma2"]))
@@ -125,7 +125,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         bound.plot(data["eta"], one["bound"], color=shade, linestyle=style, label=f"{sigma2:g}")
         bound.plot(data["eta"], one["first"], "o", color=shade, markersize=4, markerfacecolor="white")
     bound.set(xlabel="weight decay η", ylabel="largest stable step", title="line: linearised, circles: iterated")
-    bound.legend(title="noise σ²", fontsize=8)
+    bound.legend(title="noise σ²")
     caption(
         figure,
         data,

@@ -130,7 +130,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     )
     for row, names in zip(axes, titles, strict=True):
         for panel, title in zip(row, names, strict=True):
-            panel.set_title(title, fontsize=9.5)
+            panel.set_title(title)
             panel.set_xlabel("flow time t")
     for panel in (*axes[0], axes[1, 0]):
         panel.set_yscale("log")

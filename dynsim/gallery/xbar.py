@@ -297,7 +297,7 @@ _LINES = {"linear": ":", "mlp": "-", "cnn": "--"}
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Fates of all settings, and accuracy of the features on augmented test images over the number of views."""
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1.0))
-    _draw_fates(data, left)
+    _draw_fates(data, left, numbers=False)
     test = str(data["test"].values[-1])
     _draw_features(data.sel(test=test), "knn", right)
     right.set(title=f"kNN, {test} test images", xlabel="views K of each image")
@@ -320,13 +320,13 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         for column, (name, title) in enumerate((("knn", "kNN"), ("probe", "probe"))):
             axes = figure.add_subplot(panels[row, column])
             _draw_features(data.sel(test=test), name, axes)
-            axes.set_title(f"{title}, {test} test images", fontsize=9.5)
+            axes.set_title(f"{title}, {test} test images")
             if row:
                 axes.set_xlabel("views K of each image")
             if not column:
                 axes.set_ylabel("accuracy")
             if not row and not column:
-                axes.legend(fontsize=7.5, ncols=1, loc="lower right")
+                axes.legend(ncols=1, loc="lower right")
     caption(
         figure,
         data,
@@ -336,7 +336,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     )
 
 
-def _draw_fates(data: xr.Dataset, axes: Any) -> None:
+def _draw_fates(data: xr.Dataset, axes: Any, *, numbers: bool = True) -> None:
     found = fate(data)
     columns = [(o, b) for o in data["objective"].values for b in data["branch"].values]
     rows = [(e, q, p) for e in data["encoder"].values for q in data["loss"].values for p in data["predictor"].values]
@@ -348,15 +348,17 @@ def _draw_fates(data: xr.Dataset, axes: Any) -> None:
             name = FATES[int(found.sel(where))]
             back, front = _LOOK[name]
             axes.fill_between([x, x + 1], y, y + 1, color=back, linewidth=0)
-            axes.text(x + 0.5, y + 0.5, _words(data, where, name), color=front, ha="center", va="center", fontsize=7)
+            words = _words(data, where, name)
+            words = words if numbers else words.partition("\n")[0]
+            axes.text(x + 0.5, y + 0.5, words, color=front, ha="center", va="center", fontsize=7)
     for y in range(1, len(rows)):
         axes.axhline(y, color="white", linewidth=3 if y % 4 == 0 else 1)
     for x in range(1, len(columns)):
         axes.axvline(x, color="white", linewidth=3 if x == 2 else 1)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{e}, {q},\n{p} predictor" for e, q, p in rows], fontsize=7.5)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [f"{e}, {q},\n{p} predictor" for e, q, p in rows])
     names = {"mean view": "mean view x̄", "two views": "two views"}
     labels = [f"{names[str(o)]}\n{'stop-gradient' if b == 'stop' else 'full gradient'}" for o, b in columns]
-    axes.set_xticks(np.arange(len(columns)) + 0.5, labels, fontsize=7.5)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, labels)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

@@ -79,10 +79,10 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     )
     for axes, name in zip(grid[0], MEASURES, strict=False):
         _heat_map(axes, shown[name], left(shown, name), main, "branch", name)
-        axes.set_title(_TITLES[name], fontsize=9.5)
+        axes.set_title(_TITLES[name])
     for axes, predictor in zip(grid[0, len(MEASURES) :], predictors, strict=True):
         _draw_fates(axes, data.sel(predictor=predictor), main)
-        axes.set_title(f"predictor {predictor}", fontsize=9.5)
+        axes.set_title(f"predictor {predictor}")
     for axes, name in zip(grid[1], MEASURES, strict=False):
         start = data[f"start_{name}"].expand_dims(reference=["start"])
         values, share = start, xr.ones_like(start)
@@ -131,7 +131,7 @@ def _heat_map(
             axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.5))
             lost = finite.all() and (kept < LEFT).all()
             axes.text(
-                j, i, _number(numbers, name), ha="center", va="center", fontsize=6.6 if len(names) < 4 else 5.6,
+                j, i, _number(numbers, name), ha="center", va="center", fontsize=7 if len(names) < 4 else 5.6,
                 color="white" if shade < 0.5 else "black", fontweight="bold" if lost else "normal",
             ).set_in_layout(False)  # fmt: skip
     _frame(axes, rows, names)
@@ -166,7 +166,7 @@ def _frame(axes: Any, rows: list[dict[str, str]], names: Iterable[str]) -> None:
 
 def _label_rows(axes: Any, rows: list[dict[str, str]]) -> None:
     """Normalisation at every row, encoder and loss once per group."""
-    axes.set_yticks(range(len(rows)), [row["norm"] for row in rows], fontsize=7.5)
+    axes.set_yticks(range(len(rows)), [row["norm"] for row in rows])
     for key, x, size in (("encoder", -0.36, 8.5), ("objective", -0.62, 10)):
         if key not in rows[0]:
             continue
@@ -202,7 +202,7 @@ def _draw_fates(axes: Any, data: xr.Dataset, rows: list[dict[str, str]]) -> None
         label.set_rotation(40)
     for i, row in enumerate(rows):
         if bool(confirmed.sel(row)):
-            axes.text(count, i, "✓", ha="center", va="center", fontsize=10, fontweight="bold")
+            axes.text(count, i, "✓", ha="center", va="center", fontweight="bold")
 
 
 def _mark(axes: Any, fates: xr.DataArray, rows: list[dict[str, str]], columns: str) -> None:
@@ -227,11 +227,11 @@ def _word(fates: np.ndarray) -> str:
 def _legend(axes: Any) -> None:
     for name, (marker, face) in _FATES.items():
         axes.plot([], [], marker, color=COLOURS["black"], markerfacecolor=face, markersize=6, label=name)
-    axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0, handletextpad=0.2)
+    axes.legend(loc="upper left", borderaxespad=0, handletextpad=0.2)
     scale = axes.inset_axes((0.06, 0.12, 0.8, 0.07))
     scale.imshow(np.linspace(0, 1, 128)[None], aspect="auto", cmap=_SHADES, extent=(0, 1, 0, 1))
     scale.axvline(LEFT, color="white", linewidth=1.2)
     scale.set_xticks([0, LEFT, 1], ["0", "⅓", "≥ 1"], fontsize=7)
     scale.set_yticks([])
     scale.grid(False)
-    scale.set_title("share left", fontsize=7.5, pad=2)
+    scale.set_title("share left", pad=2)
