@@ -141,6 +141,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=14.0,
+    stored=True,
     height=3.1,
     panels=3,
     small={"resolution": 41, "settle": 400},

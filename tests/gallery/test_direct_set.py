@@ -47,4 +47,4 @@ def test_direct_copy_asks_for_a_stronger_signal(data):
     kept = data["s_end"] > 1e-4
     pred, copy = (data["signal_fine"].where(kept.isel(predictor=index)).min() for index in (0, 1))
     assert float(copy) > 1.5 * float(pred)
-    assert "DirectCopy those ≥" in direct_set.verdict(data)
+    assert "DirectCopy those ≥" in str(direct_set.verdict(data).facts)

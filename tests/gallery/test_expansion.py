@@ -5,12 +5,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-from dynsim.gallery import expansion
+from dynsim.gallery import expansion as room
+from dynsim.gallery.expansion import losses as expansion
 
 
 @pytest.fixture(scope="module")
 def data():
-    return expansion.compute(**expansion.FIGURE.small)
+    return expansion.compute(**room.FIGURE.small)
 
 
 def test_a_linear_network_has_no_error(data):

@@ -47,6 +47,6 @@ def test_the_leading_terms_of_a_small_start():
 
 
 def test_the_verdict_names_both_winners(data):
-    sentence = jepa_vs_mae.verdict(data)
+    sentence = str(jepa_vs_mae.verdict(data).facts)
     assert "learns the weak, robust one first" in sentence
     assert "MAE the strong, noisy one" in sentence

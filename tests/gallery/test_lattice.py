@@ -40,7 +40,7 @@ def test_predictions_lie_beside_linear_cells_and_no_others(small):
         assert predicted.sel(predictor=["none", "linear"]).all()
         assert not small[f"ode_{name}"].sel(predictor="mlp").notnull().any()
         assert small[name].notnull().all()
-    assert "6 linear cells" in lattice.verdict(small)
+    assert "6 linear cells" in str(lattice.verdict(small).facts)
 
 
 @pytest.mark.parametrize("changes", [{}, {"predictor": "none"}, {"teacher": 0.9}, {"eta_p": 0.05, "eta_s": 0.05}])

@@ -65,7 +65,7 @@ def test_the_stored_run_is_what_the_code_computes():
         start = stored[f"start_{name}"].sel(encoder=["linear"], norm=["none"], seed=[0, 1])
         np.testing.assert_allclose(fresh[f"start_{name}"], start, rtol=1e-3)
     assert (fate(fresh).sel(branch=["full", "target"]) == COLLAPSED).all()
-    words = collapse_table.verdict(fresh)
+    words = str(collapse_table.verdict(fresh).facts)
     assert f"{int(confirms(fresh).sum())} of 1 cells with predictor linear" in words
 
 

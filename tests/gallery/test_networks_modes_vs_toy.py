@@ -53,4 +53,4 @@ def test_torchs_start_aligns_with_time_and_is_predicted_worse_from_the_beginning
     assert bool((aligned.isel(time=-1) > aligned.isel(time=0)).all())
     error = data["mode_error"].sel(decay=0.0).median(["seed", "mode"])
     assert float(error.isel(started=1)) < float(error.isel(started=0))
-    assert "every mode follows its scalar equation" in modes_vs_toy.verdict(data)
+    assert "every mode follows its scalar equation" in str(modes_vs_toy.verdict(data).facts)

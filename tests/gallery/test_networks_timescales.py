@@ -45,4 +45,4 @@ def test_shares_are_shares_and_half_lives_are_told(data):
     share = data["predictor_share"]
     assert float(abs(share).max()) <= 1 + 1e-12
     assert bool((data["half_life_ratio"] > 0).all())
-    assert "relative speed at the start" in network_timescales.verdict(data)
+    assert "relative speed at the start" in str(network_timescales.verdict(data).facts)

@@ -57,8 +57,8 @@ def test_the_stored_run_says_where_pixels_win(stored):
     assert clean.idxmax("representation").item() == "pixels"
     random = clean.sel(representation=["mlp default", "cnn default"])
     assert (random > 0.7).all()
-    text = prior.verdict(stored)
+    text = str(prior.verdict(stored).facts)
     assert "best of all pixels" in text
     worse = stored.where(stored["representation"] != "pixels", 0.0)
     worse.attrs = stored.attrs
-    assert "best of all pixels" not in prior.verdict(worse)
+    assert "best of all pixels" not in str(prior.verdict(worse).facts)
