@@ -90,9 +90,9 @@ def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
 
 def flow_of(args: argparse.Namespace) -> Any:
     """Return the system or the typed loss that the command names."""
-    from dynsim.systems.named_or_typed import named_or_typed
+    from dynsim.symbolic.sources import as_flow
 
-    return named_or_typed(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None))
+    return as_flow(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None))
 
 
 def start_of(flow: Any, args: argparse.Namespace, *, exact: bool = False) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dynsim.errors import bad, unknown
 from dynsim.explorer.setting import Setting
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow, with_loss
 from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.systems.catalogue import entry_of, list_systems
-from dynsim.systems.named_or_typed import named_or_typed, with_loss
 
 __all__ = ["Subject", "filled", "names_of_systems", "subject"]
 
@@ -90,7 +90,7 @@ def subject(setting: Setting) -> Subject:
 
 @lru_cache(maxsize=32)
 def _subject(source: str, states: tuple[str, ...] | None, branch: str, variant: str | None) -> Subject:
-    flow = with_loss(named_or_typed(source, states, branch=branch, variant=variant))
+    flow = with_loss(as_flow(source, states, branch=branch, variant=variant))
     named = flow.name != ""
     names = (*flow.states, *flow.parameters)
     usual = {name: _STATE_RANGE if name in flow.states else _PARAMETER_RANGE for name in names}

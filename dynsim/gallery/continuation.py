@@ -16,8 +16,8 @@ from dynsim.records import provenance, stamp
 from dynsim.symbolic.names import unicode_name
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.printing import unicode_text
+from dynsim.symbolic.sources import as_flow
 from dynsim.systems.building import with_parameter
-from dynsim.systems.named_or_typed import named_or_typed
 from dynsim.verdict import Verdict
 
 
@@ -34,7 +34,7 @@ def compute(
 ) -> xr.Dataset:
     """Branches over ``(name, low, high)``; `initial` names a start, else all are looked for."""
     name, low, high = over
-    flow = with_parameter(named_or_typed(system, states, branch=branch, variant=variant), name)
+    flow = with_parameter(as_flow(system, states, branch=branch, variant=variant), name)
     found = continuation(flow, name, (low, high), initial=initial, parameters=parameters)
     rest = {key: value for key, value in provenance(found.branches)["parameters"].items() if key != name}
     return stamp(

@@ -23,7 +23,7 @@ from dynsim.integrate.solve import solve
 from dynsim.records import provenance
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.names import unicode_name
-from dynsim.systems.named_or_typed import named_or_typed, with_loss
+from dynsim.symbolic.sources import as_flow, with_loss
 from dynsim.verdict import Verdict
 
 LIMIT, MORE, PLANE, SPEED = "limit.", "more.", "plane.", "speed."
@@ -51,7 +51,7 @@ def compute(
     """
     if time not in ("linear", "log"):
         raise unknown("time", time, ("linear", "log"))
-    flow = with_loss(named_or_typed(system, states, branch=branch, variant=variant))
+    flow = with_loss(as_flow(system, states, branch=branch, variant=variant))
     start = {**{name: flow.defaults.get(name, 0.5) for name in flow.states}, **(initial or {})}
     when = {"t_end": t_end} if time == "linear" else {"times": _dense_early(t_end)}
     data = solve(flow, start, **when, parameters=parameters)

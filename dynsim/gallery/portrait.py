@@ -19,7 +19,7 @@ from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.flow import Flow
-from dynsim.systems.named_or_typed import named_or_typed
+from dynsim.symbolic.sources import as_flow
 from dynsim.verdict import Verdict
 
 _TIMES = np.linspace(0, 100, 1001)
@@ -39,7 +39,7 @@ def compute(
     names = BRANCHES if branch == "all" and system == "toy" else ("stop" if branch == "all" else branch,)
     parts = []
     for index, name in enumerate(names):
-        flow = named_or_typed(system, states, branch=name, variant=variant)
+        flow = as_flow(system, states, branch=name, variant=variant)
         start = {**{state: flow.defaults.get(state, 0.5) for state in flow.states}, **(initial or {})}
         part = portrait(flow, parameters, at=start)
         part = part.merge(_orbit(flow, start, parameters), combine_attrs="override")

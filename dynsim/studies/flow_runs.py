@@ -15,9 +15,9 @@ from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import state_axes
 from dynsim.studies.axes import spanned
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
-from dynsim.systems.named_or_typed import named_or_typed
 
 if TYPE_CHECKING:
     from dynsim.studies.study import Study
@@ -192,7 +192,7 @@ def _built(study: Study, fixed: tuple[tuple[str, Any], ...]) -> Any:
     name = str(study.system)
     if name in list_systems()["name"]:
         return entry_of(name).flow(branch, variant, **values)
-    return named_or_typed(name, study.states, branch=branch, variant=variant)
+    return as_flow(name, study.states, branch=branch, variant=variant)
 
 
 def _matrices(values: dict[str, Any], branch: str) -> Field:

@@ -1,0 +1,175 @@
+"""Whatever names a flow: a Flow, a registered name, a loss or equations typed as text, rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import sympy
+
+from dynsim.errors import InvalidType, bad
+from dynsim.field import Dynamics, Field
+from dynsim.registry import registry
+from dynsim.symbolic.branches import gradient_flow
+from dynsim.symbolic.expressions import expression
+from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.names import canonical, is_name
+from dynsim.symbolic.rules import Move
+from dynsim.symbolic.stop_gradient import release
+
+__all__ = ["as_field", "as_flow", "equations_of", "with_loss"]
+
+USUAL = ("phi", "theta", "xi")
+"""States of a loss that is typed without saying what moves: predictor, encoder, teacher."""
+
+_EQUATION = re.compile(r"\s*([^'′=]+?)\s*['′]\s*=(.*)", re.DOTALL)
+
+
+def as_flow(
+    source: Any,
+    states: Any = None,
+    *,
+    branch: str | None = None,
+    variant: str | None = None,
+    **options: Any,
+) -> Flow:
+    """Return the flow that a person means: every function that needs equations takes this.
+
+    Parameters
+    ----------
+    source : Flow, str, Expr or mapping
+        A Flow comes back as it is. Text is, in this order: the name of a system; equations such as
+        ``"x' = y; y' = -sin(x)"``; a loss such as ``"(phi*theta - sg(theta))^2/2"``. It is never run as code. An
+        expression is a loss, a mapping the rules of `Flow.of`.
+    states : str or sequence, optional
+        What moves in a loss. By default phi, theta and xi as they occur in it; a teacher xi beside theta then follows
+        it at the rate beta.
+    branch : {"stop", "full", "target"}, optional
+        Of a system or a loss; "stop" if not given.
+    variant : str, optional
+        Of a system.
+    **options
+        Structure of a system (``k=3``), or what else `gradient_flow` takes (``rates=…``, ``decay=…``, ``random=…``).
+
+    Returns
+    -------
+    Flow
+        From text it has the observable `loss` wherever it has a loss.
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName, ParseError
+        Something that is no flow, a misspelt system, text that cannot be read, a loss without known states.
+
+    See Also
+    --------
+    as_field : where a velocity is enough.
+
+    Examples
+    --------
+    >>> from dynsim.symbolic.sources import as_flow
+    >>> as_flow("toy", branch="full").name
+    'toy'
+    >>> as_flow("(φ·θ − sg(θ))²/2").states
+    ('phi', 'theta')
+    >>> as_flow("x' = y; y' = -sin(x)").rhs.T
+    Matrix([[y, -sin(x)]])
+    """
+    if isinstance(source, Flow):
+        if states is not None or variant is not None or options or branch not in (None, source.branch):
+            asked = states or variant or branch or options
+            raise bad("flow", asked, "a Flow alone", "its states, branch and structure were chosen when it was made")
+        return source
+    if isinstance(source, Field):
+        advice = "make one with gradient_flow(…), Flow.of(…) or system(…)"
+        raise bad(
+            "flow", source, "a Flow: this needs equations, and a Field only has numbers", advice, kind=InvalidType
+        )
+    if isinstance(source, Mapping):
+        return Flow.of(source, **options)
+    if not isinstance(source, str | sympy.Expr):
+        expected = "a Flow, the name of a system, a loss as text or equations as text"
+        raise bad("flow", source, expected, "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    chosen = "stop" if branch is None else branch
+    if isinstance(source, str):
+        systems = registry("system")
+        word = source.strip()
+        if word in systems or (states is None and _is_word(word)):
+            if word not in systems and word in registry("method"):
+                raise bad("flow", word, "the name of a system", f"its flow is method('{word}').flow()")
+            return cast("Flow", systems[word].flow(chosen, variant, **options))
+        if "=" in source:
+            return equations_of(source, **options)
+    loss = expression("loss", source)
+    names = sorted(symbol.name for symbol in loss.free_symbols)
+    moving = states or [name for name in USUAL if name in names]
+    if not moving:
+        advice = f"the loss has the symbols {', '.join(names) or '(none)'}; gradient_flow(loss, states) takes both"
+        raise bad("states", None, "the names of what moves in the loss", advice)
+    if not states and {"xi", "theta"} <= set(names):
+        options.setdefault("track", {"xi": ("theta", "beta")})
+    return with_loss(gradient_flow(loss, moving, branch=chosen, **options))
+
+
+def as_field(source: Any, states: Any = None, **options: Any) -> Dynamics:
+    """Return a Field as it is, and anything else as `as_flow` reads it: for whoever needs a velocity only.
+
+    Examples
+    --------
+    >>> from dynsim import Field
+    >>> from dynsim.symbolic.sources import as_field
+    >>> as_field("toy").field().size, as_field(Field(("x",), lambda t, y: -y)).states
+    (2, ('x',))
+    """
+    if isinstance(source, Field) and states is None and not options:
+        return source
+    return as_flow(source, states, **options)
+
+
+def equations_of(text: str, **options: Any) -> Flow:
+    """Read ``"x' = y; y' = -sin(x)"``: one velocity per state, separated by semicolons or new lines.
+
+    Raises
+    ------
+    InvalidValue, ParseError
+        A part that is no equation, a state with two, a right-hand side that cannot be read.
+
+    Examples
+    --------
+    >>> from dynsim.symbolic.sources import equations_of
+    >>> equations_of("θ' = -θ + a*cos(t)").is_autonomous
+    False
+    """
+    rules: dict[str, Move] = {}
+    for part in filter(str.strip, re.split(r"[;\n]", text)):
+        match = _EQUATION.fullmatch(part)
+        name = canonical(match[1]) if match else ""
+        if match is None or not is_name(name):
+            raise bad("equations", part.strip(), "name' = expression; name' = expression", "the dash is d/dt")
+        if name in rules:
+            raise bad("equations", part.strip(), "one equation per state", f"{name}' stands twice")
+        rules[name] = Move(match[2])
+    return Flow.of(rules, **options)
+
+
+def with_loss(flow: Flow) -> Flow:
+    """Return the flow with the observable `loss` wherever it has a loss and nothing else has that name.
+
+    Examples
+    --------
+    >>> from dynsim import gradient_flow
+    >>> from dynsim.symbolic.sources import with_loss
+    >>> with_loss(gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")).observables
+    {'loss': (phi*theta - theta)**2/2}
+    """
+    if flow.loss is None or "loss" in {*flow.observables, *flow.states, *flow.parameters}:
+        return flow
+    held = {symbol: flow.held[symbol.name] for symbol in flow.loss.free_symbols if symbol.name in flow.held}
+    return flow.describe(observables={**flow.observables, "loss": release(flow.loss).xreplace(held)})
+
+
+def _is_word(text: str) -> bool:
+    """Whether text is one word, as names of systems are: a misspelt one rather than a loss."""
+    parts = text.split("-")
+    return text.isascii() and all(map(is_name, parts)) and (len(parts) == 1 or not set(parts) & set(USUAL))
