@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
-from dynsim.errors import InvalidType, bad
-from dynsim.field import Field
+from dynsim.errors import bad
+from dynsim.field import Dynamics
 from dynsim.networks.measures.arrays import features_of
 from dynsim.records import provenance
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["assert_no_collapse"]
 
@@ -78,21 +78,17 @@ def assert_no_collapse(
         if initial is not None or parameters is not None:
             raise bad("initial, parameters", (initial, parameters), "nothing beside a Dataset")
         _assert_run(source, floor, reference)
-    elif isinstance(subject, Flow | Field):
-        _assert_flow(subject, initial, parameters)
-    elif hasattr(subject, "shape") or isinstance(subject, list | tuple):
+    elif isinstance(subject, list | tuple) or isinstance(getattr(subject, "shape", None), tuple):
         _assert_features(subject, initial)
         if paired is not None:
             _assert_features(paired, None)
     else:
-        raise bad("subject", subject, "a Flow, a Field, a Dataset, features (N, d) or a monitor", kind=InvalidType)
+        _assert_flow(as_field(subject), initial, parameters)
 
 
-def _assert_flow(flow: Flow | Field, initial: Any, parameters: Mapping[Any, Any] | None) -> None:
+def _assert_flow(flow: Dynamics, initial: Any, parameters: Mapping[Any, Any] | None) -> None:
     if initial is None:
-        defaults = flow.defaults if isinstance(flow, Flow) else {}
-        states = flow.states if isinstance(flow, Flow) else flow.names
-        initial = {name: defaults[name] for name in states if name in defaults}
+        initial = {name: flow.defaults[name] for name in flow.states if name in flow.defaults}
     found = outcome(flow, initial, parameters)
     encoder = ", ".join(flow.roles.get("encoder", ()))
     if not encoder:

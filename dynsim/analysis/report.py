@@ -16,6 +16,7 @@ from dynsim.errors import BlowUp, DynsimError
 from dynsim.integrate.solve import solve
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["report"]
 
@@ -59,6 +60,7 @@ def report(
     >>> report(dynsim.system("toy"))["first_integrals"]
     ['-alpha*theta**2 + phi**2']
     """
+    flow = as_flow(flow)
     found = equilibria(flow, parameters)
     values = flow.values(parameters)
     general, here = first_integrals(flow), first_integrals(flow.fix(values))

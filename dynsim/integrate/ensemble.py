@@ -20,6 +20,7 @@ from dynsim.integrate.validation import cores, count, described, times_of, toler
 from dynsim.progress import Progress
 from dynsim.records import as_json, plain_attributes
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["ensemble"]
 
@@ -104,7 +105,7 @@ def ensemble(
     >>> ends.theta.sel(phi0=1.0).values.round(6)
     array([-1.      , -0.333333,  0.333333,  1.      ])
     """
-    source = flow
+    source = flow = as_field(flow)
     grid = grid_of(flow, initial, parameters)
     flow = grid.flow
     forever = times is None and isinstance(t_end, float) and t_end == math.inf

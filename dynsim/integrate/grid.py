@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import InvalidType, bad
-from dynsim.field import Field
+from dynsim.errors import bad
 from dynsim.integrate.validation import RESERVED, check_names, floats_of, named
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["Grid", "grid_of", "state_axes"]
 
@@ -141,25 +141,20 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     >>> grid.members("phi")
     array([0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
     """
-    shapes: Mapping[str, tuple[int, ...]] = {}
-    constants: Mapping[str, Any] = {}
+    flow = as_field(flow)
+    starts, constants = named("initial", initial, flow.states), {}
     schedules: dict[str, str] = {}
     if isinstance(flow, Flow):
         bound = flow.with_parameters(parameters)
-        starts, constants = named("initial", initial, flow.states), bound.values
+        constants = bound.values
         schedules = {name: str(value) for name, value in bound.given.items() if name not in constants}
         flow = bound.flow
-    elif isinstance(flow, Field):
-        if parameters:
-            raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
-        starts, shapes = named("initial", initial, flow.names), flow.shapes
     else:
-        raise bad("flow", flow, "a Flow or a Field", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
-
+        flow.values(parameters)  # which refuses all
     check_names([*starts, *flow.observables])
     labels = {name: f"{name}0" for name in starts} | {name: name for name in (*constants, *more)}
     entries = {
-        name: _entry(f"initial['{name}']", value, labels[name], tuple(shapes.get(name, ())), name)
+        name: _entry(f"initial['{name}']", value, labels[name], flow.shape(name), name)
         for name, value in starts.items()
     }
     entries |= {name: _entry(f"parameters['{name}']", value, name) for name, value in constants.items()}

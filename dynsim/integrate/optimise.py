@@ -21,6 +21,7 @@ from dynsim.integrate.validation import count, described
 from dynsim.records import stamp
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["Iteration", "iteration_of", "optimise", "steps_dataset"]
 
@@ -94,6 +95,7 @@ def optimise(
     >>> dict(both.theta.sizes)
     {'lr': 2, 'step': 2}
     """
+    flow = as_field(flow)
     last, stride = _whole("steps", steps), count("every", every, 1)
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
     record = np.unique(np.append(np.arange(0, last + 1, stride), last))
@@ -219,7 +221,7 @@ def iteration_of(
         within = "EMA coefficients from 0 (SimSiam) to 1 (frozen)"
         _check("teacher", teacher, grid.values["teacher"], within, lambda x: (x >= 0) & (x <= 1))
     symbolic = flow if isinstance(flow, Flow) else None
-    states = flow.states if isinstance(flow, Flow) else flow.names
+    states = flow.states
     y0 = np.concatenate(
         [grid.members(name).reshape(grid.size, math.prod(grid.own(name))).T for name in states], dtype=float
     )

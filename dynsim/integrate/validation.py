@@ -12,6 +12,7 @@ from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = [
     "RESERVED",
@@ -40,13 +41,7 @@ def check_names(names: Iterable[str], reserved: Iterable[str] = RESERVED) -> Non
 
 def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:
     """Numeric field of a `Flow` or a `Field`; the latter already carries its parameters."""
-    if isinstance(flow, Flow):
-        return flow.field(parameters)
-    if isinstance(flow, Field):
-        if parameters:
-            raise bad("parameters", dict(parameters), "none for a Field", "its parameters were set when it was made")
-        return flow
-    raise bad("flow", flow, "a Flow or a Field", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    return as_field(flow).field(parameters)
 
 
 def named(argument: str, values: Any, names: tuple[str, ...]) -> dict[str, Any]:
@@ -173,8 +168,7 @@ def cores() -> int:
 
 def described(flow: Flow | Field) -> dict[str, Any]:
     """What a flow or field says of itself in a Dataset's provenance, parameters aside."""
-    about = flow.about() if isinstance(flow, Flow) else flow.about
-    return {key: value for key, value in about.items() if key != "parameters"}
+    return flow.origin()
 
 
 def _positive(argument: str, value: Any) -> float:

@@ -209,7 +209,7 @@ def test_provenance_and_netcdf_round_trip(tmp_path):
         ({"parameters": [1]}, "parameters"),
         ({"events": ["psi - 1"]}, "'psi'"),
         ({"events": [3.5]}, "events"),
-        ({"flow": "toy"}, "Flow"),
+        ({"flow": 3}, "Flow"),
     ],
 )
 def test_bad_input_is_named(change, words):

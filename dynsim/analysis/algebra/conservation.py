@@ -13,6 +13,7 @@ from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.printing import text
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["conservation"]
 
@@ -55,8 +56,7 @@ def conservation(flow: Flow, dataset: xr.Dataset, *, degree: int = 4) -> xr.Data
     if not isinstance(dataset, xr.Dataset):
         raise bad("dataset", dataset, "an xarray.Dataset, as solve returns it", kind=InvalidType)
     along = next((name for name in ("time", "step") if name in dataset.dims), None)
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    flow = as_flow(flow)
     missing = [name for name in flow.states if name not in dataset]
     if along is None or missing:
         raise bad("dataset", list(dataset.variables), f"a run of {', '.join(flow.states)} over time or step")

@@ -18,9 +18,9 @@ from dynsim.analysis.algebra.generators import Rationaliser
 from dynsim.analysis.algebra.line_stability import changes_along, eigenvalues_along
 from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.stability import in_order, kind_of
-from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["equilibria"]
 
@@ -77,8 +77,8 @@ def equilibria(
     >>> [item.kind for item in dynsim.equilibria(decayed, {"eta": 0.1}, box={"theta": (0.01, 2)})]
     ['saddle', 'stable node']
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("equilibria")
     region = box_of(flow, box)
     fixed, exact = at_exact_values(flow, parameters)
     field = flow.field(parameters)

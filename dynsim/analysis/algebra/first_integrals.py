@@ -12,9 +12,10 @@ from sympy.polys.rings import PolyElement
 from dynsim.analysis.algebra.invariant_polynomials import TooLarge, eigenpolynomials, invariants
 from dynsim.analysis.algebra.polynomial_field import PolynomialField, polynomial_field
 from dynsim.budget import OutOfTime, items_within
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import bad
 from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["FirstIntegrals", "first_integrals"]
 
@@ -90,8 +91,8 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
     -alpha*theta**2 + phi**2 - 2*phi
     alpha*theta**2 + 2*phi
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("first_integrals")
     if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
         raise bad("degree", degree, "a positive integer")
     plain = Flow(flow.states, flow.rhs, flow.symbols)

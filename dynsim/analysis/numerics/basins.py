@@ -14,13 +14,14 @@ from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.boxes import box_of, drawn_box
 from dynsim.analysis.stability import transverse_growth
-from dynsim.errors import DynsimError, InvalidType, bad
+from dynsim.errors import DynsimError, bad
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.validation import tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["basins"]
 
@@ -84,8 +85,8 @@ def basins(
     >>> found.limit_theta.values.round(6).ravel()  # beyond φ² − αθ² = 1 the encoder collapses
     array([1., 0.])
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", "make one with gradient_flow(…) or system(…)", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("a basin map")
     field = flow.field(parameters)
     grid = grid_of(flow, initial, parameters)
     starts = _starts(flow, grid)

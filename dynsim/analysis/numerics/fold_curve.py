@@ -18,6 +18,7 @@ from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["fold_curve"]
 
@@ -74,8 +75,8 @@ def fold_curve(
     a, b = (name_of("pair", name) for name in pair)
     if a == b:
         raise bad("pair", pair, "two different parameters")
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("a fold curve")
     point = numbers("fold", fold)
     for name in point:
         if name not in (*flow.states, *flow.parameters):

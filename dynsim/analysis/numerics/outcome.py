@@ -16,8 +16,9 @@ import sympy
 from dynsim.analysis.numerics.fate import fate_of
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.validation import field_of, named, start_of, tolerance
+from dynsim.integrate.validation import named, start_of, tolerance
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["Outcome", "outcome"]
 
@@ -111,6 +112,8 @@ def outcome(
     >>> dynsim.outcome(dynsim.system("toy", branch="full"), start).collapsed
     True
     """
+    flow = as_field(flow)
+    flow.require_autonomous("the limit of a run")
     absolute = None if atol is None else tolerance("atol", atol)
     tolerances: Tolerances = {"rtol": tolerance("rtol", rtol), "atol": absolute}
     if isinstance(flow, Flow):
@@ -131,7 +134,7 @@ def outcome(
         limit |= {name: value for name, value in known.values.items() if name in limit}
         reason = f"{known.reason}; the rest is integrated: {found.reason}"
         return replace(found, limit=limit, collapsed=known.collapsed, reason=reason)
-    return _integrate(field_of(flow, parameters), initial, tolerances)
+    return _integrate(flow.field(parameters), initial, tolerances)
 
 
 def _like(value: float, symbolic: bool) -> Any:

@@ -13,6 +13,7 @@ from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import almost_everywhere, name_of
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["ParameterField", "span_of"]
 
@@ -41,8 +42,8 @@ class ParameterField:
     """
 
     def __init__(self, flow: Flow, free: Sequence[Any], parameters: Mapping[Any, Any] | None) -> None:
-        if not isinstance(flow, Flow):
-            raise bad("flow", flow, "a Flow", kind=InvalidType)
+        flow = as_flow(flow)
+        flow.require_autonomous("a continuation")
         self.flow = flow
         self.free = tuple(name_of("parameter", name) for name in free)
         for name in self.free:

@@ -19,6 +19,7 @@ from dynsim.field import Field
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["portrait"]
 
@@ -73,8 +74,8 @@ def portrait(
     >>> data.attrs["x_name"], data.sizes["line"]
     ('phi', 2)
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("a portrait")
     x_name, y_name = _plane(flow, plane)
     seen = {n: flow.view.get(n, (-2.0, 2.0)) for n in (x_name, y_name)}
     sides = box_of(flow, {**seen, **(box or {})} if isinstance(box, Mapping) or box is None else box).sides

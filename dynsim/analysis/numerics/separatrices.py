@@ -21,6 +21,7 @@ from dynsim.field import Field
 from dynsim.integrate.validation import check_names
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["SeparatrixCurve", "separatrices", "separatrix_curves"]
 
@@ -78,6 +79,7 @@ def separatrices(
     >>> bool((abs((1 - boundary.phi) ** 2 - boundary.theta**2) < 1e-9).all())  # (1−φ)² = αθ²
     True
     """
+    flow = as_flow(flow)
     curves, complete = separatrix_curves(flow, parameters, box)
     check_names(flow.states, ("manifold", "origin_kind", "separatrix", "along"))
     return stamp(
@@ -93,7 +95,7 @@ def separatrix_curves(
     flow: Flow, parameters: Mapping[Any, Any] | None, box: Mapping[Any, Any] | None
 ) -> tuple[list[SeparatrixCurve], bool]:
     """Curves as `separatrices` returns them, and whether the equilibria they start from are proven to be all."""
-    region = drawn_box(flow, box_of(flow, box)) if isinstance(flow, Flow) else Box({})
+    region = drawn_box(flow, box_of(flow, box))
     found = equilibria(flow, parameters, box=region.sides)
     if len(flow.states) < 2:
         raise bad("flow", flow.states, "at least two states", "on a line the unstable equilibria are the boundaries")

@@ -18,10 +18,11 @@ from dynsim.analysis.algebra.algebraic_set import graphs
 from dynsim.analysis.algebra.deadline import CutOff
 from dynsim.analysis.algebra.exact_values import rational, without_floats
 from dynsim.analysis.algebra.line_stability import closed_eigenvalues
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import bad, unknown
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["CriticalManifold", "SingularLimit", "singular_limit"]
 
@@ -125,8 +126,8 @@ def singular_limit(
       normal eigenvalues -theta**2
       not normally hyperbolic where theta = 0
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("a singular limit")
     name = name_of("parameter", parameter)
     if name not in flow.parameters:
         raise unknown("parameter", name, flow.parameters)

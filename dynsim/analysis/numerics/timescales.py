@@ -13,10 +13,11 @@ from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.solve import solve
-from dynsim.integrate.validation import check_names, field_of
+from dynsim.integrate.validation import check_names
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.sources import as_field
 from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["speed_ratios", "timescales"]
@@ -76,11 +77,12 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
     >>> round(float(ratio[0]) * 36, 9)  # θ²/φ² = 1/36: in the toy the encoder is the fast one
     1.0
     """
-    names = flow.states if isinstance(flow, Flow) else flow.names
+    flow = as_field(flow)
+    names = flow.states
     _check(dataset, names)
     _check_names(names)
     parameters = provenance(dataset).get("parameters") or {}
-    field = field_of(flow, parameters) if isinstance(flow, Flow) else field_of(flow, None)
+    field = flow.field({name: parameters[name] for name in flow.parameters if name in parameters})
     y = _state_vector(field, dataset)
     time = dataset["time"].values
     velocity = field.f(0.0, y)
