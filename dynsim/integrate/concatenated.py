@@ -76,7 +76,8 @@ def _explicit(batch: Batch, run: Run) -> None:
                 run.explain(batch, active, *_here(batch, active, stepper), only=Status.SLIDING)
                 failing = run.status[active] == Status.SLIDING
                 if not failing.any():
-                    failing = ~(solver.errors < 1) | ~(solver.errors < solver.errors.max())
+                    failing = ~(solver.errors < 1)
+                    failing = failing if failing.any() else solver.errors >= solver.errors.max()
                     run.explain(batch, active[failing], *_here(batch, active, stepper))
                 leaving[failing] = run.status[active[failing]]
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.deprecation import deprecated_arguments
+from dynsim.errors import bad
 from dynsim.integrate.batch import Batch, blocks
 from dynsim.integrate.engines import choose
 from dynsim.integrate.grid import Grid, grid_of
@@ -19,6 +21,7 @@ from dynsim.integrate.storage import Streamed
 from dynsim.integrate.validation import cores, count, described, times_of, tolerance
 from dynsim.progress import Progress
 from dynsim.records import as_json, plain_attributes
+from dynsim.storage import save_dataset
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
@@ -68,7 +71,8 @@ def ensemble(
         Members done at a time, 131072 by default: the grain of `progress`, and of memory with `out`.
     out : path, optional
         Write each chunk to this new zarr store (extra ``zarr``) when it is done, and return a Dataset that
-        reads from there; memory then holds one chunk and the coordinates.
+        reads from there; memory then holds one chunk and the coordinates. A name that ends in .nc is a netCDF file,
+        written when all is done. A store that was not finished says so in the attribute `unfinished`.
     progress : callable, optional
         ``progress(done, total, what)`` after every chunk, in members.
 
@@ -77,8 +81,9 @@ def ensemble(
     xarray.Dataset
         One variable per state and observable over the dimensions of the members, then `time` (with
         `t_end`: a scalar coordinate). What a member did not reach is NaN. `steps` counts its accepted
-        steps; `status` says how it ended: 0 ok, 1 at_rest (at the end no state moves faster than
-        1e-10·|y| + atol per unit of flow time), 2 blow_up, 3 step_limit, 4 invalid_start. Attribute `method`
+        steps; `status` says how it ended, by the values of `dynsim.status.Status`: 0 ok, 1 at_rest (at the end no
+        state moves faster than 1e-10·|y| + atol per unit of flow time), 2 blow_up, 3 step_limit, 4 invalid_start,
+        6 sliding, 7 solver_failed, 8 not_finite, −1 not_run. Attribute `method`
         is the engine that ran, `method_reason` why "auto" took another than the fastest, `stiff_members`
         how many were handed to an implicit method.
 
@@ -120,7 +125,20 @@ def ensemble(
 
     field = flow.compiled.field(grid.values) if isinstance(flow, Flow) else flow
     frame = Frame(field, grid, record, single=times is None)
-    sink = InMemory(frame) if out is None else Streamed(frame, out, limit)
+    attributes = plain_attributes(
+        kind="ensemble",
+        flow=_description(source),
+        parameters=grid.describe_parameters(_constants(flow)),
+        initial=grid.describe(field.names),
+        method=choice.name,
+        rtol=rtol,
+        atol=atol,
+        **({"method_reason": choice.reason} if choice.reason else {}),
+    )
+    netcdf = out is not None and str(out).endswith(_NETCDF)
+    if netcdf and Path(out).exists():
+        raise bad("out", str(out), "a path that does not exist yet", "remove it or choose another")
+    sink = InMemory(frame) if out is None or netcdf else Streamed(frame, out, limit, attributes)
     stiff = 0
     for block in blocks(grid.shape, limit):
         members, run = batch(block.start, block.stop), sink.part(block)
@@ -128,17 +146,13 @@ def ensemble(
         sink.keep(block, run)
         if progress is not None:
             progress(block.stop, grid.size, "members")
-    attributes = plain_attributes(
-        flow=_description(source),
-        parameters=grid.describe_parameters(_constants(flow)),
-        initial=grid.describe(field.names),
-        method=choice.name,
-        rtol=rtol,
-        atol=atol,
-        stiff_members=stiff,
-        **({"method_reason": choice.reason} if choice.reason else {}),
-    )
-    return sink.dataset(attributes)
+    data = sink.dataset({**attributes, "stiff_members": stiff})
+    if netcdf:
+        save_dataset(data, out)
+    return data
+
+
+_NETCDF = (".nc", ".nc4", ".h5", ".cdf")
 
 
 _texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()

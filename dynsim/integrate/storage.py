@@ -31,16 +31,18 @@ class Streamed:
         Must not exist yet.
     limit : int
         Members per block at most.
+    attributes : dict
+        What made the run, written before it begins.
 
     Raises
     ------
     MissingExtra
         zarr is not installed.
     InvalidValue
-        `out` exists.
+        `out` exists, or cannot be written.
     """
 
-    def __init__(self, frame: Frame, out: Any, limit: int) -> None:
+    def __init__(self, frame: Frame, out: Any, limit: int, attributes: dict[str, Any]) -> None:
         if find_spec("zarr") is None:
             raise missing_extra("zarr", "zarr", "results on disk")
         import zarr
@@ -48,7 +50,12 @@ class Streamed:
         if Path(out).exists():
             raise bad("out", str(out), "a path that does not exist yet", "remove it or choose another")
         self.frame, self.out = frame, out
-        xr.Dataset(coords=frame.coords).to_zarr(out, mode="w-", consolidated=False)
+        unfinished = "this ensemble was not run to its end; members it did not come to have status -1 (not_run)"
+        attributes = {**attributes, "unfinished": unfinished}
+        try:
+            xr.Dataset(coords=frame.coords, attrs=attributes).to_zarr(out, mode="w-", consolidated=False)
+        except OSError as error:
+            raise bad("out", str(out), "a place that can be written", str(error)) from error
         self.group = zarr.open_group(out, mode="r+")
         self.arrays = {}
         grid, box = frame.grid, block_shape(frame.grid.shape, limit)
@@ -75,9 +82,13 @@ class Streamed:
         """Write a finished block."""
         box = tuple(part.stop - part.start for part in block.region)
         for name, (_, values) in self.frame.variables(run).items():
-            self.arrays[name][block.region] = values.reshape((*box, *values.shape[1:]))
+            try:
+                self.arrays[name][block.region] = values.reshape((*box, *values.shape[1:]))
+            except OSError as error:
+                raise bad("out", str(self.out), "room for the whole ensemble", str(error)) from error
 
     def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The result, read from the store as it is used."""
         self.group.attrs.update(attributes)
+        del self.group.attrs["unfinished"]
         return xr.open_dataset(self.out, engine="zarr", consolidated=False)

@@ -6,6 +6,7 @@ import dynsim
 from dynsim.errors import InvalidValue, MissingExtra
 from dynsim.field import Field
 from dynsim.integrate.batch import blocks
+from dynsim.status import Status
 
 pytest.importorskip("zarr")
 
@@ -79,3 +80,41 @@ def test_blocks_cover_every_member_once_in_order(shape, limit):
         seen[block.region] += 1
     assert position == seen.size
     assert (seen == 1).all()
+
+
+def test_a_killed_ensemble_says_what_was_not_run(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(done, total, what):
+        raise Killed
+
+    with pytest.raises(Killed):
+        dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "run.zarr", chunk=10, progress=kill)
+    with xr.open_zarr(tmp_path / "run.zarr", consolidated=False, mask_and_scale=False) as left:
+        status = left.status.values.ravel()
+        assert (status[:10] >= 0).all()
+        assert (status[10:] == Status.NOT_RUN).all()
+        assert "not run to its end" in left.attrs["unfinished"]
+        assert dynsim.provenance(left)["method"] == "compiled"
+
+
+def test_a_finished_store_does_not_say_so(tmp_path):
+    streamed = dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "run.zarr", chunk=10)
+    assert "unfinished" not in streamed.attrs
+    assert streamed.status.dtype == np.int8
+
+
+def test_a_netcdf_name_is_a_netcdf_file(tmp_path):
+    run = dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "run.nc")
+    assert (tmp_path / "run.nc").is_file()
+    with xr.open_dataset(tmp_path / "run.nc") as back:
+        xr.testing.assert_identical(back.load(), run)
+    with pytest.raises(InvalidValue, match="does not exist"):
+        dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "run.nc")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(dynsim.DynsimError, match="out"):
+        dynsim.ensemble(TOY, STARTS, 1.0, out=tmp_path / "file" / "run.zarr")

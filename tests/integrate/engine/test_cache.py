@@ -1,5 +1,7 @@
 """Machine code on disk: whatever happens to the files, the result is that of a fresh compilation."""
 
+import hashlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -123,3 +125,34 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert folder() == tmp_path / "dynsim"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+def test_an_entry_that_others_may_have_written_is_not_used(cache):
+    made = []
+
+    def make():
+        made.append(1)
+        return b"code"
+
+    assert cached("key", make) == cached("key", make) == b"code"
+    assert len(made) == 1
+    cache.chmod(0o777)
+    assert cached("key", make) == b"code"
+    assert len(made) == 2
+    cache.chmod(0o700)
+    (entry,) = cache.glob("*.o")
+    for content in (b"", entry.read_bytes()[:32], hashlib.sha256(b"").digest(), entry.read_bytes()[:-1]):
+        entry.write_bytes(content)
+        assert cached("key", make) == b"code"
+    entry.unlink()
+    os.mkfifo(entry)
+    assert cached("key", make) == b"code"
+    assert entry.is_file()
+    elsewhere = cache.parent / "elsewhere.o"
+    elsewhere.write_bytes(entry.read_bytes())
+    entry.unlink()
+    entry.symlink_to(elsewhere)
+    before = len(made)
+    assert cached("key", make) == b"code"
+    assert len(made) == before + 1
