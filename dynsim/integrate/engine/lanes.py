@@ -40,6 +40,18 @@ class Lanes:
         """The same integer in every lane."""
         return ir.Constant(self.integer, [value] * self.width)
 
+    def constants(self, numbers: list[float]) -> Any:
+        """Address of a table of numbers in the module, each table once."""
+        module, kind = self.builder.module, ir.ArrayType(DOUBLE, len(numbers))
+        name = f"table{hash(tuple(numbers)) & (2**63 - 1)}"
+        table = module.globals.get(name)
+        if table is None:
+            table = ir.GlobalVariable(module, kind, name)
+            table.global_constant, table.linkage = True, "internal"
+            table.initializer = ir.Constant(kind, [DOUBLE(number) for number in numbers])
+            table.type = POINTER
+        return table
+
     def splat(self, scalar: Any) -> Any:
         """A scalar value in every lane."""
         vector = ir.VectorType(scalar.type, self.width)

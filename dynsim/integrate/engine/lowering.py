@@ -10,7 +10,8 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from dynsim.integrate.engine.functions import FUNCTIONS, power
-from dynsim.integrate.engine.lanes import Lanes
+from dynsim.integrate.engine.lanes import DOUBLE, I64, Lanes
+from dynsim.symbolic.expectation import Expectation, Loop, loops
 
 __all__ = ["Recipe", "unsupported"]
 
@@ -28,7 +29,13 @@ def unsupported(expressions: Sequence[sympy.Expr]) -> str:
     >>> unsupported([sympy.exp(x) + abs(x)]), unsupported([sympy.besselj(0, x)])
     ('', 'besselj')
     """
-    for expression in expressions:
+    shorter, sums = loops(expressions)
+    for expression in (*shorter, *(part for total in sums for part in _inside(total))):
+        if expression.has(Expectation):
+            name = unsupported([expression])
+            if name:
+                return name
+            continue
         for node in sympy.preorder_traversal(expression):
             name = str(node.func.__name__)
             if isinstance(node, sympy.Function) and not hasattr(_Emitter, f"_{name}") and name not in FUNCTIONS:
@@ -36,6 +43,10 @@ def unsupported(expressions: Sequence[sympy.Expr]) -> str:
             if node.is_number and not node.is_real:
                 return str(node)
     return ""
+
+
+def _inside(total: Loop) -> list[sympy.Expr]:
+    return [*(value for _, value in total.before), *total.terms]
 
 
 class Recipe:
@@ -52,15 +63,56 @@ class Recipe:
         self.places = {symbol: sympy.Dummy(f"x{i}", real=True) for i, symbol in enumerate(arguments)}
         placed = [sympy.sympify(item).xreplace(self.places) for item in expressions]
         names = sympy.numbered_symbols("c", cls=sympy.Dummy, real=True)
-        self.shared, self.results = sympy.cse(placed, symbols=names, order="none")
+        shorter, sums = loops(placed)
+        self.sums = [_Sum(total, list(self.places.values())) for total in sums]
+        self.shared, self.results = sympy.cse(shorter, symbols=names, order="none")
 
     def emit(self, v: Lanes, values: Sequence[Any]) -> list[Any]:
         """Instructions for all expressions, given the vector of every argument in order."""
         emitter = _Emitter(v, dict(zip(self.places.values(), values, strict=True)))
+        for total in self.sums:
+            emitter.known |= dict(zip(total.placeholders, total.emit(v, values), strict=True))
         for symbol, expression in self.shared:
             emit = emitter.condition if isinstance(expression, Boolean) else emitter.value
             emitter.known[symbol] = emit(expression)
         return [emitter.value(result) for result in self.results]
+
+
+class _Sum:
+    """Averages over one table of nodes: a loop over its rows, however many there are."""
+
+    def __init__(self, total: Loop, arguments: Sequence[sympy.Symbol]) -> None:
+        known: dict[sympy.Symbol, sympy.Expr] = {}
+        for symbol, value in total.before:
+            known[symbol] = value.xreplace(known)
+        self.placeholders, self.table = total.placeholders, total.table
+        self.before = Recipe(list(known.values()), arguments)
+        self.terms = Recipe(total.terms, [*arguments, *known, *total.columns])
+
+    def emit(self, v: Lanes, values: Sequence[Any]) -> list[Any]:
+        """Instructions for all averages of the table."""
+        b = v.builder
+        given = [*values, *self.before.emit(v, values)]
+        rows, columns = self.table.shape
+        table = v.constants(self.table.ravel().tolist())
+        before, again, after = b.block, b.append_basic_block("nodes"), b.append_basic_block("nodes_done")
+        b.branch(again)
+        b.position_at_end(again)
+        row, totals = b.phi(I64), [b.phi(v.real) for _ in self.placeholders]
+        for phi, start in zip((row, *totals), (I64(0), *[v.const(0.0)] * len(totals)), strict=True):
+            phi.add_incoming(start, before)
+        first = b.mul(row, I64(columns))
+        here = [
+            v.splat(b.load(b.gep(table, [b.add(first, I64(i))], source_etype=DOUBLE), typ=DOUBLE))
+            for i in range(columns)
+        ]
+        terms = self.terms.emit(v, [*given, *here])
+        following = [b.add(row, I64(1)), *(v.add(total, term) for total, term in zip(totals, terms, strict=True))]
+        for phi, value in zip((row, *totals), following, strict=True):
+            phi.add_incoming(value, b.block)
+        b.cbranch(b.icmp_signed("<", following[0], I64(rows)), again, after)
+        b.position_at_end(after)
+        return following[1:]
 
 
 class _Emitter:
