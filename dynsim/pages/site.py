@@ -30,7 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "system", "list_systems", "System", "matrix_flow", "method", "list_methods", "Method", "Fact", "features",
         "training_parameters", "register",
     ),
-    "Where does a run go?": ("solve", "ensemble", "Terminal", "outcome", "Outcome", "provenance"),
+    "Where does a run go?": ("solve", "ensemble", "Event", "Terminal", "outcome", "Outcome", "provenance"),
     "What is known exactly?": (
         "first_integrals", "conservation", "equilibria", "Equilibrium", "separatrices", "singular_limit", "timescales",
     ),
@@ -38,7 +38,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),
-    "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit"),
+    "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from dynsim import BlowUp, Flow, Move, gradient_flow, solve, system
 from dynsim.errors import SolverFailure
 from dynsim.field import Field
-from dynsim.integrate.solve import METHODS
+from dynsim.integrate.stepping import SOLVERS as METHODS
 from dynsim.status import Status
 
 START = {"phi": 0.6, "theta": 0.1}

@@ -9,7 +9,7 @@ import xarray as xr
 import dynsim
 from dynsim import BlowUp, DynsimError, StepLimit, Terminal, gradient_flow, provenance, solve, system
 from dynsim.field import Field
-from dynsim.integrate.solve import METHODS
+from dynsim.integrate.stepping import SOLVERS as METHODS
 
 START = {"phi": 0.6, "theta": 0.1}
 # Su Jianlin's run: the exact ends follow from the conserved θ²−φ², u²−θ², u−θ²/2 with u = 1−φ.
