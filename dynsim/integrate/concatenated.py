@@ -7,6 +7,7 @@ that diverges, turns out to be stiff or needs too many steps leaves its group, a
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,8 @@ def _explicit(batch: Batch, run: Run) -> None:
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
-        options = {"rtol": _rtol(batch), "atol": batch.atol, "most": np.inf}
-        stepper = Stepper(_PerMember, _flat(group), t, y.ravel(), batch.times[-1], **options)
+        options = {"rtol": _rtol(batch), "atol": batch.atol}
+        stepper = Stepper(_PerMember, _flat(group), t, y.ravel(), batch.times[-1], most=sys.maxsize, **options)
         solver = stepper.solver
         solver.members, solver.work = len(active), work
         leaving = np.zeros(len(active), dtype=np.int8)

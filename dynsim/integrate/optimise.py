@@ -122,6 +122,7 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     data["time"].attrs["long_name"] = "flow time"
     return stamp(
         data,
+        kind="optimise",
         flow=described(flow),
         parameters=grid.describe_parameters(iteration.problem.values),
         initial=grid.describe(field.names),

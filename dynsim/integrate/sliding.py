@@ -140,7 +140,7 @@ class Switching:
         self.scale = float(np.abs(y).max(initial=0.0)) or 1.0
         levels = self.levels(t, y)
         self.side = np.where(levels >= 0, 1.0, -1.0)
-        for index in np.flatnonzero(np.abs(levels) <= _NEAR * self.scale):
+        for index in map(int, np.flatnonzero(np.abs(levels) <= _NEAR * self.scale)):
             # From which side the run comes is not known; it is the one that the field of the other side leads to.
             self.side[index] = 1.0 if self._through(t, y, index, -1.0) > 0 else -1.0
             self._meet(t, y, index)

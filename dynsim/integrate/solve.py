@@ -136,11 +136,11 @@ def solve(
 
     bound = flow.with_parameters(parameters) if isinstance(flow, Flow) else None
     switching = None if bound is None else switching_of(bound.flow, bound.values)
-    options = {"autonomous": field.is_autonomous is True, "switching": switching}
+    steady = field.is_autonomous is True
     if method == "compiled":
         run = compiled_trajectory(bound, field, y0, grid, settings, watched)
     else:
-        run = trajectory(field, y0, grid, settings, watched, **options)
+        run = trajectory(field, y0, grid, settings, watched, autonomous=steady, switching=switching)
     if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
         run.status = Status.AT_REST
     states, recorded = _up_to_there(run, grid)

@@ -136,16 +136,19 @@ def trajectory(
 
 def slide(batch: Batch, run: Run, members: np.ndarray) -> None:
     """Do members of an ensemble again that come to where their flow jumps, each by itself."""
-    switching = switching_of(batch.flow, dict.fromkeys(batch.flow.parameters, 0.0))
+    flow = batch.flow
+    if isinstance(flow, Field):
+        return
+    switching = switching_of(flow, dict.fromkeys(flow.parameters, 0.0))
     if switching is None:
         return
     settings = Settings(rtol=batch.rtol, atol=batch.atol)
     for member in members:
         one = batch.select(np.array([member]))
         values = {name: float(np.ravel(value)[0]) for name, value in one.values.items()}
-        field = batch.flow.compiled.field(values)
-        options = {"autonomous": field.is_autonomous is True, "switching": switching.at(values)}
-        found = trajectory(field, one.y0[:, 0], batch.times, settings, **options)
+        field = flow.compiled.field(values)
+        steady, there = field.is_autonomous is True, switching.at(values)
+        found = trajectory(field, one.y0[:, 0], batch.times, settings, autonomous=steady, switching=there)
         if found.reached != batch.times[-1]:
             continue
         part = run.part(int(member), int(member) + 1)
@@ -218,7 +221,7 @@ def _leg(
             if run.status == Status.AT_REST:
                 run.states[:, done:] = y[:, None]
             return False
-        if change is not None:
+        if change is not None and switching is not None:
             run.reached, index = change
             run.last = switching.change(run.reached, np.asarray(stepper.dense()(run.reached)), index)
             if run.reached == stop:

@@ -238,5 +238,7 @@ def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: f
         bounded = np.sqrt(np.square(at_near).sum(axis=0)) <= 1e3 * speed  # beyond, it is a pole
         jumps = ((at_far * velocity < 0) & (np.abs(at_far - at_near) >= 0.25 * np.abs(velocity))).any(axis=0)
         jumps |= _pinned(lambda there: direction * np.asarray(function(t, there), dtype=float), y, reach)
-    choices = [(blown, Status.BLOW_UP), (~defined | (jumps & ~bounded), Status.NOT_FINITE), (jumps, Status.SLIDING)]
-    return np.select(*zip(*choices, strict=True), Status.SOLVER_FAILED).astype(np.int8)  # type: ignore[arg-type]
+    unbounded = ~defined | (jumps & ~bounded)
+    found = np.where(jumps, Status.SLIDING, Status.SOLVER_FAILED)
+    found = np.where(unbounded, Status.NOT_FINITE, found)
+    return np.where(blown, Status.BLOW_UP, found).astype(np.int8)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -39,7 +40,7 @@ class Problem:
     field: Field
     values: Mapping[str, Any]
     lr: np.ndarray
-    time: np.ndarray = field(init=False)
+    time: np.ndarray = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", np.zeros(np.shape(self.lr)))
