@@ -112,7 +112,7 @@ def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Calla
 
 
 class _Printer(SciPyPrinter):
-    """NumPy's printer, with maxima of arguments of different shapes."""
+    """The printer for NumPy and SciPy, with maxima of arguments of different shapes."""
 
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
