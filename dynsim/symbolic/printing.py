@@ -10,9 +10,12 @@ from typing import Any
 
 import sympy
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
+from dynsim.errors import bad
+from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.names import LETTERS, VARIANCES, latex_name, unicode_name
 
 __all__ = [
@@ -152,6 +155,23 @@ def _sign_inside(product: sympy.Expr) -> sympy.Expr:
     return product
 
 
+class _Source(NumPyPrinter):
+    """NumPy's printer, with the functions that are kept in stable form."""
+
+    def _print_softplus(self, expr: sympy.Expr) -> str:
+        return f"numpy.logaddexp(0, {self._print(expr.args[0])})"
+
+    def _print_sigmoid(self, expr: sympy.Expr) -> str:
+        return f"numpy.exp(-numpy.logaddexp(0, {self._print(-expr.args[0])}))"
+
+    def _print_logcosh(self, expr: sympy.Expr) -> str:
+        x = expr.args[0]
+        return f"(numpy.logaddexp({self._print(x)}, {self._print(-x)}) - numpy.log(2))"
+
+    def _print_logsumexp(self, expr: sympy.Expr) -> str:
+        return f"numpy.logaddexp.reduce([{', '.join(map(self._print, expr.args))}])"
+
+
 def python_source(flow: Any) -> str:
     """Source of ``rhs(t, y, <parameters>)`` for SciPy's integrators; names that Python reserves get an underscore.
 
@@ -167,6 +187,9 @@ def python_source(flow: Any) -> str:
         w, = y
         return np.array([-lambda_*w])
     """
+    if flow.rhs.has(Expectation):
+        advice = "integrate it with dynsim, whose quadrature is no formula"
+        raise bad("flow", "averages by quadrature", "a flow whose averages are closed", advice)
     taken = {"t", "y", "np", "rhs"}
     safe: dict[sympy.Symbol, sympy.Symbol] = {}
     for name in (*flow.states, *flow.parameters):
@@ -175,7 +198,7 @@ def python_source(flow: Any) -> str:
             new = f"{new}_" if new.isidentifier() or keyword.iskeyword(new) else f"x{len(safe)}"
         taken.add(new)
         safe[flow.symbols[name]] = sympy.Symbol(new)
-    printer = sympy.printing.numpy.NumPyPrinter({"fully_qualified_modules": True, "allow_unknown_functions": True})
+    printer = _Source({"fully_qualified_modules": True, "allow_unknown_functions": True})
     entries = ", ".join(printer.doprint(entry.xreplace(safe)).replace("numpy.", "np.") for entry in flow.rhs)
     states = ", ".join(safe[flow.symbols[name]].name for name in flow.states) + ("," if len(flow.states) == 1 else "")
     arguments = ", ".join(["t", "y", *(safe[flow.symbols[name]].name for name in flow.parameters)])

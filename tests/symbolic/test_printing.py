@@ -3,6 +3,7 @@
 import cmath
 from operator import add, mul, pow, sub
 
+import numpy as np
 import pytest
 import sympy
 from hypothesis import HealthCheck, assume, given, settings
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 from sympy import E, Float, I, Rational, S, Symbol, exp, pi, sqrt
 
-from dynsim import ParseError, parse, stop_gradient
+from dynsim import ParseError, gradient_flow, parse, stop_gradient
+from dynsim.errors import InvalidValue
 from dynsim.symbolic.functions import CLASSES
 from dynsim.symbolic.names import LETTERS
-from dynsim.symbolic.printing import latex, latex_name, text, unicode_name, unicode_text
+from dynsim.symbolic.printing import latex, latex_name, python_source, text, unicode_name, unicode_text
 
 x, y, z, phi, theta, alpha, sigma2, phi0 = sympy.symbols("x y z phi theta alpha sigma2 phi0")
 NAMES = ["x", "theta", "sigma2", "lambda", "E", "I", "S", "N", "Q", "beta", "gamma", "zeta", "eta_p", "phi0"]
@@ -229,3 +231,14 @@ def test_one_line_reads_back():
     assert parse(unicode_text(expression)) == expression
     for expression in (sigma2, Symbol("sigma") ** 2, sigma2**2 * Symbol("sigma") ** 3):
         assert parse(unicode_text(expression)) == expression
+
+
+def test_source_computes_the_same_far_out():
+    """What is kept in stable form is so in the source, too; a quadrature is no formula and is refused."""
+    flow = gradient_flow("softplus(w) + logsumexp(w, 2*w, 0) + log(cosh(w)) + w*log(sigmoid(-w))", "w")
+    names = {}
+    exec(python_source(flow), names)
+    for at in (-800.0, 0.3, 800.0):
+        assert names["rhs"](0, [at]) == pytest.approx(flow.field().f(0, np.array([at])), rel=1e-12)
+    with pytest.raises(InvalidValue, match="quadrature"):
+        python_source(gradient_flow("E(tanh(w*x)^2)", "w", random="x ~ normal(0, 1)"))

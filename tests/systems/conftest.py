@@ -6,6 +6,7 @@ import pytest
 import sympy
 import torch
 
+from dynsim.symbolic.functions import sigmoid, softplus
 from dynsim.symbolic.rules import Descend, Hold, Move, Track
 from dynsim.symbolic.stop_gradient import stop_gradient
 
@@ -17,6 +18,8 @@ FUNCTIONS = {
     sympy.sin: torch.sin,
     sympy.cos: torch.cos,
     sympy.tanh: torch.tanh,
+    sigmoid: torch.sigmoid,
+    softplus: torch.nn.functional.softplus,
 }
 
 
