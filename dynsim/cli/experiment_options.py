@@ -63,6 +63,8 @@ def _add(group: Any, name: str, annotation: str, default: Any) -> None:
         settings |= {"type": _whole_or_word, "metavar": "N|WORD"}
     elif annotation.startswith("int"):
         settings |= {"type": int, "metavar": "N"}
+    elif annotation == "float | str":
+        settings |= {"type": _number_or_text, "metavar": "X|TEXT"}
     elif annotation.startswith("float"):
         settings |= {"type": float, "metavar": "X"}
     else:
@@ -89,6 +91,13 @@ def _seeds(text: str) -> int | list[int]:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _whole_or_word(text: str) -> int | str:

@@ -46,6 +46,10 @@ class Experiment:
     weight decays of predictor and encoder per unit of flow time (torch's ``weight_decay`` is `eta_s` for the
     encoder and `eta_p`/`alpha` for the predictor, whose learning rate is `alpha`·`lr`).
 
+    `lr`, `teacher`, `alpha`, `eta_p`, `eta_s` and `temperature` may be text that gives a number at every step: an
+    expression in step, steps and, but for `lr`, the flow time t, with cosine(a, b) and linear(a, b) from 0 to steps
+    and warmup(n) = min(1, step/n), such as ``lr="warmup(50)*cosine(0.1, 0)"``.
+
     Parameters
     ----------
     data : str, Images, array, tensor or (images, labels)
@@ -148,13 +152,13 @@ class Experiment:
     objective: str = "cosine"
     branch: str = "stop"
     symmetric: bool = True
-    teacher: float = 0.0
+    teacher: float | str = 0.0
     optimiser: str = "sgd"
-    lr: float = 0.1
+    lr: float | str = 0.1
     momentum: float = 0.9
-    alpha: float = 1.0
-    eta_p: float = 0.0
-    eta_s: float = 0.0
+    alpha: float | str = 1.0
+    eta_p: float | str = 0.0
+    eta_s: float | str = 0.0
     steps: int = 300
     batch: int | str = 64
     dtype: str = "float32"
@@ -174,7 +178,7 @@ class Experiment:
     distance: str = "squared"
     views: int = 2
     alternating_steps: int = 1
-    temperature: float = 0.5
+    temperature: float | str = 0.5
     redundancy: float = 5e-3
     schedule: str = "constant"
     strength: float = 1.0

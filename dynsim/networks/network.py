@@ -17,6 +17,7 @@ from dynsim.networks.layers import Layout, Normaliser, by_batch
 from dynsim.networks.modules import encoder_part, predictor_part
 from dynsim.networks.objectives import OBJECTIVES, two_branches
 from dynsim.networks.predictors import PREDICTORS
+from dynsim.networks.schedules import at_step
 from dynsim.networks.seeds import generator
 
 __all__ = ["Batch", "Network", "Weights", "named_parameters", "teacher_name"]
@@ -57,7 +58,8 @@ class Network:
     """
 
     def __init__(self, experiment: Experiment, shape: tuple[int, int, int], classes: int = 0) -> None:
-        self.experiment = experiment
+        self.plan = experiment
+        self.experiment: Experiment = at_step(experiment, 0)  # with the numbers of the present step
         self.objective = OBJECTIVES[experiment.objective]
         own = experiment.encoder
         self.encoder = encoder_part(own, shape) if callable(own) else ENCODERS[own](experiment, shape)
@@ -71,7 +73,8 @@ class Network:
             self.predictor = PREDICTORS[head](experiment, features, outputs)
         self.encoder_layout = Layout(self.encoder.shapes)
         self.predictor_layout = Layout(self.predictor.shapes)
-        self.has_teacher = experiment.teacher > 0 or experiment.objective == "alternating"
+        self.averages = isinstance(experiment.teacher, str) or experiment.teacher > 0
+        self.has_teacher = self.averages or experiment.objective == "alternating"
 
     def initial(self, seeds: Sequence[int]) -> Weights:
         """Initial weights, one row per seed, in the experiment's dtype, on the CPU."""
@@ -154,7 +157,7 @@ class Network:
 def named_parameters(network: Network, weights: Weights) -> dict[str, Tensor]:
     """Weights as ``{name: (seeds, *shape)}``: P…, W… and, of a moving-average teacher, V…."""
     parts = network.predictor_layout.split(weights.predictor) | network.encoder_layout.split(weights.encoder)
-    if weights.teacher is not None and network.experiment.teacher > 0:
+    if weights.teacher is not None and network.averages:
         teacher = network.encoder_layout.split(weights.teacher)
         parts |= {teacher_name(name): value for name, value in teacher.items()}
     return parts

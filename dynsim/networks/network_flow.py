@@ -14,7 +14,7 @@ from dynsim.field import Field
 from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
-from dynsim.networks.schedules import teacher_rate
+from dynsim.networks.schedules import learning_rate, scheduled, teacher_rate
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.torch_settings import device_of
 from dynsim.networks.views import Source, full_batch, knows_moments_only
@@ -109,6 +109,13 @@ def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray
 def _checked(experiment: Experiment) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
+    for name in scheduled(experiment):
+        if name != "lr":
+            advice = f"say at which step: experiment.but({name}=…)"
+            expected = "a number: the field of a flow is the same at all times"
+            raise bad(name, getattr(experiment, name), expected, advice)
+    if isinstance(experiment.lr, str):
+        experiment = experiment.but(lr=learning_rate(experiment, 0) or learning_rate(experiment, 1))
     return experiment.but(dtype="float64")
 
 

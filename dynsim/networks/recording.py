@@ -15,7 +15,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.measures import MEASURES
 from dynsim.networks.measures.recorded import Measure, own_measure
 from dynsim.networks.network import Network, Weights
-from dynsim.networks.schedules import flow_times
+from dynsim.networks.schedules import at_step, flow_times
 from dynsim.networks.snapshot import Evaluation, Snapshot
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
@@ -36,7 +36,7 @@ class Recorder:
     """
 
     def __init__(self, network: Network, evaluation: Evaluation, seeds: Sequence[int], initial: Weights) -> None:
-        self.experiment: Experiment = network.experiment
+        self.experiment: Experiment = network.plan
         self.network, self.evaluation, self.seeds = network, evaluation, list(seeds)
         self.measures, self.left_out = _measures_for(self.experiment, evaluation.labels is not None)
         self.times = flow_times(self.experiment)
@@ -87,6 +87,7 @@ class Recorder:
 
     def snapshot(self, step: int, weights: Weights) -> Snapshot:
         """The network after so many steps."""
+        self.network.experiment = at_step(self.experiment, step)
         return Snapshot(self.network, weights, self.evaluation, time=float(self.times[step]), initial=self.initial)
 
     def _look_for_lost(self, step: int, weights: Weights) -> None:

@@ -12,7 +12,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
 from dynsim.networks.network import Network, Weights
 from dynsim.networks.optimisers import OPTIMISERS, Block
-from dynsim.networks.schedules import learning_rate
+from dynsim.networks.schedules import at_step, learning_rate
 from dynsim.networks.views import FixedBatch, MiniBatches, Source, full_batch
 
 __all__ = ["Run"]
@@ -43,8 +43,9 @@ class Run:
         initial = self.network.initial(seeds)
         predictor, encoder = initial.predictor.to(device), initial.encoder.to(device)
         masks = self.network.decaying(predictor, encoder)
-        self._predictor = Block(predictor, experiment.alpha, experiment.eta_p, masks[0])
-        self._encoder = Block(encoder, 1.0, experiment.eta_s, masks[1])
+        now = self.network.experiment
+        self._predictor = Block(predictor, now.alpha, now.eta_p, masks[0])
+        self._encoder = Block(encoder, 1.0, now.eta_s, masks[1])
         self._moving = [self._encoder]
         if self.network.predictor.trained:
             self._moving.append(self._predictor)
@@ -60,7 +61,8 @@ class Run:
 
     def advance(self) -> Tensor:
         """Do one step of every seed; return the losses (seeds,) before it, on its own batch."""
-        e = self.experiment
+        e = self.network.experiment = at_step(self.experiment, self.step)
+        self._predictor.rate, self._predictor.decay, self._encoder.decay = e.alpha, e.eta_p, e.eta_s
         if e.objective == "alternating" and self.step % e.alternating_steps == 0 and self._teacher is not None:
             self._teacher.copy_(self._encoder.weights.detach())
         losses = self.network.loss(self.weights, self.batches.next())
@@ -69,7 +71,7 @@ class Run:
         with torch.no_grad():
             for block, gradient in zip(self._moving, gradients, strict=True):
                 block.gradient = gradient
-            self._optimise(self._moving, learning_rate(e, self.step), e)
+            self._optimise(self._moving, learning_rate(self.experiment, self.step), e)
             if self._teacher is not None and e.objective != "alternating" and e.teacher < 1:
                 self._teacher.lerp_(self._encoder.weights, 1 - e.teacher)
         self.step += 1

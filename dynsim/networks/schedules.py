@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import cos, pi
+from typing import Any
 
 import numpy as np
 
-from dynsim.networks.experiment import Experiment
+from dynsim.integrate.schedules import Schedule
 
-__all__ = ["flow_times", "learning_rate", "teacher_rate"]
+__all__ = ["SCHEDULED", "at_step", "flow_times", "learning_rate", "scheduled", "teacher_rate", "values_of"]
+
+# Fields of an Experiment that may be text in step, steps and t.
+SCHEDULED = ("lr", "teacher", "alpha", "eta_p", "eta_s", "temperature")
 
 
-def learning_rate(experiment: Experiment, step: int) -> float:
-    """Learning rate of the step that starts at number `step`; ``cosine`` falls to 0 at the end.
+def scheduled(experiment: Any) -> tuple[str, ...]:
+    """Names of the fields that change from step to step.
+
+    Examples
+    --------
+    >>> from dynsim.networks.experiment import Experiment
+    >>> from dynsim.networks.schedules import scheduled
+    >>> scheduled(Experiment(lr="cosine(0.1, 0)", eta_s="1e-3*warmup(50)"))
+    ('lr', 'eta_s')
+    """
+    return tuple(name for name in SCHEDULED if isinstance(getattr(experiment, name), str))
+
+
+def values_of(experiment: Any, name: str) -> np.ndarray:
+    """A scheduled field at every step, (steps + 1,)."""
+    schedule, times = Schedule(getattr(experiment, name)), flow_times(experiment)
+    return np.array([schedule.at(step, experiment.steps, float(time)) for step, time in enumerate(times)])
+
+
+def at_step(experiment: Any, step: int) -> Any:
+    """The experiment with the numbers that its schedules have at one step; itself where nothing is scheduled."""
+    names = scheduled(experiment)
+    if not names:
+        return experiment
+    time = float(flow_times(experiment)[step])
+    numbers = {name: Schedule(getattr(experiment, name)).at(step, experiment.steps, time) for name in names}
+    now = object.__new__(type(experiment))  # a frozen value, and these numbers were checked when it was made
+    now.__dict__.update(experiment.__dict__ | numbers)
+    return now
+
+
+def learning_rate(experiment: Any, step: int) -> float:
+    """Learning rate of the step that starts at number `step`.
 
     Examples
     --------
     >>> from dynsim.networks.experiment import Experiment
     >>> from dynsim.networks.schedules import learning_rate
-    >>> round(learning_rate(Experiment(lr=0.1, steps=100, schedule="cosine"), 50), 9)
-    0.05
+    >>> [round(learning_rate(Experiment(steps=100, **how), 50), 9) for how in (
+    ...     {"lr": "cosine(0.1, 0)"}, {"lr": 0.1, "schedule": "cosine"}, {"lr": 0.1})]
+    [0.05, 0.05, 0.1]
     """
+    if isinstance(experiment.lr, str):
+        return Schedule(experiment.lr).at(step, experiment.steps)
     if experiment.schedule == "constant":
-        return experiment.lr
-    return experiment.lr * (1 + cos(pi * step / experiment.steps)) / 2
+        return float(experiment.lr)
+    return float(experiment.lr * (1 + cos(pi * step / experiment.steps)) / 2)
 
 
-def flow_times(experiment: Experiment) -> np.ndarray:
+def flow_times(experiment: Any) -> np.ndarray:
     """Flow time at each step, (steps + 1,): lr per step, with momentum m of sgd lr/(1 − m).
 
     Steps of the other optimisers do not scale with the gradient; for them it is a time by analogy only.
     """
     slowness = _slowness(experiment)
-    if experiment.schedule == "constant":
+    if experiment.schedule == "constant" and not isinstance(experiment.lr, str):
         return np.arange(experiment.steps + 1) * (experiment.lr / slowness)
-    rates = [learning_rate(experiment, step) for step in range(experiment.steps)]
-    return np.concatenate(([0.0], np.cumsum(rates))) / slowness
+    return _summed(experiment.lr, experiment.schedule, experiment.steps) / slowness
 
 
-def teacher_rate(experiment: Experiment) -> float | None:
+@lru_cache(maxsize=16)
+def _summed(lr: Any, schedule: str, steps: int) -> np.ndarray:
+    """Sum of the learning rates before each step."""
+    if isinstance(lr, str):
+        text = Schedule(lr)
+        rates = [text.at(step, steps) for step in range(steps)]
+    else:
+        rates = [lr * (1 + cos(pi * step / steps)) / 2 for step in range(steps)]
+    total = np.concatenate(([0.0], np.cumsum(rates)))
+    total.flags.writeable = False
+    return total
+
+
+def teacher_rate(experiment: Any) -> float | None:
     """Rate β of the teacher ξ' = β(θ − ξ) per unit of flow time, None where there is no teacher.
 
     A step moves the teacher by (1 − m)(θ − ξ) and takes the time that `flow_times` gives it, at the learning rate
@@ -57,6 +108,6 @@ def teacher_rate(experiment: Experiment) -> float | None:
     return (1 - experiment.teacher) * _slowness(experiment) / experiment.lr
 
 
-def _slowness(experiment: Experiment) -> float:
+def _slowness(experiment: Any) -> float:
     """Steps times learning rate per unit of flow time: momentum of sgd adds up earlier gradients."""
     return 1 - experiment.momentum if experiment.optimiser == "sgd" else 1.0

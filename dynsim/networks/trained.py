@@ -161,7 +161,7 @@ class Trained:
         weights = Weights(now.predictor, layout.join(parts), now.teacher)
         moment = Snapshot(last.network, weights, last.evaluation, time=last.time, initial=last.initial)
         found: dict[str, Any] = {}
-        for one in last.network.experiment.measures:
+        for one in last.network.plan.measures:
             found |= (own_measure(one) if callable(one) else MEASURES[one]).record(moment)
         return {name: torch.as_tensor(value).detach().double().cpu().numpy() for name, value in found.items()}
 

@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dynsim.errors import InvalidType, bad, unknown
+from dynsim.integrate.schedules import Schedule
 from dynsim.networks.images import DATASETS, Images
+from dynsim.networks.schedules import scheduled, values_of
 from dynsim.registry import registry
 
 if TYPE_CHECKING:
@@ -49,6 +51,20 @@ def _number(at_least: float = -inf, *, above: float = -inf, below: float = inf, 
         return number
 
     return rule
+
+
+def _or_schedule(rule: Rule) -> Rule:
+    """A number, or text that gives one at every step, which `check_together` looks at."""
+
+    def checked(name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            if name == "lr" and Schedule(value).depends_on_time:
+                raise bad(name, value, "text in step and steps", "the flow time is made of the learning rate")
+            schedule = Schedule(value)
+            return value if schedule.changes else rule(name, schedule.at(0, 1))
+        return rule(name, value)
+
+    return checked
 
 
 def _whole(at_least: int, *, or_none: bool = False, or_text: str = "") -> Rule:
@@ -156,6 +172,15 @@ def _measures(name: str, value: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(value))
 
 
+_NUMBERS: Mapping[str, Rule] = {
+    "teacher": _number(0.0, at_most=1.0),
+    "lr": _number(above=0.0),
+    "alpha": _number(above=0.0),
+    "eta_p": _number(0.0),
+    "eta_s": _number(0.0),
+    "temperature": _number(above=0.0),
+}
+
 RULES: Mapping[str, Rule] = {
     "data": _data,
     "augmentation": _augmentation,
@@ -166,13 +191,13 @@ RULES: Mapping[str, Rule] = {
     "objective": _member("objective"),
     "branch": _choice("stop", "full", "target"),
     "symmetric": _truth(),
-    "teacher": _number(0.0, at_most=1.0),
+    "teacher": _or_schedule(_NUMBERS["teacher"]),
     "optimiser": _member("network-optimiser"),
-    "lr": _number(above=0.0),
+    "lr": _or_schedule(_NUMBERS["lr"]),
     "momentum": _number(0.0, below=1.0),
-    "alpha": _number(above=0.0),
-    "eta_p": _number(0.0),
-    "eta_s": _number(0.0),
+    "alpha": _or_schedule(_NUMBERS["alpha"]),
+    "eta_p": _or_schedule(_NUMBERS["eta_p"]),
+    "eta_s": _or_schedule(_NUMBERS["eta_s"]),
     "steps": _whole(0),
     "batch": _whole(2, or_text="full"),
     "dtype": _choice("float32", "float64"),
@@ -192,7 +217,7 @@ RULES: Mapping[str, Rule] = {
     "distance": _choice("squared", "cosine"),
     "views": _whole(2),
     "alternating_steps": _whole(1),
-    "temperature": _number(above=0.0),
+    "temperature": _or_schedule(_NUMBERS["temperature"]),
     "redundancy": _number(0.0),
     "schedule": _choice("constant", "cosine"),
     "strength": _number(0.0),
@@ -204,6 +229,18 @@ RULES: Mapping[str, Rule] = {
     "evaluate": _whole(5),
     "deterministic": _truth(),
 }
+
+
+def _check_schedules(experiment: Experiment) -> None:
+    """Raise where a scheduled number leaves its range at a step."""
+    if isinstance(experiment.lr, str) and experiment.schedule != "constant":
+        raise bad("schedule", experiment.schedule, "'constant' where lr is text", "write lr='cosine(0.1, 0)'")
+    for name in scheduled(experiment):
+        values = values_of(experiment, name)[: max(experiment.steps, 1)]
+        least = 0.0 if name == "lr" else None  # a warm-up starts at 0
+        for value in (values.min(), values.max()):
+            if value != least:
+                _NUMBERS[name](f"{name} = {getattr(experiment, name)}", float(value))
 
 
 def check_together(experiment: Experiment) -> None:
@@ -229,13 +266,15 @@ def check_together(experiment: Experiment) -> None:
             f"another one with objective '{experiment.objective}'",
             "there is no target to regress on",
         )
-    held = experiment.teacher > 0 or experiment.objective == "alternating"
+    _check_schedules(experiment)
+    has_teacher = isinstance(experiment.teacher, str) or experiment.teacher > 0
+    held = has_teacher or experiment.objective == "alternating"
     if held and experiment.branch != "stop":
-        why = "teacher > 0" if experiment.teacher > 0 else "objective 'alternating'"
+        why = "teacher > 0" if has_teacher else "objective 'alternating'"
         raise bad("branch", experiment.branch, f"'stop' with {why}", "its target does not move with the encoder")
     if held and one_branch:
         raise bad("teacher", experiment.teacher, f"0 with objective '{experiment.objective}'", "it has no target")
-    if experiment.teacher > 0 and experiment.objective == "alternating":
+    if has_teacher and experiment.objective == "alternating":
         raise bad("teacher", experiment.teacher, "0 with objective 'alternating'", "its target is held already")
     if experiment.optimiser == "lbfgs" and experiment.batch != "full":
         raise bad("batch", experiment.batch, "'full' with optimiser 'lbfgs'", "curvature needs a fixed loss")

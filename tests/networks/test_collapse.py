@@ -168,3 +168,22 @@ def test_a_frozen_teacher_is_told():
 def test_a_lost_seed_is_not_finite():
     data = xr.Dataset({"spread": (("seed", "step"), [[0.9, np.nan]]), "stopped_step": ("seed", [1])})
     assert judge_run(data).item().kinds == ("not-finite",)
+
+
+@pytest.mark.parametrize(("dim", "samples"), [(32, 400), (128, 400)])
+def test_planted_kinds_are_found_in_every_draw(dim, samples):
+    """Recall 1 for each planted kind, and no healthy draw called collapsed, over ten draws of each."""
+    rng = np.random.default_rng(0)
+
+    def low_rank():
+        rank = int(rng.integers(1, 6))
+        return rng.normal(size=(samples, rank)) @ rng.normal(size=(rank, dim)) + 0.01 * rng.normal(size=(samples, dim))
+
+    def constant():
+        return np.maximum(0.02 * healthy(int(rng.integers(99)), samples, dim) + rng.normal(size=dim), 0)
+
+    for seed in range(10):
+        alive = healthy(seed, samples, dim)
+        assert judged(alive).kinds == judged(np.maximum(alive, 0)).kinds == ("healthy",)
+        assert "dimensional" in judged(low_rank()).kinds
+        assert "constant" in judged(constant()).kinds

@@ -136,7 +136,7 @@ BAD = [
     ({"optimiser": "sdg"}, "did you mean 'sgd'"),
     ({"lr": 0}, "> 0"),
     ({"lr": float("nan")}, "finite"),
-    ({"lr": "0.1"}, "finite number"),
+    ({"lr": "fast"}, "step, steps or t"),
     ({"momentum": 1.0}, "< 1"),
     ({"alpha": 0}, "> 0"),
     ({"alpha": True}, "finite number"),

@@ -15,6 +15,7 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad
 from dynsim.networks.measures import classifiers, embeddings, linear_layers, motion, view_pairs
+from dynsim.networks.schedules import scheduled
 
 if TYPE_CHECKING:
     from dynsim.networks.snapshot import Snapshot
@@ -206,7 +207,7 @@ def _balance(snapshot: Snapshot) -> Values:
     if now is None or start is None:
         return {}
     values: Values = {"balance": linear_layers.balance(*now, e.alpha)}
-    if e.eta_p == e.eta_s:
+    if e.eta_p == e.eta_s and not {"alpha", "eta_p", "eta_s"} & set(scheduled(snapshot.network.plan)):
         first = linear_layers.balance_matrix(*start, e.alpha)
         change = linear_layers.balance_matrix(*now, e.alpha) - exp(-2 * e.eta_s * snapshot.time) * first
         sizes = [motion.absolute_speed(matrix.reshape(len(matrix), -1)) for matrix in (change, first)]
