@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, bad, unknown
 
 __all__ = ["VALUES", "Knob", "Setting", "read_setting"]
 
 VALUES = ("lambda_d", "lambda_s", "nu", "alpha", "beta", "eta", "eta_p", "eta_s", "dim", "batch", "views", "initial")
+_STATES = ("w", "p", "v", "b")  # weight, predictor, teacher's weight; pattern of prototypes
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,15 @@ class Setting:
             return None
         given = self.initial if isinstance(self.initial, Mapping) else {"w": self.initial}
         value = given.get(name, default)
-        return None if value is None else np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
+        if value is None:
+            return None
+        try:
+            array = np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
+        except (TypeError, ValueError):
+            raise bad(f"initial {name}", value, "a number, or one per feature") from None
+        if not np.isfinite(array).all():
+            raise bad(f"initial {name}", value, "finite numbers")
+        return array
 
 
 def _number(name: str, value: Any) -> float:
@@ -152,7 +161,11 @@ def read_setting(values: Mapping[str, Any], features: Setting | None) -> Setting
             changes[name] = int(value)
     if given.get("views") is not None:
         changes["views"] = _views(given["views"])
-    return replace(features, **changes, initial=given.get("initial"))
+    initial = given.get("initial")
+    for name in initial if isinstance(initial, Mapping) else ():
+        if name not in _STATES:
+            raise unknown("state of initial", name, _STATES)
+    return replace(features, **changes, initial=initial)
 
 
 def _views(value: Any) -> int | tuple[int, int]:

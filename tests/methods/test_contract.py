@@ -356,6 +356,16 @@ def test_bad_input_is_refused_at_the_door():
         spectral.survives(lambda_d=[0.1, 0.2], lambda_s=[1, 1, 1])
 
 
+@pytest.mark.parametrize("initial", ["cold", {"w": "x"}, {"w": float("inf")}, {"p": 0.1}, {"w": [1, 2, 3]}])
+def test_a_start_that_is_none_is_refused(initial):
+    with pytest.raises(InvalidValue, match="initial"):
+        dynsim.method("simsiam").survives(lambda_d=[0.5, 0.4], lambda_s=[1.0, 1.0], eta=0.01, initial=initial)
+    with pytest.raises(UnknownName, match="state of initial"):
+        dynsim.method("simsiam").survives(nu=0.1, initial={"theta": 1.0})
+    with pytest.raises(InvalidValue, match="cold"):
+        dynsim.method("dino", agreement=0.7).survives(initial="tepid")
+
+
 def test_a_user_may_add_a_method():
     from dynsim.methods.spectral import Spectral
 
