@@ -11,6 +11,7 @@ import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.timescales import speed_ratios
+from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption, values
@@ -40,7 +41,7 @@ def compute(
 ) -> xr.Dataset:
     """Run toy, linear network and real network with the branch, rates, decay, teacher and data of one experiment.
 
-    The toy is the leading mode of the data in the network's own flow time: noise σ² = λ_s/λ_d − 1, decay η/λ_d,
+    The toy is the leading mode of the images in the network's own flow time: noise σ² = λ_s/λ_d − 1, decay η/λ_d,
     from the article's start. The linear network has the data, branch, rates, decay, teacher and steps of the
     experiment, and the squared error, without normalisation.
 
@@ -119,7 +120,7 @@ def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, An
     from dynsim.networks.schedules import teacher_rate
 
     signal, view = second_moments(experiment)
-    q = np.linalg.eigh(signal)[1][:, -1]
+    q = _first_image_mode(experiment)
     lambda_d, lambda_s = float(q @ signal @ q), float(q @ view @ q)
     start, flow, rates = dict(START), system("scalar", branch=experiment.branch), {}
     beta = teacher_rate(experiment)
@@ -142,7 +143,9 @@ def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, An
         {"time": times},
     )
     end = outcome(flow, start, parameters)
+    needs = _time_to_decide(flow, start, parameters, end) / lambda_d
     predicted = {
+        "needs": needs,
         "collapsed": end.collapsed,
         "reason": end.reason,
         "loss_rises": bool(made["loss"].values.max() > made["loss"].values[0] * (1 + 1e-6)),
@@ -153,11 +156,39 @@ def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, An
     return toy, predicted
 
 
+def _first_image_mode(experiment: Experiment) -> np.ndarray:
+    """Leading eigenvector of the images themselves.
+
+    That of the views' moments may be their common offset, which is the same in every image and says nothing of them.
+    """
+    from dynsim.networks.datasets import load_images
+
+    images = np.asarray(load_images(experiment).train, dtype=float)
+    x = (images - images.mean(axis=0)).reshape(len(images), -1)
+    return np.linalg.eigh(x.T @ x)[1][:, -1]
+
+
+def _time_to_decide(flow: Any, start: dict[str, float], parameters: dict[str, float], end: Any) -> float:
+    """Flow time at which the toy's θ has fallen below `COLLAPSED` of its start, or done 90 % of its way; else ∞."""
+    times = np.concatenate(([0.0], np.geomspace(1e-2, 1e5, 2000)))
+    theta = solve(flow, start, times=times, parameters=parameters)["theta"].values
+    if end.collapsed:
+        reached = abs(theta) < COLLAPSED * abs(start["theta"])
+    elif end.collapsed is None or not np.isfinite(float(end.limit["theta"])):
+        return np.inf
+    else:
+        way = float(end.limit["theta"]) - start["theta"]
+        reached = abs(theta - start["theta"]) >= 0.9 * abs(way)
+    return float(times[reached.argmax()]) if reached.any() else np.inf
+
+
 def verdict_table(data: xr.Dataset) -> Table:
     """Predicted by the toy, observed on the networks, agrees?"""
     predicted = provenance(data)["predicted"]
+    # A fate is a limit: runs that end before the toy itself is decided neither confirm nor refute it.
+    short = float(data["time"][-1]) < float(predicted["needs"])
     questions = [
-        ("the encoder collapses", predicted["collapsed"], _collapsed(data)),
+        ("the encoder collapses", None if short else predicted["collapsed"], _collapsed(data)),
         ("the loss rises at first", predicted["loss_rises"], _rises(data)),
         ("the encoder is the faster at first", predicted["speed_ratio"] < 1, _encoder_faster(data)),
     ]
@@ -167,6 +198,9 @@ def verdict_table(data: xr.Dataset) -> Table:
     rows = []
     for question, expected, observed in questions:
         row: dict[str, Any] = {"question": question, "toy": {True: "yes", False: "no", None: "undecided"}[expected]}
+        if expected is None and short:
+            end, needs = float(data["time"][-1]), float(predicted["needs"])
+            row["toy"] = f"undecided: the runs end at t = {end:.3g}, the toy needs {needs:.3g}"
         for network in ("linear", "real"):
             row |= _compared(expected, observed.sel(network=network), network)
         rows.append(row)
@@ -232,63 +266,81 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 _TOY = {"color": COLOURS["black"], "linestyle": "-"}
 _STYLES = {
-    "linear": {"color": COLOURS["blue"], "linestyle": "--"},
-    "real": {"color": COLOURS["vermilion"], "linestyle": "-."},
+    "linear": {"color": COLOURS["sky"], "linestyle": "--"},
+    "real": {"color": COLOURS["purple"], "linestyle": "-."},
 }
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """Size, loss, speeds and spread over flow time; under them what was predicted and what was seen."""
+    """Size, speeds and spread over flow time."""
+    size, speed, spread = panel_row(figure, 3)
+    _draw_size(size, data)
+    _draw_speed(speed, data)
+    _draw_spread(spread, data)
+    _say(figure, data)
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Draw the loss as well, and under all four what was predicted and what was seen."""
     grid = figure.add_gridspec(2, 4, height_ratios=(1.35, 1))
     size, loss, speed, spread = (figure.add_subplot(grid[0, column]) for column in range(4))
-    size.plot(data["time"], data["toy_size"], label="toy |θ|/|θ(0)|", **_TOY)
-    loss.plot(data["time"], data["toy_loss"] / data["toy_loss"][0], label="toy", **_TOY)
-    speed.plot(data["time"], data["toy_speed_ratio"], **_TOY)
+    _draw_size(size, data)
+    _draw_speed(speed, data)
+    _draw_spread(spread, data)
+    loss.plot(data["time"], data["toy_loss"] / data["toy_loss"][0], **_TOY)
     for network, style in _STYLES.items():
         one = data.sel(network=network)
-        time = one["network_time"].values
-        draw_seeds(size, time, one["norm_ratio"], style, label=f"{network}: norm of z / at start")
-        draw_seeds(loss, time, _relative_loss(one["loss"], data, network), style)
-        draw_seeds(speed, time, one["relative_speed_ratio"], style)
-        draw_seeds(spread, time, one["spread"], style)
-    size.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
-    spread.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
-    speed.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
-    size.set(title="size of the encoder's output", yscale="log")
-    loss.set(title="loss / at start", yscale="log")
-    speed.set(title="relative speed, predictor\nover encoder", yscale="log")
-    spread.set(title="spread std(z/|z|)·√d\n(networks only)", ylim=(0, 1.05))
-    for axes in (size, loss, speed, spread):
-        axes.set(xlabel="flow time t", xscale="log", xlim=(_first(data), None))
-        axes.title.set_fontsize(10)
-    handles, labels = size.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+        draw_seeds(loss, one["network_time"].values, _relative_loss(one["loss"], data, network), style)
+    loss.set(title="loss / at start", yscale="log", xlabel="flow time t", xlim=(0, float(data["time"][-1])))
     _draw_table(data, figure.add_subplot(grid[1, :]))
+    _say(figure, data)
+
+
+def _draw_size(axes: Any, data: xr.Dataset) -> None:
+    axes.plot(data["time"], data["toy_size"], label="toy", **_TOY)
+    for network, style in _STYLES.items():
+        one = data.sel(network=network)
+        draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style, label=f"{network} network")
+    axes.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    axes.set(title="size / at start", yscale="log", xlabel="flow time t", xlim=(0, float(data["time"][-1])))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+
+
+def _draw_speed(axes: Any, data: xr.Dataset) -> None:
+    axes.plot(data["time"], data["toy_speed_ratio"], **_TOY)
+    for network, style in _STYLES.items():
+        one = data.sel(network=network)
+        draw_seeds(axes, one["network_time"].values, one["relative_speed_ratio"], style)
+    axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    axes.set(title="relative speed, predictor / encoder", yscale="log", xlabel="flow time t")
+    axes.set_xlim(0, float(data["time"][-1]))
+
+
+def _draw_spread(axes: Any, data: xr.Dataset) -> None:
+    for network, style in _STYLES.items():
+        one = data.sel(network=network)
+        draw_seeds(axes, one["network_time"].values, one["spread"], style)
+    axes.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    axes.set(title="spread of directions", ylim=(0, 1.05), xlabel="flow time t")
+    axes.set_xlim(0, float(data["time"][-1]))
+
+
+def _say(figure: Any, data: xr.Dataset) -> None:
     about = provenance(data)
     real, predicted = about["experiment"], about["predicted"]
     caption(
         figure,
         data,
-        f"Branch '{real['branch']}'; toy: {values(predicted['parameters'])}, times λ_d = "
-        f"{predicted['lambda_d']:.3g}, it {_end(predicted)}",
+        f"Branch '{real['branch']}'. Toy: first mode of the images, {values(predicted['parameters'])}, times λ_d = "
+        f"{predicted['lambda_d']:.3g}",
         f"Bands: range over {data.sizes['seed']} seeds; dotted: below {COLLAPSED:g} is collapsed",
     )
-
-
-def _first(data: xr.Dataset) -> float:
-    time = data["network_time"].values
-    return float(np.nanmin(time[time > 0]))
 
 
 def _relative_loss(loss: xr.DataArray, data: xr.Dataset, network: str) -> xr.DataArray:
     cosine = network == "real" and provenance(data)["experiment"]["objective"] == "cosine"
     shifted = loss + 1 if cosine else loss
     return shifted / shifted.isel(step=0)
-
-
-def _end(predicted: dict[str, Any]) -> str:
-    fate = {True: "collapses", False: "does not collapse", None: "is undecided"}[predicted["collapsed"]]
-    return f"{fate} ({predicted['reason']})"
 
 
 def _draw_table(data: xr.Dataset, axes: Any) -> None:
@@ -298,7 +350,7 @@ def _draw_table(data: xr.Dataset, axes: Any) -> None:
     drawn = axes.table(cells, colLabels=list(table.columns), loc="center", cellLoc="center", edges="horizontal",
                        colWidths=[0.3, 0.12, 0.14, 0.15, 0.14, 0.15])  # fmt: skip
     drawn.auto_set_font_size(False)
-    drawn.set_fontsize(9)
+    drawn.set_fontsize(7)
     drawn.scale(1, 1.5)
     for (row, column), cell in drawn.get_celld().items():
         if column == 0:
@@ -313,8 +365,10 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
+    draw_full=draw_full,
     cost=20.0,
-    height=4.6,
+    height=3.3,
+    full_height=5.0,
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},

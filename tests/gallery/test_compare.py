@@ -1,5 +1,7 @@
 """Toy, linear network and real network of one configuration."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -34,8 +36,28 @@ def test_a_teacher_brings_the_scalar_system_with_a_teacher():
     assert predicted["parameters"]["beta"] == pytest.approx(slow, abs=1e-6)
 
 
-def test_the_table_counts_seeds_and_the_verdict_follows_from_it():
+def long_enough(data):
+    """The same runs, as if the toy had been decided, alive, when they end."""
+    predicted = dynsim.provenance(data)["predicted"] | {"needs": 0.0, "collapsed": False}
+    return data.assign_attrs(predicted=json.dumps(predicted))
+
+
+def test_runs_that_end_too_early_decide_nothing():
     data = compute(**TINY)
+    row = verdict_table(data)[0]
+    assert row["toy"].startswith("undecided: the runs end at t =")
+    assert row["linear agrees"] == row["real agrees"] == "no prediction"
+    assert verdict_table(long_enough(data))[0]["toy"] == "no"
+
+
+def test_the_common_offset_of_the_views_is_no_mode_of_the_images():
+    predicted = dynsim.provenance(compute(**TINY))["predicted"]
+    signal, _ = second_moments(Experiment(images=100))
+    assert predicted["lambda_d"] < 0.5 * np.linalg.eigvalsh(signal)[-1]
+
+
+def test_the_table_counts_seeds_and_the_verdict_follows_from_it():
+    data = long_enough(compute(**TINY))
     for network in ("linear", "real"):
         data["spread"].loc[{"network": network}] = 0.9
         data["norm_ratio"].loc[{"network": network}] = 1.0
