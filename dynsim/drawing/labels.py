@@ -41,7 +41,7 @@ def spread_out(heights: Iterable[float], gap: float, low: float = 0.0, high: flo
     return result
 
 
-def label_ends(axes: Any, labels: Iterable[tuple[float, str, str]]) -> None:
+def label_ends(axes: Any, labels: Iterable[tuple[float, str, Any]]) -> None:
     """Write labels at the right edge of the axes, each at its height in data and in its colour, none over another.
 
     Parameters

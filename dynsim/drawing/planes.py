@@ -96,14 +96,13 @@ def draw_points(axes: Any, data: xr.Dataset) -> None:
         _draw_point(axes, x, y, str(kind))
 
 
-def draw_orbit(axes: Any, x: Any, y: Any, *, arrow: bool = True, **style: Any) -> None:
+def draw_orbit(axes: Any, x: Any, y: Any, **style: Any) -> None:
     """Draw one orbit, mark its start and say with an arrow which way time goes."""
     style = {"color": COLOURS["black"], "linewidth": 1.5, "zorder": 4, **style}
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     axes.plot(x, y, **style)
     axes.plot(x[0], y[0], "o", color=style["color"], markersize=4, zorder=5)
-    if arrow:
-        draw_arrow(axes, x, y, style["color"])
+    draw_arrow(axes, x, y, style["color"])
 
 
 def draw_arrow(axes: Any, x: np.ndarray, y: np.ndarray, colour: str) -> None:

@@ -192,7 +192,7 @@ def _floats(data: xr.Dataset) -> list[str]:
 
 def _scalar(values: xr.DataArray, along: str) -> xr.DataArray:
     more = [dim for dim in values.dims if dim != along]
-    return np.sqrt((values**2).sum(more)) if more else values
+    return (values**2).sum(more) ** 0.5 if more else values
 
 
 def _last(values: xr.DataArray) -> float:

@@ -21,7 +21,7 @@ from dynsim.records import provenance, stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.symbolic.names import unicode_name
 from dynsim.systems.catalogue import system as find_system
-from dynsim.verdict import Verdict
+from dynsim.verdict import Verdict, Word
 
 FATES = {"yes": "the encoder collapses", "no": "the encoder survives", "undecided": "undecided"}
 
@@ -115,8 +115,8 @@ def verdict_all(data: xr.Dataset) -> Verdict:
         names = " and ".join(_branch(branch).lower() for branch in alive)
         headline = f"The encoder survives only {names.replace('only the second', 'by the second')}"
         headline += f": {unicode_name(encoder)} → {', '.join(_shown(ends[branch]) for branch in alive)}"
-    word = "holds" if alive == ["stop"] else "holds under conditions" if "stop" in alive else "does not hold"
-    return concluded(word, headline, detail)
+    claim: Word = "holds" if alive == ["stop"] else "holds under conditions" if "stop" in alive else "does not hold"
+    return concluded(claim, headline, detail)
 
 
 def draw_all(data: xr.Dataset, figure: Any) -> None:

@@ -171,8 +171,9 @@ CASE_STYLE: dict[str, dict[str, Any]] = {
 LEAST = 4e-4
 
 
-def _below(norm: Any, used: Any, speed: Any, data: xr.Dataset) -> None:
+def _below(panels: Any, data: xr.Dataset) -> None:
     """Norm, number of modes in use and learning times, over all spectra."""
+    norm, used, speed = panels
     _over_time(norm, data["norm"])
     _over_time(used, data["modes_used"].where(data["norm"] > 0.03), bands_of_both=False)
     norm.set(xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm")
@@ -183,7 +184,7 @@ def _below(norm: Any, used: Any, speed: Any, data: xr.Dataset) -> None:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Norm, number of modes in use, and learning times, for every variant."""
-    _below(*panel_row(figure, 3), data)
+    _below(panel_row(figure, 3), data)
     caption(figure, data, "Eigenmodes of the representation, the predictor set to their covariance. Solid: cosine, "
             f"dashed: Euclidean; {data.sizes['spectrum']} spectra, mean and range")  # fmt: skip
 
@@ -217,7 +218,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 
     width = len(cases)
     norm, used, speed = (figure.add_subplot(grid[len(losses), width * i : width * (i + 1)]) for i in range(3))
-    _below(norm, used, speed, data)
+    _below((norm, used, speed), data)
     caption(
         figure,
         data,
@@ -277,7 +278,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=6.0,
     height=3.7,
-    full_height=6,
+    full_height=8.1,
     panels=3,
     small={"spectra": 3, "points": 61},
 )

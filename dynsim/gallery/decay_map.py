@@ -162,7 +162,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=3.0,
     height=3.0,
-    full_height=5.9,
+    full_height=8.0,
     panels=3,
     small={"count": 9},
 )

@@ -132,8 +132,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 CURES = {"r1": "r1, over γ", "instance-noise": "instance noise, over σ²", "consensus": "consensus, over γ"}
 
 
-def _below(distance: Any, real: Any, imaginary: Any, data: xr.Dataset) -> None:
+def _below(panels: Any, data: xr.Dataset) -> None:
     """Distance of every flow from the solution; eigenvalues there over the strength of a regulariser."""
+    distance, real, imaginary = panels
     for variant in data["variant"].values:
         one = data.sel(variant=variant)
         radius = np.hypot(one["theta"], one["psi"])
@@ -154,7 +155,7 @@ def _below(distance: Any, real: Any, imaginary: Any, data: xr.Dataset) -> None:
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Distances over time, and eigenvalues over the strength of two regularisers."""
-    _below(*panel_row(figure, 3), data)
+    _below(panel_row(figure, 3), data)
     caption(
         figure,
         data,
@@ -185,7 +186,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         if variant == "r1":
             axes.legend(fontsize=7, loc="lower left", handlelength=1.2)
 
-    _below(*(figure.add_subplot(grid[2, 4 * i : 4 * i + 4]) for i in range(3)), data)
+    _below([figure.add_subplot(grid[2, 4 * i : 4 * i + 4]) for i in range(3)], data)
     caption(
         figure,
         data,
@@ -209,7 +210,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=10.0,
     height=3.8,
-    full_height=6.4,
+    full_height=8.6,
     panels=3,
     small={"t_end": 8.0},
 )

@@ -290,7 +290,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=5.0,
     height=3.7,
-    full_height=5.7,
+    full_height=7.7,
     panels=3,
     small={"resolution": 9, "halvings": 8},
 )

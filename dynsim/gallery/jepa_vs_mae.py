@@ -248,7 +248,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=4.0,
     height=3.6,
-    full_height=5.7,
+    full_height=7.7,
     panels=3,
     small={"depths": (1, 3), "resolution": 5},
 )

@@ -127,13 +127,13 @@ def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
     """Draw a cell per combination, in it a stripe per seed."""
     about = provenance(data)["experiment"]
     pixels = float(data["knn_pixels"])
-    panels = (
+    panels: list[tuple[str, str, Any]] = [
         ("spread", "std·√d", Normalize(0, 1)),
         ("rankme", "RankMe", Normalize(1, about["dim"])),
         ("knn", f"kNN accuracy (pixels {pixels:.2f})", Normalize(0.1, max(0.6, float(data["knn"].max())))),
         ("norm_ratio", "norm / norm at start", LogNorm(1e-2, 1e1, clip=True)),
-    )
-    panels = tuple(panel for panel in panels if panel[0] in names)
+    ]
+    panels = [panel for panel in panels if panel[0] in names]
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
     for axes, (name, title, scale) in zip(grid, panels, strict=True):
         mesh = _cells(axes, data, name, scale)

@@ -186,7 +186,7 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=50.0,
     height=3.9,
-    full_height=3.9,
+    full_height=5.3,
     panels=3,
     small={"resolution": (7, 5), "span": 20.0},
 )

@@ -191,6 +191,6 @@ FIGURE = Figure(
     draw_full=draw_full,
     cost=0.5,
     height=2.9,
-    full_height=4.9,
+    full_height=6.6,
     panels=3,
 )

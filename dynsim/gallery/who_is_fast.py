@@ -19,7 +19,7 @@ from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system
-from dynsim.verdict import Verdict
+from dynsim.verdict import Verdict, Word
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 AHEAD = {1: "φ ahead", -1: "θ ahead", 0: "no statement"}
@@ -105,7 +105,7 @@ def verdict(data: xr.Dataset) -> Verdict:
         times = [f"{float(one[name].sel(share=0.5)):.4g}" for name in ("when_phi", "when_theta")]
         facts.append(f"{branch}: half-way at t = {times[0]} (φ) and {times[1]} (θ), theorem: {AHEAD[stated]}")
     facts.append(f"of {asked} shares and branches on which the theorem speaks {wrong} are otherwise")
-    word = "open" if not asked else "holds" if not wrong else "does not hold"
+    word: Word = "open" if not asked else "holds" if not wrong else "does not hold"
     told = ", ".join(f"{branch} {name}" for branch, name in first.items())
     return concluded(word, f"Half-way first: {told} (φ: predictor, θ: encoder)", "; ".join(facts))
 
@@ -124,7 +124,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         labels = []
         for name, style, label in (("phi", PREDICTOR, r"$\varphi$"), ("theta", ENCODER, r"$\theta$")):
             axes.plot(shown["time"], shown[f"progress_{name}"], **style)
-            labels.append((float(shown[f"progress_{name}"][-1]), label, style["color"]))
+            labels.append((float(shown[f"progress_{name}"][-1]), label, str(style["color"])))
             half = float(one[f"when_{name}"].sel(share=0.5))
             axes.plot(half, 0.5, "o", color=style["color"], markersize=4)
         axes.set(xlabel="flow time t", xlim=(0, last), ylim=(min(0.0, float(shown["progress_theta"].min())), 1.02))
