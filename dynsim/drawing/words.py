@@ -124,7 +124,7 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
     if data.attrs.get("stored_run"):
         blocks[1] = "; ".join(part for part in (blocks[1], "stored run, made again by --recompute") if part)
     size = _points(figure)
-    wide = max(30, int(_width(figure) * 72 / (0.52 * size)))
+    wide = max(30, int(_width(figure) * 72 / (0.56 * size)))
     text = "\n".join(textwrap.fill(f"{block}.", wide) for block in blocks if block)
     figure.supxlabel(text, fontsize=size, x=0.01, ha="left", color="#444444")
 

@@ -192,14 +192,15 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Modes over time under every variant of both losses; below, norm, number of modes in use, learning times."""
     losses, cases = data["loss"].values, data["case"].values
-    grid = figure.add_gridspec(len(losses) + 1, 3 * len(cases), height_ratios=[1.0] * len(losses) + [1.25])
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1.5, 1.0])
+    grid = upper.subgridspec(len(losses), len(cases))
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.85, data.sizes["mode"]))
     told = fates(data)
     shown = data["variance"].isel(spectrum=0, time=slice(1, None))
     shared = None
     for row, loss in enumerate(losses):
         for column, case in enumerate(cases):
-            axes = figure.add_subplot(grid[row, 3 * column : 3 * column + 3], sharex=shared, sharey=shared)
+            axes = figure.add_subplot(grid[row, column], sharex=shared, sharey=shared)
             shared = shared or axes
             one = shown.sel(loss=loss, case=case)
             for index, mode in enumerate(one["mode"].values):
@@ -207,17 +208,16 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
                 look = {"color": shades[index], "linestyle": STYLES[index % len(STYLES)]}
                 axes.plot(one["time"], one.sel(mode=mode), linewidth=1.6, label=f"{start:g}", **look)
             axes.set(xscale="log", yscale="log", ylim=(LEAST, 2.0))
-            axes.set_title(f"{TITLES[str(loss)]}, {case}:\n{told.sel(loss=loss, case=case).item()}")
+            axes.set_title(f"{case}:\n{told.sel(loss=loss, case=case).item()}").set_in_layout(False)
             axes.tick_params(labelleft=column == 0, labelbottom=row == len(losses) - 1)
             if column == 0:
-                axes.set_ylabel("variance λ of a mode")
+                axes.set_ylabel(f"{TITLES[str(loss)]}: variance λ")
             if row == len(losses) - 1:
                 axes.set_xlabel("flow time t")
             if row == 0 and case == "no predictor":
                 axes.legend(title="λ(0)", loc="lower left", handlelength=1.8)
 
-    width = len(cases)
-    norm, used, speed = (figure.add_subplot(grid[len(losses), width * i : width * (i + 1)]) for i in range(3))
+    norm, used, speed = (figure.add_subplot(place) for place in lower.subgridspec(1, 3))
     _below((norm, used, speed), data)
     caption(
         figure,
