@@ -71,7 +71,8 @@ def optimise(
     xarray.Dataset
         One variable per state and observable over the dimensions of the members, then `step`, with the coordinate
         `time` = lr·step of flow time (momentum m: lr·step/(1 − m); k steps per block: k·lr·step). `status` says how a
-        member ended: 0 ok, 1 at_rest, 2 blow_up (NaN from there on), 4 invalid_start.
+        member ended, by the values of `dynsim.status.Status`: 0 ok, 1 at_rest, 2 blow_up (NaN from there on),
+        4 invalid_start.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from dynsim.integrate.validation import breakpoints_of, check_names, field_of, s
 from dynsim.records import as_json, stamp
 from dynsim.status import Status, status_attributes
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["METHODS", "solve"]
 
@@ -115,6 +116,7 @@ def solve(
     >>> round(float(run.theta[-1]), 9)
     0.806225775
     """
+    flow = as_field(flow)
     field = field_of(flow, parameters)
     check_names([*field.names, *field.observables])
     y0 = start_of(field, initial)

@@ -38,6 +38,11 @@ def test_its_endings_are_those_of_the_others():
     assert float(slid.w[-1]) == 0.0
 
 
+def test_a_registered_name_is_compiled_too():
+    one, other = (solve("toy", START, 3.0, method=method) for method in ("compiled", "DOP853"))
+    np.testing.assert_allclose(one.phi, other.phi, rtol=1e-9)
+
+
 def test_time_dependence():
     flow = Flow.of({"x": Move("cos(t)")})
     run = solve(flow, {"x": 0.0}, 10.0, events=["x"], method="compiled")
