@@ -177,6 +177,8 @@ def _serve() -> None:
     sys.stdout = sys.stderr  # nothing that prints gets between the answers
 
     def send(kind: str, value: Any = None) -> None:
+        if kind == "error" and value is None:
+            raise TypeError("no exception")
         answers.write(pickle.dumps((kind, value)))
         answers.flush()
 
@@ -188,7 +190,14 @@ def _serve() -> None:
                 send("item", item)
             send("end")
         except Exception as error:
-            try:
-                send("error", error)
-            except Exception:  # an exception that cannot be pickled
-                send("error", RuntimeError(f"{type(error).__name__}: {error}"))
+            for kept in (error, _plain(error), RuntimeError(f"{type(error).__name__}: {error}")):
+                with suppress(Exception):  # one that cannot be pickled
+                    send("error", kept)
+                    break
+
+
+def _plain(error: Exception) -> Exception | None:
+    """The same exception with its message alone."""
+    with suppress(Exception):
+        return type(error)(str(error))
+    return None

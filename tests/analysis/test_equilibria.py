@@ -228,3 +228,82 @@ def test_rounding_leaves_no_trace():
     assert [isinstance(value, float) for value in away.eigenvalues] == [False, False, True]
     searched = equilibria(dynsim.gradient_flow("tanh(x)*x - x*y + y^2", "x, y"))
     assert {"x": 0.0, "y": 0.0} in [item.point for item in searched]
+
+
+def moves(**velocities):
+    return Flow.of({name: dynsim.Move(velocity) for name, velocity in velocities.items()})
+
+
+def test_real_points_of_complex_curves_and_rings_off_every_grid():
+    ring = equilibria(gradient_flow("((x-0.3)^2+(y-0.3)^2-0.0025)^2/4", "x,y"))
+    assert ring.complete
+    assert [item.kind for item in ring] == ["line", "line", "unstable node"]
+    for item in ring[:2]:
+        at = item.along([0.27])
+        assert (at["x"] - 0.3) ** 2 + (at["y"] - 0.3) ** 2 == pytest.approx(0.0025)
+    third = equilibria(moves(x="(x-1/3)^2+(y-1/3)^2", y="((x-1/3)^2+(y-1/3)^2)*x"))
+    assert [item.point for item in third] == [{"x": sympy.Rational(1, 3), "y": sympy.Rational(1, 3)}]
+    assert len(third) == 1
+    assert third.complete
+    (origin,) = equilibria(moves(x="x^2+y^2", y="(x^2+y^2)*x"))
+    assert (origin.kind, origin.point) == ("non-hyperbolic", {"x": 0, "y": 0})
+    cusp = equilibria(moves(x="y^2-x^2*(x-1)", y="(y^2-x^2*(x-1))*y"))
+    assert [item.point for item in cusp if item.dimension == 0] == [{"x": 0, "y": 0}]
+    assert len([item for item in cusp if item.dimension == 1]) == 2
+
+
+@pytest.mark.parametrize("slope", [2, 1000, 10**6])
+def test_a_line_that_crosses_a_corner_of_the_box_is_found(slope):
+    flow = moves(x=f"(y-{slope}*x)*x", y=f"{slope}*x-y")
+    (line,) = equilibria(flow, box={"x": (-1, 1), "y": (0.1, 0.2)})
+    assert line.kind == "line"
+    assert 0.1 <= line.point["y"] <= 0.2
+    assert len(equilibria(flow, box={"x": (0.9, 1), "y": (0.1, 0.2)})) == 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "count", "dimension"),
+    [
+        (moves(S="-b*S*I", I="b*S*I-g*I", R="g*I"), 1, 2),
+        (gradient_flow("(p*w-sg(w))^2/2+(q*v-sg(v))^2/2", "p,w,q,v"), 4, 2),
+        (system("modes"), 8, 3),
+    ],
+)
+def test_surfaces_of_equilibria_are_named_with_what_is_free(flow, count, dimension):
+    values = {"b": 2, "g": 1} if "b" in flow.parameters else None
+    found = equilibria(flow, values)
+    assert found.complete
+    assert [item.kind for item in found] == [f"surface of dimension {dimension}"] * count
+    assert all(len(item.free_states) == item.dimension == dimension for item in found)
+    assert all("free" in row["where"] for row in found.table)
+    assert str(equilibria(flow, values)) == str(found)
+    point = np.array([float(value) for value in found[0].point.values()])
+    assert np.abs(flow.field(values).f(0.0, point)).max() < 1e-14
+
+
+def test_surfaces_that_no_algebra_reaches_are_one_row_and_the_same_every_time():
+    flow = moves(p="tanh(w)*exp(p)", w="-tanh(w) - w*exp(z)", z="tanh(w)*w")
+    first, second = equilibria(flow), equilibria(flow)
+    assert not first.complete
+    assert [item.kind for item in first] == ["surface of dimension 2"]
+    assert str(first) == str(second)
+
+
+def test_zeros_of_roots_and_kinks():
+    for depth in (1, 2, 3):
+        found = equilibria(system("jepa", L=depth))
+        assert found.complete
+        assert [float(item.point["w"]) for item in found] == pytest.approx([0.0, 0.8**depth])
+    hinge = equilibria(gradient_flow("sigma2*theta^2+mu*max(0,1-abs(theta))^2", "theta"), {"sigma2": 0.1, "mu": 1.0})
+    assert hinge.complete
+    assert [item.point["theta"] for item in hinge] == [pytest.approx(-1 / 1.1), pytest.approx(1 / 1.1)]
+    (rest,) = equilibria(moves(x="-x*abs(x)"))
+    assert rest.point == {"x": 0}
+
+
+def test_the_exact_search_ends_in_time_and_keeps_what_it_found(monkeypatch):
+    monkeypatch.setattr(module, "_BUDGET", 0.0)
+    found = equilibria(system("scalar").fix(eta_p="eta", eta_s="eta"), {"eta": 0.1})
+    assert not found.complete
+    assert "out of time" in found.note
+    assert len(found) == 5

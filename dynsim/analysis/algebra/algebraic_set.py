@@ -1,15 +1,17 @@
-"""Real solutions of polynomial equations: all isolated points and all curves, exactly.
+"""Real solutions of polynomial equations: all isolated points, curves and surfaces, exactly.
 
 The equations are split along their factors; each piece gets a Gröbner basis. A piece with finitely many
 solutions is solved through the multiplication matrices of its quotient ring, whose characteristic
-polynomials have the coordinates as roots. A piece of dimension one is solved the same way over the
-rational functions of one coordinate; where that one degenerates, a smaller piece is left, and solved in turn.
+polynomials have the coordinates as roots. A piece of higher dimension is solved the same way over the
+rational functions of as many coordinates; where these degenerate, a smaller piece is left, and solved in turn.
+A real point that is isolated on a complex curve, such as the centre of x² + y² = 0, is a singular point of it: the
+singular points are a piece of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 import sympy
 from sympy import QQ
@@ -19,7 +21,7 @@ from sympy.polys.rings import PolyElement, PolyRing
 from dynsim.analysis.algebra.deadline import CutOff, Deadline
 from dynsim.analysis.algebra.finite_solutions import DIGITS, solutions
 
-__all__ = ["Piece", "graphs", "real_solutions"]
+__all__ = ["Piece", "free_in", "graphs", "real_solutions"]
 
 Piece = dict[sympy.Symbol, sympy.Expr]
 
@@ -44,14 +46,14 @@ def real_solutions(
     Returns
     -------
     list of dict
-        ``{unknown: value}``; on a curve one unknown stands for itself and the others are expressions in it.
-        Values are exact: rational, in square roots, or the root of a polynomial.
+        ``{unknown: value}``; on a curve one unknown, on a surface several stand for themselves and the others are
+        expressions in them, which need not be real everywhere. Values are exact: rational, in square roots, or the
+        root of a polynomial.
 
     Raises
     ------
     CutOff
-        Out of time, too many solutions, a part of dimension two or more, or a solution that depends on the
-        value of a function.
+        Out of time, too many solutions, or a solution that depends on the value of a function.
 
     Examples
     --------
@@ -68,8 +70,17 @@ def real_solutions(
     for piece in _pieces([p for p in system if p], ring, functions):
         if piece not in pieces:
             pieces.append(piece)
-    curves = [piece for piece in pieces if _parameter(piece) is not None]
-    return curves + [piece for piece in pieces if piece not in curves and not any(_lies_on(piece, c) for c in curves)]
+    pieces.sort(key=lambda piece: -len(free_in(piece)))
+    kept: list[Piece] = []
+    for piece in pieces:
+        if not any(_lies_on(piece, other) for other in kept):
+            kept.append(piece)
+    return kept
+
+
+def free_in(piece: Piece) -> list[sympy.Symbol]:
+    """Unknowns that stand for themselves."""
+    return [symbol for symbol, value in piece.items() if value == symbol]
 
 
 def graphs(
@@ -99,13 +110,28 @@ def graphs(
     return [dict(zip(unknowns, values, strict=True)) for values in solutions(basis, ring)]
 
 
-def _parameter(piece: Piece) -> sympy.Symbol | None:
-    return next((symbol for symbol, value in piece.items() if value == symbol), None)
+def _lies_on(piece: Piece, larger: Piece) -> bool:
+    """Whether a piece lies on the real part of one of higher dimension."""
+    free, own = free_in(larger), free_in(piece)
+    if len(own) >= len(free):
+        return False
+    at = {symbol: sympy.Rational(7919 + 31 * index, 6007) for index, symbol in enumerate(own)}
+    point = {symbol: value.subs(at) for symbol, value in piece.items()}
+    there = {symbol: point[symbol] for symbol in free}
+    if not all(_vanishes(value.subs(there) - point[symbol]) for symbol, value in larger.items()):
+        return False
+    beside = sympy.Rational(1, 10**12)
+    for signs in product((-1, 1), repeat=len(free)):
+        moved = {symbol: there[symbol] + side * beside for symbol, side in zip(free, signs, strict=True)}
+        if all(_is_real(value.subs(moved)) for value in larger.values()):
+            return True
+    return False
 
 
-def _lies_on(point: Piece, curve: Piece) -> bool:
-    free = _parameter(curve)
-    return all(_vanishes(value.subs(free, point[free]) - point[symbol]) for symbol, value in curve.items())
+def _is_real(value: sympy.Expr) -> bool:
+    number = value.evalf(DIGITS)
+    real, imaginary = number.as_real_imag()
+    return bool(real.is_finite) and abs(imaginary) <= abs(real) * sympy.Float(10) ** (-DIGITS // 2)
 
 
 def _vanishes(value: sympy.Expr) -> bool:
@@ -147,31 +173,51 @@ def _never_zero(factor: PolyElement, functions: Mapping[sympy.Symbol, bool]) -> 
 
 
 def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece]:
-    free = _independent([p.LM for p in basis], ring.ngens)
-    if len(free) == ring.ngens == 1:
-        yield {ring.symbols[0]: ring.symbols[0]}
+    dimension = len(_independent([p.LM for p in basis], ring.ngens))
+    if dimension == ring.ngens:
+        yield {symbol: symbol for symbol in ring.symbols}
         return
-    if len(free) > 1:
-        raise CutOff(f"a part of dimension {len(free)} is no curve")
-    if not free:
+    if dimension == 0:
         for values in solutions(basis, ring):
             yield dict(zip(ring.symbols, values, strict=True))
         return
-    s, curves = _parametrised(basis, ring)
-    yield from curves
-    # What is left lies where a leading coefficient of the basis in (others, s) vanishes.
-    last = PolyRing([*(symbol for symbol in ring.symbols if symbol != s), s], QQ, ring.order.with_order(sympy.lex))
-    for factor in _leading_factors(groebner([last.from_expr(p.as_expr()) for p in basis], last)):
+    free, found = _parametrised(basis, ring, dimension)
+    yield from found
+    # What is left lies where a leading coefficient of the basis in (others, free) vanishes.
+    others = [symbol for symbol in ring.symbols if symbol not in free]
+    last = PolyRing([*others, *free], QQ, ring.order.with_order(sympy.lex))
+    for factor in _leading_factors(groebner([last.from_expr(p.as_expr()) for p in basis], last), len(free)):
         yield from _pieces([*basis, ring.from_expr(factor)], ring, {})
+    if any(not value.is_rational_function(*free) for piece in found for value in piece.values()):
+        yield from _singular(basis, ring, dimension)
 
 
-def _parametrised(basis: list[PolyElement], ring: PolyRing) -> tuple[sympy.Symbol, list[Piece]]:
-    """Curves over the rational functions of one unknown: the first that needs no root, else the first that works."""
+def _singular(basis: list[PolyElement], ring: PolyRing, dimension: int) -> Iterator[Piece]:
+    """Points at which the equations have dependent gradients."""
+    jacobian = sympy.Matrix([p.as_expr() for p in basis]).jacobian(ring.symbols)
+    size = ring.ngens - dimension
+    minors = [
+        ring.from_expr(sympy.expand(jacobian.extract(list(rows), list(columns)).det()))
+        for rows in combinations(range(jacobian.rows), size)
+        for columns in combinations(range(ring.ngens), size)
+    ]
+    smaller = groebner([*basis, *(p for p in minors if p)], ring)
+    if any(p.is_ground for p in smaller):
+        return
+    if len(_independent([p.LM for p in smaller], ring.ngens)) >= dimension:
+        raise CutOff("a part that is counted more than once")
+    yield from _pieces(smaller, ring, {})
+
+
+def _parametrised(
+    basis: list[PolyElement], ring: PolyRing, dimension: int
+) -> tuple[tuple[sympy.Symbol, ...], list[Piece]]:
+    """The part over the rational functions of some unknowns: the first that need no root, else the first that work."""
     choices = []
     failure = CutOff("a curve that is no graph over any unknown")
-    for index, s in enumerate(ring.symbols):
-        others = [symbol for symbol in ring.symbols if symbol != s]
-        over = PolyRing(others, QQ.frac_field(s), ring.order)
+    for index, free in enumerate(combinations(ring.symbols, dimension)):
+        others = [symbol for symbol in ring.symbols if symbol not in free]
+        over = PolyRing(others, QQ.frac_field(*free), ring.order)
         try:
             generic = groebner([over.from_expr(p.as_expr()) for p in basis], over)
             if any(p.is_ground for p in generic) or _independent([p.LM for p in generic], len(others)):
@@ -181,19 +227,22 @@ def _parametrised(basis: list[PolyElement], ring: PolyRing) -> tuple[sympy.Symbo
             ring.order.check()
             failure = error
             continue
-        curves = [{symbol: values.get(symbol, s) for symbol in ring.symbols} for values in found]
-        choices.append((any(v.is_rational_function(s) is False for c in curves for v in c.values()), index, s, curves))
+        pieces = [{symbol: values.get(symbol, symbol) for symbol in ring.symbols} for values in found]
+        rooted = any(v.is_rational_function(*free) is False for piece in pieces for v in piece.values())
+        choices.append((rooted, index, free, pieces))
     if not choices:
         raise failure
-    _, _, s, curves = min(choices, key=lambda choice: choice[:2])
-    return s, curves
+    _, _, free, pieces = min(choices, key=lambda choice: choice[:2])
+    return free, pieces
 
 
-def _leading_factors(basis: list[PolyElement]) -> list[sympy.Expr]:
-    """Irreducible factors of the leading coefficients, as polynomials in the last unknown."""
+def _leading_factors(basis: list[PolyElement], free: int) -> list[sympy.Expr]:
+    """Irreducible factors of the leading coefficients, as polynomials in the last unknowns."""
     found: set[sympy.Expr] = set()
     for p in basis:
-        leading = p.drop_to_ground(p.ring.gens[-1]).LC if p.ring.ngens > 1 else p
+        others = p.ring.ngens - free
+        top, none = p.LM[:others], (0,) * others
+        leading = p.ring.from_dict({none + powers[others:]: c for powers, c in p.terms() if powers[:others] == top})
         found |= {factor.as_expr() for factor, _ in leading.factor_list()[1]}
     return sorted(found, key=str)
 

@@ -31,7 +31,7 @@ class Equilibrium:
         (along the curve) last.
     kind : str
         "stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre",
-        "non-hyperbolic" or "line".
+        "non-hyperbolic", "line", or "surface of dimension 2" (3, …).
     changes : tuple of dict
         Points of a curve at which its stability changes.
     trace : dict or None
@@ -48,10 +48,20 @@ class Equilibrium:
     @property
     def free(self) -> str | None:
         """Name of the state along which a curve runs."""
-        for name, value in (self.curve or {}).items():
-            if isinstance(value, sympy.Symbol) and value.name == name:
-                return name
-        return None
+        return self.free_states[0] if len(self.free_states) == 1 else None
+
+    @property
+    def free_states(self) -> tuple[str, ...]:
+        """Names of the states that are free: one along a curve, several on a surface."""
+        values = (self.curve or {}).items()
+        return tuple(name for name, value in values if isinstance(value, sympy.Symbol) and value.name == name)
+
+    @property
+    def dimension(self) -> int:
+        """0 of a point, 1 of a curve, more of a surface."""
+        if self.trace is not None:
+            return 1
+        return int(self.kind.rsplit(" ", 1)[1]) if self.kind.startswith("surface") else len(self.free_states)
 
     def along(self, values: Any) -> dict[str, np.ndarray]:
         """Points of a curve at the given values of its free state; NaN where the curve is not real."""
@@ -70,7 +80,8 @@ class Equilibrium:
         return {
             "kind": self.kind,
             "where": ", ".join(
-                f"{name} free" if name == self.free else f"{name} = {brief(value)}" for name, value in where.items()
+                f"{name} free" if name in self.free_states else f"{name} = {brief(value)}"
+                for name, value in where.items()
             ),
             "eigenvalues": ", ".join(brief(value) for value in self.eigenvalues),
             "stability changes at": "; ".join(

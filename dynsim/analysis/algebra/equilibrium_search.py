@@ -18,8 +18,8 @@ _SINGULAR = 1e-6
 _STEPS = 400
 _SECONDS = 8.0  # surfaces of equilibria have no end of curves through them
 
-# A point, and the points of the curve of equilibria it lies on, one per row; None if it is isolated.
-Found = tuple[np.ndarray, np.ndarray | None]
+# A point, the points of the curve of equilibria it lies on, one per row, or None, and the dimension of the set.
+Found = tuple[np.ndarray, np.ndarray | None, int]
 
 
 def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
@@ -34,17 +34,17 @@ def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
 
     Returns
     -------
-    list of (point, curve)
-        Isolated points, with None, and one point of every curve that was met, with an array of shape
-        ``(n, size)`` of points along it. Nothing proves that there are no others; after eight seconds the search
-        returns what it has.
+    list of (point, curve, dimension)
+        Isolated points, with None and 0; one point of every curve that was met, with an array of shape
+        ``(n, size)`` of points along it and 1; one point of the surfaces of every dimension, with None and the
+        dimension. Nothing proves that there are no others; after eight seconds the search returns what it has.
 
     Examples
     --------
     >>> import numpy as np
     >>> from dynsim.field import Field
     >>> field = Field(("x",), lambda t, y: y - y**3, lambda t, y: (1 - 3 * y**2)[None])
-    >>> sorted(round(float(point[0]), 9) + 0.0 for point, _ in search(field, np.array([-2.0]), np.array([2.0])))
+    >>> sorted(round(float(point[0]), 9) + 0.0 for point, *_ in search(field, np.array([-2.0]), np.array([2.0])))
     [-1.0, 0.0, 1.0]
     """
     size = np.linalg.norm(high - low)
@@ -52,21 +52,42 @@ def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
     inside = (points >= low[:, None] - _SAME * size).all(axis=0) & (points <= high[:, None] + _SAME * size).all(axis=0)
     found: list[Found] = []
     curves: list[np.ndarray] = []
+    surfaces: set[int] = set()
     end = monotonic() + _SECONDS
     for point in _clearest_first(field, points[:, inside]):
         if monotonic() > end:
             break
-        if any(np.linalg.norm(point - other) < _SAME * size for other, _ in found):
+        if any(np.linalg.norm(point - other) < _SAME * size for other, *_ in found):
+            continue
+        dimension = _dimension(field, point, size / _STEPS)
+        if dimension > 1:
+            if dimension not in surfaces:
+                surfaces.add(dimension)
+                found.append((point, None, dimension))
             continue
         if any(np.linalg.norm(curve - point, axis=1).min() < 2 * size / _STEPS for curve in curves):
             continue
         curve = _curve_through(field, point, low, high)
         if len(curve) > 3:
             curves.append(curve)
-            found.append((curve[len(curve) // 2], curve))
+            found.append((curve[len(curve) // 2], curve, 1))
         else:
-            found.append((point, None))
+            found.append((point, None, 0))
     return found
+
+
+def _dimension(field: Field, point: np.ndarray, step: float) -> int:
+    """Number of independent directions in which there are equilibria beside a point, if there are two or more."""
+    _, singular, directions = np.linalg.svd(field.jacobian(0.0, point))
+    null = directions[singular <= _SINGULAR * singular[0]]
+    if len(null) < 2:
+        return len(null)
+    moves = []
+    for direction in null:
+        arrived = _newton(field, (point + step * direction)[:, None], 8)
+        if arrived.size and 0.3 * step < np.linalg.norm(arrived[:, 0] - point) < 3 * step:
+            moves.append((arrived[:, 0] - point) / step)
+    return int(np.linalg.matrix_rank(np.array(moves), tol=0.1)) if moves else 0
 
 
 def _clearest_first(field: Field, points: np.ndarray) -> np.ndarray:

@@ -161,7 +161,9 @@ class Rationaliser:
             for term in sympy.Add.make_args(sympy.expand(exponent)):
                 coefficient, rest = term.as_coeff_Mul()
                 if coefficient.is_Rational:
-                    self._unit((base, rest), coefficient if rest != 1 or base == sympy.E else 1 / coefficient.q)
+                    self._unit(
+                        (base, rest), coefficient if rest != 1 or base == sympy.E else sympy.Rational(1, coefficient.q)
+                    )
                     if rest == 1 and coefficient < 0 and coefficient.q > 1:
                         self._divided.add(base)
         for node in expr.atoms(sympy.sin, sympy.cos):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import sympy
 
-__all__ = ["changes_along", "closed_eigenvalues", "eigenvalues_along", "zeros_along"]
+__all__ = ["changes_along", "closed_eigenvalues", "crossings", "eigenvalues_along", "zeros_along", "zeros_of"]
 
 
 def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
@@ -79,17 +79,31 @@ def zeros_along(eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, low: fl
 
 def _sign_changes(value: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
     """Real zeros and poles; of a complex pair, the zeros of its real part."""
-    roots = [part for part in value.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2 and part.has(free)]
-    if not roots:
-        return _zeros(sympy.numer(sympy.together(value)), free) | _zeros(sympy.denom(sympy.together(value)), free)
+    if not _roots_in(value, free):
+        return crossings(value, free)
     # a ± √b changes sign where its real part does (a = 0, b < 0) and where a² = b.
-    root = roots[0]
-    part, rest = sympy.expand(value).as_independent(root, as_Add=True)
-    squared = sympy.numer(sympy.together(sympy.expand(part**2 - rest**2)))
-    return _zeros(squared, free) | _zeros(sympy.numer(sympy.together(part)), free)
+    root = _roots_in(value, free)[0]
+    rest = sympy.expand(value).as_independent(root, as_Add=True)[0]
+    return crossings(value, free) | zeros_of(sympy.numer(sympy.together(rest)), free)
 
 
-def _zeros(expr: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
+def _roots_in(value: sympy.Expr, free: sympy.Symbol) -> list[sympy.Expr]:
+    powers = value.atoms(sympy.Pow)
+    return [part for part in powers if part.exp.is_Rational and part.exp.q == 2 and part.has(free)]
+
+
+def crossings(value: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
+    """Real zeros and poles of an expression with one square root at most, and perhaps those of its conjugate."""
+    roots = _roots_in(value, free)
+    if not roots:
+        above, below = sympy.fraction(sympy.together(value))
+        return zeros_of(above, free) | zeros_of(below, free)
+    part, rest = sympy.expand(value).as_independent(roots[0], as_Add=True)
+    return zeros_of(sympy.numer(sympy.together(sympy.expand(part**2 - rest**2))), free)
+
+
+def zeros_of(expr: sympy.Expr, free: sympy.Symbol) -> set[sympy.Expr]:
+    """Real zeros, as far as they are known."""
     if not expr.has(free):
         return set()
     try:
