@@ -11,6 +11,8 @@ from dynsim.symbolic.rules import Descend, Hold, Move, Track
 from dynsim.symbolic.stop_gradient import stop_gradient
 
 FUNCTIONS = {
+    sigmoid: torch.sigmoid,
+    softplus: torch.nn.functional.softplus,
     sympy.exp: torch.exp,
     sympy.log: torch.log,
     sympy.Abs: torch.abs,

@@ -21,10 +21,13 @@ import sympy
 from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
+from dynsim.symbolic.functions import logcosh, logsumexp, sigmoid, softplus
+
 __all__ = ["Generator", "Rationaliser"]
 
 Kind = Literal["root", "sign", "sine", "cosine", "exponential", "logarithm", "unknown"]
 
+_ELEMENTARY = (HyperbolicFunction, sigmoid, softplus, logcosh, logsumexp)
 _KINKS = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
 _EXPANDED = 12  # multiples of an angle that are written in its sine and cosine
 
@@ -148,7 +151,7 @@ class Rationaliser:
 
     def _prepared(self, expr: sympy.Expr) -> sympy.Expr:
         expr = expr.xreplace({number: sympy.Rational(str(number)) for number in expr.atoms(sympy.Float)})
-        expr = expr.replace(lambda node: isinstance(node, HyperbolicFunction), lambda node: node.rewrite(sympy.exp))
+        expr = expr.replace(lambda node: isinstance(node, _ELEMENTARY), lambda node: node.rewrite(sympy.exp))
         return expr.replace(
             lambda node: isinstance(node, TrigonometricFunction) and not isinstance(node, sympy.sin | sympy.cos),
             lambda node: node.rewrite(sympy.cos) if isinstance(node, sympy.sec) else _by_sine(node),
