@@ -20,8 +20,6 @@ FUNCTIONS = {
     sympy.sin: torch.sin,
     sympy.cos: torch.cos,
     sympy.tanh: torch.tanh,
-    sigmoid: torch.sigmoid,
-    softplus: torch.nn.functional.softplus,
 }
 
 
