@@ -9,6 +9,8 @@ from dynsim.analysis.algebra.first_integrals import first_integrals as first_int
 from dynsim.analysis.numerics.basins import basins as basins
 from dynsim.analysis.numerics.continuation import Continuation as Continuation
 from dynsim.analysis.numerics.continuation import continuation as continuation
+from dynsim.analysis.numerics.cycles import Cycle as Cycle
+from dynsim.analysis.numerics.cycles import limit_cycles as limit_cycles
 from dynsim.analysis.numerics.fold_curve import fold_curve as fold_curve
 from dynsim.analysis.numerics.outcome import Outcome as Outcome
 from dynsim.analysis.numerics.outcome import outcome as outcome

@@ -34,7 +34,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "What is known exactly?": (
         "first_integrals", "conservation", "equilibria", "Equilibrium", "separatrices", "singular_limit", "timescales",
     ),
-    "What happens as a parameter varies?": ("continuation", "Continuation", "fold_curve", "basins", "portrait"),
+    "What happens as a parameter varies?": (
+        "continuation", "Continuation", "fold_curve", "limit_cycles", "Cycle", "basins", "portrait",
+    ),
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),

@@ -68,7 +68,7 @@ def test_single_starts_and_progress():
     found = basins(
         without_rules(system("toy")),
         {"phi": 0.6, "theta": 0.1},
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total, what: seen.append((done, total)),
     )
     assert found.attractor.shape == ()
     assert float(found.limit_theta) == pytest.approx(np.sqrt(0.65), abs=1e-6)
@@ -79,7 +79,7 @@ def test_blocks_of_starts_change_nothing(monkeypatch):
     flow, seen = without_rules(system("toy")), []
     whole = basins(flow, GRID)
     monkeypatch.setattr("dynsim.analysis.numerics.basins._BLOCK", 50)
-    in_blocks = basins(flow, GRID, progress=lambda done, total: seen.append((done, total)))
+    in_blocks = basins(flow, GRID, progress=lambda done, total, what: seen.append((done, total)))
     xr.testing.assert_identical(in_blocks, whole)
     assert seen == [(50, 192), (100, 192), (150, 192), (192, 192)]
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.spatial import cKDTree
 
 from dynsim.analysis.algebra.equilibria import equilibria
-from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
 from dynsim.analysis.boxes import box_of, drawn_box
-from dynsim.analysis.stability import transverse_growth
+from dynsim.analysis.numerics.attractors import Attractors
 from dynsim.errors import DynsimError, bad
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.validation import tolerance
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_flow
@@ -29,11 +28,9 @@ __all__ = ["basins"]
 _ARRIVED = 1e-3
 # Long before the end of the integration it must be closer.
 _SETTLED = 1e-6
-# Transverse decay must have had this many time constants, or nothing is decided.
-_TIMES = 10.0
 # Shares of the time after which those that have settled are left out.
 _STAGES = (0.01, 0.1, 1.0)
-_RTOL, _ATOL = 1e-9, 1e-11
+_ATOL = 1e-11  # in units of the largest start
 _BLOCK = 2**17  # starts at a time
 
 
@@ -44,7 +41,9 @@ def basins(
     *,
     t_end: float = 1e3,
     box: Mapping[Any, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    rtol: float = 1e-9,
+    atol: float | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Say for every start of a grid where its run ends.
 
@@ -59,7 +58,10 @@ def basins(
     t_end : float
         Flow time of the integration, where no exact rule is known.
     box : mapping, optional
-        Where to look for attractors if they have to be searched numerically.
+        Where to look for attractors if they have to be searched numerically. Others are learned from where runs
+        come to rest.
+    rtol, atol : float
+        Tolerances of each step of the integration; the absolute one is 1e-11 of the largest start by default.
     progress : callable, optional
         ``progress(done, total)``, in starts.
 
@@ -69,8 +71,9 @@ def basins(
         Over the dimensions of the starts: `attractor`, an index into the dimension `equilibrium`, or −1 where
         it stays undecided (still moving, diverged, or too close to a point that is slow to attract or to
         repel); ``limit_<state>``, where the run ends, NaN if undecided; `exact`, 1 where a rule decided, or nothing
-        moves at the start, and 0 where the integration did. Over `equilibrium`: `kind` and ``at_<state>``, NaN along
-        the free state of a line.
+        moves at the start, and 0 where the integration did. Over `equilibrium`: `kind` ("limit cycle" among them,
+        with its `period`), `learned`, 1 for those that only the runs have shown, and ``at_<state>``, NaN along the
+        free state of a line. On a cycle runs have an attractor, but no limit.
 
     Raises
     ------
@@ -94,27 +97,27 @@ def basins(
     if not found.complete and box is None:
         found = equilibria(flow, parameters, box=_around(flow, starts))
     t_end = tolerance("t_end", t_end)
-    size = float(np.abs(starts).max(initial=1.0))
+    size = float(np.abs(starts).max(initial=0.0)) or 1.0
+    options = {"rtol": tolerance("rtol", rtol), "atol": tolerance("atol", _ATOL * size if atol is None else atol)}
+    attractors = Attractors(flow, field, found, size)
     ends, exact = _known(flow, field, starts, parameters)
     attractor, limits = np.full(grid.size, -1, dtype=np.int32), np.full(ends.shape, np.nan)
     # A rule needs no attractor: it may put a run on an unstable point, or on one that no search has found.
     limits[:, exact] = ends[:, exact]
-    attractor[exact], _ = _assigned(flow, field, found, ends[:, exact], _SETTLED * size)
+    attractor[exact], _ = attractors.assign(ends[:, exact], _SETTLED * size)
     for first in range(0, grid.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         left = first + np.flatnonzero(~exact[block])
         if left.size:
-            attractor[left], limits[:, left] = _integrated(
-                flow, field, found, starts[:, left], parameters, t_end, size
-            )
+            attractor[left], limits[:, left] = _integrated(attractors, starts[:, left], parameters, t_end, options)
             if progress is not None:
-                progress(min(first + _BLOCK, grid.size), grid.size)
+                progress(min(first + _BLOCK, grid.size), grid.size, "starts")
     variables = {
         "attractor": attractor,
         **{f"limit_{name}": limits[i] for i, name in enumerate(flow.states)},
         "exact": exact.astype(np.int8),
     }
-    data = grid.dataset({name: ((), values) for name, values in variables.items()}).assign(_described(flow, found))
+    data = grid.dataset({name: ((), values) for name, values in variables.items()}).assign(attractors.described())
     data = data.assign_coords({f"{name}0": starts[i, 0] for i, name in enumerate(flow.states) if not grid.spans[name]})
     return stamp(
         data,
@@ -171,84 +174,31 @@ def _known(
 
 
 def _integrated(
-    flow: Flow,
-    field: Field,
-    found: Equilibria,
+    attractors: Attractors,
     starts: np.ndarray,
     parameters: Mapping[Any, Any] | None,
     t_end: float,
-    size: float,
+    options: Mapping[str, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the equilibrium each start goes to, −1 if none can be told, and the limit itself."""
+    """Index of the attractor each start goes to, −1 if none can be told, and the limit itself."""
+    flow, size = attractors.flow, attractors.size
     attractor, limits = np.full(starts.shape[1], -1, dtype=np.int32), np.full(starts.shape, np.nan)
     left, y, elapsed = np.arange(starts.shape[1]), starts, 0.0
     dimension = "".join(flow.states) + "0"  # longer than any state's name
     for time in (share * t_end for share in _STAGES):
         initial = {name: xr.DataArray(row, dims=dimension) for name, row in zip(flow.states, y, strict=True)}
-        run = ensemble(flow, initial, time - elapsed, parameters=parameters, rtol=_RTOL, atol=_ATOL)
+        run = ensemble(flow, initial, time - elapsed, parameters=parameters, **options)
         y = np.array([run[name].values for name in flow.states])
-        reached, places = _assigned(
-            flow, field, found, y, size * (_ARRIVED if time == t_end else _SETTLED), after=time
-        )
-        settled = reached >= 0
-        attractor[left[settled]], limits[:, left[settled]] = reached[settled], places[:, settled]
-        on_the_way = ~settled & np.isfinite(y).all(axis=0)
-        left, y, elapsed = left[on_the_way], y[:, on_the_way], time
-        if not left.size:
-            break
+        final = time == t_end
+        for learn in (False, True):
+            if learn and not (attractors.learn_rests(y, time) + (attractors.learn_cycles(y) if final else 0)):
+                continue
+            reached, places = attractors.assign(y, size * (_ARRIVED if final else _SETTLED), after=time)
+            settled = reached >= 0
+            attractor[left[settled]], limits[:, left[settled]] = reached[settled], places[:, settled]
+            on_the_way = ~settled & np.isfinite(y).all(axis=0)
+            left, y = left[on_the_way], y[:, on_the_way]
+            if not left.size:
+                return attractor, limits
+        elapsed = time
     return attractor, limits
-
-
-def _assigned(
-    flow: Flow, field: Field, found: Equilibria, ends: np.ndarray, within: float, after: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest equilibrium within a distance, −1 if there is none, and the nearest point on it.
-
-    Where it took the time `after` to come there only equilibria count that attract fast enough.
-    """
-    nearest, points = np.full(ends.shape[1], -1, dtype=np.int32), np.full(ends.shape, np.nan)
-    best = np.full(ends.shape[1], within)
-    for index, item in enumerate(found):
-        with np.errstate(invalid="ignore"):  # a run without bound is nowhere near
-            places, growth = _nearest(flow, field, item, ends)
-            gap = ends - places
-        distance = np.linalg.norm(np.nan_to_num(gap, nan=np.inf, posinf=np.inf, neginf=-np.inf), axis=0)
-        chosen = distance <= best
-        if after is not None:
-            chosen &= growth * after < -_TIMES
-        nearest[chosen], best[chosen], points[:, chosen] = index, distance[chosen], places[:, chosen]
-    return nearest, points
-
-
-def _nearest(flow: Flow, field: Field, item: Equilibrium, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest point of an equilibrium to every end, and the largest transverse growth rate there."""
-    if item.curve is not None and item.free is not None:
-        free = ends[flow.states.index(item.free)]
-        path = item.along(free)
-        return np.array([path[name] for name in flow.states]), item.growth(free)
-    if item.trace is not None:
-        points = np.array([item.trace[name] for name in flow.states])
-        flat = np.nan_to_num(ends.reshape(len(ends), -1), nan=1e150, posinf=1e150, neginf=-1e150)
-        _, closest = cKDTree(points.T).query(flat.T)
-        growth = transverse_growth(field, points)
-        # Where a run rests on the curve the curve is as good as straight: only the part across it is distance.
-        along = np.gradient(points, axis=1)[:, closest]
-        along /= np.linalg.norm(along, axis=0)
-        offset = flat - points[:, closest]
-        spacing = np.linalg.norm(np.diff(points, axis=1), axis=0).max()
-        places = points[:, closest] + along * np.clip(np.sum(offset * along, axis=0), -spacing, spacing)
-        return places.reshape(ends.shape), growth[closest].reshape(ends.shape[1:])
-    point = np.array([float(item.point[name]) for name in flow.states])
-    fastest = max(complex(value).real for value in item.eigenvalues)
-    places = np.broadcast_to(point[(slice(None), *[None] * (ends.ndim - 1))], ends.shape)
-    return places, np.full(ends.shape[1:], fastest)
-
-
-def _described(flow: Flow, found: Equilibria) -> dict[str, Any]:
-    values = {
-        name: [np.nan if item.free == name else float(item.point[name]) for item in found] for name in flow.states
-    }
-    return {
-        "kind": ("equilibrium", np.array([item.kind for item in found], dtype=str)),
-        **{f"at_{name}": ("equilibrium", np.array(values[name], dtype=float)) for name in flow.states},
-    }

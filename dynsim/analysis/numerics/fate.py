@@ -49,6 +49,8 @@ class Fate:
         Flow time at which that was known.
     period : float
         Of a periodic run, else NaN.
+    place : array or None
+        Of a periodic run: a state on the closed orbit.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Fate:
     reason: str
     time: float
     period: float = float("nan")
+    place: np.ndarray | None = None
 
 
 def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | None = None) -> Fate:
@@ -217,7 +220,7 @@ class _Section:
     def _at(self, t: float, y: np.ndarray, velocity: np.ndarray) -> None:
         self.t, self.y, self.velocity = t, y, velocity
         self.low = self.high = self.before = y
-        self.returns: list[float] = []
+        self.returns: list[float] = [0.0]
 
     def crossed(self, stepper: Stepper, t: float, y: np.ndarray, history: _History) -> float | None:
         """The period, once the run has come back twice."""
@@ -238,9 +241,11 @@ class _Section:
             gap = float((np.abs(dense(time) - self.y) / extent).max())
             if gap <= _RETURNED:
                 self.returns.append(time - self.t)
-            if len(self.returns) == 2 and abs(self.returns[1] - 2 * self.returns[0]) <= 1e-4 * self.returns[0]:
-                return self.returns[1] / 2
-        if self.renewed and stepper.taken > 2 * self.taken + 50 and not self.returns:
+                # A lap whose return was not close enough leaves a gap in the list: three in a row are asked for.
+                first, second, third = [0.0, 0.0, 0.0, *self.returns][-3:]
+                if third > second > first and abs(third - 2 * second + first) <= 1e-6 * (third - second):
+                    return (third - first) / 2
+        if self.renewed and stepper.taken > 2 * self.taken + 50 and len(self.returns) == 1:
             self.taken = stepper.taken
             self._at(t, y, stepper.function(t, y))
         return None
@@ -311,7 +316,7 @@ def _periodic(field: Field, period: float, section: _Section, nowhere: np.ndarra
         reason = f"circles for ever: periodic, period {period:.6g}, through its start"
     else:
         reason = f"periodic, period {period:.6g}, from flow time {section.t:.3g} on"
-    return Fate("periodic", nowhere, f"{reason}{'; ' if within else ''}{within}", section.t, period)
+    return Fate("periodic", nowhere, f"{reason}{'; ' if within else ''}{within}", section.t, period, section.y)
 
 
 def _growing(field: Field, history: _History, t: float, y: np.ndarray) -> Fate:
