@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ class Network:
 
     def __init__(self, experiment: Experiment, shape: tuple[int, int, int], classes: int = 0) -> None:
         self.plan = experiment
-        self.experiment: Experiment = at_step(experiment, 0)  # with the numbers of the present step
+        self.experiment: Any = at_step(experiment, 0)  # with the numbers of the present step
         self.objective = OBJECTIVES[experiment.objective]
         own = experiment.encoder
         self.encoder = encoder_part(own, shape) if callable(own) else ENCODERS[own](experiment, shape)

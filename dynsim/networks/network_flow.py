@@ -208,7 +208,9 @@ class _NetworkFlow:
     def _drift(self, weights: Weights, predictor: Tensor, encoder: Tensor) -> Tensor:
         decay = self.network.decay(weights)
         moves = [
-            -self.experiment.alpha * predictor - decay[0] if self.network.predictor.trained else 0 * weights.predictor,
+            -float(self.experiment.alpha) * predictor - decay[0]
+            if self.network.predictor.trained
+            else 0 * weights.predictor,
             -encoder - decay[1],
         ]
         if self.beta is not None and weights.teacher is not None:

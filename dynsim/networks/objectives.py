@@ -147,7 +147,7 @@ def nt_xent(
     from torch.nn import functional
 
     z = functional.normalize(predict(first), dim=1).flatten(2)  # views one after another
-    similarity = z.mT @ z / experiment.temperature
+    similarity = z.mT @ z / float(experiment.temperature)
     own = torch.eye(z.shape[2], dtype=torch.bool, device=z.device)
     similarity = similarity.masked_fill(own, -torch.inf)
     partner = torch.arange(z.shape[2], device=z.device).roll(z.shape[2] // 2)

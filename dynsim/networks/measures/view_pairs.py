@@ -135,7 +135,7 @@ def lidar(*views: Any, delta: float = 1e-4) -> Any:
     size = np.abs(stack).max((0, -2, -1), keepdims=True)
     stack = stack / np.where((size > 0) & np.isfinite(size), size, 1.0)
     stack, finite = finite_rows(stack)
-    finite = finite.all(0)
+    finite = np.asarray(finite.all(0))
     mean = stack.mean(0)
     between, inside = mean - mean.mean(-2, keepdims=True), stack - mean
     samples, dimensions = mean.shape[-2:]
