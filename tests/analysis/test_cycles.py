@@ -115,3 +115,9 @@ def test_sets_of_dimension_two_decide():
     index, places = attractors.assign(ends, 1e-6, after=1e3)
     assert index.tolist() == [0, 0]
     np.testing.assert_allclose(places, ends, atol=1e-12)
+
+
+def test_van_der_pol_for_small_damping():
+    """T = 2π(1 + μ²/16 − 5μ⁴/3072 + O(μ⁶)) (Strogatz, section 7.6, and its next term); approached slowly."""
+    told = outcome(VAN_DER_POL, {"x": 2.0, "y": 0.0}, {"mu": 0.1})
+    assert told.period == pytest.approx(2 * np.pi * (1 + 0.01 / 16 - 5e-4 / 3072), abs=1e-6)

@@ -245,7 +245,7 @@ class _Section:
                 first, second, third = [0.0, 0.0, 0.0, *self.returns][-3:]
                 if third > second > first and abs(third - 2 * second + first) <= 1e-6 * (third - second):
                     return (third - first) / 2
-        if self.renewed and stepper.taken > 2 * self.taken + 50 and len(self.returns) == 1:
+        if self.renewed and stepper.taken > 2 * self.taken + 50:
             self.taken = stepper.taken
             self._at(t, y, stepper.function(t, y))
         return None
