@@ -189,7 +189,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             one = data["relative_speed_ratio"].sel(subject=subject, alpha=alpha)
             draw_seeds(axes, data["record"], one, {"color": tuple(colour), "linestyle": line})
             known = one.mean("seed").values
-            ends.append((float(known[np.isfinite(known)][-1]), f"α = {alpha:g}", tuple(colour)))
+            known = known[np.isfinite(known)]
+            ends.append((float(known[-1]) if known.size else np.nan, f"α = {alpha:g}", tuple(colour)))
         axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
         axes.set(yscale="log", xlabel="share of the run", title=subject, xlim=(0, 1))
         label_ends(axes, ends)

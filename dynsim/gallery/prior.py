@@ -246,7 +246,8 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 def _reach(values: xr.DataArray) -> np.ndarray:
     """Length of the bars to the smallest and to the largest seed."""
     middle = values.mean("seed")
-    return np.stack([middle - values.min("seed"), values.max("seed") - middle])
+    reach = np.stack([middle - values.min("seed"), values.max("seed") - middle])
+    return reach.clip(min=0)  # equal seeds differ from their mean by rounding
 
 
 def _draw_panel(data: xr.Dataset, names: list[str], axes: Any) -> None:

@@ -6,11 +6,13 @@ from functools import cache
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import dynsim
 from dynsim import DynsimError
 from dynsim.drawing.files import FORMATS, _numbered, save_figure
 from dynsim.drawing.style import SIZES
+from dynsim.drawing.words import CAPTION_LENGTH
 from dynsim.gallery.catalogue import ENTRIES, FIGURES
 from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
@@ -28,10 +30,11 @@ def data_of(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_figure_contract(name, tmp_path):
-    """Computed, concluded and drawn; the verdict is the title; the same data give the same file."""
+def test_figure_contract(name):
+    """Computed, concluded and drawn at text width and in a column: the verdict is the title, the front is small."""
     figure, data, entry = FIGURES[name], data_of(name), ENTRIES[name]
     assert (figure.name, figure.summary, figure.cost, figure.needs) == (name, entry.summary, entry.cost, entry.needs)
+    assert figure.stored == entry.stored
     assert figure.cost > 0
     assert next(iter(inspect.signature(figure.compute).parameters)) == "progress"
     assert dynsim.provenance(data)["versions"]
@@ -40,25 +43,35 @@ def test_figure_contract(name, tmp_path):
     assert len(verdict.facts) >= 1
     picture = dynsim.plot(name, data=data)
     assert " ".join(picture.get_suptitle().split()) == verdict.headline
-    assert any(axes.has_data() for axes in picture.axes)
-    assert picture.get_supxlabel().strip(), "a figure says what it assumes"
+    panels = [axes for axes in picture.axes if axes.get_label() != "<colorbar>"]
+    assert 1 <= len(panels) <= 3
+    assert any(axes.has_data() for axes in panels)
+    assert 0 < len(picture.get_supxlabel().split()) <= CAPTION_LENGTH
+    column = dynsim.plot(name, data=data, size="column", caption=False)
+    assert not column.get_supxlabel()
+    assert column.get_figwidth() == SIZES["column"][0]
+    for drawn in (picture, column):
+        texts = drawn.findobj(lambda artist: isinstance(artist, Text) and artist.get_text().strip())
+        assert min(text.get_fontsize() for text in texts) >= 7
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if FIGURES[name].draw_full])
+def test_all_panels_on_a_subfigure(name):
+    left, _ = Figure(figsize=(14, 7), layout="constrained").subfigures(1, 2)
+    front = dynsim.plot(name, data=data_of(name))
+    assert dynsim.plot(name, data=data_of(name), figure=left, full=True) is left
+    assert len(left.axes) > len(front.axes)
+
+
+@pytest.mark.parametrize("name", ["article-stop", "basins", "portrait", "step-size"])
+def test_the_same_data_give_the_same_file(name, tmp_path):
+    data = data_of(name)
     # Every format is drawn from the same artists: all three for one figure, the cheapest for the others.
     formats = FORMATS if name == "article-stop" else ("svg",)
-    first = save_figure(picture, name, tmp_path / "a", formats, data)
+    first = save_figure(dynsim.plot(name, data=data), name, tmp_path / "a", formats, data)
     second = save_figure(dynsim.plot(name, data=data), name, tmp_path / "b", formats, data)
     for one, other in zip(first, second, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes(), f"{one.path.name} differs between two drawings"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_in_a_column_without_words_and_in_full(name):
-    whole = Figure(figsize=(14, 7), layout="constrained")
-    left, _ = whole.subfigures(1, 2)
-    assert dynsim.plot(name, data=data_of(name), figure=left, full=True) is left
-    assert left.axes
-    column = dynsim.plot(name, data=data_of(name), size="column", caption=False)
-    assert not column.get_supxlabel()
-    assert column.get_figwidth() == SIZES["column"][0]
 
 
 @pytest.mark.parametrize("name", NAMES)
