@@ -40,7 +40,7 @@ def compute(
     }
     values = {"alpha": 1.0, "eta": eta, **spectrum}
     times = np.concatenate([[0.0], np.geomspace(0.1, t_end, 300)])
-    together = solve(flow, dict.fromkeys(flow.states, start), times=times, parameters=values, method="LSODA")
+    together = solve(flow, dict.fromkeys(flow.states, start), times=times, parameters=values, method="Radau")
     data = xr.Dataset(
         {letter: (("mode", "time"), np.stack([together[f"{letter}{i}"] for i in numbers])) for letter in ("p", "w")},
         coords={"time": times, "mode": list(numbers), "lambda_d": ("mode", signals)},
