@@ -10,28 +10,49 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["add_flow", "add_run", "add_states", "assignments", "flow_of", "start_of", "words_or_numbers"]
+__all__ = [
+    "add_flow", "add_making", "add_run", "add_states", "assignments", "flow_of", "made_of", "named_texts", "pieces",
+    "start_of", "words_or_numbers",
+]  # fmt: skip
 
 
 def add_flow(parser: argparse.ArgumentParser) -> None:
-    """SYSTEM|LOSS, --states, --branch, --variant, --set, --json."""
+    """SYSTEM|LOSS or --field, what makes the flow, --set, --json."""
     parser.add_argument(
         "what",
         metavar="SYSTEM|LOSS",
+        nargs="?",
         help="a name from `dynsim list`, or a loss such as '(phi*theta - sg(theta))^2/2'",
     )
+    parser.add_argument("--field", metavar="EQUATIONS", help="equations instead: \"x' = y; y' = -sin(x)\"")
     add_states(parser)
     parser.add_argument("--branch", choices=("stop", "full", "target"), default="stop", help="default: stop")
     parser.add_argument("--variant", help="a published variant of a system")
+    parser.add_argument("--structure", metavar="NAME=N,…", action="append", default=[], help="of a system: k=3, L=4")
+    add_making(parser)
     parser.add_argument(
         "--set",
         dest="parameters",
         metavar="NAME=VALUE,…",
         action="append",
         default=[],
-        help="parameters; may be repeated",
+        help="parameters: numbers, or expressions in the flow time t; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def add_making(parser: argparse.ArgumentParser) -> None:
+    """--random, --rates, --decay, --track, --roles: what a typed loss needs beside its text."""
+    parser.add_argument(
+        "--random", metavar="TEXT", help="what a loss averages over: 'x ~ normal(0, 1), n ~ normal(0, sigma2)'"
+    )
+    for option, metavar, text in (
+        ("--rates", "STATE=EXPRESSION,…", "learning-rate ratios: phi=alpha"),
+        ("--decay", "STATE=EXPRESSION,…", "weight decays: phi=eta_p,theta=eta_s"),
+        ("--track", "STATE=OTHER:RATE,…", "states that follow another one: xi=theta:beta"),
+        ("--roles", "ROLE=STATES,…", "predictor, encoder, teacher: encoder=w1:w2"),
+    ):
+        parser.add_argument(option, metavar=metavar, action="append", default=[], help=text)
 
 
 def add_states(parser: argparse.ArgumentParser) -> None:
@@ -48,20 +69,63 @@ def add_run(parser: argparse.ArgumentParser, t_end: float | None = None) -> None
         parser.add_argument("--t-end", metavar="T", type=float, default=t_end, help=f"flow time; default: {t_end:g}")
 
 
-def assignments(option: str, texts: list[str], *, exact: bool = False) -> dict[str, Any]:
-    """``["phi=0.6,theta=1/10", …]`` as ``{"phi": 0.6, "theta": 0.1}``; SymPy numbers if `exact`."""
+def pieces(texts: list[str]) -> list[str]:
+    """Parts of texts between commas that stand outside parentheses.
+
+    Examples
+    --------
+    >>> from dynsim.cli.arguments import pieces
+    >>> pieces(["a=max(t, 1),b=2", "c=3"])
+    ['a=max(t, 1)', 'b=2', 'c=3']
+    """
+    found: list[str] = []
+    for text in texts:
+        depth, start = 0, 0
+        for index, letter in enumerate(text):
+            depth += (letter in "([{") - (letter in ")]}")
+            if letter == "," and depth == 0:
+                found.append(text[start:index])
+                start = index + 1
+        found.append(text[start:])
+    return [piece for piece in found if piece.strip()]
+
+
+def named_texts(option: str, texts: list[str], example: str) -> dict[str, str]:
+    """``["phi=alpha,theta=1"]`` as ``{"phi": "alpha", "theta": "1"}``."""
+    result: dict[str, str] = {}
+    for part in pieces(texts):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not name or not value:
+            raise bad(option, part, "NAME=VALUE", f"for instance {option} {example}")
+        result[name] = value
+    return result
+
+
+def assignments(option: str, texts: list[str], *, exact: bool = False, timed: bool = False) -> dict[str, Any]:
+    """``["phi=0.6,theta=1/10", …]`` as ``{"phi": 0.6, "theta": 0.1}``; SymPy numbers if `exact`.
+
+    With `timed`, an expression in the flow time t alone stays text: a schedule.
+    """
+    from dynsim.symbolic.names import canonical
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
-    for part in (piece for text in texts for piece in text.split(",") if piece.strip()):
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip():
-            raise bad(option, part, "NAME=VALUE", f"for instance {option} alpha=10")
+    for name, value in named_texts(option, texts, "alpha=10").items():
         number = parse(value)
+        if timed and {symbol.name for symbol in number.free_symbols} == {"t"}:
+            result[canonical(name)] = value
+            continue
         if not number.is_number:
-            raise bad(f"{option} {name.strip()}", value, "a number")
-        result[name.strip()] = number if exact and not number.is_Float else float(number)
+            raise bad(f"{option} {name}", value, "a number" + (", or an expression in t" if timed else ""))
+        result[canonical(name)] = number if exact and not number.is_Float else _finite(f"{option} {name}", number)
     return result
+
+
+def _finite(option: str, number: Any) -> float:
+    try:
+        return float(number)
+    except (OverflowError, TypeError) as error:
+        raise bad(option, str(number), "a real number that fits into 64 bits") from error
 
 
 def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
@@ -72,7 +136,7 @@ def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
-    for part in (piece for text in texts for piece in text.split(",") if piece.strip()):
+    for part in pieces(texts):
         name, equals, value = (word.strip() for word in part.partition("="))
         if not equals or not name or not value:
             raise bad(option, part, "NAME=VALUE", f"for instance {option} tau=0.5")
@@ -89,10 +153,46 @@ def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
 
 
 def flow_of(args: argparse.Namespace) -> Any:
-    """Return the system or the typed loss that the command names."""
-    from dynsim.symbolic.sources import as_flow
+    """Return the system, the typed loss or the equations that the command names."""
+    from dynsim.symbolic.sources import as_flow, equations_of
 
-    return as_flow(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None))
+    making = made_of(args)
+    if args.field is not None:
+        if args.what is not None:
+            raise bad("--field", args.field, "equations, or a system or loss, not both")
+        return equations_of(args.field, **making)
+    if args.what is None:
+        raise bad("SYSTEM|LOSS", "nothing", "a name from `dynsim list` or a loss", "or equations after --field")
+    return as_flow(args.what, args.states, branch=args.branch, variant=getattr(args, "variant", None), **making)
+
+
+def made_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What else the flow is made of, as keywords of `gradient_flow` or of a system's structure."""
+    making: dict[str, Any] = {name: _whole(name, value) for name, value in
+                              named_texts("--structure", args.structure, "k=3").items()}  # fmt: skip
+    if args.random is not None:
+        making["random"] = args.random
+    for option, example in (("rates", "phi=alpha"), ("decay", "phi=eta_p")):
+        if given := named_texts(f"--{option}", getattr(args, option), example):
+            making[option] = given
+    if given := named_texts("--track", args.track, "xi=theta:beta"):
+        making["track"] = {name: _pair(value) for name, value in given.items()}
+    if given := named_texts("--roles", args.roles, "encoder=w"):
+        making["roles"] = {role: tuple(names.split(":")) for role, names in given.items()}
+    return making
+
+
+def _pair(text: str) -> tuple[str, str]:
+    other, colon, rate = (word.strip() for word in text.partition(":"))
+    if not (other and colon and rate):
+        raise bad("--track", text, "OTHER:RATE", "for instance --track xi=theta:beta")
+    return other, rate
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdecimal() or len(text) > 6:
+        raise bad(f"--structure {name}", text, "a whole number")
+    return int(text)
 
 
 def start_of(flow: Any, args: argparse.Namespace, *, exact: bool = False) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.cli.arguments import add_flow, add_run
+from dynsim.cli.arguments import add_flow, add_run, pieces
 from dynsim.errors import bad
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from dynsim.cli.output import TABLES, check_out, print_json, rows_of, write_dataset
     from dynsim.integrate.optimise import optimise
     from dynsim.records import provenance
+    from dynsim.status import Status
     from dynsim.table import Table
 
     if args.rows < 2:
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         flow,
         start_of(flow, args),
         args.steps,
-        parameters=assignments("--set", args.parameters),
+        parameters=assignments("--set", args.parameters, timed=True),
         optimiser=args.optimiser,
         lr=args.lr,
         teacher=args.teacher,
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         print_json({"rows": rows_of(data, args.rows), "provenance": provenance(data)})
     else:
         print(Table(rows_of(data, args.rows)))
-        print(f"ended: {('ok', 'at rest', 'blow-up', 'step limit', 'invalid start')[int(data['status'])]}")
+        print(f"ended: {Status(int(data['status'])).message}")
     return 0
 
 
@@ -74,7 +75,7 @@ def _options(texts: list[str]) -> dict[str, Any]:
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
-    for part in (piece for text in texts for piece in text.split(",") if piece.strip()):
+    for part in pieces(texts):
         name, equals, value = (word.strip() for word in part.partition("="))
         if not equals or not name or not value:
             raise bad("--option", part, "NAME=VALUE", "for instance --option momentum=0.9")

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         raise bad("--rows", args.rows, "at least 2")
     check_out("--out", args.out, TABLES)
     flow = flow_of(args)
-    parameters = assignments("--set", args.parameters)
+    parameters = assignments("--set", args.parameters, timed=True)
     try:
         data = solve(flow, start_of(flow, args), args.t_end, parameters=parameters, method=args.method)
     except Unfinished as error:

@@ -20,7 +20,7 @@ class BarlowSimon(Method):
     name = "barlow-simon"
     summary = "the cross-covariance matrix of two views, not normalised, is pulled to the identity"
     reference = "Simon et al., arXiv:2303.15438 (2023)"
-    code = "github.com/jbsimon/ssl-dynamics"
+    code = "no public code was read for it"
     loss = "sum((1 - diag(cov(z1, z2)))^2) + sum(offdiag(cov(z1, z2))^2)"
     mode = "(1 - E(w*(x + n1)*w*(x + n2)))^2"
     survives_if = "λ_d > η_s/4, that is λ_d > 0 without decay"

@@ -44,7 +44,7 @@ class NextLatent(SimSiam):
     name = "next-latent"
     summary = "a predictor of the next state's latent along a Markov chain; the target is not differentiated"
     reference = "Tang et al., arXiv:2212.03319 (2023)"
-    code = "github.com/google-deepmind (BYOL-RL; none that is public was read)"
+    code = "no public code was read for it"
     survives_if = "η_s ≤ |λ_×|²/(4λ_s), for uniform π |λ_T|²/(4n)"
     learned_first = "large |λ_T|"
     killed_by = "weight decay"
