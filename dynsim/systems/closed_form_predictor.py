@@ -83,11 +83,9 @@ def build_euclidean(branch: str, variant: str | None, k: int = 2, spectrum: str 
     flow = closed_form_predictor(" + ".join(terms), branch, variant, k, spectrum)
     kind = branch if variant == "predictor" else str(variant)
     if spectrum == "frozen" and variant != "no-predictor":
-        rate = _RATES[kind]
-        exact = Exact(limit=partial(_frozen_limit, rate), solution=partial(_frozen, rate), defaults=flow.defaults)
+        exact = Exact(limit=partial(_frozen_limit, kind), solution=partial(_frozen, kind), defaults=flow.defaults)
         return replace(flow, exact=exact)
-    law = _LAWS[kind]
-    return replace(flow, exact=Exact(limit=partial(_limit, law), solution=partial(_solution, law)))
+    return replace(flow, exact=Exact(limit=partial(_limit, kind), solution=partial(_solution, kind)))
 
 
 def _stop(t: Any, variance: Any) -> Any:
@@ -111,10 +109,11 @@ _LAWS: dict[str, tuple[Callable[[Any, Any], Any], bool, bool | None]] = {
 }
 
 
-def _solution(law: Any, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _solution(kind: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         return {
-            name: signed_root(law[0](t, np.asarray(start, dtype=float) ** 2), start) for name, start in initial.items()
+            name: signed_root(_LAWS[kind][0](t, np.asarray(start, dtype=float) ** 2), start)
+            for name, start in initial.items()
         }
 
 
@@ -127,20 +126,20 @@ _RATES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _frozen(rate: Any, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _frozen(kind: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, start in initial.items():
-        speed = rate(np.asarray(parameters[name.replace("z", "lambda")], dtype=float))
+        speed = _RATES[kind](np.asarray(parameters[name.replace("z", "lambda")], dtype=float))
         with np.errstate(invalid="ignore", over="ignore"):  # 0·∞: a mode that nothing moves
             turned = np.where(speed == 0, 1.0, np.exp(speed * t))
             values[name] = np.where(np.asarray(start) == 0, 0.0, np.asarray(start, dtype=float) * turned)
     return values
 
 
-def _frozen_limit(rate: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+def _frozen_limit(kind: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     values = {}
     for name, z in initial.items():
-        speed = rate(parameters[name.replace("z", "lambda")])
+        speed = _RATES[kind](parameters[name.replace("z", "lambda")])
         if speed > 0 and z != 0:
             return None
         values[name] = z if speed == 0 else 0 * z
@@ -148,9 +147,9 @@ def _frozen_limit(rate: Any, initial: Mapping[str, Any], parameters: Mapping[str
     return Limit(values, all(value == 0 for value in values.values()), reason)
 
 
-def _limit(law: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-    _, survives, returns = law
-    if law is _LAWS["no-predictor"]:
+def _limit(kind: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    _, survives, returns = _LAWS[kind]
+    if kind == "no-predictor":
         return Limit(dict(initial), all(z == 0 for z in initial.values()), "identical views, no predictor: no force")
     values: dict[str, Any] = {}
     for name, z in initial.items():

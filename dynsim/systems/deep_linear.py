@@ -21,6 +21,7 @@ input, asks for large λ_d. JEPA with L = 1, λ_d = ρ = 1 is the toy with φ = 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,35 +46,33 @@ def build_supervised(branch: str, variant: str | None, L: int = 2) -> Flow:
         ranges={"u": (0.0, 2.0), "s": (0.1, 3.0)},
         view={"u": (0.0, 1.5)},
         observables={"loss": "(s - u)^2/2"},
-        exact=Exact(limit=_supervised_limit(L), solution=_supervised_solution(L), defaults=dict(SUPERVISED_DEFAULTS)),
+        exact=Exact(
+            limit=partial(_supervised_limit, L),
+            solution=partial(_supervised_solution, L),
+            defaults=dict(SUPERVISED_DEFAULTS),
+        ),
     )
 
 
-def _supervised_limit(L: int) -> Any:
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        u, s = initial["u"], parameters["s"]
-        if L > 1 and u == 0:
-            return Limit({"u": u}, True, "u(0) = 0 never moves")
-        if L > 1 and (u < 0 or s < 0):
-            return None
-        return Limit({"u": s + 0 * u}, bool(s == 0), "u → s")
-
-    return limit
+def _supervised_limit(L: int, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    u, s = initial["u"], parameters["s"]
+    if L > 1 and u == 0:
+        return Limit({"u": u}, True, "u(0) = 0 never moves")
+    if L > 1 and (u < 0 or s < 0):
+        return None
+    return Limit({"u": s + 0 * u}, bool(s == 0), "u → s")
 
 
-def _supervised_solution(L: int) -> Any:
-    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        u, s = np.asarray(initial["u"], dtype=float), np.asarray(parameters["s"], dtype=float)
-        if L == 1:
-            return {"u": s + (u - s) * np.exp(-np.asarray(t, dtype=float))}
-        if L == 2:
-            return {"u": logistic(t, u, 2 * s, 2.0)}
-        if np.any(s <= 0):
-            raise bad("s", parameters["s"], "s > 0, for which the closed form holds")
-        power = 2 - 2 / L
-        return {"u": s * power_logistic(t, np.where(u < 0, np.nan, u / s), L * s**power, power)}
-
-    return solution
+def _supervised_solution(L: int, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    u, s = np.asarray(initial["u"], dtype=float), np.asarray(parameters["s"], dtype=float)
+    if L == 1:
+        return {"u": s + (u - s) * np.exp(-np.asarray(t, dtype=float))}
+    if L == 2:
+        return {"u": logistic(t, u, 2 * s, 2.0)}
+    if np.any(s <= 0):
+        raise bad("s", parameters["s"], "s > 0, for which the closed form holds")
+    power = 2 - 2 / L
+    return {"u": s * power_logistic(t, np.where(u < 0, np.nan, u / s), L * s**power, power)}
 
 
 DEEP_LINEAR = System(
@@ -105,21 +104,19 @@ def _build(objective: str, L: Any) -> Flow:
         ranges=dict(RANGES),
         view={"w": (0.01, 1.5)},
         observables={"predictor": "w^(1/L)"},
-        exact=Exact(limit=_LIMITS[objective], solution=_solution(objective), defaults=dict(DEFAULTS)),
+        exact=Exact(limit=partial(_limit, objective), solution=partial(_solution, objective), defaults=dict(DEFAULTS)),
     )
     return flow if L is None else flow.fix(L=count("L", L))
 
 
-def _limit(power: Any, written: str) -> Any:
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        w, layers = initial["w"], parameters["L"]
-        if w < 0 or not parameters["rho"] > 0 or not parameters["lambda_d"] > 0:
-            return None
-        if w == 0:
-            return Limit({"w": w}, True, "w(0) = 0 never moves")
-        return Limit({"w": parameters["rho"] ** power(layers)}, False, f"w → {written}")
-
-    return limit
+def _limit(objective: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    w, layers = initial["w"], parameters["L"]
+    if w < 0 or not parameters["rho"] > 0 or not parameters["lambda_d"] > 0:
+        return None
+    if w == 0:
+        return Limit({"w": w}, True, "w(0) = 0 never moves")
+    power, written = (layers, "ρ^L") if objective == "jepa" else (layers / (layers + 1), "ρ^(L/(L + 1))")
+    return Limit({"w": parameters["rho"] ** power}, False, f"w → {written}")
 
 
 def _jepa_scale(rho: Any, layers: Any) -> tuple[Any, Any, Any]:
@@ -136,16 +133,13 @@ def _mae_scale(rho: Any, layers: Any) -> tuple[Any, Any, Any]:
 _SCALES = {"jepa": _jepa_scale, "mae": _mae_scale}
 
 
-def _solution(objective: str) -> Any:
-    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """NaN where w₀ < 0, which is no product of balanced layers."""
-        signal, rho, layers = _positive(parameters)
-        exponent, rate, power = _SCALES[objective](rho, layers)
-        w = np.asarray(initial["w"], dtype=float)
-        start = np.where(w < 0, np.nan, np.abs(w) ** (1 / exponent) / rho)
-        return {"w": (rho * power_logistic(t, start, signal * rate, power)) ** exponent}
-
-    return solution
+def _solution(objective: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """NaN where w₀ < 0, which is no product of balanced layers."""
+    signal, rho, layers = _positive(parameters)
+    exponent, rate, power = _SCALES[objective](rho, layers)
+    w = np.asarray(initial["w"], dtype=float)
+    start = np.where(w < 0, np.nan, np.abs(w) ** (1 / exponent) / rho)
+    return {"w": (rho * power_logistic(t, start, signal * rate, power)) ** exponent}
 
 
 def _positive(parameters: Mapping[str, Any]) -> tuple[Any, Any, Any]:
@@ -182,9 +176,6 @@ def learning_time(objective: str, start: Any, parameters: Mapping[str, Any], sha
     first, last = np.asarray(start, dtype=float) ** (1 / exponent) / rho, share ** (1 / exponent)
     told = passage(np.minimum(first, last), last, power) / (signal * rate)
     return np.where(first < last, told, np.nan)
-
-
-_LIMITS = {"jepa": _limit(lambda L: L, "ρ^L"), "mae": _limit(lambda L: L / (L + 1), "ρ^(L/(L + 1))")}
 
 
 def build_jepa(branch: str, variant: str | None, L: Any = None) -> Flow:

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def build_optimal_predictor(branch: str, variant: str | None, k: int = 2) -> Flo
         },
         view=dict.fromkeys(encoders, (-1.5, 1.5)),
         observables={"squared_norm": " + ".join(f"w{i}^2" for i in modes), "predictor": best},
-        exact=Exact(limit=_optimal_limit(k), defaults=defaults) if branch == "stop" else None,
+        exact=Exact(limit=partial(_optimal_limit, k), defaults=defaults) if branch == "stop" else None,
     )
 
 
@@ -144,29 +145,26 @@ def _short(flow: Flow, signal: str, view: str) -> Flow:
     return replace(flow, rhs=flow.rhs.applyfunc(entry))
 
 
-def _optimal_limit(k: int) -> Any:
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        start = [initial[f"w{i}"] for i in range(1, k + 1)]
-        if parameters["eta_s"] > 0:
-            values = {f"w{i}": 0 * w for i, w in enumerate(start, 1)}
-            return Limit(values, True, "Σw² = Σw₀²·e^(−2η_s t): weight decay is not balanced by anything")
-        modes = range(1, k + 1)
-        if any(parameters[f"lambda_s{i}"] <= 0 or parameters[f"lambda_d{i}"] < 0 for i in modes):
-            return None
-        quality = {i: parameters[f"lambda_d{i}"] / parameters[f"lambda_s{i}"] for i in modes}
-        alive = {i: quality[i] for i, w in enumerate(start, 1) if w != 0 and quality[i] > 0}
-        if not alive or parameters["eta_s"] != 0:
-            return None
-        best = max(alive, key=lambda i: alive[i])
-        if sum(q == alive[best] for q in alive.values()) > 1:
-            return None
-        length = sympy.sqrt(sum(w**2 for w in start))
-        side = 1 if start[best - 1] > 0 else -1
-        end = side * (length if isinstance(start[best - 1], sympy.Basic) else float(length))
-        values = {f"w{i}": end if i == best else 0 * w for i, w in enumerate(start, 1)}
-        return Limit(values, False, f"Σw² is conserved; λ_d/λ_s is largest for mode {best}, which takes everything")
-
-    return limit
+def _optimal_limit(k: int, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    start = [initial[f"w{i}"] for i in range(1, k + 1)]
+    if parameters["eta_s"] > 0:
+        values = {f"w{i}": 0 * w for i, w in enumerate(start, 1)}
+        return Limit(values, True, "Σw² = Σw₀²·e^(−2η_s t): weight decay is not balanced by anything")
+    modes = range(1, k + 1)
+    if any(parameters[f"lambda_s{i}"] <= 0 or parameters[f"lambda_d{i}"] < 0 for i in modes):
+        return None
+    quality = {i: parameters[f"lambda_d{i}"] / parameters[f"lambda_s{i}"] for i in modes}
+    alive = {i: quality[i] for i, w in enumerate(start, 1) if w != 0 and quality[i] > 0}
+    if not alive or parameters["eta_s"] != 0:
+        return None
+    best = max(alive, key=lambda i: alive[i])
+    if sum(q == alive[best] for q in alive.values()) > 1:
+        return None
+    length = sympy.sqrt(sum(w**2 for w in start))
+    side = 1 if start[best - 1] > 0 else -1
+    end = side * (length if isinstance(start[best - 1], sympy.Basic) else float(length))
+    values = {f"w{i}": end if i == best else 0 * w for i, w in enumerate(start, 1)}
+    return Limit(values, False, f"Σw² is conserved; λ_d/λ_s is largest for mode {best}, which takes everything")
 
 
 OPTIMAL_PREDICTOR = System(
@@ -202,8 +200,8 @@ def build_direct_set(branch: str, variant: str | None) -> Flow:
         view={"s": (0.0, 1.5)},
         observables={"predictor": f"s^({power})"},
         exact=Exact(
-            limit=lambda initial, parameters: _direct_limit(initial, parameters, power),
-            solution=lambda t, initial, parameters: _direct_solution(t, initial, parameters, power),
+            limit=partial(_direct_limit, power),
+            solution=partial(_direct_solution, power),
             defaults={**DIRECT_DEFAULTS, "a": 1.0},
         ),
     )
@@ -213,7 +211,7 @@ def _power(parameters: Mapping[str, Any], power: str) -> Any:
     return parameters["a"] if power == "a" else sympy.Rational(power)
 
 
-def _direct_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any], power: str) -> Limit | None:
+def _direct_limit(power: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     """The mode ends at s_+ or at 0; the lower equilibrium s_− is the boundary between them."""
     s, signal, view, eta = initial["s"], parameters["lambda_d"], parameters["lambda_s"], parameters["eta_s"]
     a = _power(parameters, power)
@@ -237,7 +235,7 @@ def _direct_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any], pow
     return Limit({"s": end}, False, "s(0) > s_−: s → s_+ = ((λ_d + √(λ_d² − 4η_sλ_s))/(2λ_s))^(1/a)")
 
 
-def _direct_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any], power: str) -> dict[str, Any]:
+def _direct_solution(power: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Without decay y = s^a obeys y' = 2ay²(λ_d − λ_s y), and u = λ_d/(λ_s y) − 1 obeys u' = −(2aλ_d²/λ_s)·u/(1 + u).
 
     Without signal y' = −2aλ_s y³.

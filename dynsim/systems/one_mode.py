@@ -2,7 +2,8 @@ r"""One mode of a linear encoder: its loss as text, and its closed forms, alone 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,26 +48,28 @@ RANGES = {"w": (-1.5, 1.5), "lambda_d": (0.01, 2.0), "lambda_s": (0.01, 2.0), "e
 
 def noise_decay(branch: str) -> Exact:
     """Exact solution and limit; in branch `target` the noise does not act and only weight decay is left."""
+    return Exact(limit=partial(_fading, branch), solution=partial(_faded, branch), defaults=dict(DEFAULTS))
 
-    def rate(parameters: Mapping[str, Any]) -> Any:
-        noise = 0 if branch == "target" else parameters["lambda_s"] - parameters["lambda_d"]
-        return noise + parameters["eta_s"]
 
-    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        speed = np.asarray(rate(parameters), dtype=float)
-        with np.errstate(invalid="ignore"):  # 0·∞: a mode that nothing moves
-            factor = np.where(speed == 0, 1.0, np.exp(-speed * t))
-        return {"w": np.asarray(initial["w"], dtype=float) * factor}
+def _fading_rate(branch: str, parameters: Mapping[str, Any]) -> Any:
+    noise = 0 if branch == "target" else parameters["lambda_s"] - parameters["lambda_d"]
+    return noise + parameters["eta_s"]
 
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        w, speed = initial["w"], rate(parameters)
-        if speed < 0 and w != 0:
-            return None
-        if speed == 0 or w == 0:
-            return Limit({"w": w}, bool(w == 0), "no noise, no decay: nothing moves" if w != 0 else "w(0) = 0 stays")
-        return Limit({"w": 0 * w}, True, "w = w₀·exp(−(λ_s − λ_d + η_s)t): noise and decay only shrink it")
 
-    return Exact(limit=limit, solution=solution, defaults=dict(DEFAULTS))
+def _faded(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    speed = np.asarray(_fading_rate(branch, parameters), dtype=float)
+    with np.errstate(invalid="ignore"):  # 0·∞: a mode that nothing moves
+        factor = np.where(speed == 0, 1.0, np.exp(-speed * t))
+    return {"w": np.asarray(initial["w"], dtype=float) * factor}
+
+
+def _fading(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+    w, speed = initial["w"], _fading_rate(branch, parameters)
+    if speed < 0 and w != 0:
+        return None
+    if speed == 0 or w == 0:
+        return Limit({"w": w}, bool(w == 0), "no noise, no decay: nothing moves" if w != 0 else "w(0) = 0 stays")
+    return Limit({"w": 0 * w}, True, "w = w₀·exp(−(λ_s − λ_d + η_s)t): noise and decay only shrink it")
 
 
 class Mode(NamedTuple):
@@ -81,7 +84,9 @@ class Mode(NamedTuple):
 
 def exact_modes(branch: str, modes: Sequence[Mode], defaults: Mapping[str, Any]) -> Exact:
     """Closed forms of all modes together."""
-    return Exact(limit=_limit(branch, modes), solution=_solution(branch, modes), defaults=dict(defaults))
+    return Exact(
+        limit=partial(_limit, branch, modes), solution=partial(_solution, branch, modes), defaults=dict(defaults)
+    )
 
 
 def mode_at(
@@ -121,39 +126,36 @@ def mode_at(
     return phi / v.value, theta
 
 
-def _solution(branch: str, modes: Sequence[Mode]) -> Callable[..., dict[str, Any]]:
-    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for mode in modes:
-            start = initial[mode.predictor], initial[mode.encoder]
-            now = mode_at(branch, t, start, parameters, mode.view, mode.signal)
-            values[mode.predictor], values[mode.encoder] = now
-        return values
+def _solution(
+    branch: str, modes: Sequence[Mode], t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for mode in modes:
+        start = initial[mode.predictor], initial[mode.encoder]
+        now = mode_at(branch, t, start, parameters, mode.view, mode.signal)
+        values[mode.predictor], values[mode.encoder] = now
+    return values
 
-    return solution
 
-
-def _limit(branch: str, modes: Sequence[Mode]) -> Callable[..., Limit | None]:
+def _limit(
+    branch: str, modes: Sequence[Mode], initial: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Limit | None:
     one = scalar_limit(branch)
-
-    def limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
-        values: dict[str, Any] = {}
-        ends, reasons = [], []
-        for mode in modes:
-            signal = parameters[mode.signal]
-            if not signal > 0:
-                return None
-            # The clock runs λ_d times as fast, so that decay counts for less.
-            decays = {name: parameters[name] / signal for name in ("eta_p", "eta_s")}
-            told = {**parameters, "sigma2": parameters[mode.view] / signal - 1, **decays}
-            end = one({"phi": initial[mode.predictor], "theta": initial[mode.encoder]}, told)
-            if end is None:
-                return None
-            renamed = {"phi": mode.predictor, "theta": mode.encoder}
-            values |= {renamed[name]: value for name, value in end.values.items()}
-            ends.append(end.collapsed)
-            where = f"{mode.label}φ={mode.predictor}, θ={mode.encoder}, σ²=λ_s/λ_d−1"
-            reasons.append(f"{where}: {end.reason}")
-        return Limit(values, all(ends), "; ".join(reasons))
-
-    return limit
+    values: dict[str, Any] = {}
+    ends, reasons = [], []
+    for mode in modes:
+        signal = parameters[mode.signal]
+        if not signal > 0:
+            return None
+        # The clock runs λ_d times as fast, so that decay counts for less.
+        decays = {name: parameters[name] / signal for name in ("eta_p", "eta_s")}
+        told = {**parameters, "sigma2": parameters[mode.view] / signal - 1, **decays}
+        end = one({"phi": initial[mode.predictor], "theta": initial[mode.encoder]}, told)
+        if end is None:
+            return None
+        renamed = {"phi": mode.predictor, "theta": mode.encoder}
+        values |= {renamed[name]: value for name, value in end.values.items()}
+        ends.append(end.collapsed)
+        where = f"{mode.label}φ={mode.predictor}, θ={mode.encoder}, σ²=λ_s/λ_d−1"
+        reasons.append(f"{where}: {end.reason}")
+    return Limit(values, all(ends), "; ".join(reasons))

@@ -18,6 +18,7 @@ no normal number follows the linear flow until it is one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -310,15 +311,12 @@ def _times(pull: Any, gain: Any) -> Any:
     return np.where(pull == 0, 0.0, pull * gain)
 
 
-def _solution(branch: str) -> Solution:
-    def solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        alpha = np.asarray(parameters["alpha"], dtype=float)
-        if (alpha <= 0).any():
-            raise bad("alpha", parameters["alpha"], "α > 0, for which the closed form holds")
-        phi, theta = toy_at(branch, t, np.asarray(initial["phi"], dtype=float), initial["theta"], alpha)
-        return {"phi": phi, "theta": theta}
-
-    return solution
+def _solution(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    alpha = np.asarray(parameters["alpha"], dtype=float)
+    if (alpha <= 0).any():
+        raise bad("alpha", parameters["alpha"], "α > 0, for which the closed form holds")
+    phi, theta = toy_at(branch, t, np.asarray(initial["phi"], dtype=float), initial["theta"], alpha)
+    return {"phi": phi, "theta": theta}
 
 
-SOLUTIONS: dict[str, Solution] = {branch: _solution(branch) for branch in ("stop", "full", "target")}
+SOLUTIONS: dict[str, Solution] = {branch: partial(_solution, branch) for branch in ("stop", "full", "target")}

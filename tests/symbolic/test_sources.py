@@ -15,6 +15,7 @@ from dynsim.symbolic.names import canonical, unicode_name
 from dynsim.symbolic.printing import latex_name
 from dynsim.symbolic.sources import as_field, as_flow
 from dynsim.symbolic.zero_test import are_equal
+from dynsim.systems.catalogue import SYSTEMS, entry_of
 
 TOY = "(phi*theta - sg(theta))^2/2"
 START = {"phi": 0.6, "theta": 0.1}
@@ -84,6 +85,30 @@ def test_a_used_flow_pickles_and_equals_its_like():
     assert np.array_equal(moved.jacobian(0.0, y), field.jacobian(0.0, y))
     assert again != gradient_flow(TOY, "phi, theta")
     assert gradient_flow(TOY, "phi, theta") != gradient_flow(TOY, "phi, theta", branch="full")
+
+
+def _catalogue():
+    for name in SYSTEMS:
+        entry = entry_of(name)
+        for branch in entry.branches:
+            for variant in (None, *entry.variants):
+                only_stop = variant in {"byol", "isoloss"}
+                if branch == "stop" or not only_stop:
+                    yield name, branch, variant
+
+
+@pytest.mark.parametrize("which", list(_catalogue()), ids=str)
+def test_a_used_flow_of_the_catalogue_pickles_with_its_closed_forms(which):
+    name, branch, variant = which
+    flow = system(name, branch=branch, variant=variant)
+    start = {state: flow.defaults[state] for state in flow.states}
+    y = np.array([float(value) for value in start.values()])
+    velocity = flow.field().f(0.0, y)
+    again = pickle.loads(pickle.dumps(flow))
+    assert again == flow
+    assert np.array_equal(again.field().f(0.0, y), velocity)
+    if flow.exact is not None:
+        assert again.exact.end(start, flow.values()) == flow.exact.end(start, flow.values())
 
 
 def test_a_flow_prints_two_lines_without_addresses():
