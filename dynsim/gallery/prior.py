@@ -140,7 +140,7 @@ class _Judge:
         known, labels = encode(images.train[rows]), images.train_labels[rows]
         asked = [encode(pictures) for pictures in self.tests]
         judges = (measures.knn, measures.probe)
-        return np.array([[judge(known, labels, z, images.test_labels).numpy() for z in asked] for judge in judges])
+        return np.array([[np.asarray(judge(known, labels, z, images.test_labels)) for z in asked] for judge in judges])
 
 
 def _encoder(experiment: Experiment, seeds: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -185,8 +185,8 @@ class _Bank:
                 for test in ("clean", "augmented"):
                     pair = (candidates[which][feature][index] for which in ("train", test))
                     known, asked = pair
-                    scores["feature_knn"].append(measures.knn(known, labels, asked, test_labels).numpy())
-                    scores["feature_probe"].append(measures.probe(known, labels, asked, test_labels).numpy())
+                    scores["feature_knn"].append(np.asarray(measures.knn(known, labels, asked, test_labels)))
+                    scores["feature_probe"].append(np.asarray(measures.probe(known, labels, asked, test_labels)))
         axes = ("feature", "views", "test", "seed")
         return xr.Dataset(
             {name: (axes, np.stack(values).reshape(*shape, -1)) for name, values in scores.items()},
