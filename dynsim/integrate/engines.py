@@ -122,7 +122,7 @@ def _fill(batch: Batch, run: Run) -> None:
         for row, name in zip(run.states, field.names, strict=True):
             row[:] = solution[name]
     startable = np.isfinite(batch.y0).all(axis=0) & np.isfinite(run.states).all(axis=(0, 2))
-    run.status[~startable] = Status.INVALID_START
+    run.status[:] = np.where(startable, Status.OK, Status.INVALID_START)
     run.states[:, ~startable] = np.nan
     run.mark_rest(batch)
     run.observe(batch)

@@ -64,7 +64,8 @@ def ensemble(
         large system, "exact" evaluates the closed form that the system knows. "auto" takes the fastest
         integrator that can do the flow, and an implicit one for members that turn out to be stiff.
     rtol, atol : float
-        Relative and absolute tolerance of each step, held by every member by itself.
+        Relative and absolute tolerance of each step, held by every member by itself. A state below `atol` is as
+        good as 0: its sign means nothing there, where `solve` without an `atol` keeps that of a state that decays.
     workers : int, optional
         Threads that share the members, one per core by default. The results do not depend on it.
     chunk : int, optional

@@ -227,3 +227,12 @@ def test_wrong_arguments_are_refused_at_the_door(options, error, word):
 def test_a_flow_without_closed_form_cannot_be_exact():
     with pytest.raises(InvalidValue, match="closed form"):
         ensemble(dynsim.system("byol"), {"phi": 1.0, "theta": 0.1, "xi": 0.1}, 1.0, method="exact")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("when", [{"t_end": 3.0}, {"times": [0.0, 3.0, 300.0]}], ids=["end", "times"])
+def test_whoever_runs_a_member_says_how_it_ended(method, when):
+    starts = {"phi": [0.6, 1.0, np.nan, np.inf], "theta": 0.1}
+    run = ensemble(TOY, starts, method=method, **when)
+    assert run.status.values.tolist() == [AT_REST if len(when.get("times", ())) else OK, AT_REST, *[INVALID_START] * 2]
+    np.testing.assert_array_equal(np.isnan(run.theta.values).reshape(4, -1).any(axis=1), [False, False, True, True])
