@@ -74,7 +74,7 @@ class Explorer(widgets.VBox):
         ----------
         **what
             `initial` and `parameters` are merged into the present ones; `source`, `states`, `branch`, `variant`,
-            `t_end`, `time`, `plane` and `more` replace them.
+            `t_end`, `time`, `plane` and `more` replace them; `defaults` puts every number back.
         """
         before = self.setting
         try:
@@ -83,12 +83,16 @@ class Explorer(widgets.VBox):
         except DynsimError as error:
             self.setting = before
             self._complain(str(error))
+            if what.keys() & {"source", "states"}:
+                self.view.add_class("dynsim-stale")  # the old picture does not belong to the new text
+                self.controls.ask_for_states()
             self._send_frame()  # a start that was dragged there goes back
             if not what.keys() & {"source", "states"}:  # what was typed stays, to be corrected
                 self.controls.show(before)
             return
         self._complain("")
-        if what.keys() & {"source", "states", "branch", "variant", "plane", "t_end", "time"}:
+        self.view.remove_class("dynsim-stale")
+        if what.keys() & {"defaults", "source", "states", "branch", "variant", "plane", "t_end", "time"}:
             self.controls.show(after)
         elif "dragged" in what:
             self._let_sliders_follow()
@@ -108,6 +112,8 @@ class Explorer(widgets.VBox):
         self.controls.show_numbers(self.setting)
 
     def _changed(self, now: Setting, what: Mapping[str, Any]) -> Setting:
+        if "defaults" in what:
+            return filled(replace(now, initial={}, parameters={}, more=()))
         if "dragged" in what:
             return now.moved(what["dragged"])
         if "initial" in what:
@@ -123,6 +129,10 @@ class Explorer(widgets.VBox):
         other = replace(now, **{"variant": variant, "plane": None, "more": (), **what})
         if "source" in what and other.branch not in subject(replace(other, branch="stop")).branches:
             other = replace(other, branch="stop")
+        if "source" in what and what["source"] != now.source and (subject(other).named or subject(now).named):
+            turned_into_text = subject(now).named and subject(other).flow.loss == flow.loss
+            if not turned_into_text:  # another system has numbers of its own
+                return filled(replace(other, initial={}, parameters={}))
         known = subject(other).defaults  # what keeps its name keeps its value
         return filled(
             replace(

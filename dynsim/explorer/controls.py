@@ -69,17 +69,20 @@ class Controls(widgets.VBox):
             box.style.description_width = "54px"
         for toggle in (self.branch, self.time):
             toggle.style.button_width = "auto"
+        self.defaults = widgets.Button(description="Defaults", tooltip="every start and parameter as at first")
+        self.defaults.on_click(lambda _: changed(defaults=True))
+        self._typed: tuple[str, tuple[str, ...] | None] | None = None
         self._moving = widgets.VBox()
         super().__init__(
             [
                 widgets.VBox([self.system, self.about, self.loss, self.states, self.error]),
                 self._moving,
-                widgets.VBox([self.plane, self.t_end, self.time]),
+                widgets.VBox([self.plane, self.t_end, self.time, self.defaults]),
             ]
         )
         self.add_class("dynsim-controls")
         self.show(setting)
-        self._listen(self.system, lambda value: changed(source=None if value == TYPED else value, states=None))
+        self._listen(self.system, self._chosen)
         self._listen(self.loss, lambda value: changed(source=value.strip(), states=self._states()))
         self._listen(self.states, lambda value: changed(states=self._states()))
         self._listen(self.branch, lambda value: changed(branch=value))
@@ -88,10 +91,21 @@ class Controls(widgets.VBox):
         self._listen(self.t_end, lambda value: changed(t_end=value))
         self._listen(self.time, lambda value: changed(time=value))
 
+    def _chosen(self, value: str) -> None:
+        """Report the system; "typed loss" goes back to what was typed last, or to the present system's loss."""
+        source, states = (value, None) if value != TYPED else self._typed or (None, None)
+        self._changed(source=source, states=states)
+
+    def ask_for_states(self) -> None:
+        """Let the states be typed: a loss with other symbols cannot be drawn without."""
+        self.states.layout.display = ""
+
     def show(self, setting: Setting) -> None:
         """Bring every control to a filled setting, without reporting a change."""
         about = subject(setting)
         self._silent = True
+        if not about.named:
+            self._typed = (setting.source, about.flow.states)
         try:
             self.system.value = setting.source if about.named else TYPED
             self.loss.value = "" if about.named else setting.source

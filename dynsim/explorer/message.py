@@ -34,7 +34,7 @@ def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, An
         "states": [{"name": name, "values": _bytes(values)} for name, values in picture.states.items()],
         "ratios": [{"name": name, "values": _bytes(values)} for name, values in picture.ratios.items()],
         "loss": None if loss is None else _bytes(loss),
-        "rises": bool(loss is not None and len(loss) > 1 and np.nanmax(loss) > 1.001 * loss[0]),
+        "rises": loss is not None and _rises(loss),
         "orbits": [[_bytes(across), _bytes(upwards)] for across, upwards in picture.orbits],
         "sentence": verdict.sentence,
         "reason": verdict.reason,
@@ -50,6 +50,8 @@ def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: s
     drawn = styles(about)
     pairs = {name: next(iter(about.flow.roles.get(name, ())), "") for name in ("predictor", "encoder")}
     fast, slow = pairs["predictor"] or about.flow.states[0], pairs["encoder"] or about.flow.states[-1]
+    if slow == fast:
+        slow = next((name for name in about.flow.states if name != fast), slow)
     return {
         "serial": serial,
         "subject": id(about),
@@ -103,6 +105,12 @@ def _caption(about: Subject, setting: Setting) -> str:
     rest = [f"{unicode_name(name)} = {setting.initial[name]:g}" for name in about.flow.states if name not in plane]
     where = f" at {', '.join(rest)}" if rest else ""
     return f"phase plane{where}: drag the start, click to add an orbit"
+
+
+def _rises(loss: np.ndarray) -> bool:
+    """Whether a loss, of either sign, climbs above its start by a thousandth of all that it does."""
+    known = loss[np.isfinite(loss)]
+    return known.size > 1 and bool(known.max() - known[0] > 1e-3 * (known.max() - known.min()) > 0)
 
 
 def styles(about: Subject) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The widget without a browser: controls change the setting, wrong input is said and changes nothing."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
@@ -38,14 +39,45 @@ def test_the_branch_switch_changes_the_equations(view):
     assert view.equations.value != before
 
 
-def test_what_keeps_its_name_keeps_its_value(view):
+def test_another_system_has_its_own_numbers(view):
     view.controls.sliders["theta"].value = 0.33
     view.controls.system.value = "scalar"
+    assert view.setting.initial["theta"] == 0.1
+    view.controls.sliders["sigma2"].value = 0.3
+    view.controls.defaults.click()
+    assert view.setting.parameters["sigma2"] == 0.1
+
+
+def test_a_loss_that_is_edited_keeps_the_numbers_of_its_names(view):
+    view.controls.loss.value = "(phi*theta - sg(theta))^2/2"
+    view.controls.sliders["theta"].value = 0.33
+    view.controls.loss.value = "(phi*theta - sg(theta))^2"
     assert view.setting.initial["theta"] == 0.33
-    assert set(view.controls.sliders) == {"phi", "theta", "alpha", "sigma2", "eta_p", "eta_s"}
+
+
+def test_what_was_typed_comes_back(view):
+    view.controls.loss.value = "(phi*theta - sg(theta))^2 + theta^4"
     view.controls.system.value = "byol"
-    assert {"xi", "beta"} <= set(view.controls.sliders)
-    assert view.setting.branch == "stop"
+    view.controls.system.value = "(typed loss)"
+    assert "theta^4" in view.setting.source
+
+
+def test_a_loss_with_other_symbols_asks_for_its_states(view):
+    view.controls.loss.value = "(a*b - sg(b))^2"
+    assert view.controls.states.layout.display == ""
+    assert "dynsim-stale" in view.view._dom_classes
+    view.controls.states.value = "a, b"
+    assert view.setting.states == ("a", "b") or set(view.setting.initial) == {"a", "b"}
+    assert "dynsim-stale" not in view.view._dom_classes
+
+
+def test_a_loss_below_zero_need_not_rise():
+    from dynsim.explorer.message import _rises
+
+    falling, rising = np.linspace(-1, -2, 9), np.array([-1.0, -0.9, -2.0])
+    assert not _rises(falling)
+    assert _rises(rising)
+    assert not _rises(np.full(5, -1.0))
 
 
 def test_a_variant_is_chosen_and_what_it_does_not_have_is_said(view):

@@ -9,6 +9,8 @@ const BUTTONS = [
   ["clear", "Clear orbits"],
 ];
 
+const SHOWN = 8000; // milliseconds after which a note goes by itself, unless it is being read
+
 class Toolbar {
   constructor(parent, model) {
     this.model = model;
@@ -26,6 +28,8 @@ class Toolbar {
       if (event.key === "Escape") this.told.hidden = true;
     });
     this.text = html("textarea", { readonly: "", rows: 3, "aria-label": "text to copy" }, this.told);
+    const screen = html("button", { type: "button" }, this.bar, "Full screen");
+    screen.addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : parent.closest(".dynsim-explorer")?.requestFullscreen()));
     model.on("msg:custom", (message, buffers) => this.receive(message, buffers));
   }
 
@@ -38,7 +42,7 @@ class Toolbar {
     this.text.hidden = false;
     this.text.value = what === "link" && document.body.dataset.voila ? `${location.origin}${location.pathname}?${text}` : text;
     this.text.rows = Math.min(8, this.text.value.split("\n").length + 1);
-    this.told.hidden = false;
+    this.tellForAWhile();
     try {
       await navigator.clipboard.writeText(this.text.value);
       this.message.textContent = "Copied:";
@@ -54,6 +58,12 @@ class Toolbar {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     this.text.hidden = true;
     this.message.textContent = `Saved ${name}`;
+    this.tellForAWhile();
+  }
+
+  tellForAWhile() {
     this.told.hidden = false;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (this.told.matches(":hover, :focus-within") ? this.tellForAWhile() : (this.told.hidden = true)), SHOWN);
   }
 }
