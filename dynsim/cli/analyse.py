@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     for name, entry in zip(flow.states, flow.rhs, strict=True):
         print(f"  {unicode_name(name)}' = {unicode_text(tidy(entry))}")
     values = ", ".join(f"{unicode_name(name)} = {value:g}" for name, value in told["parameters"].items())
-    print("  the gradient of a function" if told["is_gradient"] else "  not the gradient of any function")
+    words = {True: "the gradient of a function", False: "not the gradient of any function"}
+    print(f"  {words.get(told['is_gradient'], 'undecided whether the field is the gradient of a function')}")
     print(f"  {values or 'no parameters'}\n\nfirst integrals (polynomial, possibly times an exponential in t)")
     print("".join(f"  {item}\n" for item in told["first_integrals"]) or "  none found\n", end="")
     if len(told["first_integrals_here"]) > len(told["first_integrals"]):

@@ -37,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"{loss}branch  {flow.branch}")
         for name, entry in zip(flow.states, flow.rhs, strict=True):
             print(f"{unicode_name(name)}' = {unicode_text(tidy(entry))}")
-        gradient = "is" if flow.is_gradient else "is not"
-        print(f"the field {gradient} the gradient of a function")
+        words = {True: "the field is the gradient of a function", False: "the field is not the gradient of a function"}
+        print(words.get(flow.is_gradient, "undecided whether the field is the gradient of a function"))
     return 0

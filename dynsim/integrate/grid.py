@@ -17,7 +17,8 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.integrate.validation import RESERVED, check_names, floats_of, named
+from dynsim.field import RESERVED
+from dynsim.integrate.validation import floats_of, named
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
@@ -151,7 +152,6 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
         flow = bound.flow
     else:
         flow.values(parameters)  # which refuses all
-    check_names([*starts, *flow.observables])
     labels = {name: f"{name}0" for name in starts} | {name: name for name in (*constants, *more)}
     entries = {
         name: _entry(f"initial['{name}']", value, labels[name], flow.shape(name), name)

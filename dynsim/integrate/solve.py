@@ -16,7 +16,7 @@ from dynsim.integrate.results import run_dataset
 from dynsim.integrate.sliding import switching_of
 from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, trajectory
 from dynsim.integrate.stepping import SOLVERS
-from dynsim.integrate.validation import breakpoints_of, check_names, field_of, start_of, times_of, tolerance
+from dynsim.integrate.validation import breakpoints_of, field_of, start_of, times_of, tolerance
 from dynsim.records import as_json, stamp
 from dynsim.status import Status, status_attributes
 from dynsim.symbolic.flow import Flow
@@ -118,7 +118,6 @@ def solve(
     """
     flow = as_field(flow)
     field = field_of(flow, parameters)
-    check_names([*field.names, *field.observables])
     y0 = start_of(field, initial)
     grid = times_of(t_end, times, backward=True)
     if method not in METHODS:
@@ -132,7 +131,6 @@ def solve(
     )
     still = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
     watched = compile_events(events, field, still)
-    check_names(field.names if watched else (), ("index", "counts"))  # event_index, event_counts are taken
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,6 @@ from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = [
-    "RESERVED",
-    "check_names",
     "cores",
     "count",
     "described",
@@ -27,16 +25,6 @@ __all__ = [
     "times_of",
     "tolerance",
 ]
-
-# Names under which results keep what is no state.
-RESERVED = ("time", "step", "status", "steps", "event")
-
-
-def check_names(names: Iterable[str], reserved: Iterable[str] = RESERVED) -> None:
-    """Refuse states and observables with a name that results use themselves."""
-    for name in names:
-        if name in reserved:
-            raise bad("state", name, f"another name than {', '.join(reserved)}, which results use themselves")
 
 
 def field_of(flow: Any, parameters: Mapping[Any, Any] | None) -> Field:

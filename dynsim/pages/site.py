@@ -11,6 +11,7 @@ import dynsim
 from dynsim.errors import DynsimError
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
+from dynsim.field import RESERVED
 from dynsim.gallery.catalogue import list_figures
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.pages.live_page import write_live_page
@@ -65,6 +66,13 @@ def _pages(root: Path) -> Iterator[tuple[str, str]]:
     yield from _systems(root)
     yield from _methods()
     yield from _gallery(root)
+    yield "reserved-names.md", _reserved_names()
+
+
+def _reserved_names() -> str:
+    lines = ["# Reserved names", "", "No state, parameter or observable may be called so: results use these names."]
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in RESERVED.items()]
+    return "\n".join([*lines, "", "| name | what it is |", "| --- | --- |", *rows, ""])
 
 
 def _reference() -> Iterator[tuple[str, str]]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
+from dynsim.field import check_names
 from dynsim.studies.axes import LONGEST, Axis, axis
 from dynsim.studies.tasks import tasks_of
 
 __all__ = ["Study"]
 
 MOST = 100_000_000  # tasks: weeks, even if they cost nothing
-_RESERVED = ("seed", "step", "time", "status", "steps", "task_status")
+_RESERVED = ("seed", "step", "time", "status", "steps", "task_status")  # of the names in RESERVED, those of studies
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,7 @@ def _axes(given: Any) -> tuple[Axis, ...]:
         raise bad("axes", given, "a table of names to values", "axes = {alpha = [0.1, 1.0]}", kind=InvalidType)
     setters: dict[str, str] = {}
     for item in axes:
-        if item.name in _RESERVED:
-            raise bad("axis", item.name, f"none of {', '.join(_RESERVED)}", "seeds are a dimension by themselves")
+        check_names("axis", [item.name], _RESERVED)
         for name in item.sets:
             if name in setters:
                 raise bad(f"sets of axis '{item.name}'", name, "what nothing else sets", f"'{setters[name]}' does")

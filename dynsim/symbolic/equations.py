@@ -11,7 +11,7 @@ from typing import Any, Self
 import sympy
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
-from dynsim.field import TIME
+from dynsim.field import TIME, check_names
 from dynsim.symbolic.distributions import Random, substituted
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.expressions import name_of, plain, substitute, symbol_table, with_parts
@@ -150,6 +150,7 @@ class Equations:
             for symbol in value.free_symbols:
                 if symbol.name in self.states:
                     raise bad(f"value of '{key}'", given[key], "an expression in parameters", f"'{symbol}' is a state")
+            check_names("parameter", {symbol.name for symbol in value.free_symbols} - {TIME})
         return self.substituted(bound)
 
     def substituted(self, bound: Mapping[str, sympy.Expr]) -> Self:

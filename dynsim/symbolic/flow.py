@@ -160,7 +160,7 @@ class Flow(Equations):
         named = rules_of({name_of("rules", state): rule for state, rule in rules.items()}, drawn)
         check_names("state", named)
         symbols = symbol_table([part for rule in named.values() for part in parts_of(rule).values()], named)
-        check_names("parameter", set(symbols) - {TIME, *named})
+        check_names("parameter", sorted(set(symbols) - {TIME, *named}))
         states, rhs, held = right_hand_side(named, symbols)
         losses = [rule.loss for rule in named.values() if isinstance(rule, Descend)]
         loss = losses[0] if losses and all(item == losses[0] for item in losses) else None

@@ -120,8 +120,8 @@ def test_a_record_that_is_no_run_of_the_field_is_interpolated():
     assert 0 < float(done.half_life_theta) < 20
 
 
-@pytest.mark.parametrize("names", [("a", "b_c", "a_b", "c"), ("ratio", "x")])
-def test_names_that_would_collide_are_refused(names):
+def test_names_whose_pairs_collide_are_refused():
+    names = ("a", "b_c", "a_b", "c")
     flow = Flow.of({name: Descend(f"{name}^2/2") for name in names})
     with pytest.raises(DynsimError):
         timescales(flow, solve(flow, dict.fromkeys(names, 1.0), 1.0))

@@ -33,3 +33,17 @@ def test_a_users_mistake_is_one_line(argv):
     done = dynsim(*argv)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_whether_a_field_is_a_gradient_may_stay_undecided(answer, capsys, monkeypatch):
+    from dynsim.cli.command_line import main
+    from dynsim.symbolic.flow import Flow
+
+    monkeypatch.setattr(Flow, "is_gradient", property(lambda self: answer))
+    for command in (["derive", "toy"], ["analyse", "toy"]):
+        assert main(command) == 0
+        out = capsys.readouterr().out
+        assert "gradient of" in out
+        assert ("undecided" in out) == (answer is None)
+        assert ("not the gradient" in out) == (answer is False)

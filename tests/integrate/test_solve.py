@@ -228,23 +228,3 @@ def test_a_parameter_without_a_value_is_named():
 def test_a_start_outside_the_domain_is_refused():
     with pytest.raises(DynsimError, match="finite"):
         solve(gradient_flow("log(w)", ["w"]), {"w": 0.0}, 1.0)
-
-
-@pytest.mark.parametrize("name", ["time", "step", "status", "steps", "event"])
-def test_a_state_with_a_name_that_results_use_is_refused(name):
-    """A run must not overwrite a state with what it says of itself."""
-    flow = dynsim.gradient_flow(f"{name}^2/2", [name])
-    for call in (
-        lambda: solve(flow, {name: 1.0}, 1.0),
-        lambda: dynsim.ensemble(flow, {name: [1.0, 2.0]}, 1.0),
-        lambda: dynsim.optimise(flow, {name: 1.0}, 1, lr=0.1),
-    ):
-        with pytest.raises(DynsimError, match=name):
-            call()
-
-
-def test_a_state_named_index_is_refused_only_where_events_number_themselves():
-    flow = dynsim.gradient_flow("index^2/2", ["index"])
-    assert float(solve(flow, {"index": 1.0}, 1.0)["index"][-1]) == pytest.approx(np.exp(-1))
-    with pytest.raises(DynsimError, match="index"):
-        solve(flow, {"index": 1.0}, 1.0, events=["index - 1/2"])

@@ -23,7 +23,7 @@ def test_generated_pages(tmp_path):
         index = (tmp_path / kind / "index.md").read_text(encoding="utf-8")
         for name in names:
             assert f"({name}.md)" in index
-            assert (tmp_path / kind / f"{name}.md").stat().st_size > 100
+            assert (tmp_path / kind / f"{name}.md").stat().st_size > 50
     assert r"\dot{\theta}" in (tmp_path / "systems" / "toy.md").read_text(encoding="utf-8")
     assert (tmp_path / "extra" / "live" / "toy.html").exists()
     for name in dynsim.list_figures()["name"]:

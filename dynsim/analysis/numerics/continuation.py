@@ -16,7 +16,8 @@ from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
 from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov, special_points
 from dynsim.analysis.numerics.start_search import starts_of, widths_of
 from dynsim.deprecation import deprecated_arguments
-from dynsim.integrate.validation import check_names, tolerance
+from dynsim.field import RESERVED
+from dynsim.integrate.validation import tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -29,7 +30,6 @@ _NEUTRAL = 1e-9
 _ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
 _ACCURATE = 1e-11  # a special point that is known less well is said to be
 _FAR, _FAR_FROM_VIEW = 1e4, 1e2  # where a branch is left, in units of its start or of the flow's view
-_RESERVED = ("growth", "stable", "branch", "along", "lyapunov")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Continuation:
     @property
     def _states(self) -> list[str]:
         name = self.branches.attrs["parameter"]
-        return [str(key) for key in self.branches.data_vars if key not in (*_RESERVED, name)]
+        return [str(key) for key in self.branches.data_vars if key not in (*RESERVED, name)]
 
     def __str__(self) -> str:
         return "\n".join([str(self.table), f"({self.searched})", *(f"({note})" for note in self.notes)])
@@ -172,7 +172,6 @@ def continuation(
     name = name_of("parameter", parameter)
     low, high = span_of("span", span)
     rhs = ParameterField(flow, [name], parameters)
-    check_names(rhs.names, _RESERVED)
     budget = tolerance("budget", budget)
     end = monotonic() + budget
     starts, searched, notes = starts_of(rhs, initial, low, high, budget)

@@ -18,7 +18,6 @@ from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.numerics.manifold import SAMPLES, leave_along, orbit
 from dynsim.errors import bad
 from dynsim.field import Field
-from dynsim.integrate.validation import check_names
 from dynsim.records import stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_flow
@@ -81,7 +80,6 @@ def separatrices(
     """
     flow = as_flow(flow)
     curves, complete = separatrix_curves(flow, parameters, box)
-    check_names(flow.states, ("manifold", "origin_kind", "separatrix", "along"))
     return stamp(
         _dataset(flow, curves),
         kind="separatrices",

@@ -13,7 +13,6 @@ from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.solve import solve
-from dynsim.integrate.validation import check_names
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
@@ -146,7 +145,6 @@ def _check(dataset: Any, names: tuple[str, ...]) -> None:
 
 def _check_names(names: tuple[str, ...]) -> None:
     """Refuse names of states that make two results of one name."""
-    check_names(names, ("ratio", "mode"))  # half_life_ratio is taken
     pairs = [f"{a}_{b}" for a, b in combinations(names, 2)]
     twice = sorted({pair for pair in pairs if pairs.count(pair) > 1})
     if twice:
