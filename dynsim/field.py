@@ -161,6 +161,8 @@ class Field:
         ``residuals_function(y, held)`` returns r of shape ``(m, ...)`` and ∂r/∂y of shape ``(m, size, ...)`` of a loss
         ½Σr², weight decay included, whose gradient times the rates is minus the velocity; what is not differentiated
         is read at `held`.
+    conserved : mapping, optional
+        ``{law as text: function(t, y)}``, each the terms, of shape ``(m, ...)``, whose sum stays as it is along a run.
     is_autonomous : bool, optional
         Whether `function` does not depend on `t`. None: not said, and then asked at a few points where it matters.
 
@@ -191,6 +193,7 @@ class Field:
     about: Mapping[str, Any] = field(default_factory=dict)
     residuals_function: Callable[[Any, Any], tuple[Any, Any]] | None = None
     is_autonomous: bool | None = None
+    conserved: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
 
     parameters = ()
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})

@@ -11,6 +11,7 @@ import xarray as xr
 from dynsim.errors import bad
 from dynsim.integrate.optimise import iteration_of, steps_dataset
 from dynsim.integrate.validation import count, field_of, start_of
+from dynsim.symbolic.sources import as_field
 
 __all__ = ["stable_step_size", "step_size_bifurcation"]
 
@@ -63,6 +64,8 @@ def step_size_bifurcation(
     >>> dynsim.step_size_bifurcation(flow, {"x": 0.1}, [1.0, 1.9, 2.1]).period.values
     array([1, 1, 2], dtype=int8)
     """
+    flow = as_field(flow)
+    flow.require_autonomous("an orbit that repeats")
     first, kept = count("settle", settle, 1), count("keep", keep, 1)
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
     if "lr" not in iteration.grid.dims and not iteration.grid.spans["lr"]:
@@ -123,6 +126,8 @@ def stable_step_size(flow: Any, point: Mapping[Any, Any], parameters: Mapping[An
     >>> dynsim.stable_step_size(dynsim.system("toy"), {"phi": 1.0, "theta": 0.5}, {"alpha": 2.0})
     4.0
     """
+    flow = as_field(flow)
+    flow.require_autonomous("a bound of stability")
     field = field_of(flow, parameters)
     eigenvalues = np.linalg.eigvals(field.jacobian(0.0, start_of(field, point)))
     scale = np.abs(eigenvalues).max(initial=0.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MatrixEquations", "complex_step", "matrix_residuals"]
+__all__ = ["MatrixEquations", "complex_step", "laws_of", "matrix_residuals"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,56 @@ class MatrixEquations:
         """‖WWᵀ − PᵀP/α‖_F."""
         W, P, _ = self.matrices(y)
         return np.linalg.norm(W @ _t(W) - _t(P) @ P / self.rates["alpha"], axis=(-2, -1))
+
+
+def laws_of(equations: MatrixEquations) -> dict[str, Callable[[Any, Any], Any]]:
+    """What the flow conserves at its rates, entry by entry: ``{law: function(t, y)}`` as `Field.conserved` wants it.
+
+    ``stop`` with equal decays keeps (WWᵀ − PᵀP/α)e^{2ηt}, with the optimal predictor WWᵀe^{2ηt}; without noise and
+    decay ``full`` keeps WWᵀ − (I−P)ᵀ(I−P)/α and ``target`` P + Pᵀ + αWWᵀ.
+    """
+    rates, branch, learned = equations.rates, equations.branch, "P" in equations.shapes
+    alpha, decay, k = rates["alpha"], rates["eta_s"], equations.shapes["W"][0]
+    scale = float(np.abs(equations.views).max(initial=0.0))
+    noiseless = bool(np.abs(equations.views - equations.data).max(initial=0.0) <= 1e-14 * scale)
+    own = np.eye(k)
+
+    def squares(matrix: Any, factor: float) -> list[Any]:
+        """Terms of the matrix MᵀM times a factor, one for each row of M."""
+        return [factor * matrix[..., row, :, None] * matrix[..., row, None, :] for row in range(matrix.shape[-2])]
+
+    if not learned:
+        if branch != "stop":
+            return {}
+        name, parts = "WWᵀ", lambda W, P: squares(_t(W), 1.0)
+    elif branch == "stop":
+        if rates["eta_p"] != decay or alpha == 0:
+            return {}
+        name, parts = "WWᵀ − PᵀP/α", lambda W, P: [*squares(_t(W), 1.0), *squares(P, -1 / alpha)]
+    elif not noiseless or decay or rates["eta_p"] or alpha == 0:
+        return {}
+    elif branch == "full":
+        name, parts = "WWᵀ − (I−P)ᵀ(I−P)/α", lambda W, P: [*squares(_t(W), 1.0), *squares(own - P, -1 / alpha)]
+    else:
+        name, parts = "P + Pᵀ + αWWᵀ", lambda W, P: [P, _t(P), *squares(_t(W), alpha)]
+
+    def entry(row: int, column: int) -> Callable[[Any, Any], Any]:
+        def terms(t: Any, y: Any) -> Any:
+            W, P, _ = equations.matrices(y)
+            weight = np.exp(2 * decay * np.asarray(t, dtype=float))
+            return np.stack([weight * part[..., row, column] for part in parts(W, P)])
+
+        return terms
+
+    weighted = f"·exp({2 * decay:g}·t)" if decay else ""
+    digits = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+    def place(row: int, column: int) -> str:
+        between = "," if k > 9 else ""
+        return f"{row + 1}{between}{column + 1}".translate(digits)
+
+    pairs = [(row, column) for row in range(k) for column in range(row, k)]
+    return {f"({name}){place(*pair)}{weighted}": entry(*pair) for pair in pairs}
 
 
 def complex_step(function: Callable[[Any, Any], Any], step: float = 1e-30) -> Callable[[Any, Any], Any]:

@@ -16,7 +16,7 @@ from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.building import count
-from dynsim.systems.matrix_equations import MatrixEquations, complex_step, matrix_residuals
+from dynsim.systems.matrix_equations import MatrixEquations, complex_step, laws_of, matrix_residuals
 
 __all__ = ["matrix_flow"]
 
@@ -72,7 +72,9 @@ def matrix_flow(
     Notes
     -----
     Under "stop" with η_p = η_s = η, WWᵀ − PᵀP/α = C·e^{−2ηt}. With the optimal predictor and no decay WWᵀ itself is
-    conserved (Tang et al., arXiv:2212.03319). Aligned starts follow the system ``modes``.
+    conserved (Tang et al., arXiv:2212.03319). Without noise and decay "full" conserves WWᵀ − (I−P)ᵀ(I−P)/α and
+    "target" P + Pᵀ + αWWᵀ. `conservation` follows all of these, entry by entry. Aligned starts
+    follow the system ``modes``.
 
     References
     ----------
@@ -115,6 +117,7 @@ def matrix_flow(
         roles=roles,
         observables=observables,
         residuals_function=matrix_residuals(equations) if learned and rates["alpha"] > 0 else None,
+        conserved=laws_of(equations),
         about={
             "name": "matrix-flow",
             "branch": branch,

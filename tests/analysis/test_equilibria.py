@@ -307,3 +307,16 @@ def test_the_exact_search_ends_in_time_and_keeps_what_it_found(monkeypatch):
     assert not found.complete
     assert "out of time" in found.note
     assert len(found) == 5
+
+
+def test_equilibria_can_be_drawn_and_one_of_them_prints_in_two_lines():
+    found = equilibria(system("scalar"), {"eta_p": 0.1, "eta_s": 0.1})
+    data = found.dataset
+    assert data.attrs["kind"] == "equilibria"
+    assert list(data.kind.values) == [item.kind for item in found]
+    np.testing.assert_allclose(data.growth, [complex(item.eigenvalues[0]).real for item in found])
+    assert dynsim.draw(found).axes[0].get_xlabel()
+    assert str(found[0]) == "stable node: phi = 0, theta = 0\neigenvalues -0.1, -0.1"
+    lines = equilibria(system("toy")).dataset
+    np.testing.assert_allclose(lines.growth, [lines.phi[0] * (1 - lines.phi[0]), -(lines.theta[1] ** 2)])
+    assert all(len(repr(item).splitlines()) == 2 for item in equilibria(system("toy")))

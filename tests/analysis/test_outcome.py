@@ -278,3 +278,24 @@ def test_it_prints_in_two_lines():
     told = outcome(system("toy"), {"phi": 0.6, "theta": 0.1})
     assert len(str(told).splitlines()) == 2
     assert "no collapse" in told._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("equations", "start", "end"),
+    [
+        ("y' = -sqrt(y)", {"y": 1.0}, {"y": 0.0}),
+        ("y' = -sqrt(abs(y))*sign(y)", {"y": 1.0}, {"y": 0.0}),
+        ("y' = -sqrt(y); x' = y", {"y": 1.0, "x": 0.0}, {"y": 0.0, "x": 2 / 3}),
+    ],
+)
+def test_a_rest_reached_in_finite_time_is_said_to_be_one(equations, start, end):
+    """√y = 1 − t/2: the run is there at t = 2, and Newton's step from next to it overshoots to −y."""
+    told = outcome(equations, start)
+    assert told.kind == "rest"
+    assert told.limit["y"] == 0.0
+    assert told.limit == pytest.approx(end, abs=1e-9)
+    assert "at flow time 2 and rests there, where the field has no derivative" in told.reason
+
+
+def test_a_state_that_decays_for_ever_is_not_said_to_arrive():
+    assert "integrated until every state rests" in outcome("y' = -y", {"y": 1.0}).reason

@@ -130,3 +130,10 @@ def test_names_whose_pairs_collide_are_refused():
 def test_it_is_saved(tmp_path):
     flow = system("toy")
     timescales(flow, solve(flow, START, 2.0)).to_netcdf(tmp_path / "scales.nc")
+
+
+def test_a_loss_with_a_kink_has_its_shares():
+    flow = gradient_flow("theta^2/10 + max(0, 1 - abs(theta))^2", "theta")
+    run = solve(flow, {"theta": 0.3}, 5.0)
+    shares = timescales(flow, run).loss_share_theta
+    np.testing.assert_allclose(shares, -(flow.field().f(0.0, run.theta.values[None])[0] ** 2), rtol=1e-9, atol=1e-14)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sympy
+from scipy.integrate import quad
+from scipy.special import expit
 
 import dynsim
 
@@ -155,7 +157,35 @@ def test_the_dirac_gan_has_the_published_eigenvalues_at_its_solution(variant):
     jacobian = flow.jacobian.subs({"theta": 0, "psi": 0})
     x = sympy.Symbol("x")
     stated = sympy.expand((x - ORIGIN[variant][0]) * (x - ORIGIN[variant][1]))
-    assert sympy.simplify(jacobian.charpoly(x).as_expr() - stated) == 0
+    difference = jacobian.charpoly(x).as_expr() - stated
+    if variant != "instance-noise":  # an average by quadrature, unevaluated: compared in numbers
+        assert sympy.simplify(difference) == 0
+        return
+    for sigma2 in (0.5, 2.0, 4.0):
+        found = np.linalg.eigvals(flow.field({"sigma2": sigma2}).jacobian(0.0, np.zeros(2)))
+        told = [complex(value.subs("sigma2", sigma2)) for value in ORIGIN[variant]]
+        np.testing.assert_allclose(np.sort_complex(found), np.sort_complex(told), atol=1e-7)  # double at σ² = 2
+
+
+@pytest.mark.parametrize("sigma2", [0.0, 0.5, 4.0])
+def test_instance_noise_is_averaged_as_accurately_as_an_independent_quadrature(sigma2):
+    flow = dynsim.system("dirac-gan", variant="instance-noise")
+    assert flow.expectation < 1e-6
+
+    def mean(function):
+        if sigma2 == 0:
+            return function(0.0)
+        weighted = lambda x: function(x) * np.exp(-(x**2) / (2 * sigma2)) / np.sqrt(2 * np.pi * sigma2)  # noqa: E731
+        return quad(weighted, -14 * sigma2**0.5, 14 * sigma2**0.5, epsabs=1e-12, limit=400)[0]
+
+    for theta, psi in [(1.0, 1.0), (-2.0, 2.0), (0.3, -1.7)]:
+        made = lambda n, theta=theta, psi=psi: expit(-psi * (theta + n))  # noqa: E731
+        told = [
+            -psi * mean(made),
+            mean(lambda n, theta=theta, made=made: (theta + n) * made(n))
+            - mean(lambda n, psi=psi: n * expit(psi * n)),
+        ]
+        np.testing.assert_allclose(flow.field({"sigma2": sigma2}).f(0.0, np.array([theta, psi])), told, atol=1e-9)
 
 
 def test_the_clipped_discriminator_ends_on_the_circle_that_touches_the_clip():

@@ -97,6 +97,7 @@ def equilibria(
     field = flow.field(parameters)
     plain = Flow(fixed.states, fixed.rhs, fixed.symbols, defaults=flow.defaults, view=flow.view)
     found: list[Equilibrium] = []
+    about = {"flow": flow.about(), "parameters": field.about["parameters"]}
     try:
         found.extend(items_within(_BUDGET, _solved, plain, region, exact))
     except (OutOfTime, CutOff, TypeError, NotImplementedError, RecursionError) as error:
@@ -106,8 +107,8 @@ def equilibria(
             item for item in _searched(flow, field, searched) if not any(_is_among(item, known) for known in found)
         ]
         note = f"seeded numeric search in {searched}, because the exact one met {reason}"
-        return Equilibria(sorted([*found, *more], key=_order), False, note)
-    return Equilibria(sorted(found, key=_order), True)
+        return Equilibria(sorted([*found, *more], key=_order), False, note, flow.states, about)
+    return Equilibria(sorted(found, key=_order), True, "", flow.states, about)
 
 
 def _is_among(item: Equilibrium, known: Equilibrium) -> bool:

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import sympy
+import xarray as xr
 
+from dynsim.integrate.validation import check_names
+from dynsim.records import stamp
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.printing import text
 from dynsim.table import Table
@@ -74,6 +77,22 @@ class Equilibrium:
         parts = [np.real(_evaluate(expr, values, complex)) for expr in self.eigenvalues[:-1]]
         return np.max(parts, axis=0) if parts else np.full(values.shape, -np.inf)
 
+    def __str__(self) -> str:
+        row = self.row()
+        changes = f"; stability changes at {row['stability changes at']}" if self.changes else ""
+        return f"{self.kind}: {row['where']}\neigenvalues {row['eigenvalues']}{changes}"
+
+    __repr__ = __str__
+
+    @property
+    def fastest(self) -> float:
+        """Largest real part of the eigenvalues at `point`, of a curve of those across it; NaN where not a number."""
+        values = self.eigenvalues[: len(self.eigenvalues) - self.dimension]
+        at = {name: float(value) for name, value in self.point.items()}
+        numbers = [sympy.sympify(value).subs(at).evalf() for value in values]
+        parts = [complex(number).real if number.is_number else np.nan for number in numbers]
+        return max(parts, default=-np.inf)
+
     def row(self) -> dict[str, str]:
         """Return a row of the table."""
         where = self.curve or self.point
@@ -119,10 +138,19 @@ class Equilibria(Sequence[Equilibrium]):
         How they were found, and what was left open.
     """
 
-    def __init__(self, found: Iterable[Equilibrium], complete: bool, note: str = "") -> None:
+    def __init__(
+        self,
+        found: Iterable[Equilibrium],
+        complete: bool,
+        note: str = "",
+        states: Iterable[str] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         self._found = tuple(found)
         self.complete = complete
         self.note = note
+        self._states = tuple(states)
+        self._about = dict(about or {})
 
     def __len__(self) -> int:
         return len(self._found)
@@ -139,6 +167,22 @@ class Equilibria(Sequence[Equilibrium]):
         columns = ("kind", "where", "eigenvalues", "stability changes at")
         rows: list[Mapping[str, str]] = [item.row() for item in self]
         return Table(rows, columns)
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """What `draw` takes: over `equilibrium` every state (of a curve at one point), `kind`, `dimension`, growth.
+
+        `growth` is the largest real part of the eigenvalues, of a curve of those across it, at that point.
+        """
+        check_names(self._states, ("kind", "dimension", "growth", "equilibrium"))
+        places = np.array([[float(item.point[name]) for name in self._states] for item in self], dtype=float)
+        places = places.reshape(len(self), len(self._states))
+        variables: dict[str, Any] = {name: ("equilibrium", places[:, i]) for i, name in enumerate(self._states)}
+        variables["kind"] = ("equilibrium", np.array([item.kind for item in self], dtype=str))
+        variables["dimension"] = ("equilibrium", np.array([item.dimension for item in self], dtype=np.int64))
+        variables["growth"] = ("equilibrium", np.array([item.fastest for item in self], dtype=float))
+        about = {"complete": int(self.complete), "note": self.note, **self._about}
+        return stamp(xr.Dataset(variables), kind="equilibria", **about)
 
     @property
     def remark(self) -> str:

@@ -21,6 +21,7 @@ from dynsim.integrate.validation import tolerance
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 from dynsim.table import Table
 
 __all__ = ["Continuation", "continuation"]
@@ -169,6 +170,7 @@ def continuation(
     >>> [round(abs(point["mu"]), 9) for point in found.folds]
     [0.0]
     """
+    flow = as_flow(flow)
     name = name_of("parameter", parameter)
     low, high = span_of("span", span)
     rhs = ParameterField(flow, [name], parameters)

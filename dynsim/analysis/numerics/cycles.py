@@ -14,7 +14,7 @@ from dynsim.analysis.boxes import box_of, drawn_box
 from dynsim.analysis.numerics.fate import fate_of
 from dynsim.analysis.numerics.parameter_field import ParameterField
 from dynsim.analysis.numerics.special_points import lyapunov
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import bad
 from dynsim.field import Field
 from dynsim.integrate.stepping import Stepper, quiet
 from dynsim.integrate.validation import count, numbers, start_of
@@ -22,6 +22,7 @@ from dynsim.records import stamp
 from dynsim.status import Status
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.sources import as_flow
 
 __all__ = ["Cycle", "cycle_near", "limit_cycles"]
 
@@ -135,8 +136,8 @@ def limit_cycles(
     >>> round(cycle.period, 9), cycle.stable
     (6.283185307, True)
     """
-    if not isinstance(flow, Flow):
-        raise bad("flow", flow, "a Flow", kind=InvalidType)
+    flow = as_flow(flow)
+    flow.require_autonomous("a limit cycle")
     if len(flow.states) < 2:
         raise bad("flow", flow.states, "at least two states", "a flow of one state has no cycles")
     field = flow.field(parameters)

@@ -28,6 +28,7 @@ _NEGLIGIBLE = 1e-9  # distance to a rest, in units of the run, at which it count
 _ZERO = 1e-9  # an eigenvalue smaller than this, relative to the largest, is zero
 _RETURNED = 1e-7  # distance of a return, in units of the orbit, at which the orbit is closed
 _TINY = 1e-280
+_ROUNDING = 1e-8  # extent of an orbit, in units of the run, below which it is the solver's
 _CLEAR = (Status.BLOW_UP, Status.SLIDING, Status.NOT_FINITE)  # what needs no second solver to be told
 
 Vector = Callable[[np.ndarray], np.ndarray]
@@ -93,6 +94,8 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
                         return _periodic(field, period, section, nowhere)
                 if stepper.taken >= look[0] or t >= look[1]:
                     look = (stepper.taken + min(stepper.taken, 256), 1.5 * t)
+                    if (reached := _reached(field, t, y, max(size, history.span))) is not None:
+                        return reached
                     rest = rest_near(field, y, max(size, history.span), LONGEST - t)
                     if rest is not None:
                         rounding = (absolute > _TINY) & (np.abs(rest) <= 1e-14 * max(size, history.span))
@@ -113,6 +116,8 @@ def _ended(
 ) -> Fate:
     """Say what a run without a next step has come to."""
     nowhere = np.full(field.size, np.nan)
+    if (reached := _reached(field, t, y, max(size, history.span))) is not None:
+        return reached
     if stepper.status in (Status.OK, Status.STEP_LIMIT):
         rest = rest_near(field, y, max(size, history.span), LONGEST)
         if rest is not None:
@@ -142,6 +147,18 @@ def _ended(
         return Fate("slides", nowhere, reason, t)
     reason = f"the solver gives up at flow time {t:.6g} ({stepper.message or 'its steps no longer advance'})"
     return Fate("failed", nowhere, reason, t)
+
+
+def _reached(field: Field, t: float, y: np.ndarray, size: float) -> Fate | None:
+    """A rest where the field has no derivative: a run comes there in finite time, however often Newton overshoots."""
+    place = np.where(np.abs(y) <= 1e-12 * size, 0.0, y)
+    moving = (place == y).all() or np.asarray(field.f(0.0, place), dtype=float).any()
+    if moving or np.isfinite(_jacobian(field, place)).all():
+        return None
+    reason = (
+        f"reaches {_written(field, place)} at flow time {t:.4g} and rests there, where the field has no derivative"
+    )
+    return Fate("rest", place, reason, t)
 
 
 def rest_near(field: Field, y: np.ndarray, size: float, remaining: float) -> np.ndarray | None:
@@ -243,7 +260,10 @@ class _Section:
                 self.returns.append(time - self.t)
                 # A lap whose return was not close enough leaves a gap in the list: three in a row are asked for.
                 first, second, third = [0.0, 0.0, 0.0, *self.returns][-3:]
-                if third > second > first and abs(third - 2 * second + first) <= 1e-6 * (third - second):
+                wide = (
+                    float((self.high - self.low).max()) > _ROUNDING * history.span
+                )  # a chattering solver is no orbit
+                if wide and third > second > first and abs(third - 2 * second + first) <= 1e-6 * (third - second):
                     return (third - first) / 2
         if self.renewed and stepper.taken > 2 * self.taken + 50:
             self.taken = stepper.taken

@@ -79,6 +79,7 @@ def separatrices(
     True
     """
     flow = as_flow(flow)
+    flow.require_autonomous("a separatrix")
     curves, complete = separatrix_curves(flow, parameters, box)
     return stamp(
         _dataset(flow, curves),

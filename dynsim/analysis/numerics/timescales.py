@@ -14,6 +14,7 @@ from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
+from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.sources import as_field
@@ -77,6 +78,7 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
     1.0
     """
     flow = as_field(flow)
+    flow.require_autonomous("a time scale")
     names = flow.states
     _check(dataset, names)
     _check_names(names)
@@ -264,7 +266,11 @@ def _loss_shares(
     held = {symbol: flow.held[symbol.name] for symbol in written.free_symbols if symbol.name in flow.held}
     loss = release(written).xreplace(held)
     arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
-    slopes = compile_expressions([loss.diff(flow.symbols[name]) for name in flow.states], arguments)
+    real = {symbol: sympy.Dummy(symbol.name, real=True) for symbol in loss.free_symbols}  # |·| then has a derivative
+    known = loss.xreplace(real)
+    found = [almost_everywhere(known.diff(real.get(flow.symbols[name], sympy.Dummy()))) for name in flow.states]
+    back = {dummy: symbol for symbol, dummy in real.items()}
+    slopes = compile_expressions([slope.xreplace(back) for slope in found], arguments)
     values = slopes(*y, *(field.about["parameters"][name] for name in flow.parameters))
     return {
         f"loss_share_{name}": ("time", np.broadcast_to(value * speed, y.shape[1:]).copy())
