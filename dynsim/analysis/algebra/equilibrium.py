@@ -10,7 +10,6 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from dynsim.integrate.validation import check_names
 from dynsim.records import stamp
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.printing import text
@@ -174,7 +173,6 @@ class Equilibria(Sequence[Equilibrium]):
 
         `growth` is the largest real part of the eigenvalues, of a curve of those across it, at that point.
         """
-        check_names(self._states, ("kind", "dimension", "growth", "equilibrium"))
         places = np.array([[float(item.point[name]) for name in self._states] for item in self], dtype=float)
         places = places.reshape(len(self), len(self._states))
         variables: dict[str, Any] = {name: ("equilibrium", places[:, i]) for i, name in enumerate(self._states)}

@@ -89,15 +89,13 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
                 if np.abs(y).max() > _HUGE * size:
                     return _growing(field, history, t, y)
                 for section in sections:
-                    period = section.crossed(stepper, t, y, history)
-                    if period is not None:
+                    if (period := section.crossed(stepper, t, y, history)) is not None:
                         return _periodic(field, period, section, nowhere)
                 if stepper.taken >= look[0] or t >= look[1]:
                     look = (stepper.taken + min(stepper.taken, 256), 1.5 * t)
                     if (reached := _reached(field, t, y, max(size, history.span))) is not None:
                         return reached
-                    rest = rest_near(field, y, max(size, history.span), LONGEST - t)
-                    if rest is not None:
+                    if (rest := rest_near(field, y, max(size, history.span), LONGEST - t)) is not None:
                         rounding = (absolute > _TINY) & (np.abs(rest) <= 1e-14 * max(size, history.span))
                         return Fate("rest", np.where(rounding, 0.0, rest), "integrated until every state rests", t)
                 if stepper.taken - stalled[0] >= _STALLED:
@@ -119,8 +117,7 @@ def _ended(
     if (reached := _reached(field, t, y, max(size, history.span))) is not None:
         return reached
     if stepper.status in (Status.OK, Status.STEP_LIMIT):
-        rest = rest_near(field, y, max(size, history.span), LONGEST)
-        if rest is not None:
+        if (rest := rest_near(field, y, max(size, history.span), LONGEST)) is not None:
             return Fate("rest", rest, "integrated until every state rests", t)
         velocity = function(t, y)
         if field.jacobian_function is not None and _resolved(field, y, velocity) and _growth(field, y) > 0:
@@ -311,8 +308,7 @@ def _resolved(field: Field, y: np.ndarray, velocity: np.ndarray) -> bool:
 def _sliding(function: Callable, t: float, y: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray] | None:
     """The jump of the field at a state, and Filippov's velocity along the surface; None if nothing holds it there."""
     here = function(t, y)
-    speed = float(np.linalg.norm(here))
-    if speed == 0:
+    if (speed := float(np.linalg.norm(here))) == 0:
         return None
     reach = 1e-6 * size
     for scale in (1.0, 10.0, 0.1):
