@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from dynsim.cli.experiment_options import add_config, add_fields, experiment_of
-from dynsim.errors import bad
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        default="compare.png",
-        help="figure .png, .svg, .pdf or data .nc; default: compare.png",
+        help="write the figure (.png, .svg, .pdf) or the data (.nc)",
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     add_fields(parser)
@@ -25,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Run all three, draw them and print the verdict table."""
     from pathlib import Path
 
-    from dynsim.cli.output import print_json, write_dataset
+    from dynsim.cli.output import check_out, print_json, write_dataset
     from dynsim.cli.progress_line import reporter
     from dynsim.drawing.files import FORMATS, save_figure
     from dynsim.gallery.compare import compute as compare
@@ -33,21 +31,18 @@ def run(args: argparse.Namespace) -> int:
     from dynsim.gallery.plotting import drawn
     from dynsim.records import provenance
 
-    out = Path(args.out)
-    if out.suffix[1:] not in (*FORMATS, "nc"):
-        raise bad("--out", args.out, f"a name that ends in .{', .'.join(FORMATS)} or .nc")
-    if not out.parent.is_dir():
-        raise bad("--out", args.out, "a file in an existing folder")
+    check_out("--out", args.out, (*(f".{kind}" for kind in FORMATS), ".nc"))
     with reporter("compare") as progress:
         data = compare(progress, experiment=experiment_of(args), seeds=args.seeds)
-    if out.suffix == ".nc":
+    out = None if args.out is None else Path(args.out)
+    if out is not None and out.suffix == ".nc":
         write_dataset(data, str(out))
-    else:
+    elif out is not None:
         save_figure(drawn("compare", data), out.stem, out.parent, (out.suffix[1:],), data)
     table = verdict_table(data)
     if args.json:
-        told = {"verdict": str(verdict(data)), "table": list(table), "out": str(out), "provenance": provenance(data)}
+        told = {"verdict": str(verdict(data)), "table": list(table), "out": args.out, "provenance": provenance(data)}
         print_json(told)
     else:
-        print(table, verdict(data), out, sep="\n")
+        print(table, verdict(data), *([out] if out else []), sep="\n")
     return 0

@@ -93,7 +93,7 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
         args.format, args.stem, args.out = out.suffix[1:], out.stem, str(out.parent)
     elif out.exists() and not out.is_dir():
         raise bad("--out", args.out, "a folder, or a file .png, .svg or .pdf")
-    args.formats = [kind.strip() for kind in (args.format or "png,svg").split(",")]
+    args.formats = [kind.strip() for kind in ("png,svg" if args.format is None else args.format).split(",")]
     for kind in args.formats:
         if kind not in FORMATS:
             raise bad("--format", kind, f"one of {', '.join(FORMATS)}")

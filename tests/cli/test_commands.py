@@ -107,7 +107,7 @@ def test_a_failing_figure_does_not_stop_the_others(tmp_path):
         ("simulate", "toy", "--initial", "phi"),
         ("simulate", "toy", "--set", "alpha=x"),
         ("simulate", "toy", "--set", "beta=1"),
-        ("simulate", "toy", "--t-end", "-1"),
+        ("simulate", "toy", "--t-end", "nan"),
         ("simulate", "toy", "--method", "Euler"),
         ("simulate", "toy", "--rows", "1"),
         ("simulate", "toy", "--out", "run.txt"),
@@ -149,7 +149,7 @@ def test_a_diverging_run_is_status_1():
 def test_a_run_without_end_is_one_line_and_status_2(monkeypatch, capsys):
     for module in ("solver", "solve"):
         monkeypatch.setattr(f"dynsim.integrate.{module}.MOST_STEPS", 200)
-    assert main(["simulate", "toy", "--t-end", "1e300"]) == 2
+    assert main(["simulate", "dirac-gan", "--t-end", "1e300"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("dynsim: 200 steps reach flow time")
 

@@ -19,7 +19,7 @@ def test_it_prints_steps_and_flow_time(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["step", "time", "phi", "theta"]
     assert lines[3].split()[:4] == ["2000", "200", "1", "0.807971"]
-    assert lines[4] == "ended: at rest"
+    assert lines[4] == "ended: the run came to rest"
 
 
 def test_json_options_and_teacher(capsys):
