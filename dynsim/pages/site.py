@@ -19,7 +19,7 @@ from dynsim.storage import write_text
 from dynsim.symbolic.printing import latex, tidy
 from dynsim.systems.catalogue import SYSTEMS, list_systems
 
-__all__ = ["GROUPS", "write_site_sources"]
+__all__ = ["GROUPS", "generated_pages", "write_site_sources"]
 
 # Public names by what a user wants to do; a test holds that every public name is here once.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +43,18 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
 }  # fmt: skip
+
+
+def generated_pages() -> frozenset[str]:
+    """Return what the build generates, as paths without suffix below the documentation's root."""
+    names = {
+        "generated/reference": [name for group in GROUPS.values() for name in group],
+        "generated/systems": list_systems()["name"],
+        "generated/methods": list_methods()["name"],
+    }
+    pages = {f"{folder}/{name}" for folder, members in names.items() for name in (*members, "index")}
+    pages |= {"generated/gallery", *(f"live/{name}" for name in names["generated/systems"])}
+    return frozenset(pages | {f"figures/{name}.png" for name in list_figures()["name"]})
 
 
 def write_site_sources(folder: Any) -> None:
