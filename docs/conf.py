@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dynsim
+from dynsim.pages.drawings import house
 from dynsim.pages.site import write_site_sources
 
 HERE = Path(__file__).parent
@@ -21,7 +22,8 @@ extensions = [
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "substitution"]
+myst_substitutions = {"house": house()}
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

@@ -53,7 +53,11 @@ def generated_pages() -> frozenset[str]:
         "generated/methods": list_methods()["name"],
     }
     pages = {f"{folder}/{name}" for folder, members in names.items() for name in (*members, "index")}
-    pages |= {"generated/gallery", *(f"live/{name}" for name in names["generated/systems"])}
+    pages |= {
+        "generated/gallery",
+        "generated/reserved-names",
+        *(f"live/{name}" for name in names["generated/systems"]),
+    }
     return frozenset(pages | {f"figures/{name}.png" for name in list_figures()["name"]})
 
 
