@@ -44,6 +44,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     if "augmentation" in given:
         texts = [text for text in given["augmentation"] if text != "none"]
         given["augmentation"] = assignments("--augmentation", texts)
+    if "knobs" in given:
+        given["knobs"] = assignments("--knobs", given["knobs"])
     if args.config is None:
         return Experiment(**given)
     return Experiment.load(args.config).but(**given)

@@ -87,7 +87,10 @@ class Barlow(Method):
     summary = "the batch-normalised cross-correlation matrix of two views is pulled to the identity"
     reference = "Zbontar et al., arXiv:2103.03230 (2021)"
     code = "github.com/facebookresearch/barlowtwins/blob/main/main.py"
-    loss = "sum((1 - diag(corr(z1, z2)))^2) + lam*sum(offdiag(corr(z1, z2))^2)"
+    loss = (  # the code divides by the batch, and batch normalisation adds 10⁻⁵ to the variances
+        "sum((1 - diag(cov(batchnorm(z1), batchnorm(z2)))*(batch - 1)/batch)^2)"
+        " + lam*sum((offdiag(cov(batchnorm(z1), batchnorm(z2)))*(batch - 1)/batch)^2)"
+    )
     mode = "(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2)^2, one row over all features"
     survives_if = "a lone mode always; k rows: r_i > r_*, the water level of the shares"
     timed = False

@@ -67,7 +67,9 @@ class Experiment:
     predictor : str
         ``none``, ``linear``, ``fixed``, ``mlp``, ``optimal``, or a function that makes an nn.Module from (batch, dim).
     objective : str
-        ``cosine``, ``squared``, ``xbar``, ``alternating``, ``nt-xent``, ``barlow``, ``supervised``.
+        ``cosine``, ``squared``, ``xbar``, ``alternating``, ``nt-xent``, ``barlow``, ``supervised``, ``vicreg``,
+        ``barlow-simon``, ``spectral``, ``infonce``, ``lejepa``, ``dino``; or a loss as text (no bare word),
+        such as ``"sq(p1 - sg(z2))/2"``, see `dynsim.networks.text_objective`. One without p1 and p2 has no predictor.
     branch : str
         ``stop``, ``full``, ``target``: which of the encoder's two gradient branches act.
     symmetric : bool
@@ -107,6 +109,12 @@ class Experiment:
         Steps for which the targets of ``alternating`` are held.
     temperature, redundancy : float
         Of NT-Xent; of Barlow Twins.
+    knobs : mapping
+        Values of all other names in a text, or of a named objective's knobs: numbers, or text as for `lr`.
+    prototypes : int
+        K unit vectors whose products with the normalised encoder outputs are the scores s1 s2; None is 64.
+    centre_momentum : float
+        m of the running mean c ← mc + (1 − m)·mean(t1, t2), which starts at 0 and moves after a step; None is 0.9.
     strength : float
         Factor on all strengths of `augmentation`.
     subtract_mean : bool
@@ -180,6 +188,9 @@ class Experiment:
     alternating_steps: int = 1
     temperature: float | str = 0.5
     redundancy: float = 5e-3
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    prototypes: int | None = None
+    centre_momentum: float | None = None
     schedule: str = "constant"
     strength: float = 1.0
     subtract_mean: bool = True
@@ -229,6 +240,7 @@ class Experiment:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         if isinstance(self.augmentation, Mapping):
             values["augmentation"] = dict(self.augmentation)
+        values["knobs"] = dict(self.knobs)
         return _made, (values,)
 
     @property
@@ -250,6 +262,7 @@ class Experiment:
         plain["augmentation"] = (
             dict(self.augmentation) if isinstance(self.augmentation, Mapping) else self.augmentation
         )
+        plain["knobs"] = dict(self.knobs) or None
         plain["measures"] = [as_name(measure) for measure in self.measures]
         plain |= {name: as_name(plain[name]) for name in ("encoder", "predictor", "augmentation")}
         if isinstance(self.data, Images):
@@ -347,7 +360,7 @@ def _check_names(values: Mapping[str, Any]) -> None:
 def _defaults() -> dict[str, Any]:
     """Plain data of the defaults."""
     made = {item.name: item.default if item.default is not MISSING else None for item in fields(Experiment)}
-    return made | {"augmentation": dict(DIGITS_AUGMENTATION), "measures": list(_MEASURES)}
+    return made | {"augmentation": dict(DIGITS_AUGMENTATION), "measures": list(_MEASURES), "knobs": None}
 
 
 def _warn(old: str, stacklevel: int) -> None:

@@ -115,8 +115,13 @@ def toml(values: Mapping[str, Any]) -> str:
     lines = [f"{key} = {_value(value)}" for key, value in values.items() if not isinstance(value, Mapping)]
     for key, table in values.items():
         if isinstance(table, Mapping):
-            lines += ["", f"[{key}]", *(f"{name} = {_value(value)}" for name, value in table.items())]
+            lines += ["", f"[{key}]", *(f"{_key(name)} = {_value(value)}" for name, value in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    """A bare key, or a quoted one where it is no plain word: a Greek letter."""
+    return name if name.isascii() and name.replace("-", "").isidentifier() else _value(name)
 
 
 def _value(value: Any) -> str:

@@ -14,6 +14,7 @@ from dynsim.field import Field
 from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
+from dynsim.networks.objectives import objective_of
 from dynsim.networks.schedules import learning_rate, scheduled, teacher_rate
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.torch_settings import device_of
@@ -109,11 +110,16 @@ def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray
 def _checked(experiment: Experiment) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise bad("experiment", experiment, "a dynsim.networks.Experiment", kind=InvalidType)
+    texts = {name: value for name, value in experiment.knobs.items() if isinstance(value, str)}
+    if texts:
+        raise bad("knobs", texts, "numbers: the field of a flow is the same at all times")
     for name in scheduled(experiment):
         if name != "lr":
             advice = f"say at which step: experiment.but({name}=…)"
             expected = "a number: the field of a flow is the same at all times"
             raise bad(name, getattr(experiment, name), expected, advice)
+    if "centre" in objective_of(experiment.objective, experiment.knobs).symbols:
+        raise bad("objective", experiment.objective, "one without a running centre", "a flow knows the weights only")
     if isinstance(experiment.lr, str):
         experiment = experiment.but(lr=learning_rate(experiment, 0) or learning_rate(experiment, 1))
     return experiment.but(dtype="float64")
@@ -192,7 +198,10 @@ class _NetworkFlow:
         weights = self._weights(root)
         live = [weights.predictor.clone(), weights.encoder.clone()]
         values = self.network.loss(
-            Weights(live[0], live[1], weights.teacher), self._batch(len(rows)), held=weights.encoder
+            Weights(live[0], live[1], weights.teacher),
+            self._batch(len(rows)),
+            held=weights.encoder,
+            held_predictor=weights.predictor,
         )
         velocity = self._drift(weights, *self._gradients(values, live, create_graph=True))
         lines = [

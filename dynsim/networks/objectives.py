@@ -1,15 +1,21 @@
 """Objectives: what a network minimises, one value per seed.
 
 An objective's ``loss(experiment, predict, first, second, labels)`` gets the features of the two branches, (seeds,
-dim, views, batch), in `first` and `second`; `predict(features, targets)` applies the predictor.
+dim, views, batch), in `first` and `second`; `predict(features, targets)` applies the predictor. One that declares
+`symbols` is a function of the network's outputs instead, as every typed text is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
+from dynsim.errors import bad, unknown
+from dynsim.networks import output_losses
+from dynsim.networks.text_functions import GRAM, SLICES_OF_BATCH, SQUARE
+from dynsim.networks.text_objective import TextObjective
 from dynsim.registry import Registry
 
 if TYPE_CHECKING:
@@ -17,7 +23,15 @@ if TYPE_CHECKING:
 
     from dynsim.networks.experiment import Experiment
 
-__all__ = ["BRANCHES", "OBJECTIVES", "Objective", "cosine_distance", "squared_distance", "two_branches"]
+__all__ = [
+    "BRANCHES",
+    "OBJECTIVES",
+    "Objective",
+    "cosine_distance",
+    "objective_of",
+    "squared_distance",
+    "two_branches",
+]
 
 BRANCHES = ("stop", "full", "target")
 
@@ -33,7 +47,8 @@ class Objective:
     Parameters
     ----------
     loss : callable
-        ``loss(experiment, predict, first, second, labels)``: one value per seed.
+        ``loss(experiment, predict, first, second, labels)``: one value per seed. With `symbols`:
+        ``loss(outside, inside, knobs, step)``, see `dynsim.networks.output_losses`.
     slots : str
         What fills the views: ``pair``, two random ones; ``views``, the experiment's number of them; ``mean``, one
         and the mean view x̄; ``labels``, one, with its label.
@@ -41,12 +56,75 @@ class Objective:
         ``quadratic(experiment)``: whether a linear network's loss knows the data by second moments only.
     one_branch : bool
         It never looks at `second`: there is no stop-gradient and no target.
+    symbols : set of str
+        Outputs of the network that it is a function of, by their names in a text; empty where it gets features.
+    knobs : mapping
+        Its knobs with their defaults.
+    matrices : sequence of str
+        Kinds of the matrices it makes, batch × batch or dim × dim, whose size is looked at before training.
     """
 
     loss: Callable[..., Tensor]
     slots: Literal["pair", "views", "mean", "labels"] = "pair"
     quadratic: Callable[[Experiment], bool] = _never
     one_branch: bool = False
+    symbols: frozenset[str] = frozenset()
+    knobs: Mapping[str, float] = field(default_factory=dict)
+    matrices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", frozenset(self.symbols))
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there is a target that a teacher can give."""
+        return bool(self.symbols & {"t1", "t2"}) if self.symbols else not self.one_branch
+
+
+def objective_of(name: str, knobs: Mapping[str, Any]) -> Objective:
+    """Look up a named objective, or read a text, with its knobs.
+
+    Parameters
+    ----------
+    name : str
+        A bare word is the name of an objective, anything else a text, as `TextObjective` reads it.
+    knobs : mapping
+        Values of the knobs; a text needs all of its, a named objective has defaults. Text in step, steps and t
+        counts as a value.
+
+    Raises
+    ------
+    ParseError, UnknownName, InvalidValue
+        A text that cannot be read, with the position; an unknown objective or knob.
+
+    Examples
+    --------
+    >>> from dynsim.networks.objectives import objective_of
+    >>> objective_of("vicreg", {"mu": 1.0}).knobs["mu"], sorted(objective_of("sq(p1 - sg(z2))/2", {}).symbols)
+    (1.0, ['p1', 'z2'])
+    """
+    if not _BARE_WORD.fullmatch(name):
+        text = TextObjective(name, knobs)
+
+        def loss(outside: Any, inside: Any, knobs: Mapping[str, float], step: int) -> Tensor:
+            return text.loss(outside, inside, knobs=knobs, step=step)
+
+        alone = not text.stops and not text.symbols & {"t1", "t2"}
+        return Objective(loss, one_branch=alone, symbols=text.symbols, knobs=dict(knobs), matrices=text.matrices)
+    if name not in OBJECTIVES:
+        advice = "anything but a bare word is a loss as text, such as 'sq(p1 - sg(z2))/2'"
+        raise unknown("objective", name, tuple(OBJECTIVES), advice)
+    named = OBJECTIVES[name]
+    if not knobs:
+        return named
+    for knob in knobs:
+        if knob not in named.knobs:
+            advice = f"it has {', '.join(named.knobs)}" if named.knobs else "it has none"
+            raise bad("knobs", knob, f"a knob of '{name}'", advice)
+    return Objective(**{**named.__dict__, "knobs": {**named.knobs, **knobs}})
+
+
+_BARE_WORD = re.compile(r"\s*[A-Za-z][A-Za-z0-9_-]*\s*")
 
 
 def two_branches(branch: str, live: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,7 +246,8 @@ def barlow(
     z = by_batch("barlow", predict(first))
     correlation = z[:, :, 0] @ z[:, :, 1].mT / z.shape[3]
     own = torch.eye(z.shape[1], dtype=torch.bool, device=z.device)
-    terms = torch.where(own, (1 - correlation).square(), experiment.redundancy * correlation.square())
+    weight = experiment.knobs.get("lam", experiment.redundancy)
+    terms = torch.where(own, (1 - correlation).square(), weight * correlation.square())
     return terms.sum((1, 2))
 
 
@@ -183,6 +262,7 @@ def supervised(
     return functional.cross_entropy(logits, labels, reduction="none").mean(1)
 
 
+PAIR = frozenset({"z1", "z2"})
 OBJECTIVES: Registry[Objective] = Registry(
     "objective",
     {
@@ -190,8 +270,33 @@ OBJECTIVES: Registry[Objective] = Registry(
         "squared": Objective(squared, quadratic=lambda _: True),
         "xbar": Objective(xbar, "mean", _distance_is_squared),
         "alternating": Objective(alternating, "views", _distance_is_squared),
-        "nt-xent": Objective(nt_xent, one_branch=True),
-        "barlow": Objective(barlow, one_branch=True),
+        "nt-xent": Objective(nt_xent, one_branch=True, matrices=(GRAM,) * 4),  # of both views together
+        # The weight of the redundancy is the field of the experiment where there is no knob.
+        "barlow": Objective(barlow, one_branch=True, knobs={"lam": 0.005}, matrices=(SQUARE,)),
         "supervised": Objective(supervised, "labels", one_branch=True),
+        "vicreg": Objective(
+            output_losses.vicreg,
+            one_branch=True,
+            symbols=PAIR,
+            knobs={"s": 25.0, "mu": 25.0, "cov": 1.0, "epsilon": 1e-4},
+            matrices=(SQUARE, SQUARE),
+        ),
+        "barlow-simon": Objective(output_losses.barlow_simon, one_branch=True, symbols=PAIR, matrices=(SQUARE,)),
+        "spectral": Objective(output_losses.spectral, one_branch=True, symbols=PAIR, matrices=(GRAM,)),
+        "infonce": Objective(
+            output_losses.infonce, one_branch=True, symbols=PAIR, knobs={"tau": 1.0}, matrices=(GRAM,)
+        ),
+        "lejepa": Objective(
+            output_losses.lejepa,
+            one_branch=True,
+            symbols=PAIR,
+            knobs={"lam": 0.02},
+            matrices=(SLICES_OF_BATCH, SLICES_OF_BATCH),
+        ),
+        "dino": Objective(
+            output_losses.dino,
+            symbols=frozenset({"t2", "s1", "centre"}),
+            knobs={"tau_s": 0.1, "tau_t": 0.04},
+        ),
     },
 )

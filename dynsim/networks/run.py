@@ -13,6 +13,7 @@ from dynsim.networks.images import Images
 from dynsim.networks.network import Network, Weights
 from dynsim.networks.optimisers import OPTIMISERS, Block
 from dynsim.networks.schedules import at_step, learning_rate
+from dynsim.networks.text_objective import check_size
 from dynsim.networks.views import FixedBatch, MiniBatches, Source, full_batch
 
 __all__ = ["Run"]
@@ -52,12 +53,16 @@ class Run:
         for block in self._moving:
             block.weights.requires_grad_()
         self._teacher = None if initial.teacher is None else initial.teacher.to(device)
+        self._centre = None if initial.centre is None else initial.centre.to(device)
+        rows = self.source.number * experiment.fixed_views if experiment.batch == "full" else int(experiment.batch)
+        wide = max(self.network.encoder.features, self.network.prototypes)
+        check_size(self.network.objective.matrices, len(encoder), rows, wide)
         self._optimise = OPTIMISERS[experiment.optimiser]
 
     @property
     def weights(self) -> Weights:
         """The current weights, not a copy."""
-        return Weights(self._predictor.weights, self._encoder.weights, self._teacher)
+        return Weights(self._predictor.weights, self._encoder.weights, self._teacher, self._centre)
 
     def advance(self) -> Tensor:
         """Do one step of every seed; return the losses (seeds,) before it, on its own batch."""
@@ -65,7 +70,10 @@ class Run:
         self._predictor.rate, self._predictor.decay, self._encoder.decay = e.alpha, e.eta_p, e.eta_s
         if e.objective == "alternating" and self.step % e.alternating_steps == 0 and self._teacher is not None:
             self._teacher.copy_(self._encoder.weights.detach())
-        losses = self.network.loss(self.weights, self.batches.next())
+        if self._centre is None:
+            losses = self.network.loss(self.weights, self.batches.next(), step=self.step)
+        else:
+            losses, mean = self.network.loss_and_centre(self.weights, self.batches.next(), self.step)
         blocks = [block.weights for block in self._moving]
         gradients = torch.autograd.grad(losses.sum(), blocks, materialize_grads=True)
         with torch.no_grad():
@@ -74,6 +82,8 @@ class Run:
             self._optimise(self._moving, learning_rate(self.experiment, self.step), e)
             if self._teacher is not None and e.objective != "alternating" and e.teacher < 1:
                 self._teacher.lerp_(self._encoder.weights, 1 - e.teacher)
+            if self._centre is not None:
+                self._centre.lerp_(mean, 1 - (0.9 if e.centre_momentum is None else e.centre_momentum))
         self.step += 1
         return losses.detach()
 
@@ -85,6 +95,7 @@ class Run:
             "predictor": self._predictor.weights.detach().clone(),
             "encoder": self._encoder.weights.detach().clone(),
             "teacher": None if self._teacher is None else self._teacher.clone(),
+            "centre": None if self._centre is None else self._centre.clone(),
             "optimiser": [_copied(block.state) for block in self._moving],
             "batches": self.batches.state(),
         }
@@ -97,6 +108,8 @@ class Run:
             self._encoder.weights.copy_(state["encoder"])
             if self._teacher is not None:
                 self._teacher.copy_(state["teacher"])
+            if self._centre is not None:
+                self._centre.copy_(state["centre"])
         for block, kept in zip(self._moving, state["optimiser"], strict=True):
             block.state = _copied(kept, self.device)
         self.batches.restore(state["batches"])

@@ -37,11 +37,14 @@ def values_of(experiment: Any, name: str) -> np.ndarray:
 
 def at_step(experiment: Any, step: int) -> Any:
     """The experiment with the numbers that its schedules have at one step; itself where nothing is scheduled."""
-    names = scheduled(experiment)
-    if not names:
+    names, texts = scheduled(experiment), [name for name, value in experiment.knobs.items() if isinstance(value, str)]
+    if not names and not texts:
         return experiment
     time = float(flow_times(experiment)[step])
     numbers = {name: Schedule(getattr(experiment, name)).at(step, experiment.steps, time) for name in names}
+    if texts:
+        knobs = {name: Schedule(experiment.knobs[name]).at(step, experiment.steps, time) for name in texts}
+        numbers["knobs"] = {**experiment.knobs, **knobs}
     now = object.__new__(type(experiment))  # a frozen value, and these numbers were checked when it was made
     now.__dict__.update(experiment.__dict__ | numbers)
     return now

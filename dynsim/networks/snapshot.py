@@ -186,7 +186,7 @@ class Snapshot:
     def gradient_of(self, loss: Callable[[Weights], Tensor]) -> tuple[Tensor, Weights]:
         """Values (seeds,) of a loss, and its gradient."""
         leaves = [self.weights.predictor.clone().requires_grad_(), self.weights.encoder.clone().requires_grad_()]
-        values = loss(Weights(leaves[0], leaves[1], self.weights.teacher))
+        values = loss(Weights(leaves[0], leaves[1], self.weights.teacher, self.weights.centre))
         if not values.requires_grad:
             return values, Weights(torch.zeros_like(leaves[0]), torch.zeros_like(leaves[1]))
         gradients = torch.autograd.grad(values.sum(), leaves, materialize_grads=True)

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ENTRYWISE", "FEATURES", "FUNCTIONS", "GRAM", "NUMBER", "SAMPLE", "SQUARE", "VECTOR"]
+__all__ = [
+    "ANGLES", "ENTRYWISE", "FEATURES", "FUNCTIONS", "GRAM", "NUMBER", "SAMPLE", "SLICED", "SLICES", "SLICES_OF_BATCH",
+    "SQUARE", "VECTOR",
+]  # fmt: skip
 
 NUMBER, SAMPLE = "a number", "one number per sample"
 FEATURES, VECTOR = "a feature vector per sample", "one feature vector"
 GRAM, SQUARE = "a batch × batch matrix", "a dim × dim matrix"
+SLICES_OF_BATCH = "slices of a batch"  # counted as the matrices are
 
 
 def _torch(name: str) -> Callable[[Any], Any]:
@@ -25,20 +29,27 @@ def _torch(name: str) -> Callable[[Any], Any]:
     def function(x: Any) -> Any:
         import torch
 
-        return getattr(torch, name)(torch.as_tensor(x))
+        return getattr(torch, name)(_tensor(x))
 
     return function
+
+
+def _tensor(x: Any) -> Tensor:
+    """A tensor as it is; a plain number in double precision, which takes on that of what it meets."""
+    import torch
+
+    return x if isinstance(x, torch.Tensor) else torch.tensor(x, dtype=torch.float64)
 
 
 def _softplus(x: Any) -> Any:
     import torch
 
-    return torch.logaddexp(torch.as_tensor(x), torch.zeros_like(torch.as_tensor(x)))
+    return torch.logaddexp(_tensor(x), torch.zeros_like(_tensor(x)))
 
 
 def _smooth_l1(x: Any, beta: Any = 1.0) -> Any:
     """x²/(2β) below β, |x| − β/2 above."""
-    size = abs(x)
+    size = abs(_tensor(x))
     small = size.clamp(max=beta)
     return small * (size - small / 2) / beta
 
@@ -119,6 +130,59 @@ def _whiten(x: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(factor, _centred(x).mT, upper=False).mT
 
 
+def _distances(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """‖x_i − y_j‖² of all pairs of samples, by the products: twice as fast as differences, and never below 0."""
+    other = x if y is None else y
+    return (_squares(x) + _squares(other).mT - 2 * x @ other.mT).clamp(min=0)
+
+
+def _batchnorm(x: Tensor) -> Tensor:
+    """What torch.nn.BatchNorm1d does in training: divides by √(variance over N + 10⁻⁵)."""
+    from torch.nn import functional
+
+    return functional.layer_norm(x.mT, x.shape[1:2], eps=1e-5).mT
+
+
+def _slices(x: Tensor, step: int) -> Tensor:
+    """Projections (seeds, batch, slices) onto random directions, the same for all seeds, new ones at every step."""
+    import torch
+
+    stream = torch.Generator().manual_seed(step)
+    directions = torch.randn(x.shape[2], SLICES, generator=stream, dtype=torch.float64)
+    return x @ (directions / directions.norm(dim=0)).to(x)
+
+
+def _sigreg(step: int, x: Tensor) -> Tensor:
+    """Distance of the slices' characteristic functions from a standard normal's (arXiv:2511.08544, MINIMAL.md).
+
+    N Σ_t w_t|φ̂(t) − e^{−t²/2}|², averaged over slices, at 17 knots t from 0 to 3 by the trapezium rule over [−3, 3].
+    """
+    import torch
+
+    projected = _slices(x, step)
+    t = torch.linspace(0, 3, 17, dtype=torch.float64)
+    normal = torch.exp(-t.square() / 2)
+    weights = normal * (3 / 8)
+    weights[[0, -1]] /= 2
+    angles = projected.unsqueeze(-1) * t.to(x)
+    real, imaginary = angles.cos().mean(1), angles.sin().mean(1)
+    error = (real - normal.to(x)).square() + imaginary.square()
+    return (error @ weights.to(x)).mean(1).reshape(-1, 1, 1) * x.shape[1]
+
+
+def _sliced_wasserstein(step: int, x: Tensor) -> Tensor:
+    """Mean squared distance of the sorted slices from the quantiles Φ⁻¹(i/(N+1)) of a normal distribution."""
+    import torch
+
+    projected = _slices(x - x.mean(1, keepdim=True), step).sort(1).values
+    number = x.shape[1]
+    levels = torch.arange(1, number + 1, dtype=torch.float64) / (number + 1)
+    quantiles = torch.special.ndtri(levels).to(x)[None, :, None]
+    return (projected - quantiles).square().mean((1, 2)).reshape(-1, 1, 1)
+
+
+SLICES = 256  # random directions, as in the public code of LeJEPA
+ANGLES = 17 * SLICES  # of a sample: one for every slice and knot
 ENTRYWISE: dict[str, tuple[int, int, Callable[..., Any]]] = {
     name: (1, 1, _torch(name))
     for name in (
@@ -194,9 +258,14 @@ FUNCTIONS: dict[str, tuple[int, int, list[Row]]] = {
     "cov": (1, 2, _crossed(_cov)),
     "corr": (1, 2, _crossed(_corr)),
     "gram": (1, 2, [((_ROWS, _ROWS), GRAM, lambda x, y=None: x @ (x if y is None else y).mT)]),
+    "distances": (1, 2, [((_ROWS, _ROWS), GRAM, _distances)]),
+    "batchnorm": (1, 1, [((_ROWS,), FEATURES, _batchnorm)]),
     "diag": (1, 1, _diagonals),
     "offdiag": (1, 1, [(((GRAM,),), GRAM, _offdiag), (((SQUARE,),), SQUARE, _offdiag)]),
     "trace": (1, 1, [((_MATRIX,), NUMBER, lambda x: _diag(x).sum(1).reshape(-1, 1, 1))]),
     "sinkhorn": (2, 2, [((_ROWS, (NUMBER,)), FEATURES, _sinkhorn)]),
     "whiten": (1, 1, [((_ROWS,), FEATURES, _whiten)]),
+    "sigreg": (1, 1, [((_ROWS,), NUMBER, _sigreg)]),
+    "sliced_wasserstein": (1, 1, [((_ROWS,), NUMBER, _sliced_wasserstein)]),
 }
+SLICED = ("sigreg", "sliced_wasserstein")  # these get the number of the step first

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.schedules import Schedule
 from dynsim.networks.images import DATASETS, Images
+from dynsim.networks.objectives import Objective, objective_of
 from dynsim.networks.schedules import scheduled, values_of
+from dynsim.networks.text_objective import check_size
 from dynsim.registry import registry
+from dynsim.symbolic.names import letter_name
 
 if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment
@@ -159,6 +162,29 @@ def _augmentation(name: str, value: Any) -> Any:
     )
 
 
+def _objective(name: str, value: Any) -> str:
+    """A name or a text; `check_together` reads it with its knobs."""
+    if not isinstance(value, str):
+        raise bad(name, value, "the name of an objective, or a loss as text", kind=InvalidType)
+    return value.strip()
+
+
+def _knobs(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise bad(name, value, "a mapping of knobs to numbers, such as {'tau': 0.1}", kind=InvalidType)
+    rule, checked = _or_schedule(_number()), {}
+    for key in sorted(value, key=str):
+        if not isinstance(key, str):
+            raise bad(name, key, "the name of a knob", kind=InvalidType)
+        plain = "".join(letter_name(letter) or letter for letter in key)  # as the text reads it
+        checked[plain] = rule(f"{name}[{key!r}]", value[key])
+    return MappingProxyType(checked)
+
+
+def _or_none(rule: Rule) -> Rule:
+    return lambda name, value: None if value is None else rule(name, value)
+
+
 def _measures(name: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str | Set | Mapping) or not hasattr(value, "__iter__"):  # a set has no order to hash
         raise bad(name, value, "a list of names of measures", kind=InvalidType)
@@ -188,7 +214,10 @@ RULES: Mapping[str, Rule] = {
     "norm": _choice(*NORMS),
     "init": _member("initialisation"),
     "predictor": _member("predictor", own=True),
-    "objective": _member("objective"),
+    "objective": _objective,
+    "knobs": _knobs,
+    "prototypes": _whole(2, or_none=True),
+    "centre_momentum": _or_none(_number(0.0, at_most=1.0)),
     "branch": _choice("stop", "full", "target"),
     "symmetric": _truth(),
     "teacher": _or_schedule(_NUMBERS["teacher"]),
@@ -243,6 +272,22 @@ def _check_schedules(experiment: Experiment) -> None:
                 _NUMBERS[name](f"{name} = {getattr(experiment, name)}", float(value))
 
 
+def _check_outputs(experiment: Experiment, objective: Objective) -> None:
+    """Raise where prototypes, centre and objective do not go together, or matrices do not fit into memory."""
+    scores = bool(objective.symbols & {"s1", "s2"})
+    if experiment.prototypes is not None and not scores:
+        advice = "write s1 or s2 for their scores"
+        raise bad("prototypes", experiment.prototypes, f"None with objective '{experiment.objective}'", advice)
+    if experiment.centre_momentum is not None and "centre" not in objective.symbols:
+        advice = "write centre for the running mean of the teacher's outputs"
+        raise bad("centre_momentum", experiment.centre_momentum, f"None with '{experiment.objective}'", advice)
+    if isinstance(experiment.batch, int):
+        check_size(objective.matrices, 1, experiment.batch, max(experiment.dim, experiment.prototypes or 0))
+    for value in experiment.knobs.values():
+        if isinstance(value, str):
+            Schedule(value).at(0, experiment.steps, 0.0)
+
+
 def check_together(experiment: Experiment) -> None:
     """Raise for fields that are fine alone but not together.
 
@@ -251,7 +296,9 @@ def check_together(experiment: Experiment) -> None:
     InvalidValue
         Naming the field to change and the one it clashes with.
     """
-    one_branch = registry("objective")[experiment.objective].one_branch
+    objective = objective_of(experiment.objective, experiment.knobs)
+    _check_outputs(experiment, objective)
+    one_branch = objective.one_branch
     if one_branch and experiment.branch == "target":
         raise bad(
             "branch",
@@ -272,8 +319,9 @@ def check_together(experiment: Experiment) -> None:
     if held and experiment.branch != "stop":
         why = "teacher > 0" if has_teacher else "objective 'alternating'"
         raise bad("branch", experiment.branch, f"'stop' with {why}", "its target does not move with the encoder")
-    if held and one_branch:
-        raise bad("teacher", experiment.teacher, f"0 with objective '{experiment.objective}'", "it has no target")
+    if held and not objective.has_teacher:
+        advice = "write t1 or t2 for the teacher's outputs" if objective.symbols else "it has no target"
+        raise bad("teacher", experiment.teacher, f"0 with objective '{experiment.objective}'", advice)
     if has_teacher and experiment.objective == "alternating":
         raise bad("teacher", experiment.teacher, "0 with objective 'alternating'", "its target is held already")
     if experiment.optimiser == "lbfgs" and experiment.batch != "full":

@@ -13,7 +13,7 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
 from dynsim.networks.modules import FunctionAugmenter
 from dynsim.networks.network import Batch, Network
-from dynsim.networks.objectives import OBJECTIVES
+from dynsim.networks.objectives import objective_of
 from dynsim.networks.seeds import common_generator, generator
 
 __all__ = ["FixedBatch", "MiniBatches", "Source", "full_batch", "knows_moments_only", "noise_moments"]
@@ -35,7 +35,7 @@ class Source:
         self.mean = self._mean_image() if experiment.subtract_mean else torch.zeros_like(self.floats(self.pixels[0]))
         own = experiment.augmentation
         self.augmenter = FunctionAugmenter(own) if callable(own) else Augmenter(experiment.strengths, images.shape)
-        self.slots = OBJECTIVES[experiment.objective].slots
+        self.slots = objective_of(experiment.objective, experiment.knobs).slots
         self.views = {"pair": 2, "views": experiment.views}.get(self.slots, 1)
         self._mean_views: Tensor | None = None
 

@@ -78,10 +78,14 @@ def test_every_field_enters_the_digest():
         "schedule": "cosine", "strength": 0.5, "subtract_mean": False, "images": 50, "fixed_views": 2, "evaluate": 50,
         "deterministic": False, "decay_biases": False, "head": True,
     }  # fmt: skip
-    assert {*changed, "views"} == {field.name for field in fields(Experiment)}
+    of_objectives = {"knobs", "prototypes", "centre_momentum"}  # they need one that has them
+    assert {*changed, "views", *of_objectives} == {field.name for field in fields(Experiment)}
     digests = {Experiment(**{name: value}).digest for name, value in changed.items()}
     digests |= {Experiment().digest, Experiment(objective="alternating").digest}
     digests.add(Experiment(objective="alternating", views=3).digest)
+    dino = Experiment(objective="dino")
+    assert len({dino.digest, dino.but(knobs={"tau_t": 0.05}).digest, dino.but(prototypes=9).digest,
+                dino.but(centre_momentum=0.5).digest}) == 4  # fmt: skip
     assert len(digests) == len(changed) + 3
 
 

@@ -190,7 +190,7 @@ NETS = [
     {"encoder": "cnn", "width": 2, "predictor": "linear"},
     {"norm": "batch-out", "predictor": "fixed"},
     {"norm": "none", "objective": "squared", "predictor_norm": "none"},
-    *({"objective": name} for name in sorted(OBJECTIVES)),
+    *({"objective": name} for name in sorted(OBJECTIVES) if "centre" not in OBJECTIVES[name].symbols),
 ]
 
 
