@@ -1,5 +1,6 @@
 """Public names and where they are defined: what type checkers, editors and `dynsim/__init__.py` itself read."""
 
+from dynsim import monitor as monitor
 from dynsim import networks as networks
 from dynsim import testing as testing
 from dynsim.analysis.algebra.conservation import conservation as conservation
@@ -42,6 +43,8 @@ from dynsim.methods.catalogue import method as method
 from dynsim.methods.features import features as features
 from dynsim.methods.method import Fact as Fact
 from dynsim.methods.method import Method as Method
+from dynsim.monitor.diagnosis import Diagnosis as Diagnosis
+from dynsim.monitor.diagnosis import diagnose as diagnose
 from dynsim.records import provenance as provenance
 from dynsim.registry import register as register
 from dynsim.studies.running import run_study as run_study

@@ -35,7 +35,7 @@ def test_unknown_attribute():
 
 
 def test_dir_lists_the_public_names_and_only_them():
-    assert set(dir(dynsim)) == {*dynsim.__all__, "networks", "testing"}
+    assert set(dir(dynsim)) == {*dynsim.__all__, "monitor", "networks", "testing"}
 
 
 def test_star_import_gives_the_public_names():

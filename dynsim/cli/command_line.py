@@ -45,6 +45,7 @@ COMMANDS = {
     "explore": "a system or a loss in the browser, with sliders",
     "train": "a network, with several seeds",
     "compare": "toy, linear network and real network of one configuration",
+    "diagnose": "has your encoder collapsed, of what kind, why, what to turn",
     "sweep": "studies of thousands of runs",
     "info": "versions, optional parts, threads",
 }

@@ -55,7 +55,7 @@ KINDS: dict[str, Kind] = {
     "noise": Kind(runs.draw_noise, ("seed", "time|escape_time", "attribute:flow")),
     "training": Kind(
         measures.draw_training,
-        ("step", "spread|norm_ratio|rankme|knn|loss", "seed|attribute:experiment"),
+        ("step", "spread|norm_ratio|rankme|knn|loss", "seed|attribute:experiment|attribute:every"),
         measures.training_panels,
     ),
     "study": Kind(measures.draw_study, ("attribute:study",)),

@@ -359,13 +359,13 @@ def _last(values: xr.DataArray, along: str | None) -> float:
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
-    """Number of dimensions and prototypes, as far as a Dataset says them."""
+    """Number of dimensions, samples and prototypes, as far as a Dataset says them."""
     attributes = provenance(dataset)
     experiment = attributes.get("experiment")
     told = experiment if isinstance(experiment, Mapping) else {}
-    dimensions = attributes.get("dim", told.get("dim"))
-    prototypes = attributes.get("prototypes", told.get("prototypes"))
-    return {
-        "dimensions": int(dimensions) if isinstance(dimensions, int | float | np.integer) else None,
-        "prototypes": int(prototypes) if isinstance(prototypes, int | float | np.integer) else None,
+    found = {
+        "dimensions": attributes.get("dim", told.get("dim")),
+        "samples": attributes.get("samples"),
+        "prototypes": attributes.get("prototypes", told.get("prototypes")),
     }
+    return {name: int(value) if isinstance(value, int | float | np.integer) else None for name, value in found.items()}

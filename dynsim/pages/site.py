@@ -39,6 +39,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "continuation", "Continuation", "fold_curve", "limit_cycles", "Cycle", "basins", "portrait",
     ),
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
+    "Has my own run collapsed?": ("diagnose", "Diagnosis"),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
