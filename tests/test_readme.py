@@ -16,7 +16,7 @@ def blocks(kind):
 
 
 def test_the_first_screen():
-    first = README.read_text(encoding="utf-8").splitlines()[:38]
+    first = README.read_text(encoding="utf-8").splitlines()[:40]
     text = "\n".join(first)
     assert "![" in text
     assert "make figures" in text
@@ -30,9 +30,16 @@ def test_the_example_prints_what_it_says():
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 10
 
 
+def test_the_monitor_can_be_made():
+    pytest.importorskip("torch")
+    space = {}
+    exec("import dynsim\n" + blocks("python")[1], space)
+    assert space["monitor"].record(1, [[0.0, 1.0]] * 4) is None
+
+
 def test_the_users_test_passes():
     space = {}
-    exec(blocks("python")[1], space)
+    exec(blocks("python")[2], space)
     space["test_theta_stays_nonzero"]()
 
 
