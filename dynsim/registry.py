@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-__all__ = ["TABLES", "Registry", "find", "listed", "register", "registry"]
+__all__ = ["TABLES", "Registry", "register", "registry"]
 
 Member = TypeVar("Member")
 
@@ -200,34 +196,3 @@ def register(member: Member, name: str | None = None) -> Member:
         raise bad("member", member, f"one of {', '.join(word.capitalize() for word in TABLES)}", kind=InvalidType)
     registry(kind).register(getattr(member, "name", "") if name is None else name, member)
     return member
-
-
-def listed(package: str) -> dict[str, str]:
-    """Public names in a package → module path: `article_stop.py` is listed as ``article-stop``.
-
-    Subpackages are left out: they hold parts that the listed files share.
-
-    Examples
-    --------
-    >>> from dynsim.registry import listed
-    >>> listed("dynsim.systems")["toy"]
-    'dynsim.systems.toy'
-    """
-    folders = import_module(package).__path__
-    files = sorted(name for folder in folders for name in os.listdir(folder))
-    modules = [name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_")]
-    return {name.replace("_", "-"): f"{package}.{name}" for name in modules}
-
-
-def find(kind: str, name: str, package: str) -> ModuleType:
-    """Import the module that a folder lists under `name`.
-
-    Raises
-    ------
-    UnknownName
-        Naming what the folder offers and the closest match.
-    """
-    names = listed(package)
-    if name not in names:
-        raise unknown(kind, name, names)
-    return import_module(names[name])

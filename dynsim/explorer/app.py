@@ -17,10 +17,10 @@ from dynsim.explorer.controls import Controls
 from dynsim.explorer.equations import equations
 from dynsim.explorer.live_view import LiveView
 from dynsim.explorer.message import frame_message, scene_message
+from dynsim.explorer.phase_plane import PlaneData, quick_plane, same_plane
 from dynsim.explorer.picture import picture
 from dynsim.explorer.reproduce import as_code, as_command
 from dynsim.explorer.saved_figure import figure_bytes, write_figure
-from dynsim.explorer.scenery import Scenery, quick_scenery, same_scenery
 from dynsim.explorer.setting import MOST_ORBITS, Setting
 from dynsim.explorer.settled import Settled, settled
 from dynsim.explorer.short_text import to_text
@@ -150,9 +150,9 @@ class Explorer(widgets.VBox):
         self._serial += 1
         frame = picture(after)
         with self.view.hold_sync():
-            kept = setting is not None and same_scenery(before, after)
+            kept = setting is not None and same_plane(before, after)
             if not kept:
-                self.scenery, self._half_lives = quick_scenery(after), ""
+                self.scenery, self._half_lives = quick_plane(after), ""
             if not kept or (before.time, before.t_end) != (after.time, after.t_end):
                 self._send_scene(after)
             self.setting, self.picture = after, frame
@@ -186,7 +186,7 @@ class Explorer(widgets.VBox):
         else:
             self._show_settled(facts, serial)
 
-    def _reusable(self) -> Scenery | None:
+    def _reusable(self) -> PlaneData | None:
         return self.scenery if self.scenery.settled else None
 
     def _show_settled(self, facts: Settled, serial: int) -> None:

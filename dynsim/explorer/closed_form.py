@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from dynsim.analysis.algebra.first_integrals import first_integrals
-from dynsim.explorer.squares import completed
+from dynsim.explorer.completed_squares import completed
 from dynsim.explorer.subject import Subject
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import unicode_name, unicode_text

@@ -8,8 +8,8 @@ from functools import lru_cache
 import sympy
 
 from dynsim.explorer.closed_form import conserved
+from dynsim.explorer.completed_squares import completed
 from dynsim.explorer.setting import Setting
-from dynsim.explorer.squares import completed
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import latex, tidy
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.explorer.phase_plane import ARROWS, Line, PlaneData
 from dynsim.explorer.picture import Picture
-from dynsim.explorer.scenery import ARROWS, Line, Scenery
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.steps import slider_step
 from dynsim.explorer.subject import Subject, subject
@@ -44,7 +44,7 @@ def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, An
     }
 
 
-def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: str = "") -> dict[str, Any]:
+def scene_message(setting: Setting, scenery: PlaneData, serial: int, half_lives: str = "") -> dict[str, Any]:
     """Return what stands still as the browser reads it."""
     about = subject(setting)
     drawn = styles(about)
@@ -77,7 +77,7 @@ def scene_message(setting: Setting, scenery: Scenery, serial: int, half_lives: s
     }
 
 
-def _axes(about: Subject, setting: Setting, scenery: Scenery) -> list[dict[str, Any]]:
+def _axes(about: Subject, setting: Setting, scenery: PlaneData) -> list[dict[str, Any]]:
     names = setting.plane or about.plane
     axes = []
     for index, (low, high) in enumerate(scenery.box):

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynsim.analysis.numerics.timescales import speed_ratios
 from dynsim.explorer.live_run import LiveRun, field_at, live_run
-from dynsim.explorer.sentence import Verdict, quick_verdict
+from dynsim.explorer.outcome_line import OutcomeLine, quick_outcome
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
 
@@ -35,7 +35,7 @@ class Picture:
         ``{name: array}``, speed ratios as `timescales` names them.
     orbits : tuple of (across, upwards)
         In the plane: the run, then the further orbits. A system of one state has its velocity upwards.
-    verdict : Verdict
+    verdict : OutcomeLine
     """
 
     setting: Setting
@@ -44,7 +44,7 @@ class Picture:
     loss: np.ndarray | None
     ratios: dict[str, np.ndarray]
     orbits: tuple[tuple[np.ndarray, np.ndarray], ...]
-    verdict: Verdict
+    verdict: OutcomeLine
 
 
 def picture(setting: Setting) -> Picture:
@@ -70,7 +70,7 @@ def picture(setting: Setting) -> Picture:
         None if loss is None else np.array(loss, dtype=float),
         speed_ratios(field, run.states),
         tuple(_in_plane(setting, one) for one in (run, *(live_run(setting, start) for start in setting.more))),
-        quick_verdict(setting, run),
+        quick_outcome(setting, run),
     )
 
 

@@ -9,8 +9,8 @@ import xarray as xr
 from dynsim.analysis.numerics.timescales import timescales
 from dynsim.explorer.equations import integral_lines
 from dynsim.explorer.live_run import live_run
-from dynsim.explorer.scenery import Scenery, settled_scenery
-from dynsim.explorer.sentence import Verdict, settled_verdict
+from dynsim.explorer.outcome_line import OutcomeLine, settled_outcome
+from dynsim.explorer.phase_plane import PlaneData, settled_plane
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
 from dynsim.records import stamp
@@ -23,9 +23,9 @@ __all__ = ["Settled", "settled"]
 class Settled:
     """Attributes
     ----------
-    scenery : Scenery
+    scenery : PlaneData
         With equilibria and separatrices.
-    verdict : Verdict
+    verdict : OutcomeLine
         After integration to rest, where no rule is known.
     integrals : tuple of str
         LaTeX of what is conserved.
@@ -33,13 +33,13 @@ class Settled:
         "half-life φ 7.1, θ 5.6".
     """
 
-    scenery: Scenery
-    verdict: Verdict
+    scenery: PlaneData
+    verdict: OutcomeLine
     integrals: tuple[str, ...]
     half_lives: str
 
 
-def settled(setting: Setting, scenery: Scenery | None = None) -> Settled:
+def settled(setting: Setting, scenery: PlaneData | None = None) -> Settled:
     """Compute everything for a filled setting; a scenery that still holds is taken as it is.
 
     Examples
@@ -50,9 +50,9 @@ def settled(setting: Setting, scenery: Scenery | None = None) -> Settled:
     >>> settled(filled(Setting("toy"))).half_lives
     'half-life φ 7.63, θ 6.65'
     """
-    verdict = settled_verdict(setting)
+    verdict = settled_outcome(setting)
     return Settled(
-        scenery if scenery is not None else settled_scenery(setting),
+        scenery if scenery is not None else settled_plane(setting),
         verdict,
         integral_lines(setting),
         _half_lives(setting) if verdict.limit else "",  # half of a way that ends nowhere says nothing

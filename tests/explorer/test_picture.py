@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import dynsim
+from dynsim.explorer.phase_plane import quick_plane, same_plane, settled_plane
 from dynsim.explorer.picture import picture
-from dynsim.explorer.scenery import quick_scenery, same_scenery, settled_scenery
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.settled import settled
 from dynsim.explorer.subject import filled, names_of_systems, subject
@@ -34,7 +34,7 @@ def test_every_system_has_a_picture(name):
     assert set(frame.states) == set(subject(setting).flow.states)
     assert all(np.isfinite(values).all() for values in frame.states.values())
     assert frame.verdict.sentence
-    assert len(quick_scenery(setting).box) == 2
+    assert len(quick_plane(setting).box) == 2
 
 
 @pytest.mark.parametrize("branch", ["stop", "full", "target"])
@@ -105,13 +105,13 @@ def test_an_orbit_that_circles_is_not_followed_for_ever():
 
 def test_scenery_stays_while_only_the_start_moves():
     setting = filled(Setting("toy"))
-    assert same_scenery(setting, setting.moved({"theta": 0.7}))
-    assert not same_scenery(setting, setting.tuned({"alpha": 3.0}))
-    assert not same_scenery(filled(Setting("byol")), filled(Setting("byol")).moved({"xi": 0.7}))
+    assert same_plane(setting, setting.moved({"theta": 0.7}))
+    assert not same_plane(setting, setting.tuned({"alpha": 3.0}))
+    assert not same_plane(filled(Setting("byol")), filled(Setting("byol")).moved({"xi": 0.7}))
 
 
-def test_settled_scenery_knows_the_lines_of_equilibria():
-    scenery = settled_scenery(filled(Setting("toy")))
+def test_settled_plane_knows_the_lines_of_equilibria():
+    scenery = settled_plane(filled(Setting("toy")))
     on_one = [line for line, attracts in scenery.lines if attracts and np.allclose(line[0], 1.0)]
     assert on_one
     repelling = [line for line, attracts in scenery.lines if not attracts and np.allclose(line[1], 0.0)]

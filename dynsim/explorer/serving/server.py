@@ -21,7 +21,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from dynsim.errors import bad
 from dynsim.explorer.serving.page import START
-from dynsim.explorer.serving.places import BoundedHandler, BoundedKernels
+from dynsim.explorer.serving.sessions import BoundedHandler, BoundedKernels
 from dynsim.explorer.serving.websocket import GuardedWebsocket
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.short_text import to_text

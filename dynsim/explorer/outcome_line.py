@@ -14,14 +14,14 @@ from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
 from dynsim.symbolic.printing import unicode_name
 
-__all__ = ["Verdict", "quick_verdict", "settled_verdict"]
+__all__ = ["OutcomeLine", "quick_outcome", "settled_outcome"]
 
 _FAR, _MOVING, _STILL = 1e3, 1e-3, 1e-7  # relative and absolute speed, then, below which a run is expected to rest
 _WORDS = {True: "collapse", False: "no collapse", None: "undecided"}
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OutcomeLine:
     """How a run ends, in words.
 
     Attributes
@@ -46,36 +46,36 @@ class Verdict:
     settled: bool
 
 
-def quick_verdict(setting: Setting, run: LiveRun) -> Verdict:
-    """Verdict by a rule where there is one; else what the run shows so far, to be settled later.
+def quick_outcome(setting: Setting, run: LiveRun) -> OutcomeLine:
+    """OutcomeLine by a rule where there is one; else what the run shows so far, to be settled later.
 
     Examples
     --------
     >>> from dynsim.explorer.live_run import live_run
-    >>> from dynsim.explorer.sentence import quick_verdict
+    >>> from dynsim.explorer.outcome_line import quick_outcome
     >>> from dynsim.explorer.setting import Setting
     >>> from dynsim.explorer.subject import filled
     >>> setting = filled(Setting("toy"))
-    >>> quick_verdict(setting, live_run(setting)).sentence
+    >>> quick_outcome(setting, live_run(setting)).sentence
     'θ → 0.8062 = √(θ₀² − φ₀² + 1), φ → 1: no collapse'
     """
     about = subject(setting)
     if _has_rule(about, setting):
         return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
     if run.diverged is not None:
-        return Verdict(f"the run diverges at t = {run.diverged:.4g}", "no rest to reach", {}, None, False, True)
-    return Verdict(_now(about, run), "integrating to rest …", {}, None, False, False)
+        return OutcomeLine(f"the run diverges at t = {run.diverged:.4g}", "no rest to reach", {}, None, False, True)
+    return OutcomeLine(_now(about, run), "integrating to rest …", {}, None, False, False)
 
 
-def settled_verdict(setting: Setting) -> Verdict:
-    """Verdict after integrating to rest; an orbit that circles is not followed for ever."""
+def settled_outcome(setting: Setting) -> OutcomeLine:
+    """OutcomeLine after integrating to rest; an orbit that circles is not followed for ever."""
     about = subject(setting)
     if not _has_rule(about, setting):
         far = live_run(replace(setting, t_end=_FAR))
         speed = np.abs(field_at(about, setting.parameters).f(0.0, far.states[:, -1])).max()
         if far.diverged is None and speed > max(_STILL, _MOVING * np.abs(far.states[:, -1]).max()):
             reason = f"still moving at t = {_FAR:g}: no rest in sight"
-            return Verdict(_now(about, live_run(setting)), reason, {}, None, False, True)
+            return OutcomeLine(_now(about, live_run(setting)), reason, {}, None, False, True)
     return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
 
 
@@ -92,10 +92,10 @@ def _now(about: Subject, run: LiveRun) -> str:
     return f"{told} at t = {run.times[-1]:.4g}"
 
 
-def _said(about: Subject, setting: Setting, end: Outcome) -> Verdict:
+def _said(about: Subject, setting: Setting, end: Outcome) -> OutcomeLine:
     limit = {name: float(value) for name, value in end.limit.items()}
     if not all(np.isfinite(list(limit.values()))):
-        return Verdict(end.reason, "no rest to reach", {}, None, False, True)
+        return OutcomeLine(end.reason, "no rest to reach", {}, None, False, True)
     told = formulas(about, setting.initial, setting.parameters, limit)
     parts = [
         f"{unicode_name(name)} → {_short(limit[name])}" + (f" = {told[name]}" if name in told else "")
@@ -103,7 +103,7 @@ def _said(about: Subject, setting: Setting, end: Outcome) -> Verdict:
     ]
     word = _WORDS[end.collapsed] if about.flow.roles.get("encoder") else ""
     sentence = ", ".join(parts) + (f": {word}" if word else "")
-    return Verdict(
+    return OutcomeLine(
         sentence, f"{'exact' if end.exact else 'not exact'}: {end.reason}", limit, end.collapsed, end.exact, True
     )
 

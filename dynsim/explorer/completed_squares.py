@@ -20,7 +20,7 @@ def completed(expression: sympy.Expr, symbols: Iterable[sympy.Symbol]) -> tuple[
     Examples
     --------
     >>> from dynsim import parse
-    >>> from dynsim.explorer.squares import completed
+    >>> from dynsim.explorer.completed_squares import completed
     >>> completed(parse("theta^2 - (phi^2 - 2*phi)/alpha"), [parse("phi"), parse("theta")])
     (theta**2 - (1 - phi)**2/alpha, 1/alpha)
     """

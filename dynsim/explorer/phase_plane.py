@@ -14,7 +14,7 @@ from dynsim.explorer.live_run import field_at
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
 
-__all__ = ["Scenery", "quick_scenery", "same_scenery", "settled_scenery"]
+__all__ = ["PlaneData", "quick_plane", "same_plane", "settled_plane"]
 
 Line = tuple[np.ndarray, np.ndarray]
 ARROWS = 15  # per axis
@@ -22,7 +22,7 @@ _GRID = 61
 
 
 @dataclass(frozen=True)
-class Scenery:
+class PlaneData:
     """Drawing data of a plane, or of a phase line.
 
     Attributes
@@ -52,15 +52,15 @@ class Scenery:
     settled: bool = False
 
 
-def quick_scenery(setting: Setting) -> Scenery:
+def quick_plane(setting: Setting) -> PlaneData:
     """Field and nullclines of a filled setting, in a few milliseconds.
 
     Examples
     --------
-    >>> from dynsim.explorer.scenery import quick_scenery
+    >>> from dynsim.explorer.phase_plane import quick_plane
     >>> from dynsim.explorer.setting import Setting
     >>> from dynsim.explorer.subject import filled
-    >>> quick_scenery(filled(Setting("toy"))).arrows.shape
+    >>> quick_plane(filled(Setting("toy"))).arrows.shape
     (210, 4)
     """
     about = subject(setting)
@@ -82,7 +82,7 @@ def quick_scenery(setting: Setting) -> Scenery:
     return _of_grid(data)
 
 
-def settled_scenery(setting: Setting) -> Scenery:
+def settled_plane(setting: Setting) -> PlaneData:
     """Everything the portrait of a filled setting shows; takes as long as the analysis takes."""
     about = subject(setting)
     if len(about.plane) == 1:
@@ -96,7 +96,7 @@ def settled_scenery(setting: Setting) -> Scenery:
     return _of_grid(data, settled=True)
 
 
-def _of_grid(data: xr.Dataset, settled: bool = False) -> Scenery:
+def _of_grid(data: xr.Dataset, settled: bool = False) -> PlaneData:
     x, y = data["x"].values, data["y"].values
     fields = {data.attrs[f"{axis}_name"]: data[f"velocity_{axis}"].values for axis in "xy"}
     nullclines = tuple(
@@ -109,7 +109,7 @@ def _of_grid(data: xr.Dataset, settled: bool = False) -> Scenery:
     arrows = np.stack([*places, *[values[np.ix_(inner, inner)] for values in fields.values()]], axis=-1).reshape(-1, 4)
     arrows = arrows[np.isfinite(arrows).all(axis=1) & (np.abs(arrows[:, 2:]).max(axis=1) > 1e-12)]
     box = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
-    return Scenery(box, arrows, nullclines, _lines(data), _points(data), _separatrices(data), settled)
+    return PlaneData(box, arrows, nullclines, _lines(data), _points(data), _separatrices(data), settled)
 
 
 def _lines(data: xr.Dataset) -> tuple[tuple[Line, bool], ...]:
@@ -141,7 +141,7 @@ def _separatrices(data: xr.Dataset) -> tuple[tuple[Line, bool], ...]:
     return tuple(((x, y), str(manifold) == "stable") for x, y, manifold in zip(*columns, strict=True))
 
 
-def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> Scenery:
+def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> PlaneData:
     """One state: its velocity over its value; equilibria where that is zero."""
     (name,), field = about.plane, field_at(about, setting.parameters)
     low, high = about.view[name]
@@ -153,7 +153,7 @@ def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> Scen
     if settled:
         found = equilibria(about.flow, setting.parameters, box={name: (low, high)})
         points = tuple((float(item.point[name]), 0.0, item.kind) for item in found if item.kind != "line")
-    return Scenery(
+    return PlaneData(
         ((low, high), (-reach, reach)),
         np.empty((0, 4)),
         ((name, (x, velocity)), ("", (np.array([low, high]), np.zeros(2)))),
@@ -162,7 +162,7 @@ def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> Scen
     )
 
 
-def same_scenery(one: Setting, other: Setting) -> bool:
+def same_plane(one: Setting, other: Setting) -> bool:
     """Whether two filled settings have the same scenery; the start matters only outside the plane."""
     about = subject(one)
     if about is not subject(other) or one.parameters != other.parameters or one.plane != other.plane:
