@@ -57,7 +57,7 @@ def test_every_table_is_where_it_says(kind):
         pytest.importorskip("torch")
     table = registry(kind)
     assert isinstance(table, Registry)
-    assert kind.endswith(table.kind)
+    assert all(isinstance(name, str) for name in table)
     assert len(table) > 0
 
 
