@@ -170,8 +170,7 @@ class Network:
             Number of the step, from which random slices are drawn.
         """
         if self.objective.symbols:
-            first, second = self._outputs(weights, batch, branch, held, held_predictor, predict)
-            return self._loss_of_outputs(first, second, step)
+            return self._loss_of_outputs(*self._outputs(weights, batch, branch, held, held_predictor, predict), step)
         live = self.encode(weights.encoder, batch.views)
         if weights.teacher is not None:
             first, second = live, self.encode(weights.teacher, batch.views)
@@ -200,9 +199,9 @@ class Network:
         """What stands outside and inside of stop-gradients; a teacher's outputs never carry a gradient."""
         branch = branch or self.experiment.branch
         live = self._encoded(weights.encoder, batch)
-        constant = (
-            tuple(None if x is None else x.detach() for x in live) if held is None else self._encoded(held, batch)
-        )
+        features, prototypes = live
+        still = features.detach(), None if prototypes is None else prototypes.detach()
+        constant = still if held is None else self._encoded(held, batch)
         teacher = constant if weights.teacher is None else self._encoded(weights.teacher, batch)
         predict = predict or partial(self.predict, weights.predictor)
         if held_predictor is None:

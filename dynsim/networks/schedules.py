@@ -41,7 +41,9 @@ def at_step(experiment: Any, step: int) -> Any:
     if not names and not texts:
         return experiment
     time = float(flow_times(experiment)[step])
-    numbers = {name: Schedule(getattr(experiment, name)).at(step, experiment.steps, time) for name in names}
+    numbers: dict[str, Any] = {
+        name: Schedule(getattr(experiment, name)).at(step, experiment.steps, time) for name in names
+    }
     if texts:
         knobs = {name: Schedule(experiment.knobs[name]).at(step, experiment.steps, time) for name in texts}
         numbers["knobs"] = {**experiment.knobs, **knobs}

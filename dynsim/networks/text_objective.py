@@ -129,7 +129,7 @@ class TextObjective:
     @property
     def kind(self) -> str:
         """What the text is before it is averaged over the batch."""
-        return self._part.kind  # type: ignore[attr-defined, no-any-return]
+        return self._part.kind  # type: ignore[attr-defined]
 
     def check_size(self, seeds: int, batch: int, dim: int) -> None:
         """Refuse matrices that would not fit into memory, before the first of them is made.

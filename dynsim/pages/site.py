@@ -104,8 +104,8 @@ def _reference() -> Iterator[tuple[str, str]]:
             body = f"# {name}\n\n```{{eval-rst}}\n.. {kind}:: dynsim.{name}{members}```\n"
             yield f"reference/{name}.md", body
         index.append("")
-    names = [name for group in GROUPS.values() for name in group]
-    yield "reference/index.md", "\n".join([*index, _toctree(names, hidden=True)])
+    listed = [name for group in GROUPS.values() for name in group]
+    yield "reference/index.md", "\n".join([*index, _toctree(listed, hidden=True)])
 
 
 def _systems(root: Path) -> Iterator[tuple[str, str]]:

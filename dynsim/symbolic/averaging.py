@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import sympy
 from sympy import Add, Expr, Mul, S, Symbol
@@ -233,7 +233,7 @@ class _Space:
         return quadrature(closed(factor), laws, self.moving)
 
     def _summed(self, discrete: list[tuple[str, ...]], groups: Collection[tuple[str, ...]], factor: Expr) -> Expr:
-        laws = [self.groups[group] for group in discrete]
+        laws = [cast("Discrete", self.groups[group]) for group in discrete]
         if prod(len(law.values) for law in laws) > MOST_OUTCOMES:
             raise bad("random", f"{', '.join(map(str, discrete))}", f"at most {MOST_OUTCOMES} joint outcomes")
         rest = [name for group in groups if group not in discrete for name in group]
@@ -268,7 +268,7 @@ class _Space:
             if any(base != x for term in parts for base, _ in term) or max(by_power) > 2:
                 return None
             constant, a, b = (by_power.get(i, S.Zero) for i in range(3))
-            law = self.law(x)
+            law = cast("Normal", self.law(x))
             if self.random_in(b, normal):
                 return None
             narrower = 1 - 2 * b * law.variance
@@ -301,7 +301,7 @@ class _Space:
         slopes, constant = affine(form, normal) or ({}, None)
         if constant is None:
             return None
-        laws = {x: self.law(x) for x in normal}
+        laws = {x: cast("Normal", self.law(x)) for x in normal}
         mean = constant + Add(*(slopes.get(x, 0) * laws[x].mean for x in normal))
         variance = Add(*(slopes.get(x, 0) ** 2 * laws[x].variance for x in normal))
         return truncated_moment(dict(polynomial), order, slopes, laws, expanded(mean), variance)

@@ -58,7 +58,7 @@ class VectorFunction:
     ) -> None:
         self.entries = tuple(sympy.sympify(item) for item in expressions)
         matrix = isinstance(expressions, sympy.MatrixBase)
-        self.shape = tuple(expressions.shape) if matrix else (len(self.entries),)
+        self.shape: tuple[int, ...] = tuple(getattr(expressions, "shape", ())) if matrix else (len(self.entries),)
         known = {TIME: sympy.Symbol(TIME), **{symbol.name: symbol for symbol in (*states, *parameters)}}
         for symbol in set().union(*(entry.free_symbols for entry in self.entries)):
             known.setdefault(symbol.name, symbol)
@@ -177,7 +177,8 @@ class FlowField(Field):
 
     def observe(self, name: str, t: Any, y: Any) -> Any:
         """Value of an observable at flow time `t` and state `y`."""
-        return self.observables[name](y, t)
+        observable: Callable[..., Any] = self.observables[name]
+        return observable(y, t)
 
 
 @dataclass(frozen=True)

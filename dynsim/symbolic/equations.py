@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from html import escape
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sympy
 
@@ -32,7 +32,6 @@ class Equations:
     """The half of a `Flow` that reads and rewrites its equations; its attributes are documented there."""
 
     states: tuple[str, ...]
-    parameters: tuple[str, ...]
     rhs: sympy.Matrix
     symbols: dict[str, sympy.Symbol]
     loss: sympy.Expr | None
@@ -47,7 +46,20 @@ class Equations:
     variant: str | None
     conserved: tuple[sympy.Expr, ...]
     random: Random
-    expectation: Quadrature
+
+    if TYPE_CHECKING:
+
+        @property
+        def parameters(self) -> tuple[str, ...]:
+            """Of the flow."""
+
+        @property
+        def expectation(self) -> Quadrature:
+            """Of the flow."""
+
+        @property
+        def is_autonomous(self) -> bool:
+            """Of the flow."""
 
     def __repr__(self) -> str:
         variant = f" ({self.variant})" if self.variant else ""

@@ -297,7 +297,8 @@ def loops(expressions: Sequence[sympy.Expr], refine: int = 1) -> tuple[list[symp
             group = groups.setdefault(found.args[1:], [])
             if found not in group:
                 group.append(found)
-    result, known = [], {}
+    result: list[Any] = []
+    known: dict[Any, Any] = {}
     for pairs, group in groups.items():
         placeholders = tuple(sympy.Dummy(f"e{i}", real=True) for i in range(len(group)))
         known |= dict(zip(group, placeholders, strict=True))

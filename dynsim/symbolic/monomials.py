@@ -56,7 +56,8 @@ def monomials(expression: Expr, over: frozenset[Symbol]) -> dict[Monomial, Expr]
             result = times
         return result
     if isinstance(expression, Pow) and is_whole(expression.exp):
-        base, one = monomials(expression.base, over), {frozenset(): S.One}
+        base = monomials(expression.base, over)
+        one: dict[Monomial, Expr] = {frozenset(): S.One}
         power: dict[Monomial, Expr] | None = one
         for _ in range(int(expression.exp)):
             power = _times(power, base)

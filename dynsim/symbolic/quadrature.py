@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import mpmath
 import numpy as np
@@ -11,7 +11,7 @@ import sympy
 from sympy import Add, Expr, S, Symbol
 
 from dynsim.errors import InvalidValue, bad
-from dynsim.symbolic.distributions import Distribution, Normal
+from dynsim.symbolic.distributions import Distribution, Normal, Uniform
 from dynsim.symbolic.expectation import NODES, Expectation, NormalNode, TailNode, UniformNode, node_count
 from dynsim.symbolic.monomials import affine, expanded
 from dynsim.symbolic.numeric import compile_expressions
@@ -62,7 +62,7 @@ def quadrature(factor: Expr, laws: Mapping[Symbol, Distribution], moving: Collec
     function, pairs, polynomial = _directions(function, powers, laws, {*moving, *(s.name for s in uniform)}, names)
     values = {}
     for x in uniform:
-        law = laws[x]
+        law = cast("Uniform", laws[x])
         node = UniformNode(_fresh(x.name, names))
         values[x] = (law.low + law.high) / 2 + node
         pairs += [node, (law.high - law.low) / 2]

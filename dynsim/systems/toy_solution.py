@@ -295,8 +295,8 @@ def _stop(t: Any, start: _Start) -> tuple[Any, Any]:
     root = np.sqrt(start.alpha) * np.abs(start.theta)
     pulled = np.where(np.isfinite(start.pull.value), start.pull.value, root**2)
     numbers = (t, start.phi.value, start.u.value, pulled, c.value, above.value, root, start.theta)
-    *numbers, root, theta = (array.copy() for array in np.broadcast_arrays(*numbers))
-    phi, gain, ratio = _passage(_Starts(*numbers), root)
+    *members, root, theta = (array.copy() for array in np.broadcast_arrays(*numbers))
+    phi, gain, ratio = _passage(_Starts(*members), root)
     return phi, theta * gain * ratio
 
 

@@ -41,7 +41,7 @@ class Twofold(NamedTuple):
         """The nearest float."""
         return self.high + self.low
 
-    def __add__(self, other: Any) -> Twofold:  # type: ignore[override]
+    def __add__(self, other: Any) -> Twofold:
         other = twofold(other)
         high, low = _sum(self.high, other.high)
         return _tidied(high, low + self.low + other.low)
@@ -50,7 +50,7 @@ class Twofold(NamedTuple):
         other = twofold(other)
         return self + Twofold(-other.high, -other.low)
 
-    def __mul__(self, other: Any) -> Twofold:  # type: ignore[override]
+    def __mul__(self, other: Any) -> Twofold:
         other = twofold(other)
         high, low = _product(self.high, other.high)
         return _tidied(high, low + (self.high * other.low + self.low * other.high))

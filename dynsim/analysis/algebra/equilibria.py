@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import chain, pairwise, product
 from typing import Any
 
-import mpmath  # type: ignore[import-untyped]
+import mpmath
 import numpy as np
 import sympy
 
@@ -220,7 +220,8 @@ def _curve(
     on_it = flow.jacobian.subs({flow.symbols[n]: e for n, e in curve.items()})
     if len(free) > 1:
         eigenvalues = _across(on_it, flow, point, len(free))
-        kind, changes = f"surface of dimension {len(free)}", ()
+        kind = f"surface of dimension {len(free)}"
+        changes: tuple[dict[str, Any], ...] = ()
     else:
         symbol = flow.symbols[free[0]]
         eigenvalues, kind = eigenvalues_along(on_it), "line"

@@ -59,7 +59,7 @@ def search(field: Field, low: np.ndarray, high: np.ndarray) -> list[Found]:
             break
         if any(np.linalg.norm(point - other) < _SAME * size for other, *_ in found):
             continue
-        dimension = _dimension(field, point, size / _STEPS)
+        dimension = _dimension(field, point, float(size) / _STEPS)
         if dimension > 1:
             if dimension not in surfaces:
                 surfaces.add(dimension)

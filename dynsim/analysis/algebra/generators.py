@@ -295,7 +295,7 @@ class Rationaliser:
 
     def _angle(self, coefficient: sympy.Expr, rest: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
         if not self._moves(rest):
-            return tuple(self._named(f(coefficient * rest), "unknown") for f in (sympy.sin, sympy.cos))  # type: ignore[return-value]
+            return tuple(self._named(f(coefficient * rest), "unknown") for f in (sympy.sin, sympy.cos))
         unit = self._units.get(("angle", rest)) or abs(coefficient)
         whole = coefficient / unit
         if not whole.is_Integer or abs(whole) > _EXPANDED:

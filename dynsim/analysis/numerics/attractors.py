@@ -100,7 +100,8 @@ class Attractors:
         """Add the stable cycles on which some of the runs are found; how many were new."""
         count = len(self.items)
         finite = ends[:, np.isfinite(ends).all(axis=0)]
-        chosen = np.unique(np.linspace(0, finite.shape[1] - 1, _CIRCLING).astype(int)) if finite.shape[1] else []
+        last = finite.shape[1] - 1
+        chosen = np.unique(np.linspace(0, last, _CIRCLING).astype(int)) if last >= 0 else np.zeros(0, dtype=int)
         for index in chosen:
             y = finite[:, index]
             if self.assign(y[:, None], 1e-3 * self.size)[0][0] >= count:

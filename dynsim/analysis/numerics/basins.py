@@ -178,7 +178,7 @@ def _integrated(
     starts: np.ndarray,
     parameters: Mapping[Any, Any] | None,
     t_end: float,
-    options: Mapping[str, float],
+    options: Mapping[str, Any],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Index of the attractor each start goes to, −1 if none can be told, and the limit itself."""
     flow, size = attractors.flow, attractors.size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dynsim.analysis.numerics.arclength import Curve
@@ -48,7 +50,8 @@ def _two(
 def _several(field: ParameterField, curve: Curve, z: np.ndarray, kernel: np.ndarray) -> list[np.ndarray]:
     """Equilibria on a small sphere round the point, by Newton's method from directions in the kernel."""
     rng = np.random.default_rng(0)
-    scale, found = curve.scale, []
+    scale = curve.scale
+    found: list[Any] = []
     for direction in rng.normal(size=(_TRIES, len(kernel))):
         unit = direction / np.linalg.norm(direction) @ kernel
         way = _REACH * unit

@@ -66,7 +66,7 @@ def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> I
         yield from _between(field, curve, left, right)
 
 
-def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> Iterator[SpecialPoint]:  # type: ignore[type-arg]
+def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> Iterator[SpecialPoint]:
     (a, slope_a, border_a, count_a), (b, slope_b, border_b, count_b) = left, right
     crossing, middle = abs(count_b - count_a), (a + b) / 2
     turns = slope_a * slope_b < 0
