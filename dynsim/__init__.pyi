@@ -32,6 +32,9 @@ from dynsim.gallery.plotting import plot as plot
 from dynsim.integrate.ensemble import ensemble as ensemble
 from dynsim.integrate.events import Event as Event
 from dynsim.integrate.events import Terminal as Terminal
+from dynsim.integrate.noise.derivation import NoisyFlow as NoisyFlow
+from dynsim.integrate.noise.derivation import noisy_flow as noisy_flow
+from dynsim.integrate.noise.escape import escape_time as escape_time
 from dynsim.integrate.optimise import optimise as optimise
 from dynsim.integrate.optimisers.catalogue import list_optimisers as list_optimisers
 from dynsim.integrate.solve import solve as solve

@@ -16,6 +16,8 @@ from dynsim.errors import bad
 from dynsim.integrate.batch import Batch, blocks
 from dynsim.integrate.engines import choose
 from dynsim.integrate.grid import Grid, grid_of
+from dynsim.integrate.noise.derivation import NoisyFlow
+from dynsim.integrate.noise.paths import noisy_ensemble
 from dynsim.integrate.results import Frame, InMemory
 from dynsim.integrate.storage import Streamed
 from dynsim.integrate.validation import cores, count, described, times_of, tolerance
@@ -28,6 +30,7 @@ from dynsim.symbolic.sources import as_field
 __all__ = ["ensemble"]
 
 CHUNK = 2**17
+RTOL, ATOL = 1e-10, 1e-12
 
 
 @deprecated_arguments(threads="workers")
@@ -39,18 +42,21 @@ def ensemble(
     times: Any = None,
     parameters: Mapping[Any, Any] | None = None,
     method: str = "auto",
-    rtol: float = 1e-10,
-    atol: float = 1e-12,
+    rtol: float = RTOL,
+    atol: float = ATOL,
     workers: int | None = None,
     chunk: int | None = None,
     out: Any = None,
     progress: Progress | None = None,
+    seeds: Any = None,
+    dt: float | None = None,
+    increments: str | None = None,
 ) -> xr.Dataset:
-    """Integrate many trajectories of one flow.
+    """Integrate many trajectories of one flow, or many paths of a noisy one.
 
     Parameters
     ----------
-    flow : Flow or Field
+    flow : Flow, Field or NoisyFlow
     initial, parameters : mapping
         ``{name: value}``. A number is shared by all members; a one-dimensional array spans the dimension
         `phi0` (of a state `phi`) or `alpha` (of a parameter `alpha`); a DataArray keeps its own dimensions,
@@ -59,10 +65,12 @@ def ensemble(
         Only the final state is kept; ∞ where the flow has a closed form. Exactly one of `t_end` and `times`.
     times : sequence of float, optional
         Increasing flow times at which every member is recorded.
-    method : {"auto", "compiled", "scipy", "exact"}
+    method : {"auto", "compiled", "scipy", "exact"} or {"auto", "weak-2", "euler-maruyama", "minibatch"}
         "compiled" integrates with machine code made for the flow (extra ``fast``), "scipy" the members as one
         large system, "exact" evaluates the closed form that the system knows. "auto" takes the fastest
-        integrator that can do the flow, and an implicit one for members that turn out to be stiff.
+        integrator that can do the flow, and an implicit one for members that turn out to be stiff. Of a noisy flow:
+        Platen's scheme of weak order 2, which "auto" takes at order 1, that of Euler and Maruyama, or "minibatch":
+        descent on samples drawn anew at every step, the process itself.
     rtol, atol : float
         Relative and absolute tolerance of each step, held by every member by itself. A state below `atol` is as
         good as 0: its sign means nothing there, where `solve` without an `atol` keeps that of a state that decays.
@@ -76,6 +84,15 @@ def ensemble(
         written when all is done. A store that was not finished says so in the attribute `unfinished`.
     progress : callable, optional
         ``progress(done, total, what)`` after every chunk, in members.
+    seeds : int or sequence of int, optional
+        Of a noisy flow: how many paths start at every member, 1000 by default, or their numbers. A seed meets the same
+        noise at every start and parameter, whatever else is computed beside it; random numbers are those of Philox,
+        a function of seed and step.
+    dt : float, optional
+        Of a noisy flow: the longest step, by default the learning rate.
+    increments : {"normal", "three-point", "two-point"}, optional
+        Of a noisy flow: what stands for a step of the Wiener process, normal by default. Averages have the same order
+        with three points, and with two in the scheme of Euler and Maruyama.
 
     Returns
     -------
@@ -86,7 +103,8 @@ def ensemble(
         state moves faster than 1e-10·|y| + atol per unit of flow time), 2 blow_up, 3 step_limit, 4 invalid_start,
         6 sliding, 7 solver_failed, 8 not_finite, −1 not_run. Attribute `method`
         is the engine that ran, `method_reason` why "auto" took another than the fastest, `stiff_members`
-        how many were handed to an implicit method.
+        how many were handed to an implicit method. Of a noisy flow there is the dimension `seed` after those of the
+        members.
 
     Raises
     ------
@@ -110,7 +128,39 @@ def ensemble(
     {'phi0': 5, 'theta0': 4}
     >>> ends.theta.sel(phi0=1.0).values.round(6)
     array([-1.      , -0.333333,  0.333333,  1.      ])
+
+    Paths of a noisy flow:
+
+    >>> noisy = dynsim.noisy_flow("E((w - x)^2)/2", "w", random="x ~ normal(0, 1)", batch=4, lr=0.1)
+    >>> paths = dynsim.ensemble(noisy, {"w": 0.0}, 50.0, seeds=4000)
+    >>> dict(paths.sizes), abs(float(paths.w.var()) / (0.1 / 4 / (2 - 0.1)) - 1) < 0.1
+    ({'seed': 4000}, True)
     """
+    if isinstance(flow, NoisyFlow):
+        for argument, given, usual in (
+            ("rtol", rtol, RTOL),
+            ("atol", atol, ATOL),
+            ("chunk", chunk, None),
+            ("out", out, None),
+        ):
+            if given != usual:
+                raise bad(argument, given, "its default with a noisy flow", "its step is dt, its paths lie in memory")
+        return noisy_ensemble(
+            flow,
+            initial,
+            t_end,
+            times,
+            parameters=parameters,
+            seeds=seeds,
+            dt=dt,
+            method=method,
+            increments=increments,
+            workers=workers,
+            progress=progress,
+        )
+    for argument, given in (("seeds", seeds), ("dt", dt), ("increments", increments)):
+        if given is not None:
+            raise bad(argument, given, "a noisy flow with it", "make one with noisy_flow(…)")
     source = flow = as_field(flow)
     grid = grid_of(flow, initial, parameters)
     flow = grid.flow

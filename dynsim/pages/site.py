@@ -40,6 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
     "Has my own run collapsed?": ("diagnose", "Diagnosis"),
+    "What does gradient noise do?": ("noisy_flow", "NoisyFlow", "escape_time"),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
