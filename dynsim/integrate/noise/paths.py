@@ -13,7 +13,7 @@ from dynsim.errors import InvalidType, bad
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.steppers import Minibatches, Stepper, Stochastic, stepper_of
-from dynsim.integrate.validation import check_names, cores, count, times_of, tolerance
+from dynsim.integrate.validation import cores, count, times_of, tolerance
 from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
@@ -48,7 +48,6 @@ class Paths:
         self.noisy = noisy
         self.seeds = _seeds(seeds)
         self.grid: Grid = grid_of(noisy.equations, initial, parameters)
-        check_names(noisy.states, ("seed",))
         if "seed" in self.grid.dims:
             raise bad("dimension", "seed", "another name", "the paths of a noisy flow have it")
         self.method, self.step = stepper_of(noisy, self.grid, method, increments)
