@@ -8,6 +8,7 @@ from dynsim.analysis.algebra.equilibria import equilibria as equilibria
 from dynsim.analysis.algebra.equilibrium import Equilibrium as Equilibrium
 from dynsim.analysis.algebra.first_integrals import first_integrals as first_integrals
 from dynsim.analysis.numerics.basins import basins as basins
+from dynsim.analysis.numerics.collapse import collapse_fraction as collapse_fraction
 from dynsim.analysis.numerics.continuation import Continuation as Continuation
 from dynsim.analysis.numerics.continuation import continuation as continuation
 from dynsim.analysis.numerics.cycles import Cycle as Cycle
@@ -17,6 +18,7 @@ from dynsim.analysis.numerics.outcome import Outcome as Outcome
 from dynsim.analysis.numerics.outcome import outcome as outcome
 from dynsim.analysis.numerics.portrait import portrait as portrait
 from dynsim.analysis.numerics.separatrices import separatrices as separatrices
+from dynsim.analysis.numerics.shocks import resilience as resilience
 from dynsim.analysis.numerics.singular_limit import singular_limit as singular_limit
 from dynsim.analysis.numerics.timescales import timescales as timescales
 from dynsim.drawing.dispatch import draw as draw

@@ -43,6 +43,9 @@ RESERVED = {
     "origin_kind": "what a separatrix starts from",
     "ratio": "predictor over encoder, in half_life_ratio",
     "mode": "the axis of eigenvalues along a run",
+    "kind": "what an equilibrium is",
+    "collapse_fraction": "the share of starts that collapse",
+    "undecided": "the share of starts of which it is not known whether they collapse",
 }
 """Name → what it means where results are kept. No state, parameter or observable may be called so."""
 

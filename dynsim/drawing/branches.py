@@ -56,10 +56,14 @@ def draw_fold_curve(data: xr.Dataset, axes: Any) -> None:
 
 
 def draw_collapse_fraction(data: xr.Dataset, axes: Any) -> None:
-    """Draw the share of starts that collapse over a parameter; the band is what is undecided."""
+    """Draw the share of starts that collapse over a parameter; the grey band above is what is undecided."""
     share = data["collapse_fraction"]
     dims = [str(dim) for dim in share.dims]
     undecided = data["undecided"] if "undecided" in data else xr.zeros_like(share)
+    if not dims:
+        axes.bar(["collapse", "undecided"], [float(share), float(undecided)], color=COLOURS["vermilion"], width=0.5)
+        axes.set(ylabel="share of starts", ylim=(0, 1.02))
+        return
     if len(dims) == 2:
         mesh = axes.pcolormesh(data[dims[0]], data[dims[1]], share.transpose(dims[1], dims[0]), vmin=0, vmax=1)
         axes.figure.colorbar(mesh, ax=axes, label="share of starts that collapse")
@@ -67,5 +71,6 @@ def draw_collapse_fraction(data: xr.Dataset, axes: Any) -> None:
         return
     across = data[dims[0]].values
     axes.fill_between(across, share, share + undecided, color=COLOURS["grey"], alpha=0.25, linewidth=0)
-    axes.plot(across, share, ".-", color=COLOURS["vermilion"])
+    error = data["collapse_fraction_error"] if "collapse_fraction_error" in data else None
+    axes.errorbar(across, share, yerr=error, fmt=".-", elinewidth=0.7, color=COLOURS["vermilion"])
     axes.set(xlabel=symbol(dims[0]), ylabel="share of starts that collapse", ylim=(-0.02, 1.02))

@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "What happens as a parameter varies?": (
         "continuation", "Continuation", "fold_curve", "limit_cycles", "Cycle", "basins", "portrait",
+        "collapse_fraction", "resilience",
     ),
     "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
     "Has my own run collapsed?": ("diagnose", "Diagnosis"),

@@ -57,6 +57,9 @@ class Exact:
         ``{state: expression}`` of the end in initial values, symbols named ``phi_0`` and so on, and parameters: the
         same rule as `limit` where it is one expression (a Piecewise, NaN where the rule says nothing). What is printed
         from it computes without Python.
+    boundary : callable, optional
+        ``boundary(parameters)``: where the starts that collapse end, as ``{its equation: curve}`` with ``curve(s)`` a
+        mapping of states for any real s; None where it is not known. States whose encoder is zero are left out.
     bindings : mapping, optional
         Original parameter → expression in the parameters of the flow, when some were fixed or tied.
 
@@ -73,6 +76,7 @@ class Exact:
     regular: Callable[[Mapping[str, Any], Mapping[str, Any]], Elsewhere | None] | None = None
     may_know: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
     ends: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    boundary: Callable[[Mapping[str, Any]], dict[str, Callable[[Any], dict[str, Any]]] | None] | None = None
     bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.one_mode import mode_at
 from dynsim.systems.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know
+from dynsim.systems.toy import collapse_boundary
 
 REFERENCE = "Tian, Chen & Ganguli, arXiv:2102.06810 (2021); Su Jianlin, kexue.fm/archives/7980 (2020)"
 
@@ -58,6 +59,7 @@ def build_scalar(branch: str, variant: str | None) -> Flow:
             limit=scalar_limit(branch),
             solution=partial(_solution, branch),
             may_know=scalar_limit_may_know(branch),
+            boundary=partial(_boundary, branch),
             defaults=dict(DEFAULTS),
         ),
     )
@@ -90,6 +92,11 @@ def build_byol(branch: str, variant: str | None) -> Flow:
         },
         exact=Exact(limit=byol_limit, may_know=byol_limit_may_know, defaults={**DEFAULTS, "beta": 1.0}),
     )
+
+
+def _boundary(branch: str, parameters: Mapping[str, Any]) -> Any:
+    """Without decay that of the toy; with it the boundary is a saddle's manifold, of which no closed form is known."""
+    return None if parameters["eta_p"] or parameters["eta_s"] else collapse_boundary(branch, parameters)
 
 
 SCALAR = System(

@@ -3,10 +3,11 @@ r"""The scalar toy of Su Jianlin's article: encoder θ, predictor φ, loss ½(φ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import sympy
 
 from dynsim.symbolic.branches import gradient_flow
@@ -15,7 +16,7 @@ from dynsim.symbolic.flow import Flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.toy_solution import SOLUTIONS
 
-__all__ = ["LIMITS", "square_root", "stop_limit", "toy_limit"]
+__all__ = ["LIMITS", "collapse_boundary", "square_root", "stop_limit", "toy_limit"]
 
 
 def square_root(value: Any) -> Any:
@@ -135,6 +136,32 @@ def _ends(branch: str) -> dict[str, sympy.Expr]:
     }
 
 
+Curves = dict[str, Callable[[Any], dict[str, Any]]]
+
+
+def collapse_boundary(branch: str, parameters: Mapping[str, Any]) -> Curves | None:
+    """Where the starts that collapse end, by `toy_limit`; with noise, where that leaves the rule as it is."""
+    alpha, noise = float(parameters["alpha"]), float(parameters.get("sigma2", 0))
+    if not alpha > 0:
+        return None
+    root = math.sqrt(alpha)
+    if branch == "stop":
+        line = 1 / (1 + noise)
+        name = "φ² − αθ² = 1, φ > 0" if noise == 0 else "φ² − αθ² = 1/(1+σ²)², φ > 0"
+        return {
+            name: lambda s: {"phi": np.sqrt(line**2 + alpha * np.square(s)), "theta": s},
+            "φ² = αθ², φ ≤ 0": lambda s: {"phi": -np.abs(s), "theta": s / root},
+        }
+    if noise != 0:
+        return {}  # everything collapses
+    if branch == "full":
+        return {
+            "φ − 1 = √α·θ": lambda s: {"phi": 1 + s, "theta": s / root},
+            "1 − φ = √α·θ": lambda s: {"phi": 1 - s, "theta": s / root},
+        }
+    return {"2(1 − φ) = αθ²": lambda s: {"phi": 1 - alpha * np.square(s) / 2, "theta": s}}
+
+
 LOSS = "(phi*theta - sg(theta))^2/2"
 REFERENCE = "Su Jianlin, kexue.fm/archives/7980 (2020)"
 
@@ -147,7 +174,13 @@ def build(branch: str, variant: str | None) -> Flow:
         ranges={"phi": (-1.5, 1.5), "theta": (-1.5, 1.5), "alpha": (0.1, 100.0)},
         view={"phi": (-1.5, 1.75), "theta": (-1.5, 1.5)},
         observables={"loss": "(phi*theta - theta)^2/2", "predictor_gap": "abs(1 - phi)"},
-        exact=Exact(limit=toy_limit(branch), solution=SOLUTIONS[branch], ends=_ends(branch), defaults={"alpha": 1.0}),
+        exact=Exact(
+            limit=toy_limit(branch),
+            solution=SOLUTIONS[branch],
+            ends=_ends(branch),
+            boundary=partial(collapse_boundary, branch),
+            defaults={"alpha": 1.0},
+        ),
     )
 
 

@@ -31,6 +31,14 @@ QUESTIONS = {
     "step_size_bifurcation": lambda flow, at, run: dynsim.step_size_bifurcation(
         flow, START, [0.1, 0.2], parameters=at, settle=10, keep=4
     ),
+    "resilience": lambda flow, at, run: dynsim.resilience(flow, START, at),
+    "collapse_fraction": lambda flow, at, run: dynsim.collapse_fraction(
+        flow,
+        {"phi": (0.0, 1.5), "theta": (0.1, 1.5)},
+        {"eta_s" if at else "alpha": [0.1, 0.2]},
+        parameters=at,
+        starts=4,
+    ),
 }
 
 

@@ -25,9 +25,6 @@ def flow(names):
     return dynsim.gradient_flow(f"({a}*{b} - sg({b}))^2/2 + eta*({a}^2 + {b}^2)/2", [a, b])
 
 
-KINDS_OF_POINTS = ["saddle", "stable node"]
-
-
 def made_up(kind, variables, **attributes):
     return stamp(xr.Dataset(variables), kind=kind, **attributes)
 
@@ -40,7 +37,9 @@ def results(names=("x", "y")):
     run = dynsim.solve(one, start, 5.0, parameters=at)
     axis = np.linspace(0.2, 1.0, 4)
     found = dynsim.continuation(one, "eta", (0.02, 0.3), initial={a: 0.9, b: 0.9, "eta": 0.05})
-    paths = dynsim.ensemble(one, {a: xr.DataArray([0.6, 0.7], dims="seed"), b: 0.1}, times=[0, 1, 2.0], parameters=at)
+    paths = dynsim.ensemble(
+        one, {a: xr.DataArray([0.6, 0.7], dims="member"), b: 0.1}, times=[0, 1, 2.0], parameters=at
+    )
     about = {"flow": one.about(), "parameters": at}
     made = {
         "run": run,
@@ -52,12 +51,8 @@ def results(names=("x", "y")):
         "branches": found.branches,
         "timescales": dynsim.timescales(one, run),
         "conservation": dynsim.conservation(one, run),
-        "noise": stamp(paths[[a, b]], kind="noise", **about),
-        "equilibria": made_up(
-            "equilibria",
-            {a: ("equilibrium", [0.0, 1.0]), b: ("equilibrium", [0.0, 0.5]), "kind": ("equilibrium", KINDS_OF_POINTS)},
-            **about,
-        ),
+        "noise": stamp(paths[[a, b]].rename(member="seed"), kind="noise", **about),
+        "equilibria": dynsim.equilibria(one, at).dataset,
         "cycles": made_up(
             "cycles",
             {
@@ -68,16 +63,8 @@ def results(names=("x", "y")):
             },
             **about,
         ),
-        "resilience": made_up(
-            "resilience",
-            {"fatal_shock": 0.3, "direction": ("state", [0.8, -0.6]), "return_time": 4.0, "state": [a, b]},
-            **about,
-        ),
-        "collapse-fraction": made_up(
-            "collapse-fraction",
-            {"collapse_fraction": ("eta", axis), "undecided": ("eta", 0.1 * axis), "eta": axis},
-            **about,
-        ),
+        "resilience": dynsim.resilience(one, {a: 0.9, b: 0.9}, at, reach=1.0),
+        "collapse-fraction": dynsim.collapse_fraction(one, None, {"eta": [0.05, 0.2]}, starts=50),
         "features": made_up(
             "features",
             {
