@@ -71,6 +71,6 @@ def draw_collapse_fraction(data: xr.Dataset, axes: Any) -> None:
         return
     across = data[dims[0]].values
     axes.fill_between(across, share, share + undecided, color=COLOURS["grey"], alpha=0.25, linewidth=0)
-    error = data["collapse_fraction_error"] if "collapse_fraction_error" in data else None
+    error = data.get("collapse_fraction_error")
     axes.errorbar(across, share, yerr=error, fmt=".-", elinewidth=0.7, color=COLOURS["vermilion"])
     axes.set(xlabel=symbol(dims[0]), ylabel="share of starts that collapse", ylim=(-0.02, 1.02))
