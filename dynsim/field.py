@@ -168,6 +168,8 @@ class Field:
         ``{law as text: function(t, y)}``, each the terms, of shape ``(m, ...)``, whose sum stays as it is along a run.
     is_autonomous : bool, optional
         Whether `function` does not depend on `t`. None: not said, and then asked at a few points where it matters.
+    may_jump : bool
+        False promises that the field is continuous in the states wherever it is defined: no run is then said to slide.
 
     Raises
     ------
@@ -197,6 +199,7 @@ class Field:
     residuals_function: Callable[[Any, Any], tuple[Any, Any]] | None = None
     is_autonomous: bool | None = None
     conserved: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
+    may_jump: bool = True
 
     parameters = ()
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})

@@ -119,8 +119,8 @@ class Run:
         """Give members whose solver got stuck at times `t` in states `y` the status that fits, or `only` that one."""
         if members.size:
             size = np.abs(batch.y0[:, members]).max(axis=0)
-            function = batch.select(members).field.f
-            found = why_it_stopped(function, t[members], y[:, members], size)
+            field = batch.select(members).field
+            found = why_it_stopped(field.f, t[members], y[:, members], size, may_jump=field.may_jump)
             changed = slice(None) if only is None else found == only
             self.status[members[changed]] = found[changed]
 

@@ -64,7 +64,7 @@ def _explicit(batch: Batch, run: Run) -> None:
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
-        options = {"rtol": _rtol(batch), "atol": batch.atol}
+        options = {"rtol": _rtol(batch), "atol": batch.atol, "may_jump": group.field.may_jump}
         stepper = Stepper(_PerMember, _flat(group), t, y.ravel(), batch.times[-1], most=sys.maxsize, **options)
         solver = stepper.solver
         solver.members, solver.work = len(active), work
@@ -95,7 +95,7 @@ def _implicit(batch: Batch, run: Run) -> None:
     active, t, y = np.arange(batch.y0.shape[1]), 0.0, batch.y0
     while active.size:
         group = batch.select(active)
-        options = {**_radau_options(group), "most": IMPLICIT_STEPS}
+        options = {**_radau_options(group), "most": IMPLICIT_STEPS, "may_jump": group.field.may_jump}
         stepper = Stepper(Radau, _flat(group), t, y.ravel(), batch.times[-1], **options)
         _advance(stepper, batch.times, active, run, IMPLICIT_STEPS)
         if stepper.status == Status.OK:

@@ -186,6 +186,7 @@ def _leg(
             y,
             stop,
             most=MOST_STEPS - run.steps,
+            may_jump=field.may_jump,
             rtol=max(settings.rtol, _SMALLEST_RTOL),
             atol=tolerance.atol,
             max_step=settings.max_step,
@@ -239,7 +240,10 @@ def _leg(
     run.status, run.message = stepper.status, stepper.message
     if stepper.status == Status.SOLVER_FAILED:
         here = (np.array([run.reached]), run.last[:, None], size)
-        run.status = Status(why_it_stopped(lambda t, y: field.f(t[0], y[:, 0])[:, None], *here, direction)[0])
+        reason = why_it_stopped(
+            lambda t, y: field.f(t[0], y[:, 0])[:, None], *here, direction, may_jump=field.may_jump
+        )
+        run.status = Status(reason[0])
     return False
 
 

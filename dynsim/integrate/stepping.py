@@ -57,6 +57,8 @@ class Stepper:
         As SciPy's solvers take them; `t_end` may lie before `t0`.
     most : int
         Steps allowed.
+    may_jump : bool
+        Whether the function may jump; one that cannot is never said to slide, however it trembles by rounding.
     **options
         Options of the solver.
 
@@ -91,9 +93,10 @@ class Stepper:
         t_end: float,
         *,
         most: int,
+        may_jump: bool = True,
         **options: Any,
     ) -> None:
-        self.function, self.most = function, most
+        self.function, self.most, self.may_jump = function, most, may_jump
         self.taken, self._seen, self._jumps = 0, t0, 0
         self.status, self.message = Status.NOT_RUN, ""
         self._error: Exception | None = None
@@ -136,7 +139,7 @@ class Stepper:
             return False
         self.taken += 1
         self.t_before, self.t, self.y = before, float(self.solver.t), self.solver.y
-        phase = self.taken % _CHATTER if self.taken > _CHATTER else -1
+        phase = self.taken % _CHATTER if self.may_jump and self.taken > _CHATTER else -1
         if phase == 0:
             self._jumps = 0
         elif 0 < phase < _PAIRS:
@@ -182,7 +185,9 @@ _HUGE = 1e100
 _REACH = 1e-6  # share of the largest state within which a jump is looked for ahead of the state
 
 
-def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: float = 1.0) -> np.ndarray:
+def why_it_stopped(
+    function: Any, t: Any, y: np.ndarray, size: Any, direction: float = 1.0, *, may_jump: bool = True
+) -> np.ndarray:
     """Tell how runs ended whose solver can go no further, from the field around their last states.
 
     Parameters
@@ -196,6 +201,8 @@ def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: f
         Largest magnitude at the start: growth is measured against it.
     direction : float
         −1 for runs backward in time.
+    may_jump : bool
+        Whether the function may jump; one that cannot does not slide.
 
     Returns
     -------
@@ -239,6 +246,6 @@ def why_it_stopped(function: Any, t: Any, y: np.ndarray, size: Any, direction: f
         jumps = ((at_far * velocity < 0) & (np.abs(at_far - at_near) >= 0.25 * np.abs(velocity))).any(axis=0)
         jumps |= _pinned(lambda there: direction * np.asarray(function(t, there), dtype=float), y, reach)
     unbounded = ~defined | (jumps & ~bounded)
-    found = np.where(jumps, Status.SLIDING, Status.SOLVER_FAILED)
+    found = np.where(jumps & may_jump, Status.SLIDING, Status.SOLVER_FAILED)
     found = np.where(unbounded, Status.NOT_FINITE, found)
     return np.where(blown, Status.BLOW_UP, found).astype(np.int8)

@@ -121,6 +121,20 @@ class CompiledFlow:
         """``{name: function}``, each with one entry."""
         return {name: self.function([release(item)]) for name, item in self.flow.observables.items()}
 
+    @cached_property
+    def may_jump(self) -> bool:
+        """Whether the right-hand side holds anything but functions that are continuous wherever they are defined.
+
+        Roots are not among these, nor are quotients, for θ/√θ² is a sign in disguise.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.system("toy").compiled.may_jump, dynsim.gradient_flow("abs(w)", "w").compiled.may_jump
+        (False, True)
+        """
+        return any(not _continuous(node) for entry in self.flow.rhs for node in sympy.preorder_traversal(entry))
+
     def field(self, values: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> Field:
         """Return the field at the given value of every parameter: a number, or an array over the last axis of `y`.
 
@@ -140,9 +154,22 @@ class CompiledFlow:
             observables={name: partial(_observed, item, constants) for name, item in self.observables.items()},
             about={**self.flow.about(), "parameters": dict(values)} if about is None else dict(about),
             is_autonomous=self.flow.is_autonomous,
+            may_jump=self.may_jump,
             compiled=self,
             constants=constants,
         )
+
+
+_CONTINUOUS = (
+    sympy.Add, sympy.Mul, sympy.exp, sympy.sin, sympy.cos, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.erf,
+    sympy.Abs, sympy.Max, sympy.Min,
+)  # fmt: skip
+
+
+def _continuous(node: sympy.Basic) -> bool:
+    if isinstance(node, sympy.Pow):
+        return node.base == sympy.E or (node.exp.is_Integer and node.exp.is_positive) or not node.base.free_symbols
+    return isinstance(node, _CONTINUOUS) or node.is_Atom
 
 
 def _at(function: VectorFunction, values: tuple[Any, ...], t: Any, y: Any) -> np.ndarray:

@@ -118,6 +118,7 @@ def matrix_flow(
         observables=observables,
         residuals_function=matrix_residuals(equations) if learned and rates["alpha"] > 0 else None,
         conserved=laws_of(equations),
+        may_jump=False,
         about={
             "name": "matrix-flow",
             "branch": branch,

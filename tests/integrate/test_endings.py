@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import RK45
 
 import dynsim
 from dynsim import Flow, Move, ensemble, gradient_flow
+from dynsim.integrate.stepping import Stepper, why_it_stopped
 from dynsim.status import Status
 
 METHODS = ["scipy", "auto"]
@@ -67,3 +69,37 @@ def test_numbers_that_are_masked_or_too_large_are_named():
         ensemble(toy, {"phi": 0.1, "theta": 0.1}, 10**400)
     with pytest.raises(dynsim.DynsimError, match="rtol"):
         ensemble(toy, {"phi": 0.1, "theta": 0.1}, 1.0, rtol=1e-300)
+
+
+def test_a_field_that_cannot_jump_never_slides():
+    """Rounding at rest turns a smooth field round from step to step, which looks like a jump; only a kink is one."""
+
+    def trembling(t, y):
+        return -y + 1e-3 * np.sign(np.sin(1e9 * y))
+
+    for may_jump in (True, False):
+        stepper = Stepper(
+            RK45, trembling, 0.0, np.array([1e-9]), 1e3, most=1200, max_step=1e-2, rtol=1e-9, atol=1.0,
+            may_jump=may_jump,
+        )  # fmt: skip
+        while stepper.step():
+            pass
+        assert (stepper.status == Status.SLIDING) == may_jump
+        stuck = why_it_stopped(lambda t, y: -np.sign(y), np.ones(1), np.full((1, 1), 1e-17), 1.0, may_jump=may_jump)
+        assert (stuck[0] == Status.SLIDING) == may_jump
+
+
+@pytest.mark.parametrize(
+    ("loss", "jumps"),
+    [
+        ("(p*w - sg(w))^2/2", False),
+        ("exp(-w^2) + tanh(p*w)", False),
+        ("abs(w) + p^2", True),
+        ("max(0, 1 - w) + p^2", True),
+        ("(p*w/sqrt(w^2) - sg(w))^2/2", True),
+    ],
+)
+def test_which_fields_may_jump(loss, jumps):
+    flow = gradient_flow(loss, ["p", "w"])
+    assert flow.compiled.may_jump == jumps
+    assert flow.field().may_jump == jumps

@@ -81,7 +81,7 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
         t, y, steps = 0.0, y0, _MOST_STEPS
         # An implicit step may fall off the edge of the domain; an explicit one is then taken up to it.
         for solver, more in ((LSODA, jacobian), (DOP853, {})):
-            stepper = Stepper(solver, function, t, y, LONGEST, most=steps, **options, **more)
+            stepper = Stepper(solver, function, t, y, LONGEST, most=steps, may_jump=field.may_jump, **options, **more)
             look, stalled = (10, t), (0, t)
             while stepper.step():
                 t, y = stepper.t, np.array(stepper.y)
@@ -103,7 +103,8 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
                         break
                     stalled = stepper.taken, t
             finished = stepper.status in (Status.OK, Status.STEP_LIMIT)
-            if finished or why_it_stopped(function, t, y, size) in _CLEAR or _sliding(function, t, y, size):
+            why = why_it_stopped(function, t, y, size, may_jump=field.may_jump)
+            if finished or why in _CLEAR or _slides(field, t, y, size):
                 break
             steps = _MOST_EXPLICIT
         return _ended(field, function, stepper, history, t, y, size)
@@ -124,14 +125,14 @@ def _ended(
             reason = "the run passes so close to an unstable equilibrium that it cannot be told from resting there"
             return Fate("unstable rest", nowhere, reason, t)
         return _slow(field, history, t, stepper.status)
-    status = why_it_stopped(function, t, y, size)
+    status = why_it_stopped(function, t, y, size, may_jump=field.may_jump)
     if status == Status.BLOW_UP:
         return Fate("diverges", nowhere, f"the run diverges at flow time {t:.6g}", t)
     if status == Status.NOT_FINITE:
         where = _written(field, y)
         reason = f"the field is not finite beyond {where}, reached at flow time {t:.6g}: the run ends there"
         return Fate("ends", nowhere, reason, t)
-    slide = _sliding(function, t, y, size)
+    slide = _slides(field, t, y, size)
     if slide is not None:
         surface, velocity = slide
         if np.linalg.norm(velocity) <= 1e-6 * np.linalg.norm(surface):
@@ -305,8 +306,14 @@ def _resolved(field: Field, y: np.ndarray, velocity: np.ndarray) -> bool:
     return bool((np.abs(velocity) <= noise).all())
 
 
-def _sliding(function: Callable, t: float, y: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray] | None:
+def _slides(field: Field, t: float, y: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray] | None:
     """The jump of the field at a state, and Filippov's velocity along the surface; None if nothing holds it there."""
+    if not field.may_jump:
+        return None
+
+    def function(t: float, y: np.ndarray) -> np.ndarray:
+        return np.asarray(field.f(t, y), dtype=float)
+
     here = function(t, y)
     if (speed := float(np.linalg.norm(here))) == 0:
         return None
