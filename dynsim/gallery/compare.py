@@ -18,6 +18,7 @@ from dynsim.drawing.words import caption, values
 from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.networks.collapse import NORM, SPREAD, collapsed
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
 from dynsim.table import Table
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
 START = {"phi": 0.6, "theta": 0.1}  # the article's
-COLLAPSED = 0.3  # below it the spread, or the norm relative to the start, counts as collapsed
 _RECORDED = ("spread", "rankme", "norm_ratio", "knn", "relative_speed_ratio", "balance")
 _KEPT = ("spread", "rankme", "norm_ratio", "knn", "relative_speed_ratio", "balance_drift", "loss")
 
@@ -169,11 +169,11 @@ def _first_image_mode(experiment: Experiment) -> np.ndarray:
 
 
 def _time_to_decide(flow: Any, start: dict[str, float], parameters: dict[str, float], end: Any) -> float:
-    """Flow time at which the toy's θ has fallen below `COLLAPSED` of its start, or done 90 % of its way; else ∞."""
+    """Flow time at which the toy's θ has fallen below `NORM` of its start, or done 90 % of its way; else ∞."""
     times = np.concatenate(([0.0], np.geomspace(1e-2, 1e5, 2000)))
     theta = solve(flow, start, times=times, parameters=parameters)["theta"].values
     if end.collapsed:
-        reached = abs(theta) < COLLAPSED * abs(start["theta"])
+        reached = abs(theta) < NORM[0] * abs(start["theta"])
     elif end.collapsed is None or not np.isfinite(float(end.limit["theta"])):
         return np.inf
     else:
@@ -208,9 +208,7 @@ def verdict_table(data: xr.Dataset) -> Table:
 
 
 def _collapsed(data: xr.Dataset) -> xr.DataArray:
-    last = data.isel(step=-1)
-    lost = (last["spread"] < COLLAPSED) | (last["norm_ratio"] < COLLAPSED)
-    return lost.where(last["spread"].notnull(), 1.0)  # a seed whose numbers are no longer finite has nothing left
+    return collapsed(data[[name for name in _KEPT if name in data and "network" in data[name].dims]])
 
 
 def _rises(data: xr.Dataset) -> xr.DataArray:
@@ -301,7 +299,7 @@ def _draw_size(axes: Any, data: xr.Dataset) -> None:
     for network, style in _STYLES.items():
         one = data.sel(network=network)
         draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style, label=f"{network} network")
-    axes.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    axes.axhline(NORM[0], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     axes.set(title="size / at start", yscale="log", xlabel="flow time t", xlim=(0, float(data["time"][-1])))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
@@ -320,7 +318,7 @@ def _draw_spread(axes: Any, data: xr.Dataset) -> None:
     for network, style in _STYLES.items():
         one = data.sel(network=network)
         draw_seeds(axes, one["network_time"].values, one["spread"], style)
-    axes.axhline(COLLAPSED, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    axes.axhline(SPREAD[0], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     axes.set(title="spread of directions", ylim=(0, 1.05), xlabel="flow time t")
     axes.set_xlim(0, float(data["time"][-1]))
 
@@ -333,7 +331,7 @@ def _say(figure: Any, data: xr.Dataset) -> None:
         data,
         f"Branch '{real['branch']}'. Toy: first mode of the images, {values(predicted['parameters'])}, times λ_d = "
         f"{predicted['lambda_d']:.3g}",
-        f"Bands: range over {data.sizes['seed']} seeds; dotted: below {COLLAPSED:g} is collapsed",
+        f"Bands: range over {data.sizes['seed']} seeds; dotted: below it a run has collapsed",
     )
 
 

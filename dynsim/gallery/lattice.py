@@ -17,12 +17,11 @@ from dynsim.errors import DynsimError
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import MEASURES, is_linear, linear_prediction, pixel_knn
 from dynsim.gallery.study_results import study_results
+from dynsim.networks.collapse import judge_run
 from dynsim.records import provenance, stamp
 from dynsim.studies.network_runs import cells, experiment_of
 from dynsim.studies.study import Study
 from dynsim.verdict import Verdict
-
-ALIVE = {"spread": 0.2, "rankme": 3.0, "norm_ratio": 0.2, "knn": 0.2}  # more than this is no collapse; chance is 0.1
 
 
 def compute(
@@ -73,11 +72,15 @@ def _predict(study: Study, data: xr.Dataset) -> None:
 
 def verdict(data: xr.Dataset) -> Verdict:
     """Say which choices keep features alive, how one measure alone errs, and how well the flow predicts."""
-    passes = {name: (data[name] > least).all("seed") for name, least in ALIVE.items()}
-    alive = xr.concat(list(passes.values()), "measure").all("measure")
     run = data["spread"].notnull().any("seed")
     if not run.any():
         return concluded("open", f"none of the {run.size} cells has been trained yet", "nothing is known yet")
+    judged = judge_run(data[list(MEASURES)].assign_attrs(data.attrs))
+    alive = _every_seed(judged, lambda one: one.collapsed is False)
+    doubt = _every_seed(judged, lambda one: not one.collapsed) & ~alive & run
+    passes = {
+        name: _every_seed(judged, lambda one, name=name: one.says(name) == "healthy") for name in ("spread", "rankme")
+    }
     fooled = ", ".join(f"{name} {int((passes[name] & run & ~alive).sum())}" for name in ("spread", "rankme"))
     counts = "; ".join(_counts(alive, name) for name in ("target", "predictor", "batchnorm"))
     knn, linear = data["knn"].mean("seed"), (data["ode_spread"] + data["spread"]).notnull().any("seed")
@@ -85,15 +88,20 @@ def verdict(data: xr.Dataset) -> Verdict:
     best, where = data["knn"].sel(at), ", ".join(f"{name} {_label(value)}" for name, value in at.items())
     off = {name: float(abs(data[f"ode_{name}"] - data[name]).where(linear).median()) for name in MEASURES}
     detail = (
-        f"{int(alive.sum())} of {int(run.sum())} cells keep features alive in every seed by four measures "
-        f"({', '.join(f'{name} > {least:g}' for name, least in ALIVE.items())}): {counts}; one measure alone would "
-        f"pass more, {fooled}. Best kNN accuracy {float(best.mean()):.2f} ({float(best.min()):.2f} to "
+        f"{int(alive.sum())} of {int(run.sum())} cells are healthy in every seed by spread, RankMe and norm, "
+        f"{int(doubt.sum())} more are in doubt: {counts}; one measure alone would pass more, {fooled}; best kNN "
+        f"accuracy {float(best.mean()):.2f} ({float(best.min()):.2f} to "
         f"{float(best.max()):.2f} over seeds; pixels {float(data['knn_pixels']):.2f}): "
-        f"{where}. In the {int(linear.sum())} linear cells the flow misses spread by {off['spread']:.3f}, RankMe by "
+        f"{where}; in the {int(linear.sum())} linear cells the flow misses spread by {off['spread']:.3f}, RankMe by "
         f"{off['rankme']:.2f} and kNN by {off['knn']:.3f} in the median, nothing fitted"
     )
-    headline = f"{int(alive.sum())} of {int(run.sum())} cells keep features alive in every seed, by four measures"
+    headline = f"{int(alive.sum())} of {int(run.sum())} cells are healthy in every seed, by spread, rank and norm"
     return concluded("measured", headline, detail)
+
+
+def _every_seed(judged: xr.DataArray, holds: Callable[[Any], bool]) -> xr.DataArray:
+    found = np.array([holds(one) for one in judged.values.flat]).reshape(judged.shape)
+    return judged.copy(data=found).all("seed")
 
 
 def _largest(values: np.ndarray) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from dynsim.errors import bad
 from dynsim.records import provenance
 from dynsim.table import Table
 
-__all__ = ["KINDS", "Judgement", "closing_sentence", "collapsed", "judge", "judge_run", "least_rank"]
+__all__ = ["KINDS", "NORM", "SPREAD", "Judgement", "closing_sentence", "collapsed", "judge", "judge_run", "least_rank"]
 
 # Gravest first; all but the last two are failures.
 KINDS = (
@@ -41,9 +41,9 @@ _SAYS = {
 }
 
 # (collapsed below, healthy above). Digits, ten seeds: spread about .04 without stop-gradient and .88 with it.
-_SPREAD = (0.1, 0.2)
+SPREAD = (0.1, 0.2)
 # Linear digits: .1 without stop-gradient and .9 with it; weight decay may shrink what lives by a factor of a few.
-_NORM = (0.15, 0.25)
+NORM = (0.15, 0.25)
 # A start far too small grows a thousandfold while it escapes; nothing that lives grows beyond.
 _NORM_UNSURE, _NORM_EXPLODED, _STILL_GROWING = 30.0, 1000.0, 1.2
 _RANK_LEFT = 0.25  # share of the rank at the start, both above 1
@@ -87,6 +87,10 @@ class Judgement:
         if self.kinds == ("healthy",):
             return False
         return None if self.kinds == ("unsure",) else True
+
+    def says(self, measure: str) -> str:
+        """What one measure speaks for; empty if it was not read."""
+        return next((row["says"] for row in self.evidence if row["measure"] == measure), "")
 
     def __str__(self) -> str:
         kind = self.kinds[0]
@@ -202,8 +206,8 @@ def _rows(
         yield _row(name, values[name], "not finite", "finite", "not-finite")
     values = {name: value for name, value in values.items() if name not in lost and isfinite(value)}
     if "spread" in values:
-        says = _between(values["spread"], _SPREAD, "constant", "healthy")
-        yield _row("spread", values["spread"], f"< {_SPREAD[0]}", f"≥ {_SPREAD[1]}", says)
+        says = _between(values["spread"], SPREAD, "constant", "healthy")
+        yield _row("spread", values["spread"], f"< {SPREAD[0]}", f"≥ {SPREAD[1]}", says)
     yield from _rank_rows(values, start, dimensions, samples)
     if "norm_ratio" in values:
         yield _norm_row(values["norm_ratio"], values.get("norm_growth"))
@@ -240,13 +244,13 @@ def _rank_rows(
 
 def _norm_row(ratio: float, growth: float | None) -> dict[str, Any]:
     if ratio < _NORM_UNSURE:
-        says = _between(ratio, _NORM, "vanishing", "healthy")
+        says = _between(ratio, NORM, "vanishing", "healthy")
     elif ratio >= _NORM_EXPLODED or (growth is not None and growth > _STILL_GROWING):
         says = "exploding"
     else:
         says = "unsure" if growth is None else "healthy"
-    collapsed = f"< {_NORM[0]} or ≥ {_NORM_EXPLODED:g}, or ≥ {_NORM_UNSURE:g} and growing"
-    return _row("norm_ratio", ratio, collapsed, f"{_NORM[1]} … {_NORM_UNSURE:g}", says)
+    collapsed = f"< {NORM[0]} or ≥ {_NORM_EXPLODED:g}, or ≥ {_NORM_UNSURE:g} and growing"
+    return _row("norm_ratio", ratio, collapsed, f"{NORM[1]} … {_NORM_UNSURE:g}", says)
 
 
 def _entropy_rows(values: Mapping[str, float], prototypes: int) -> Iterator[dict[str, Any]]:
@@ -263,7 +267,7 @@ def _entropy_rows(values: Mapping[str, float], prototypes: int) -> Iterator[dict
         yield _row("entropy_of_mean", values["entropy_of_mean"], f"< {bounds[0]:.3g}", f"≥ {bounds[1]:.3g}", says)
 
 
-def judge_run(dataset: xr.Dataset, *, reference: float | None = None) -> xr.DataArray:
+def judge_run(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = None) -> xr.DataArray:
     """Judge the end of every run in a Dataset of `dynsim.networks.train`, of a monitor or of one's own.
 
     Parameters
@@ -272,8 +276,8 @@ def judge_run(dataset: xr.Dataset, *, reference: float | None = None) -> xr.Data
         Variables named as in `judge`, over any dimensions. One called step, time, epoch, iteration, checkpoint, record
         or update is the course of training: the last record is judged, the first is the start. Without such a one
         everything is an end.
-    reference : float, optional
-        As for `judge`.
+    reference : float or xarray.DataArray, optional
+        As for `judge`; an array over some of the other dimensions where runs have different ones.
 
     Returns
     -------
@@ -303,24 +307,28 @@ def judge_run(dataset: xr.Dataset, *, reference: float | None = None) -> xr.Data
     chosen = xr.broadcast(chosen, exclude=[along] if along else [])[0]
     others = [str(name) for name in chosen.dims if name != along]
     shape = [chosen.sizes[name] for name in others]
+    courses = {name: chosen[name].transpose(*others, ...).values for name in names}
+    moving = {name for name in names if along in chosen[name].dims}
+    wanted = xr.DataArray(np.nan if reference is None else reference)
+    wanted = wanted.broadcast_like(chosen.isel({along: 0}) if along else chosen).transpose(*others)
     found = np.empty(shape, dtype=object)
     for place in np.ndindex(*shape):
         here = dict(zip(others, place, strict=True))
-        run = chosen.isel(here)
-        end = {name: _last(run[name], along) for name in names}
+        run = {name: np.atleast_1d(course[place]) for name, course in courses.items()}
+        end = {name: float(course[-1]) for name, course in run.items()}
         if lost is not None and bool(lost.isel({k: v for k, v in here.items() if k in lost.dims}).any()):
             end["loss"] = float("nan")
-        first = {name: float(run[name].isel({along: 0})) for name in names if along in run[name].dims} if along else {}
-        if along and "norm_ratio" in names and run.sizes[along] >= 4:
+        first = {name: float(run[name][0]) for name in moving}
+        if "norm_ratio" in moving and len(run["norm_ratio"]) >= 4:
             norm = run["norm_ratio"]
-            quarter = float(norm.isel({along: -1 - run.sizes[along] // 4}))
+            quarter = float(norm[-1 - len(norm) // 4])
             end["norm_growth"] = end["norm_ratio"] / quarter if quarter > 0 else float("nan")
-        found[place] = judge(end, start=first, reference=reference, **about)
+        found[place] = judge(end, start=first, reference=float(wanted.values[place]), **about)
     coords = {name: chosen.coords[name] for name in others if name in chosen.coords}
     return xr.DataArray(found, dims=others, coords=coords, name="judgement")
 
 
-def collapsed(dataset: xr.Dataset, *, reference: float | None = None) -> xr.DataArray:
+def collapsed(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = None) -> xr.DataArray:
     """Whether each run of a Dataset has collapsed: 1, 0, or NaN where unsure; see `judge_run`.
 
     Examples
@@ -351,11 +359,6 @@ def closing_sentence(dataset: xr.Dataset, *, reference: float | None = None) -> 
     counts = ", ".join(f"{kind} ({first.count(kind)})" for kind in KINDS if kind in first)
     runs = "run" if len(found) == 1 else "runs"
     return f"{lost} of {len(found)} {runs} {'has' if lost == 1 else 'have'} collapsed: {counts}"
-
-
-def _last(values: xr.DataArray, along: str | None) -> float:
-    """Value at the end of one run."""
-    return float(values.isel({along: -1}) if along and along in values.dims else values)
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:

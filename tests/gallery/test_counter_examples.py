@@ -54,13 +54,18 @@ def test_the_toy_is_asked_at_its_own_numbers():
 
 def test_alarms_hear_what_they_should(data):
     healthy = data.isel(setting=[0]).copy(deep=True)
-    healthy["knn"].loc[{"moment": "end"}] = healthy["knn"].sel(moment="start") + 0.1
+    for name, value in {"spread": 0.9, "rankme": 20.0, "norm_ratio": 1.0, "knn": 0.3}.items():
+        healthy[name][:] = value
+    healthy["norm_growth"][:] = 1.0
+    healthy["knn"].loc[{"moment": "end"}] = 0.5
     assert not counter_examples.alarms(healthy).any()
-    for name, factor in (("spread", 0.4), ("rankme", 0.4), ("norm_ratio", 0.2), ("norm_ratio", 9.0), ("knn", 0.5)):
+    assert (counter_examples.fates(healthy) == 0).all()
+    for name, value in (("spread", 0.05), ("rankme", 1.2), ("norm_ratio", 0.1), ("norm_ratio", 2000.0), ("knn", 0.1)):
         ill = healthy.copy(deep=True)
-        ill[name].loc[{"moment": "end"}] = factor * ill[name].sel(moment="start")
+        ill[name].loc[{"moment": "end", "seed": 1}] = value
         alarm = counter_examples.alarms(ill)
         assert alarm["measure"].values[alarm.values[:, 0]].tolist() == [name]
+        assert (counter_examples.fates(ill) == 1).all() or name == "knn"
     lost = healthy.copy(deep=True)
     for name in counter_examples.MEASURES:
         lost[name].loc[{"moment": "end"}] = np.nan
@@ -68,8 +73,10 @@ def test_alarms_hear_what_they_should(data):
 
 
 def test_the_stored_run_finds_failures_that_no_single_measure_sees():
-    alarm = counter_examples.alarms(open_dataset(stored_file("counter-examples")))
-    failed = alarm.any("measure")
-    assert failed.sel(setting=["linear: predictor starts at −1", "hidden layer: no BN", "linear: decay 0.2"]).all()
-    assert not failed.sel(setting=["linear: as usual", "hidden layer: as usual"]).any()
-    assert (alarm.sum("setting") < failed.sum()).all()
+    stored = open_dataset(stored_file("counter-examples"))
+    alarm, fate = counter_examples.alarms(stored), counter_examples.fates(stored)
+    assert (
+        fate.sel(setting=["linear: predictor starts at −1", "hidden layer: no BN", "linear: decay 0.2"]) == 1
+    ).all()
+    assert not (fate.sel(setting=["linear: as usual", "hidden layer: as usual"]) == 1).any()
+    assert ((alarm & (fate == 1)).sum("setting") < (fate == 1).sum()).all()

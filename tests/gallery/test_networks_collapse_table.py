@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from dynsim import DynsimError
 from dynsim.gallery import collapse_table
-from dynsim.gallery.collapse_table.training import COLLAPSED, GREW, MEASURES, SURVIVED, confirms, fate, left
+from dynsim.gallery.collapse_table.training import COLLAPSED, GREW, MEASURES, SURVIVED, UNSURE, confirms, fate, left
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
 
@@ -25,21 +25,31 @@ def constructed(**changed):
     return data.assign_coords(branch=["stop", "full", "target"])
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", ["spread", "rankme", "norm_ratio"])
 def test_every_measure_alone_can_tell_a_collapse(measure):
-    gone = {"spread": 0.01, "rankme": 1.2, "norm_ratio": 0.05, "knn": 0.12}[measure]
-    data = constructed(full={measure: gone}, target={measure: gone})
-    assert (fate(data).sel(branch="stop") == SURVIVED).all()
-    assert (fate(data).sel(branch="full") == COLLAPSED).all()
-    assert confirms(data)
-    assert not confirms(constructed(full={measure: gone}))
-    assert not confirms(constructed(stop={measure: gone}, full={measure: gone}, target={measure: gone}))
+    gone = {"spread": 0.01, "rankme": 1.2, "norm_ratio": 0.05}[measure]
+    fates = fate(constructed(full={measure: gone}, target={measure: gone}))
+    assert (fates.sel(branch="stop") == SURVIVED).all()
+    assert (fates.sel(branch="full") == COLLAPSED).all()
+    assert confirms(fates)
+    assert not confirms(fate(constructed(full={measure: gone})))
+    assert not confirms(fate(constructed(stop={measure: gone}, full={measure: gone}, target={measure: gone})))
+
+
+def test_neighbours_alone_leave_a_doubt_that_is_counted_both_ways():
+    low = {"norm_ratio": 0.05}
+    data = constructed(stop={"knn": 0.6}, full={"knn": 0.36}, target=low)
+    fates = fate(data)
+    assert (fates.sel(branch="full") == UNSURE).all()
+    assert not confirms(fates)
+    assert not confirms(fates, SURVIVED)
+    assert confirms(fates, COLLAPSED)
 
 
 def test_one_seed_that_differs_is_no_confirmation():
     low = {"norm_ratio": 0.05}
-    assert not confirms(constructed(full={"norm_ratio": [0.05, 1.0]}, target=low))
-    assert not confirms(constructed(stop={"knn": [0.35, 0.1]}, full=low, target=low))
+    assert not confirms(fate(constructed(full={"norm_ratio": [0.05, 1.0]}, target=low)))
+    assert not confirms(fate(constructed(stop={"spread": [0.8, 0.01]}, full=low, target=low)))
 
 
 def test_what_is_left_is_counted_from_the_collapsed_value():
@@ -50,9 +60,9 @@ def test_what_is_left_is_counted_from_the_collapsed_value():
 
 def test_weights_without_bound_are_no_survival():
     lost = dict.fromkeys(MEASURES, np.nan)
-    data = constructed(stop=lost, full={"spread": 0.0}, target={"spread": 0.0})
-    assert (fate(data).sel(branch="stop") == GREW).all()
-    assert not confirms(data)
+    fates = fate(constructed(stop=lost, full={"spread": 0.0}, target={"spread": 0.0}))
+    assert (fates.sel(branch="stop") == GREW).all()
+    assert not confirms(fates)
 
 
 def test_the_stored_run_is_what_the_code_computes():
@@ -66,7 +76,7 @@ def test_the_stored_run_is_what_the_code_computes():
         np.testing.assert_allclose(fresh[f"start_{name}"], start, rtol=1e-3)
     assert (fate(fresh).sel(branch=["full", "target"]) == COLLAPSED).all()
     words = str(collapse_table.verdict(fresh).facts)
-    assert f"{int(confirms(fresh).sum())} of 1 cells with predictor linear" in words
+    assert f"{int(confirms(fate(fresh)).sum())} of 1 cells with predictor linear" in words
 
 
 @pytest.mark.parametrize("option", [{"norms": ()}, {"encoders": "mlp"}, {"objectives": ["nt-xent"]}])

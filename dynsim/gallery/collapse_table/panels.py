@@ -19,6 +19,7 @@ from dynsim.gallery.collapse_table.training import (
     GREW,
     LEFT,
     MEASURES,
+    UNSURE,
     confirms,
     fate,
     left,
@@ -39,6 +40,7 @@ _FATES = {  # marker, face
     "collapsed": ("o", "white"),
     "seeds differ": ("D", "#B0B0B0"),
     "grew without bound": ("^", "white"),
+    "in doubt": ("s", "#E0E0E0"),
 }
 _SHADES = ListedColormap(colormaps["Blues_r"](np.linspace(0.05, 1.0, 128)))
 
@@ -59,7 +61,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"A run of {steps} steps has collapsed if less than a third is left of any of four measures. ✓: "
+        f"Runs of {steps} steps, each judged by spread, RankMe, norm and kNN. ✓: "
         f"stop survives, full and target collapse, in all {data.sizes['seed']} seeds",
     )
 
@@ -192,8 +194,9 @@ def _label_rows(axes: Any, rows: list[dict[str, str]]) -> None:
 
 
 def _draw_fates(axes: Any, data: xr.Dataset, rows: list[dict[str, str]]) -> None:
-    _mark(axes, fate(data), rows, "branch")
-    confirmed = confirms(data)
+    fates = fate(data)
+    _mark(axes, fates, rows, "branch")
+    confirmed = confirms(fates)
     count = data.sizes["branch"]
     axes.set_xlim(-0.5, count + 0.5)
     axes.set_xticks(range(count + 1), [*data["branch"].values, ""], fontsize=7)
@@ -221,7 +224,9 @@ def _word(fates: np.ndarray) -> str:
         return "grew without bound"
     if (fates == COLLAPSED).all():
         return "collapsed"
-    return "seeds differ" if (fates == COLLAPSED).any() else "survived"
+    if (fates == COLLAPSED).any():
+        return "seeds differ"
+    return "in doubt" if (fates == UNSURE).any() else "survived"
 
 
 def _legend(axes: Any) -> None:
