@@ -34,6 +34,7 @@ from dynsim.gallery.plotting import plot as plot
 from dynsim.integrate.ensemble import ensemble as ensemble
 from dynsim.integrate.events import Event as Event
 from dynsim.integrate.events import Terminal as Terminal
+from dynsim.integrate.modified_equations import modified_flow as modified_flow
 from dynsim.integrate.noise.derivation import NoisyFlow as NoisyFlow
 from dynsim.integrate.noise.derivation import noisy_flow as noisy_flow
 from dynsim.integrate.noise.escape import escape_time as escape_time

@@ -39,9 +39,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "continuation", "Continuation", "fold_curve", "limit_cycles", "Cycle", "basins", "portrait",
         "collapse_fraction", "resilience",
     ),
-    "What do finite steps do?": ("optimise", "list_optimisers", "stable_step_size", "step_size_bifurcation"),
     "Has my own run collapsed?": ("diagnose", "Diagnosis"),
     "What does gradient noise do?": ("noisy_flow", "NoisyFlow", "escape_time"),
+    "What do finite steps do?": (
+        "optimise", "modified_flow", "list_optimisers", "stable_step_size", "step_size_bifurcation",
+    ),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
