@@ -184,6 +184,20 @@ def test_increments_have_the_moments_they_promise():
     assert abs(np.corrcoef(gaussians(seeds, 7, 1)[0], stream[0])[0, 1]) < 0.01
 
 
+def test_large_batches_are_drawn_in_parts_and_have_the_samples_of_small_ones():
+    noisy = dynsim.noisy_flow("(w - x - y)^2/2", "w", random="x ~ normal(0, 1), y ~ discrete([1, 2], [1/2, 1/2])", lr=1)
+    start = {"w": 0.0}
+    large = [
+        dynsim.ensemble(noisy, start, 1.0, parameters={"B": count}, seeds=500, method="minibatch").w * count
+        for count in (40, 41, 42)
+    ]
+    last, next_to_last = large[2] - large[1], large[1] - large[0]
+    assert abs(float(last.mean()) - 1.5) < 0.2
+    assert abs(float(last.var()) - 1.25) < 0.25
+    assert abs(np.corrcoef(last, next_to_last)[0, 1]) < 0.15
+    assert abs(np.corrcoef(last, large[0])[0, 1]) < 0.15
+
+
 @pytest.mark.parametrize("method", ["weak-2", "euler-maruyama", "minibatch"])
 def test_a_seed_meets_the_same_noise_whatever_is_computed_beside_it(method, monkeypatch):
     noisy = scalar(decay=DECAY)

@@ -46,8 +46,9 @@ def philox(counter: Any, key: Any, rounds: int = 10) -> list[np.ndarray]:
 def _words(seeds: np.ndarray, step: int, count: int, purpose: int) -> np.ndarray:
     """Return `count` words per seed, of shape ``(count, seeds)``."""
     key = seeds & _LOW, seeds >> _HALF
-    blocks = [philox((step & 0xFFFFFFFF, block, step >> 32, purpose), key) for block in range(-(-count // 4))]
-    return np.array([word for block in blocks for word in block][:count])
+    blocks = np.arange(-(-count // 4), dtype=np.uint64)[:, None]
+    words = philox((step & 0xFFFFFFFF, blocks, step >> 32, purpose), key)
+    return np.stack(words, axis=1).reshape(-1, len(seeds))[:count]
 
 
 def uniforms(seeds: np.ndarray, step: int, count: int, purpose: int = 0) -> np.ndarray:

@@ -24,6 +24,7 @@ __all__ = ["INCREMENTS", "METHODS", "Minibatches", "Stepper", "Stochastic", "ste
 METHODS = ("auto", "euler-maruyama", "weak-2", "minibatch")
 INCREMENTS = {"normal": gaussians, "three-point": three_points, "two-point": signs}
 _INDEFINITE = 1e-9  # of the largest eigenvalue: what rounding leaves of a covariance
+SAMPLES = 32  # of a batch at a time
 _PAIRS = 1  # the second stream of random numbers of a step
 
 Stepper = Callable[[int, float, float, np.ndarray, np.ndarray, Mapping[str, Any]], np.ndarray]
@@ -184,27 +185,33 @@ class Minibatches:
         numbers = [values[name] for name in self.parameters]
         size = self.batch(values, y.shape[1])
         laws = [(names, law, parts(t, np.zeros((0, y.shape[1])), numbers)) for names, law, parts in self.laws]
-        total = np.zeros_like(y)
-        for index in range(int(np.max(size))):
+        total, most = np.zeros_like(y), int(np.max(size))
+        for first in range(0, most, SAMPLES):
+            count = min(SAMPLES, most - first)
             sample = dict(values)
             for place, (names, law, parts) in enumerate(laws):
-                sample |= _draw(names, law, parts, seeds, step, (index * len(laws) + place))
-            force = self.force(t, y, [sample[name] for name in self.names])
-            total += np.where(index < size, force, 0.0)
+                stream = (first // SAMPLES) * len(laws) + place
+                sample |= _draw(names, law, parts, seeds, step, count, stream)
+            spread = np.broadcast_to(y[:, None], (len(y), count, y.shape[1]))
+            force = self.force(t, spread, [sample[name] for name in self.names])
+            drawn = np.arange(first, first + count)[:, None] < size
+            total += np.where(drawn, force, 0.0).sum(axis=1)
         return np.asarray(y + dt * total / size)
 
 
-def _draw(names: tuple[str, ...], law: Any, parts: np.ndarray, seeds: np.ndarray, step: int, stream: int) -> dict:
-    """Values of jointly distributed symbols, one per path; `parts` are the parameters of the distribution."""
+def _draw(
+    names: tuple[str, ...], law: Any, parts: np.ndarray, seeds: np.ndarray, step: int, samples: int, stream: int
+) -> dict[str, np.ndarray]:
+    """Values of jointly distributed symbols, ``(samples, paths)``; `parts` are the parameters of the distribution."""
     if isinstance(law, Normal):
-        return {names[0]: parts[0] + np.sqrt(parts[1]) * gaussians(seeds, step, 1, stream)[0]}
-    (u,) = uniforms(seeds, step, 1, stream)
+        return {names[0]: parts[0] + np.sqrt(parts[1]) * gaussians(seeds, step, samples, stream)}
+    u = uniforms(seeds, step, samples, stream)
     if not isinstance(law, Discrete):
         return {names[0]: parts[0] + (parts[1] - parts[0]) * u}
     count = len(law.probabilities)
-    outcome = np.minimum((u >= np.cumsum(parts[:count], axis=0)).sum(axis=0), count - 1)
+    outcome = np.minimum((u >= np.cumsum(parts[:count], axis=0)[:, None]).sum(axis=0), count - 1)
     rows = parts[count:].reshape(count, len(names), -1)
-    return {name: np.take_along_axis(rows[:, i], outcome[None], axis=0)[0] for i, name in enumerate(names)}
+    return {name: np.take_along_axis(rows[:, i], outcome, axis=0) for i, name in enumerate(names)}
 
 
 def _schedules(noisy: NoisyFlow, grid: Grid) -> dict[str, Any]:
