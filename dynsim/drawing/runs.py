@@ -140,6 +140,21 @@ def draw_noise(data: xr.Dataset, axes: Any) -> None:
         axes.step(np.concatenate([[0.0], known]), np.concatenate([[1.0], stays]), where="post", color=COLOURS["blue"])
         axes.set(xlabel="flow time t", ylabel="share not yet escaped", ylim=(0, 1.02))
         return
+    if not {"time", "step"} & set(data.dims):
+        for index, name in enumerate(states_of(data, "seed")):
+            ends = data[name].values.ravel()
+            style = role_style(data, name, index)
+            axes.hist(
+                ends[np.isfinite(ends)],
+                bins=40,
+                density=True,
+                histtype="step",
+                label=symbol(name),
+                color=style["color"],
+            )
+        axes.set(xlabel="value at the end", ylabel="density over seeds")
+        axes.legend()
+        return
     along = "time" if "time" in data.dims else "step"
     labels = []
     for index, name in enumerate(states_of(data, along)):

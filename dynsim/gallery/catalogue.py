@@ -56,6 +56,7 @@ ENTRIES = {
     "network-ema": Entry("Networks with a moving-average teacher: its rate and its start", 75, NETWORKS),
     "network-timescales": Entry("Speeds of predictor and encoder on the toy and on networks", 30, NETWORKS),
     "network-weight-decay": Entry("Networks under weight decay: thresholds of modes, four measures", 75, NETWORKS),
+    "noise": Entry("What minibatch noise does to the living state: times of collapse over the batch", 15),
     "noise-closes-the-escape": Entry("Branches without stop-gradient, with and without noise", 1),
     "one-run": Entry("One run of any system or typed loss: states, plane, speeds, loss", 0.5),
     "optimisers": Entry("Which optimisers collapse the toy, over starts and steps", 50),

@@ -185,7 +185,9 @@ def test_increments_have_the_moments_they_promise():
 
 
 def test_large_batches_are_drawn_in_parts_and_have_the_samples_of_small_ones():
-    noisy = dynsim.noisy_flow("(w - x - y)^2/2", "w", random="x ~ normal(0, 1), y ~ discrete([1, 2], [1/2, 1/2])", lr=1)
+    noisy = dynsim.noisy_flow(
+        "(w - x - y)^2/2", "w", random="x ~ normal(0, 1), y ~ discrete([1, 2], [1/2, 1/2])", lr=1
+    )
     start = {"w": 0.0}
     large = [
         dynsim.ensemble(noisy, start, 1.0, parameters={"B": count}, seeds=500, method="minibatch").w * count
