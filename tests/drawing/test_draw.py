@@ -37,8 +37,8 @@ def results(names=("x", "y")):
     run = dynsim.solve(one, start, 5.0, parameters=at)
     axis = np.linspace(0.2, 1.0, 4)
     found = dynsim.continuation(one, "eta", (0.02, 0.3), initial={a: 0.9, b: 0.9, "eta": 0.05})
-    paths = dynsim.ensemble(
-        one, {a: xr.DataArray([0.6, 0.7], dims="member"), b: 0.1}, times=[0, 1, 2.0], parameters=at
+    noisy = dynsim.noisy_flow(
+        f"({a}*x_s*{b} - sg({b}))^2/2 + eta*({a}^2 + {b}^2)/2", [a, b], random="x_s ~ normal(1, 0.1)", batch=4, lr=0.1
     )
     about = {"flow": one.about(), "parameters": at}
     made = {
@@ -51,7 +51,7 @@ def results(names=("x", "y")):
         "branches": found.branches,
         "timescales": dynsim.timescales(one, run),
         "conservation": dynsim.conservation(one, run),
-        "noise": stamp(paths[[a, b]].rename(member="seed"), kind="noise", **about),
+        "noise": dynsim.ensemble(noisy, start, times=[0, 1, 2.0], parameters=at, seeds=5),
         "equilibria": dynsim.equilibria(one, at).dataset,
         "cycles": made_up(
             "cycles",
@@ -186,3 +186,18 @@ def test_anything_else_gets_one_line(call, words):
     with pytest.raises(DynsimError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_noise_without_times_is_a_density_and_times_of_escape_a_falling_share():
+    noisy = dynsim.noisy_flow("(w - x)^2/2", "w", random="x ~ normal(0, 1)", batch=1, lr=0.5)
+    ends = dynsim.ensemble(noisy, {"w": 0.0}, 2.0, seeds=50)
+    (axes,) = dynsim.draw(ends).axes
+    assert axes.get_xlabel() == "value at the end"
+    (outline,) = axes.patches
+    corners = outline.get_xy()
+    assert abs(np.sum(np.diff(corners[:, 0]) * corners[:-1, 1]) - 1) < 1e-9
+    out = dynsim.escape_time(noisy, {"w": 0.0}, "w > 0.5", seeds=50, t_max=5.0)
+    (axes,) = dynsim.draw(out).axes
+    heights = axes.lines[0].get_ydata()
+    assert (np.diff(heights) < 0).all()
+    assert abs(heights[-1] - int(out.censored) / 50) < 1e-12
