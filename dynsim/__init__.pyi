@@ -44,6 +44,9 @@ from dynsim.integrate.solve import solve as solve
 from dynsim.integrate.step_size import stable_step_size as stable_step_size
 from dynsim.integrate.step_size import step_size_bifurcation as step_size_bifurcation
 from dynsim.integrate.training_settings import training_parameters as training_parameters
+from dynsim.ledger.catalogue import claim as claim
+from dynsim.ledger.catalogue import claims as claims
+from dynsim.ledger.contract import Claim as Claim
 from dynsim.methods.catalogue import list_methods as list_methods
 from dynsim.methods.catalogue import method as method
 from dynsim.methods.features import features as features

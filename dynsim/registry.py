@@ -19,6 +19,7 @@ TABLES = {
     "method": "dynsim.methods.catalogue:METHODS",
     "page": "dynsim.pages.live_page:PAGES",
     "figure": "dynsim.gallery.catalogue:FIGURES",
+    "claim": "dynsim.ledger.catalogue:CLAIMS",
     "measure": "dynsim.networks.measures:MEASURES",
     "encoder": "dynsim.networks.encoders:ENCODERS",
     "predictor": "dynsim.networks.predictors:PREDICTORS",

@@ -24,6 +24,7 @@ LAYERS = [
     {"testing"},
     {"drawing"},
     {"gallery"},
+    {"ledger"},
     {"explorer"},
     {"pages"},
     {"cli"},

@@ -35,6 +35,7 @@ COMMANDS = {
     "list": "the systems by family, with their papers",
     "methods": "the methods of the field: loss, knobs, which features live",
     "features": "which features of your data a method learns",
+    "claims": "what the article, papers and public code claim, with verdicts",
     "derive": "the gradient flow of a system or of a loss you type",
     "simulate": "one run, as a table or a file",
     "outcome": "where a run ends and whether the encoder collapses",

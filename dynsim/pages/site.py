@@ -13,6 +13,7 @@ from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
 from dynsim.field import RESERVED
 from dynsim.gallery.catalogue import list_figures
+from dynsim.ledger.catalogue import claims
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.pages.live_page import write_live_page
 from dynsim.storage import write_text
@@ -45,6 +46,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "optimise", "modified_flow", "list_optimisers", "stable_step_size", "step_size_bifurcation",
     ),
     "How do I see it?": ("draw", "plot", "list_figures", "explore"),
+    "What was claimed, and does it hold?": ("claims", "claim", "Claim"),
     "Thousands of runs?": ("run_study",),
     "What went wrong?": ("DynsimError", "ParseError", "BlowUp", "StepLimit", "SolverFailure"),
 }  # fmt: skip
@@ -67,7 +69,7 @@ def generated_pages() -> frozenset[str]:
 
 
 def write_site_sources(folder: Any) -> None:
-    """Write the generated pages as Markdown: reference, systems, methods, gallery, reserved names.
+    """Write the generated pages as Markdown: reference, systems, methods, claims, gallery, reserved names.
 
     Parameters
     ----------
@@ -86,6 +88,7 @@ def _pages(root: Path) -> Iterator[tuple[str, str]]:
     yield from _reference()
     yield from _systems(root)
     yield from _methods()
+    yield from _claims()
     yield from _gallery(root)
     yield "reserved-names.md", _reserved_names()
 
@@ -175,6 +178,27 @@ def _method(row: Mapping[str, Any]) -> str:
         "print(method.survives(lambda_d=0.6, lambda_s=1.0))\n```\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _claims() -> Iterator[tuple[str, str]]:
+    """One page: the sentences that hold, hold under conditions and do not hold, side by side, by source."""
+    table = claims()
+    lines = [
+        "# Claims", "",
+        f"{len(table)} checkable sentences of the article behind dynsim, of papers and of public code, in our own "
+        "words. The verdicts are computed; `dynsim claims ID --check` computes one anew.", "",
+    ]  # fmt: skip
+    for paper in dict.fromkeys(table["paper"]):
+        rows = [row for row in table if row["paper"] == paper]
+        lines += [f"## {paper}", ""]
+        for row in rows:
+            lines += [
+                f"**{row['claim']}**", "",
+                f"*{row['verdict']}*: {row['headline']}", "",
+                f"{row['source']} · decided by `{row['decided_by']}` · "
+                f"`dynsim claims {row['id']} --check`, about {row['cost']:g} s", "",
+            ]  # fmt: skip
+    yield "claims.md", "\n".join(lines)
 
 
 def _gallery(root: Path) -> Iterator[tuple[str, str]]:
