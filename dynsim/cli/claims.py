@@ -9,6 +9,7 @@ import argparse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 _WIDTH = 100
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_claim(row: dict[str, Any], *, detail: bool) -> None:
+def _print_claim(row: Mapping[str, Any], *, detail: bool) -> None:
     from textwrap import fill
 
     print(row["id"])
@@ -59,7 +60,7 @@ def _print_claim(row: dict[str, Any], *, detail: bool) -> None:
         print(fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    "))
 
 
-def _checked(rows: list[dict[str, Any]], args: argparse.Namespace) -> int:
+def _checked(rows: list[Mapping[str, Any]], args: argparse.Namespace) -> int:
     import sys
     from time import perf_counter
 

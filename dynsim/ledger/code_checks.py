@@ -25,8 +25,9 @@ from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict
 
 
-def _consensus(theta: float, psi: float, gamma: float, factor: float) -> tuple[np.ndarray, np.ndarray]:
+def _consensus(state: np.ndarray, gamma: float, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Field without the penalty and with it, as the formula has it."""
+    theta, psi = (float(value) for value in state)
     slope = 1 / (1 + np.exp(theta * psi))
     pull = factor * (theta**2 + psi**2) * slope * -slope * (1 - slope)
     plain = np.array([-psi * slope, theta * slope])
@@ -35,7 +36,7 @@ def _consensus(theta: float, psi: float, gamma: float, factor: float) -> tuple[n
 
 def _real_part(gamma: float, factor: float, step: float = 1e-5) -> float:
     """Largest real part of the formula's eigenvalues at (0, 0), by central differences."""
-    ends = [[_consensus(*(sign * step * axis), gamma, factor)[1] for sign in (1, -1)] for axis in np.eye(2)]
+    ends = [[_consensus(sign * step * axis, gamma, factor)[1] for sign in (1, -1)] for axis in np.eye(2)]
     return float(np.linalg.eigvals(np.array([(a - b) / (2 * step) for a, b in ends]).T).real.max())
 
 
@@ -45,7 +46,7 @@ def consensus_factor(*, factor: float = 0.5, gamma: float = 0.3, reach: float = 
     states = np.random.default_rng(0).uniform(-reach, reach, (200, 2))
     worst = size = 0.0
     for state in states:
-        base, coded = _consensus(*state, gamma, factor)
+        base, coded = _consensus(state, gamma, factor)
         derived = np.asarray(field.f(0.0, state), dtype=float)
         worst = max(worst, float(np.abs(coded - derived).max()))
         size = max(size, float(np.abs(derived - base).max()))

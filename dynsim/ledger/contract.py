@@ -140,7 +140,7 @@ def decided(word: Word, headline: str, facts: Table) -> Verdict:
     --------
     >>> from dynsim.ledger.contract import decided, numbers
     >>> decided("measured", "one number after the other " * 9, numbers(("runs", 3))).headline[-25:]
-    ' number after the other …'
+    'ber after the other one …'
     """
     if len(headline) > HEADLINE_LENGTH:
         headline = headline[: HEADLINE_LENGTH - 1].rsplit(" ", 1)[0] + " …"

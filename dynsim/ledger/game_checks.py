@@ -88,7 +88,7 @@ def never_settles(*, gamma: float = 0.5, target: float = 0.3, h: float = 0.02, t
             system("dirac-gan", variant="wgan-gp"), {"theta": start, "psi": start}, steps,
             optimiser="alternating", lr=h, parameters={"gamma": gamma, "g0": target}, every=steps // 400,
         )  # fmt: skip
-        late[start] = float(np.hypot(run["theta"], run["psi"]).values.astype(float)[-100:].max())
+        late[start] = float(np.hypot(run["theta"].values, run["psi"].values)[-100:].max())
     away = sum(radius > 1e-3 for radius in late.values())
     return decided(
         "holds" if away == len(late) else "does not hold",

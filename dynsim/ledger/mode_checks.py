@@ -20,7 +20,7 @@ from dynsim.methods.catalogue import method
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.systems.matrix_flow import matrix_flow
-from dynsim.verdict import Verdict
+from dynsim.verdict import Verdict, Word
 
 
 def decay_threshold(*, lambda_d: float = 0.8, lambda_s: float = 1.0, weak: float = 0.05) -> Verdict:
@@ -96,7 +96,7 @@ def faster_predictor(*, alphas: Sequence[float] = (0.05, 0.3, 1.0, 3.0, 20.0), e
         alive[decay] = [alpha for alpha, end in zip(alphas, ends, strict=True) if not end.collapsed]
     free, decayed = (len(alive[key]) for key in (0.0, eta))
     needed = alive[eta] == [alpha for alpha in alphas if alpha >= min(alive[eta], default=np.inf)]
-    word = "does not hold" if decayed in (0, len(alphas)) or not needed else "holds under conditions"
+    word: Word = "does not hold" if decayed in (0, len(alphas)) or not needed else "holds under conditions"
     return decided(
         "holds" if word != "does not hold" and free == decayed else word,
         f"of {len(alphas)} ratios α {free} survive without decay, {decayed} at η = {eta:g}: {_listed(alive[eta])}",

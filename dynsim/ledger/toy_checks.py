@@ -53,7 +53,9 @@ def stop_prevents(*, reach: float = 1.5, side: int = 20, alpha: float = 1.0) -> 
     share = {}
     for branch in ("stop", "full"):
         flow = system("toy", branch=branch)
-        ends = [outcome(flow, {"phi": p, "theta": q}, {"alpha": alpha}).collapsed for p, q in product(axis, axis)]
+        ends = [
+            outcome(flow, {"phi": p, "theta": q}, {"alpha": alpha}).collapsed is True for p, q in product(axis, axis)
+        ]
         share[branch] = float(np.mean(ends))
     word: Word = "holds under conditions" if share["stop"] < share["full"] else "does not hold"
     if share == {"stop": 0.0, "full": 1.0}:
