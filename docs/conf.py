@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dynsim
+from dynsim.pages.article import article_numbers, write_article
 from dynsim.pages.drawings import house
 from dynsim.pages.site import write_site_sources
 
@@ -23,7 +24,7 @@ extensions = [
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "substitution"]
-myst_substitutions = {"house": house()}
+myst_substitutions = {**article_numbers(), "house": house()}
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -43,3 +44,8 @@ copybutton_prompt_text = ">>> "
 
 # Pages that say what the product knows are written by the product, anew at every build.
 write_site_sources(HERE / "generated")
+write_article(
+    HERE / "article.md",
+    HERE / "generated" / "extra" / "why-does-it-not-collapse.html",
+    pages=HERE / "generated" / "extra",
+)

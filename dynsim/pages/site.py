@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import dynsim
+from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import DynsimError
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
@@ -17,6 +19,7 @@ from dynsim.ledger.catalogue import claims
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.pages.live_page import write_live_page
 from dynsim.storage import write_text
+from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import latex, tidy
 from dynsim.systems.catalogue import SYSTEMS, list_systems
 
@@ -136,6 +139,7 @@ def _system(root: Path, name: str, row: Mapping[str, Any]) -> str:
             continue
         for state, velocity in zip(flow.states, flow.rhs, strict=True):
             lines += ["$$", rf"\dot{{{latex(flow.symbols[state])}}} = {latex(tidy(velocity))}", "$$", ""]
+        lines += _laws(flow)
     defaults = ", ".join(
         f"`{key}` = {value:g}" for key, value in entry.flow(branch=entry.branches[0]).defaults.items()
     )
@@ -149,6 +153,18 @@ def _system(root: Path, name: str, row: Mapping[str, Any]) -> str:
         states = len(subject(setting).flow.states)
         lines += [f"*No live view in a page: {states} states, or functions that a page cannot compute.*", ""]
     return "\n".join(lines)
+
+
+def _laws(flow: Flow) -> list[str]:
+    """Say what a flow of at most three states conserves, whatever its parameters, and whether that is all."""
+    if len(flow.states) > 3:
+        return []
+    found = first_integrals(flow)
+    if not found:
+        return []
+    rest = "" if found.complete else " There may be more: the search is bounded."
+    laws = ", ".join(f"${latex(tidy(law))}$" for law in found)
+    return [f"*Conserved:* {laws}.{rest}", ""]
 
 
 def _methods() -> Iterator[tuple[str, str]]:
@@ -204,14 +220,27 @@ def _claims() -> Iterator[tuple[str, str]]:
 def _gallery(root: Path) -> Iterator[tuple[str, str]]:
     pictures = Path(dynsim.__file__).parents[1] / "figures"
     lines = ["# Gallery", "", "Every figure, and the command that draws it.", ""]
+    grid, sections = ['<div class="gallery">'], []
     for row in list_figures():
         name = row["name"]
-        lines += [f"## {name}", "", f"{row['summary']}.", ""]
+        sections += [f"## {name}", "", f"{row['summary']}.", ""]
         picture = pictures / f"{name}.png"
         if picture.exists():
             shutil.copy(picture, root / "extra" / "figures" / picture.name)
-            lines += [f'<img src="../figures/{name}.png" alt="{row["summary"]}" loading="lazy">', ""]
-        lines += ["```sh", f"dynsim plot {name}", "```", ""]
+            image = f'<img src="../figures/{name}.png" alt="{escape(row["summary"], quote=True)}" loading="lazy">'
+            sections += [image, ""]
+            grid.append(f'<a href="#{name}">{image}<span>{name}</span></a>')
+        sections += [
+            "```sh",
+            f"dynsim plot {name}",
+            "```",
+            "",
+            "```python",
+            f'figure = dynsim.plot("{name}")',
+            "```",
+            "",
+        ]
+    lines += ["\n".join([*grid, "</div>"]), "", *sections]
     yield "gallery.md", "\n".join(lines)
 
 

@@ -134,7 +134,7 @@ def exists(path, target):
         relative = absolute.relative_to(DOCS.resolve()).as_posix()
     except ValueError:
         return False
-    return relative.startswith(("generated/", "live/", "figures/")) and generated(relative)
+    return generated(relative)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
