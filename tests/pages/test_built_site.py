@@ -14,7 +14,7 @@ import dynsim
 
 ROOT = Path(dynsim.__file__).parents[1]
 MAIN = ("index", "article", "why-does-it-not-collapse", "tutorial/1-the-article", "explanation/stop-gradient",
-        "generated/gallery", "generated/systems/toy", "generated/methods/vicreg", "contributing", "search")  # fmt: skip
+        "generated/gallery", "generated/systems/toy", "generated/methods/vicreg", "contributing")  # fmt: skip
 
 pytestmark = [
     pytest.mark.long,
@@ -82,3 +82,11 @@ def test_main_pages_in_a_browser(site, browser, name):
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
     context.close()
     assert not problems
+
+
+def test_search_works_offline(site, browser):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((site / "search.html").as_uri() + "?q=conserved")
+    page.wait_for_selector("#search-results li a", timeout=30_000)
+    context.close()
