@@ -66,6 +66,7 @@ ENTRIES = {
     "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 60, NETWORKS),
     "step-size": Entry("Gradient descent over its step size, and the bound of stability", 14, stored=True),
     "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
+    "tipping": Entry("Parameters that move: late collapse, collapse by speed, loops", 6),
     "who-is-fast": Entry("Shares of the way covered by predictor and encoder, per branch", 0.5),
     "xbar": Entry("The mean view as target: which settings collapse, which features serve", 120, NETWORKS),
 }
