@@ -41,6 +41,14 @@ def test_the_scalar_system_has_the_drift_and_the_noise_that_were_worked_out_by_h
     assert scalar(rates={"phi": "alpha"}, order=0).drift == noisy.flow.rhs
 
 
+def test_step_and_batch_may_be_names_values_and_expressions():
+    for lr, batch, ratio in (("h", "B", h / B), ("η", 8, sympy.Symbol("eta") / 8), ("h/2", "2*B", h / (4 * B))):
+        noisy = dynsim.noisy_flow("(w - x)^2/2", "w", random="x ~ normal(0, 1)", lr=lr, batch=batch)
+        assert sympy.simplify(noisy.diffusion[0] ** 2 - ratio) == 0
+        assert noisy.covariance == sympy.eye(1)
+    assert noisy.parameters == ("B", "h")
+
+
 def test_without_stop_gradient_the_two_factors_of_the_noise_covary():
     """Force of a sample −(a·y1·θ²·…): with a = φy1 − y2 it is −a·(θ²y1, aθ)."""
     noisy = scalar("full")
@@ -398,5 +406,8 @@ def test_seeds_are_for_noisy_flows_and_conditions_are_conditions():
     for leaves, error in (("w", InvalidValue), ("w < z", UnknownName), ("w < 1 < 2", InvalidValue), (3, InvalidType)):
         with pytest.raises(error, match="leaves"):
             dynsim.escape_time(noisy, {"w": 1.0}, leaves, seeds=2, t_max=1.0)
+    for end in (0.0, -1.0, np.inf):
+        with pytest.raises(InvalidValue, match="t_max"):
+            dynsim.escape_time(noisy, {"w": 1.0}, "w < 0", seeds=2, t_max=end)
     with pytest.raises(InvalidType, match="NoisyFlow"):
         dynsim.escape_time("toy", {"phi": 0.5, "theta": 0.1}, "phi < 0", t_max=1.0)

@@ -23,7 +23,7 @@ from dynsim.symbolic.averaging import averaged
 from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.distributions import Discrete, Random, names_in, random_text, read_random
 from dynsim.symbolic.expectation import Average, random_names
-from dynsim.symbolic.expressions import expression, name_of, names_of, plain
+from dynsim.symbolic.expressions import expression, names_of, plain
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.monomials import monomials
 from dynsim.symbolic.parser import read
@@ -250,18 +250,13 @@ def step_correction(flow: Flow) -> Matrix:
 
 def _setting(argument: str, value: Any, flow: Flow, drawn: Random) -> Expr:
     """Return the step or the batch as an expression; a name of its own, or a value."""
-    if isinstance(value, str | Symbol):
-        try:
-            name = name_of(argument, value)
-        except ValueError:
-            name = ""
-        if name:
-            laws = {symbol.name for law in drawn.values() for symbol in law.free_symbols}
-            if name in {*flow.states, *flow.parameters, *names_in(drawn), *laws, TIME}:
-                advice = f"{argument}= takes another name, or a number"
-                raise bad(argument, name, "a name that the loss does not use", advice)
-            return Symbol(name)
     result = plain(argument, value)
+    if result.is_Symbol:
+        laws = {symbol.name for law in drawn.values() for symbol in law.free_symbols}
+        if result.name in {*flow.states, *flow.parameters, *names_in(drawn), *laws, TIME}:
+            advice = f"{argument}= takes another name, or a number"
+            raise bad(argument, result.name, "a name that the loss does not use", advice)
+        return result
     if result.is_number and not (result.is_real and result > 0):
         raise bad(argument, value, "a positive number or a name")
     taken = {symbol.name for symbol in result.free_symbols} & {*flow.states, *names_in(drawn)}

@@ -13,7 +13,7 @@ import xarray as xr
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import Paths, moved, started
-from dynsim.integrate.validation import times_of
+from dynsim.integrate.validation import tolerance
 from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
@@ -91,7 +91,7 @@ def escape_time(
         raise bad("flow", flow, "a NoisyFlow", "make one with noisy_flow(…)", kind=InvalidType)
     paths = Paths(flow, initial, parameters, seeds, dt, method, increments, workers)
     gone = _condition(leaves, paths)
-    end = float(times_of(t_max, None, count=1)[0])
+    end = tolerance("t_max", t_max)
     ((_, length, number),) = paths.intervals(np.array([end]))
     times = np.full(paths.size, np.nan)
     watched = np.zeros(paths.size)
