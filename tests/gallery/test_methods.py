@@ -1,0 +1,35 @@
+"""The periodic table of collapse: its verdict counts what it says, and depends on what networks did."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from dynsim.gallery import methods
+from dynsim.gallery.plotting import data_for
+
+
+def test_features_that_live_against_theory_are_counted_as_wrong():
+    data = data_for("methods", {})
+    assert methods.verdict(data).word in ("holds", "holds under conditions")
+    assert set(methods.scores(data)) == set(methods.PLANS)
+    dead = data["predicted"] == 0
+    everywhere = data.assign(measured=data["measured"].where(~dead, data["measured"].max("feature")))
+    assert methods.verdict(everywhere).word == "does not hold"
+    for row in methods.scores(everywhere).values():
+        assert row["right"] < 0.95
+
+
+def test_near_and_undecided_features_are_left_out():
+    data = data_for("methods", {})
+    none = data.assign(near=data["near"] | (data["lambda_d"] > 0.6))
+    for before, after in zip(methods.scores(data).values(), methods.scores(none).values(), strict=True):
+        assert after["features"] < before["features"]
+
+
+def test_a_small_run_has_what_the_stored_one_has():
+    small = methods.compute(seeds=1, steps=0.02, methods=("simsiam",))
+    assert dict(small.sizes) == {"method": 1, "value": 5, "feature": 8, "seed": 1}
+    assert np.isfinite(small["measured"]).all()
+    stored = data_for("methods", {}).sel({"method": "simsiam"})
+    np.testing.assert_allclose(small["predicted"][0], stored["predicted"], rtol=1e-6)
