@@ -62,7 +62,7 @@ def picture(setting: Setting) -> Picture:
     about = subject(setting)
     field = field_at(about, setting.parameters)
     run = live_run(setting)
-    loss = field.observables["loss"](run.states) if "loss" in field.observables else None
+    loss = field.observe("loss", run.times, run.states) if "loss" in field.observables else None
     return Picture(
         setting,
         run.times,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import sympy
+
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.averaging import expected
 from dynsim.symbolic.distributions import read_random
-from dynsim.symbolic.expressions import default_roles, name_of, names_of, stopped_states
+from dynsim.symbolic.expectation import Average
+from dynsim.symbolic.expressions import default_roles, expression, name_of, names_of, stopped_states
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Rule, Track
 from dynsim.symbolic.stop_gradient import has_stop_gradient, release
@@ -88,8 +91,10 @@ def gradient_flow(
     -phi*sigma2*theta**2 - phi*theta**2 + theta**2
     """
     names = names_of("states", states)
-    drawn = read_random(random)
-    written = expected({"loss": loss}, drawn, names)["loss"]
+    drawn = {} if random is None else read_random(random)
+    written = None if drawn else expression("loss", loss)
+    if written is None or written.has(Average):
+        written = expected({"loss": loss}, drawn, names)["loss"]
     if branch not in BRANCHES:
         raise bad("branch", branch, "'stop', 'full' or 'target'")
     if branch == "target" and not has_stop_gradient(written):
@@ -111,7 +116,9 @@ def gradient_flow(
     rules: dict[str, Rule] = {}
     for name in names:
         descended = written if branch == "target" and name not in stopped else losses[branch]
-        rules[name] = followed.get(name) or Descend(descended, rates.get(name, 1), decay.get(name, 0))
+        rules[name] = followed.get(name) or Descend(
+            descended, rates.get(name, sympy.S.One), decay.get(name, sympy.S.Zero)
+        )
     chosen = roles if roles is not None else default_roles(written, names, rules)
     return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch, random=drawn)
 

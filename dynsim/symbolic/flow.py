@@ -16,6 +16,7 @@ from dynsim.symbolic.compiled import CompiledFlow, Parametrised
 from dynsim.symbolic.distributions import Random, random_text, read_random
 from dynsim.symbolic.equations import Equations
 from dynsim.symbolic.exact import Exact
+from dynsim.symbolic.expectation import Average, Expectation
 from dynsim.symbolic.expressions import (
     default_roles,
     name_of,
@@ -28,8 +29,8 @@ from dynsim.symbolic.expressions import (
 )
 from dynsim.symbolic.parameters import hidden_parameters, schedules_of
 from dynsim.symbolic.printing import text
-from dynsim.symbolic.quadrature import TOLD, Quadrature, quadrature_of
-from dynsim.symbolic.rules import Descend, Rule
+from dynsim.symbolic.quadrature import EXACT, TOLD, Quadrature, quadrature_of
+from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
 
 __all__ = ["Flow"]
 
@@ -156,8 +157,10 @@ class Flow(Equations):
         """
         if not isinstance(rules, Mapping) or not rules:
             raise bad("rules", rules, "{state: Descend, Track, Hold or Move}", kind=InvalidType)
-        drawn = read_random(random)
-        named = rules_of({name_of("rules", state): rule for state, rule in rules.items()}, drawn)
+        drawn = {} if random is None else read_random(random)
+        named = {name_of("rules", state): rule for state, rule in rules.items()}
+        if drawn or not all(map(_is_read, named.values())):
+            named = rules_of(named, drawn)
         check_names("state", named)
         symbols = symbol_table([part for rule in named.values() for part in parts_of(rule).values()], named)
         check_names("parameter", sorted(set(symbols) - {TIME, *named}))
@@ -347,6 +350,8 @@ class Flow(Equations):
         >>> flow.expectation < 1e-6, flow.expectation.nodes
         (True, 160)
         """
+        if not self.rhs.has(Expectation):
+            return EXACT
         parameters = [self.symbols[name] for name in self.parameters]
         return quadrature_of(list(self.rhs), self._state_symbols, parameters, self.ranges)
 
@@ -373,8 +378,15 @@ class Flow(Equations):
             "loss": None if self.loss is None else text(self.loss),
             "rhs": {name: text(entry) for name, entry in zip(self.states, self.rhs, strict=True)},
             "roles": {role: list(names) for role, names in self.roles.items()},
-            "random": random_text(self.random),
+            "random": random_text(self.random) if self.random else "",
             "expectation": str(self.expectation) if self.expectation > TOLD else "",
             "reference": self.reference,
         }
         return {key: value for key, value in told.items() if value}
+
+
+def _is_read(rule: Rule) -> bool:
+    """Whether a rule is made of expressions already, with nothing in them that is to be averaged."""
+    if not isinstance(rule, Descend | Track | Hold | Move):
+        return False
+    return all(isinstance(part, sympy.Expr) and not part.has(Average) for part in parts_of(rule).values())

@@ -16,7 +16,7 @@ from dynsim.symbolic.expectation import NODES, Expectation, NormalNode, TailNode
 from dynsim.symbolic.monomials import affine, expanded
 from dynsim.symbolic.numeric import compile_expressions
 
-__all__ = ["Divergent", "Quadrature", "quadrature", "quadrature_of"]
+__all__ = ["EXACT", "Divergent", "Quadrature", "quadrature", "quadrature_of"]
 
 POINTS = 200
 SEED = 20200
@@ -319,6 +319,10 @@ def _quadrature(error: float, nodes: int, dimensions: int) -> Quadrature:
     result = Quadrature(error)
     result.nodes, result.dimensions = nodes, dimensions
     return result
+
+
+EXACT = _quadrature(0.0, 0, 0)
+"""What is said of a field in which nothing is averaged numerically."""
 
 
 def quadrature_of(

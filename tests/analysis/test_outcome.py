@@ -299,3 +299,15 @@ def test_a_rest_reached_in_finite_time_is_said_to_be_one(equations, start, end):
 
 def test_a_state_that_decays_for_ever_is_not_said_to_arrive():
     assert "integrated until every state rests" in outcome("y' = -y", {"y": 1.0}).reason
+
+
+def test_a_loss_without_an_encoder_says_how_to_name_one():
+    loss, start = "(phi*theta - 1)^2/2", {"phi": 0.6, "theta": 0.1}
+    silent = outcome(gradient_flow(loss, "phi, theta"), start)
+    assert silent.collapsed is None
+    assert "roles=" in silent.reason
+    told = outcome(gradient_flow(loss, "phi, theta", roles={"encoder": "theta"}), start)
+    assert told.collapsed is False
+    assert "roles=" not in told.reason
+    game = Flow.of({"x": Move("-x"), "y": Move("-y")})
+    assert "roles=" not in outcome(game, {"x": 1.0, "y": 1.0}).reason

@@ -1,6 +1,7 @@
 """Whatever names a flow is read at one place, and a flow is a value: it compares, hashes, pickles, prints."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,3 +211,26 @@ def test_a_vector_function_broadcasts_what_does_not_depend_on_the_state():
     x, p = sympy.symbols("x p")
     function = pickle.loads(pickle.dumps(VectorFunction(sympy.Matrix([[p, x], [1, p * x]]), [x], [p])))
     assert function(0.0, np.zeros((1, 3)), [np.array([1.0, 2.0, 3.0])]).shape == (2, 2, 3)
+
+
+def test_a_typed_loss_walks_to_its_field_through_few_files():
+    """Files of dynsim in which a function is entered: what averages, quadratures and games need is not among them."""
+    import sys
+
+    root = str(Path(dynsim.__file__).parent)
+    gradient_flow("w^2/2", "w").field()
+    entered = set()
+
+    def watch(frame, event, argument):
+        name = frame.f_code.co_filename
+        if event == "call" and name.startswith(root) and frame.f_code.co_name != "<module>":
+            entered.add(name[len(root) + 1 :])
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        gradient_flow("(phi*theta - sg(theta))^2/2 + w^4", "phi, theta, w").field()
+    finally:
+        sys.setprofile(before)
+    assert len(entered) <= 13, sorted(entered)
+    assert not any(word in name for name in entered for word in ("averaging", "distributions", "quadrature"))

@@ -22,6 +22,7 @@ from dynsim.symbolic.sources import as_field
 
 __all__ = ["Outcome", "outcome"]
 
+_NO_ENCODER = "no state is known to be an encoder: roles={'encoder': …} says what would vanish in a collapse"
 _COLLAPSED = 1e-6  # an encoder that is this much smaller than it was, or than one, is gone
 
 Tolerances = dict[str, Any]
@@ -167,7 +168,14 @@ def _integrate(field: Field, initial: Mapping[Any, Any], tolerances: Tolerances)
     elif fate.kind == "grows":  # an encoder that is still growing has not collapsed, whatever else does
         encoder = field.roles.get("encoder", ())
         collapsed = False if any(np.isinf(limit[name]).any() for name in encoder) else None
-    return Outcome(limit, collapsed, False, fate.reason, fate.kind, fate.time, fate.period)
+    reason = fate.reason
+    if collapsed is None and fate.kind in ("rest", "slides to rest", "grows") and field.roles and not _encoder(field):
+        reason += f"; {_NO_ENCODER}"
+    return Outcome(limit, collapsed, False, reason, fate.kind, fate.time, fate.period)
+
+
+def _encoder(field: Field) -> tuple[str, ...]:
+    return tuple(field.roles.get("encoder", ()))
 
 
 def _is_collapsed(field: Field, state: Mapping[str, Any], start: Mapping[str, Any]) -> bool | None:
