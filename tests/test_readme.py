@@ -59,3 +59,9 @@ def test_the_commands_run(command, tmp_path):
 def test_pictures_exist():
     for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / target).exists(), target
+
+
+def test_the_headline_claims_are_those_of_the_ledger():
+    from dynsim.ledger.catalogue import headline_table
+
+    assert headline_table().strip() in README.read_text(encoding="utf-8")
