@@ -111,7 +111,7 @@ def claims(*, paper: str | None = None) -> Table:
             "claim": one.sentence,
             "source": one.reference,
             "paper": one.paper,
-            "decided_by": one.decided_by,
+            "decided_by": one.decider,
             "cost": one.cost,
         }
         for one in chosen
@@ -145,6 +145,6 @@ def headline_table() -> str:
     lines = ["| claim | verdict | decided by |", "| --- | --- | --- |"]
     for name in HEADLINES:
         one, found = CLAIMS[name], stored_verdicts()[name]
-        cells = (one.sentence, f"**{found['verdict']}**: {found['headline']}", f"`{one.decided_by}`")
+        cells = (one.sentence, f"**{found['verdict']}**: {found['headline']}", one.decider)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

@@ -40,6 +40,8 @@ class Claim:
         The sentence is known from quotation: its source was not read at that place.
     needs : tuple of str
         Extras of dynsim that the computation needs.
+    note : str
+        In what the check is less than what decides it.
 
     See Also
     --------
@@ -65,6 +67,7 @@ class Claim:
     cost: float
     quoted: bool = False
     needs: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -75,6 +78,11 @@ class Claim:
     def reference(self) -> str:
         """Source and place; says so where the sentence is known from quotation only."""
         return f"{self.source}, {self.place}" + (" (known from quotation)" if self.quoted else "")
+
+    @property
+    def decider(self) -> str:
+        """What decides it, and in what the check is less."""
+        return self.decided_by + (f" ({self.note})" if self.note else "")
 
     def _function(self) -> Callable[..., Verdict]:
         if not isinstance(self.decide, str):

@@ -20,7 +20,7 @@ from dynsim.methods.catalogue import method
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.systems.matrix_flow import matrix_flow
-from dynsim.verdict import Verdict, Word
+from dynsim.verdict import Verdict
 
 
 def decay_threshold(*, lambda_d: float = 0.8, lambda_s: float = 1.0, weak: float = 0.05) -> Verdict:
@@ -94,12 +94,12 @@ def faster_predictor(*, alphas: Sequence[float] = (0.05, 0.3, 1.0, 3.0, 20.0), e
         values = {"sigma2": 0.1, "eta_p": decay, "eta_s": decay}
         ends = [outcome(system("scalar"), START, {**values, "alpha": alpha}) for alpha in alphas]
         alive[decay] = [alpha for alpha, end in zip(alphas, ends, strict=True) if not end.collapsed]
-    free, decayed = (len(alive[key]) for key in (0.0, eta))
-    needed = alive[eta] == [alpha for alpha in alphas if alpha >= min(alive[eta], default=np.inf)]
-    word: Word = "does not hold" if decayed in (0, len(alphas)) or not needed else "holds under conditions"
+    # Speed decides where some survive and some do not, and the survivors are the fastest.
+    decides = [0 < len(kept) < len(alphas) and kept == sorted(alphas)[-len(kept) :] for kept in alive.values()]
     return decided(
-        "holds" if word != "does not hold" and free == decayed else word,
-        f"of {len(alphas)} ratios α {free} survive without decay, {decayed} at η = {eta:g}: {_listed(alive[eta])}",
+        judged(sum(decides), len(decides)),
+        f"of {len(alphas)} ratios α {len(alive[0.0])} survive without decay, {len(alive[eta])} at η = {eta:g}: "
+        f"{_listed(alive[eta])}",
         numbers(("α tried", _listed(alphas)), ("alive without decay", _listed(alive[0.0])),
                 (f"alive at η = {eta:g}", _listed(alive[eta]))),
     )  # fmt: skip

@@ -211,7 +211,7 @@ def _claims() -> Iterator[tuple[str, str]]:
             lines += [
                 f"**{row['claim']}**", "",
                 f"*{row['verdict']}*: {row['headline']}", "",
-                f"{row['source']} · decided by `{row['decided_by']}` · "
+                f"{row['source']} · decided by: {row['decided_by']} · "
                 f"`dynsim claims {row['id']} --check`, about {row['cost']:g} s", "",
             ]  # fmt: skip
     yield "claims.md", "\n".join(lines)

@@ -26,6 +26,10 @@ def test_generated_pages(tmp_path):
             assert (tmp_path / kind / f"{name}.md").stat().st_size > 50
     assert r"\dot{\theta}" in (tmp_path / "systems" / "toy.md").read_text(encoding="utf-8")
     assert (tmp_path / "extra" / "live" / "toy.html").exists()
+    claims = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    for row in dynsim.claims():
+        assert f"`dynsim claims {row['id']} --check`" in claims
+        assert f"*{row['verdict']}*: {row['headline']}" in claims
     for name in dynsim.list_figures()["name"]:
         assert f"dynsim plot {name}\n" in (tmp_path / "gallery.md").read_text(encoding="utf-8")
 
