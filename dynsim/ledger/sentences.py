@@ -167,14 +167,16 @@ PAPERS = (
         id="stop-gradient-on-digits",
         sentence="On a real network with BatchNorm stop-gradient is essential to preventing collapse.",
         source="Chen & He (2021)", place="abstract", paper="2011.10566",
-        decided_by="dynsim plot network-collapse", note="the check takes fewer seeds and steps", decide=f"{NETWORKS}:digits", cost=12,
+        decided_by="dynsim plot network-collapse", note="the check takes fewer seeds and steps",
+        decide=f"{NETWORKS}:digits", cost=12,
         needs=("networks",),
     ),
     Claim(
         id="stop-gradient-on-a-linear-network",
         sentence="A linear encoder and predictor under squared error shrink without stop-gradient only.",
         source="Tian, Chen & Ganguli (2021)", place="linear networks; here on digits", paper="2102.06810",
-        quoted=True, decided_by="dynsim plot lattice", note="the check trains one of its settings", decide=f"{NETWORKS}:linear_digits", cost=8,
+        quoted=True, decided_by="dynsim plot lattice", note="the check trains one of its settings",
+        decide=f"{NETWORKS}:linear_digits", cost=8,
         needs=("networks",),
     ),
     Claim(
