@@ -186,7 +186,9 @@ def diagnose(
     seen = observe(source, paired, outputs, labels, initial, teacher, temperature)
     merged = {**seen.settings, **own}
     flow = training_parameters(**merged)
-    because = explain(seen.kinds[0], seen, flow, _given(merged, flow))
+    # Where the norm has died as well, what is left is a bias: its one direction is no cause.
+    cause = "vanishing" if {"constant", "vanishing"} <= set(seen.kinds) else seen.kinds[0]
+    because = explain(cause, seen, flow, _given(merged, flow))
     return Diagnosis(
         seen.kinds, seen.evidence, seen.summary, _said(because), because.threshold, because.advice,
         because.references, seen,

@@ -27,6 +27,9 @@ REFERENCES = {
 }
 
 
+_TOGETHER = 0.5  # share of the spread at the start below which directions have come together
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Why one kind of collapse happens.
@@ -238,8 +241,23 @@ def _dimensional(seen: Observation, flow: Mapping[str, Any], given: frozenset[st
             else ". There is no decay here: strong augmentation (λ_d small) or starts too small to escape are left"
         )
         sure = "possible"
-    advice = ("weaken the augmentation, or lower the weight decay",
-              "or add a term that keeps variances and decorrelates (VICReg, Barlow Twins)")  # fmt: skip
+    advice: tuple[str, ...] = (
+        "weaken the augmentation, or lower the weight decay",
+        "or add a term that keeps variances and decorrelates (VICReg, Barlow Twins)",
+    )
+    detached = "check that the target is detached (stop-gradient) and the predictor is in place"
+    spread, before = _measured(seen, "spread"), seen.start.get("spread")
+    if spread is not None and before is not None and spread < _TOGETHER * before:
+        # Decay alone leaves the directions of what lives as they are.
+        sure = "likely"
+        mechanism = (
+            f"{used}directions come together too (spread {_number(before)} → {_number(spread)}), as they do where "
+            "gradients pass both branches or there is no predictor: w' = −νλ_s·w, the noisiest features first. "
+            "Weight decay above η = λ_d²/(4λ_s) is the other cause"
+        )
+        advice = (detached, *advice)
+    else:
+        advice = (*advice, detached)
     references = (REFERENCES["dimensional"], REFERENCES["linear"], REFERENCES["rankme"])
     return Explanation(sure, mechanism, threshold, advice, references)
 

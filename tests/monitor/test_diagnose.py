@@ -125,6 +125,22 @@ def test_the_decay_threshold_has_the_users_numbers():
     assert "η > λ_d²/(4λ_s)" in diagnose(views[0]).threshold + diagnose(views[0], initial=start).threshold
 
 
+def test_what_is_left_of_a_dead_norm_is_explained_by_its_death():
+    z = healthy(np.random.default_rng(0))
+    left = diagnose(1e-4 * (1 + 1e-3 * z), 1e-4 * (1 + 1e-3 * z), initial=z, settings={"weight_decay": 3.0})
+    assert left.kinds[:2] == ("constant", "vanishing")
+    assert "Weight decay above the threshold" in left.mechanism
+
+
+def test_directions_that_come_together_point_at_the_target():
+    rng = np.random.default_rng(0)
+    z, low = healthy(rng), of_rank(rng, 3)
+    together = diagnose([z, low + 3 * np.sqrt((low**2).mean())])
+    assert "dimensional" in together.kinds
+    assert together.advice[0].startswith("check that the target is detached")
+    assert diagnose([z, low]).advice[0].startswith("weaken the augmentation")
+
+
 def test_a_slow_centre_is_named():
     logits = sharp(np.random.default_rng(0), 3) + 60 * np.eye(PROTOTYPES)[5]
     words = {"tau_t": 0.04, "tau_s": 0.1, "lr": 1e-3}

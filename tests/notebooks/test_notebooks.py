@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-NEEDS_TORCH = {"05-real-networks", "08-which-features-live"}
+NEEDS_TORCH = {"05-real-networks", "08-which-features-live", "09-your-own-run"}
 # Sockets beyond loopback fail in the kernel, so that a download would be an error rather than a success.
 NO_NETWORK = """
 import socket as _socket
@@ -25,8 +25,8 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def test_all_eight_are_there():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 9)]
+def test_all_nine_are_there():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 10)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
