@@ -64,7 +64,7 @@ class Diagnosis:
     @property
     def collapsed(self) -> bool | None:
         """True for any failure, False for a healthy one, None where unsure."""
-        return {("healthy",): False, ("unsure",): None}.get(self.kinds, True)
+        return False if self.kinds == ("healthy",) else None if self.kinds == ("unsure",) else True
 
     def __str__(self) -> str:
         lines = [self.summary]

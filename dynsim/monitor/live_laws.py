@@ -122,7 +122,7 @@ class Laws:
                 continue
             alpha = float(self.flow["alpha"]) if i == boundary else 1.0
             name = "balance" if i == boundary else f"balance_{i}"
-            w, p = (np.asarray(layer.weight.detach().double().cpu()) for layer in (first, second))
+            w, p = (_weight(layer) for layer in (first, second))
             if not alpha > 0 or w.shape[0] != p.shape[1]:
                 continue
             found[name] = float(measures.balance(w, p, alpha))
@@ -184,6 +184,10 @@ def _chain(module: nn.Module) -> list[nn.Module]:
     return [] if isinstance(module, nn.Identity) else [module]
 
 
+def _weight(layer: Any) -> np.ndarray:
+    return np.asarray(layer.weight.detach().double().cpu())
+
+
 def _bias_free(layer: nn.Module) -> bool:
     return type(layer) is nn.Linear and layer.bias is None
 
@@ -195,7 +199,7 @@ def _gap(predictor: nn.Module, features: np.ndarray, targets: np.ndarray) -> dic
         return {}
     matrix = np.eye(features.shape[1])
     for layer in layers:
-        weight = np.asarray(layer.weight.detach().double().cpu())
+        weight = _weight(layer)
         if weight.shape[1] != matrix.shape[0]:
             return {}
         matrix = weight @ matrix

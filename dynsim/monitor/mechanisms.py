@@ -213,8 +213,8 @@ def _vanishing(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]
     )
     if sure in ("excluded", "unlikely"):
         mechanism = f"{shrunk}Decay is below the threshold, so the likely cause is another: {other}"
-        advice = ("check that the target is detached (stop-gradient) and the predictor is in place",)
-        return Explanation("likely", mechanism, threshold, advice, (REFERENCES["linear"], REFERENCES["simsiam"]))
+        check = ("check that the target is detached (stop-gradient) and the predictor is in place",)
+        return Explanation("likely", mechanism, threshold, check, (REFERENCES["linear"], REFERENCES["simsiam"]))
     mechanism = f"{shrunk}Weight decay above the threshold of the features: p' = αw(λ_d w − λ_s pw) − η_p p has no " \
         f"living state for η > λ_d²/(4λ_s), and w falls as e^(−ηt). Or {other}"  # fmt: skip
     advice = (
@@ -332,7 +332,7 @@ def _unsure(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]) -
         )
         if name not in seen.measured
     ]  # fmt: skip
-    advice = (f"measure more: {', '.join(missing)}",) if missing else ("train on and diagnose again",)
+    advice: tuple[str, ...] = (f"measure more: {', '.join(missing)}",) if missing else ("train on and diagnose again",)
     if "mean_entropy_at_0.1" in seen.measured:
         advice = ("name the student's temperature: settings={'tau_s': …}", *advice)
     return Explanation("unsure", "a measure lies between its thresholds; none says collapse", "", advice, ())

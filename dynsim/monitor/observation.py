@@ -82,7 +82,7 @@ def _series(value: Any, name: str) -> list[np.ndarray]:
 
 def _axes(value: Any) -> int:
     shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) or hasattr(shape, "__len__"):
+    if isinstance(shape, tuple):  # torch.Size is one
         return len(shape)
     if isinstance(value, list | tuple):
         return 1 + _axes(value[0]) if value else 1

@@ -213,9 +213,9 @@ class Monitor:
         found = measure_outputs(z, paired, labels=numbers)
         if logits:
             other = p2 if p2 is not None else t2
-            pair = [_rows(p1, "p1"), None if other is None else _rows(other, "p2")]
-            more = measure_outputs(pair[0], pair[1], outputs="logits", temperature=temperature)
-            self._sizes["prototypes"] = pair[0].shape[1]
+            scores, again = _rows(p1, "p1"), None if other is None else _rows(other, "p2")
+            more = measure_outputs(scores, again, outputs="logits", temperature=temperature)
+            self._sizes["prototypes"] = scores.shape[1]
             found |= {name: value for name, value in more.items() if name != "norm"}
         return found
 
