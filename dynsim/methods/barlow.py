@@ -89,7 +89,7 @@ class Barlow(Method):
     code = "github.com/facebookresearch/barlowtwins/blob/main/main.py"
     loss = (  # the code divides by the batch, and batch normalisation adds 10⁻⁵ to the variances
         "sum((1 - diag(cov(batchnorm(z1), batchnorm(z2)))*(batch - 1)/batch)^2)"
-        " + lam*sum((offdiag(cov(batchnorm(z1), batchnorm(z2)))*(batch - 1)/batch)^2)"
+        " + lam*((batch - 1)/batch)^2*sum(offdiag(cov(batchnorm(z1), batchnorm(z2)))^2)"
     )
     mode = "(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2)^2, one row over all features"
     survives_if = "a lone mode always; k rows: r_i > r_*, the water level of the shares"
