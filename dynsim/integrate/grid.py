@@ -17,12 +17,13 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.field import RESERVED
 from dynsim.integrate.validation import floats_of, named
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["Grid", "grid_of", "state_axes"]
+
+_TAKEN = ("time", "step", "status", "steps", "event")  # dimensions and variables of an ensemble's own
 
 
 def state_axes(name: str, count: int) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     }
     entries |= {name: _entry(f"parameters['{name}']", value, name) for name, value in constants.items()}
     entries |= {name: _entry(name, value, name) for name, value in more.items()}
-    sizes = _sizes(entries, (*RESERVED, *starts))
+    sizes = _sizes(entries, (*_TAKEN, *starts))
     return Grid(
         tuple(sizes),
         tuple(sizes.values()),

@@ -236,3 +236,12 @@ def test_whoever_runs_a_member_says_how_it_ended(method, when):
     run = ensemble(TOY, starts, method=method, **when)
     assert run.status.values.tolist() == [AT_REST if len(when.get("times", ())) else OK, AT_REST, *[INVALID_START] * 2]
     np.testing.assert_array_equal(np.isnan(run.theta.values).reshape(4, -1).any(axis=1), [False, False, True, True])
+
+
+@pytest.mark.parametrize("dimension", ["seed", "branch", "mode"])
+def test_a_dimension_may_have_a_name_that_only_other_results_use(dimension):
+    starts = xr.DataArray([0.5, 0.6], dims=dimension)
+    run = dynsim.ensemble(dynsim.system("toy"), {"phi": starts, "theta": 0.1}, 1.0)
+    assert run.sizes[dimension] == 2
+    with pytest.raises(dynsim.DynsimError, match="time"):
+        dynsim.ensemble(dynsim.system("toy"), {"phi": starts.rename({dimension: "time"}), "theta": 0.1}, 1.0)
