@@ -65,6 +65,7 @@ def generated_pages() -> frozenset[str]:
     pages = {f"{folder}/{name}" for folder, members in names.items() for name in (*members, "index")}
     pages |= {
         "generated/gallery",
+        "generated/claims",
         "generated/reserved-names",
         *(f"live/{name}" for name in names["generated/systems"]),
     }
