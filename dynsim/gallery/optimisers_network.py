@@ -15,6 +15,8 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.integrate.optimise import optimise
+from dynsim.networks.collapse import NORM, SPREAD
+from dynsim.networks.collapse import collapsed as judged_networks
 from dynsim.records import stamp
 from dynsim.symbolic.branches import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
@@ -22,7 +24,7 @@ from dynsim.verdict import Verdict
 
 SIZES = ("small", "large")
 DIM = 4  # features of the linear network
-COLLAPSED = {"toy": 0.1, "linear": 0.1, "hidden": 0.5}  # share of the start: |θ|, norm of z, spread
+COLLAPSED = {"toy": NORM[0], "linear_norm_ratio": NORM[0], "hidden_spread": SPREAD[0]}
 
 
 @dataclass(frozen=True)
@@ -95,51 +97,69 @@ def compute(
     -------
     xarray.Dataset
         Over `optimiser`, `size` (of the step: small, large), `branch`: `toy`, |θ| at the end over that at the start.
-        Over `seed` as well: `linear`, norm of the features over that at the start, `linear_rankme`, `hidden` (spread
-        at the end over that at the start), `hidden_rankme`, `hidden_knn`. NaN where an optimiser is not run.
-        `knn_start` (`seed`).
+        Over `seed` and `moment` (start, end) as well: `linear_spread`, `linear_rankme`, `linear_norm_ratio`,
+        `hidden_spread`, …, `hidden_knn`; over `seed` `linear_norm_growth`, `hidden_norm_growth`, the factor
+        of the norm over the last quarter. NaN where an optimiser is not run.
     """
     seeds = seed_count(seeds, full)
     runs = {name: RUNS[name] for name in optimisers}
     shape = (len(runs), len(SIZES), len(BRANCHES))
     toy = np.full(shape, np.nan)
-    found = {
-        name: np.full((*shape, seeds), np.nan)
-        for name in ("linear", "linear_rankme", "hidden", "hidden_rankme", "hidden_knn")
-    }
-    starts = np.full(seeds, np.nan)
+    found: dict[tuple[str, str, str], dict[str, xr.Dataset]] = {}
     for i, (name, one) in enumerate(runs.items()):
         for j, branch in enumerate(BRANCHES):
             for k, lr in enumerate(one.toy or ()):
                 toy[i, k, j] = _toy(one, branch, lr)
             for k, lr in enumerate(one.linear):
                 linear = _linear_by_network if one.of_network else _linear_by_flow
-                found["linear"][i, k, j], found["linear_rankme"][i, k, j] = linear(
-                    one, branch, lr, seeds, linear_steps if one.of_network else rounds
-                )
+                taken = linear_steps if one.of_network else rounds
+                found[name, SIZES[k], branch] = {"linear": linear(one, branch, lr, seeds, taken)}
             for k, lr in enumerate(one.hidden or ()):
-                data = _hidden(one, branch, lr, seeds, steps, full)
-                first, last = data.isel(step=0), data.isel(step=-1)
-                found["hidden"][i, k, j] = last["spread"] / first["spread"]
-                found["hidden_rankme"][i, k, j], found["hidden_knn"][i, k, j] = last["rankme"], last["knn"]
-                starts = first["knn"].values
+                found[name, SIZES[k], branch]["hidden"] = _hidden(one, branch, lr, seeds, steps, full)
             if progress:
                 progress(i * len(BRANCHES) + j + 1, len(runs) * len(BRANCHES), f"{name}, {branch}")
     dims = ("optimiser", "size", "branch")
     data = xr.Dataset(
-        {"toy": (dims, toy), **{name: ((*dims, "seed"), values) for name, values in found.items()}},
-        coords={"optimiser": list(runs), "size": list(SIZES), "branch": list(BRANCHES), "seed": np.arange(seeds)},
+        {"toy": (dims, toy)}, coords={"optimiser": list(runs), "size": list(SIZES), "branch": list(BRANCHES)}
     )
-    data["knn_start"] = ("seed", starts)
+    data = data.merge(_gathered(found, data))
     lrs = {name: {"toy": r.toy, "linear": r.linear, "hidden": r.hidden} for name, r in runs.items()}
     about = {"step_sizes": lrs, "sigma2": NOISE**2, "initial": _START, "toy_sigma2": _TOY_NOISE}
     about |= {"steps": steps, "linear_steps": linear_steps, "rounds": rounds}
     return stamp(data, "torch", "scikit-learn", experiment=hidden_layer(full).to_dict(), **about)
 
 
+def _gathered(found: dict[tuple[str, str, str], dict[str, xr.Dataset]], data: xr.Dataset) -> xr.Dataset:
+    """Start and end of every run, as variables named by subject and measure; NaN where there is no run."""
+    shape = [data.sizes[name] for name in ("optimiser", "size", "branch")]
+    names = [[str(value) for value in data[name].values] for name in ("optimiser", "size", "branch")]
+    arrays: dict[str, xr.DataArray] = {}
+    for place in np.ndindex(*shape):
+        cell = tuple(values[i] for values, i in zip(names, place, strict=True))
+        for subject, runs in found.get(cell, {}).items():  # type: ignore[call-overload]
+            for name, values in runs.items():
+                whole = arrays.setdefault(
+                    f"{subject}_{name}",
+                    xr.DataArray(
+                        np.full((*shape, *values.shape), np.nan), dims=("optimiser", "size", "branch", *values.dims)
+                    ),
+                )
+                whole[place] = values.values
+    return xr.Dataset(arrays).assign_coords(moment=["start", "end"])
+
+
+def _start_and_end(run: xr.Dataset, names: tuple[str, ...]) -> xr.Dataset:
+    """First and last record, and the growth of the norm between the last two."""
+    norm = run["norm_ratio"].transpose("seed", "step").values
+    two = {name: (("seed", "moment"), run[name].transpose("seed", "step").values[:, [0, -1]]) for name in names}
+    return xr.Dataset({**two, "norm_growth": ("seed", norm[:, -1] / norm[:, -2])})
+
+
 _START = {"phi": 0.6, "theta": 0.1}
 _TOY_NOISE = 0.1
 _TOY_TIME = 60.0
+_LINEAR = ("spread", "rankme", "norm_ratio")
+_HIDDEN = (*_LINEAR, "knn")
 
 
 def _toy(one: Run, branch: str, lr: float) -> float:
@@ -154,20 +174,20 @@ def _toy(one: Run, branch: str, lr: float) -> float:
 
 
 def _linear(branch: str, **changes: Any) -> Any:
-    return linear_experiment(dim=DIM, branch=branch, measures=("norm_ratio", "rankme"), **changes)
+    return linear_experiment(dim=DIM, branch=branch, measures=_LINEAR, **changes)
 
 
-def _linear_by_network(one: Run, branch: str, lr: float, seeds: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _linear_by_network(one: Run, branch: str, lr: float, seeds: int, steps: int) -> xr.Dataset:
     """Training on the full batch, whose expectation over the noise is exact."""
     from dynsim.networks import train
 
     taken = max(1, steps // 5) if one.of_network == "lbfgs" else steps
-    experiment = _linear(branch, optimiser=one.of_network, lr=lr, momentum=one.momentum, steps=taken, every=taken)
-    last = train(experiment, seeds).isel(step=-1)
-    return last["norm_ratio"].values, last["rankme"].values
+    every = max(1, taken // 4)
+    experiment = _linear(branch, optimiser=one.of_network, lr=lr, momentum=one.momentum, steps=taken, every=every)
+    return _start_and_end(train(experiment, seeds), _LINEAR)
 
 
-def _linear_by_flow(one: Run, branch: str, lr: float, seeds: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+def _linear_by_flow(one: Run, branch: str, lr: float, seeds: int, rounds: int) -> xr.Dataset:
     """The same network as the matrix flow, stepped through by what knows its curvature."""
     from dynsim.networks import fit, initial_state
 
@@ -177,10 +197,13 @@ def _linear_by_flow(one: Run, branch: str, lr: float, seeds: int, rounds: int) -
     weights = []
     for seed in range(seeds):
         start = initial_state(experiment, seed)
-        ends = optimise(field, start, rounds, optimiser=one.of_flow, lr=lr, every=rounds, **one.options)
-        weights.append(ends["W"].isel(step=-1).values)
-    measured = fit(experiment, seeds).measured(W=np.array(weights))
-    return measured["norm_ratio"], measured["rankme"]
+        every = max(1, rounds // 4)
+        run = optimise(field, start, rounds, optimiser=one.of_flow, lr=lr, every=every, **one.options)
+        weights.append(run["W"].values[[0, -2, -1]])
+    network = fit(experiment, seeds)
+    moments = [network.measured(W=moment) for moment in np.array(weights).swapaxes(0, 1)]
+    recorded = {name: (("step", "seed"), np.array([one[name] for one in moments])) for name in _LINEAR}
+    return _start_and_end(xr.Dataset(recorded), _LINEAR)
 
 
 def _hidden(one: Run, branch: str, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
@@ -195,22 +218,26 @@ def _hidden(one: Run, branch: str, lr: float, seeds: int, steps: int, full: bool
         optimiser=one.of_network,
         lr=lr,
         momentum=one.momentum,
-        measures=("spread", "rankme", "knn"),
-        every=changes["steps"],
+        measures=_HIDDEN,
+        every=max(1, changes["steps"] // 4),
         **changes,
     )
-    return train(experiment, seeds)
+    return _start_and_end(train(experiment, seeds), _HIDDEN)
 
 
 def collapsed(data: xr.Dataset) -> xr.Dataset:
-    """1 where a run has collapsed, 0 where not, NaN where there is none; a seed that was lost has not."""
-    shares = {name: (data[name] < least).astype(float) for name, least in COLLAPSED.items()}
-    return xr.Dataset(
-        {
-            name: share.where(data[name].notnull().any("seed") if "seed" in share.dims else data[name].notnull())
-            for name, share in shares.items()
-        }
-    )
+    """1 where a run has collapsed, 0 where it is healthy, NaN where that is unsure or nothing was run."""
+    found = {"toy": (data["toy"] < NORM[0]).astype(float).where(data["toy"].notnull())}
+    for subject in ("linear", "hidden"):
+        names = {str(name): str(name).removeprefix(f"{subject}_") for name in data if str(name).startswith(subject)}
+        runs = data[list(names)].rename(names).rename(moment="record").assign_attrs(data.attrs)
+        reference = None
+        if subject == "hidden":  # the gain of the first optimiser's small steps with stop-gradient
+            reference = float(runs["knn"].isel(optimiser=0, size=0, record=-1).sel(branch="stop").mean())
+        run = runs["spread"].isel(record=0, drop=True).notnull()
+        judged = judged_networks(runs.assign_attrs(dim=DIM) if subject == "linear" else runs, reference=reference)
+        found[subject] = judged.where(run)
+    return xr.Dataset(found)
 
 
 def verdict(data: xr.Dataset) -> Verdict:
@@ -219,20 +246,26 @@ def verdict(data: xr.Dataset) -> Verdict:
     same = counted = 0
     told = []
     for name, words in (("toy", "toy"), ("linear", "linear network"), ("hidden", "hidden layer")):
-        share = gone[name].mean("seed") if "seed" in gone[name].dims else gone[name]
+        fates = gone[name] if "seed" in gone[name].dims else gone[name].expand_dims(seed=1)
+        start = data["toy"] if name == "toy" else data[f"{name}_spread"].isel(moment=0, seed=0, drop=True)
+        run = start.notnull()
         odd = []
-        for branch in data["branch"].values:
-            expected = 0.0 if branch == "stop" else 1.0
-            for size in data["size"].values:
-                for optimiser in data["optimiser"].values:
-                    value = float(share.sel(branch=branch, size=size, optimiser=optimiser))
-                    if np.isfinite(value) and value != expected:
-                        odd.append(f"{optimiser}, {size} step, {branch} ({value:.0%} collapse)")
-        number = int(share.notnull().sum())
+        for cell in np.argwhere(run.values):
+            at = {dimension: data[dimension].values[i] for dimension, i in zip(run.dims, cell, strict=True)}
+            seeds = fates.sel(at).values
+            expected = 0.0 if at["branch"] == "stop" else 1.0
+            if not (seeds == expected).all():
+                doubt = int(np.isnan(seeds).sum())
+                odd.append(
+                    f"{at['optimiser']}, {at['size']} step, {at['branch']} ({int((seeds == 1).sum())} of {len(seeds)} "
+                    "collapse" + (f", {doubt} unsure)" if doubt else ")")
+                )
+        number = int(run.sum())
         same, counted = same + number - len(odd), counted + number
-        told.append(f"{words}: {number - len(odd)} of {number} do as the flow does, not: {'; '.join(odd) or 'none'}")
-    detail = "optimisers × step sizes × branches, alive under stop-gradient and collapsed without it: " + ". ".join(
-        told
+        told.append(f"{words}: {number - len(odd)} of {number} do as the flow does, not: {', '.join(odd) or 'none'}")
+    detail = (
+        "optimisers × step sizes × branches, alive under stop-gradient and collapsed without it, in every seed; "
+        + "; ".join(told)
     )
     headline = f"{same} of {counted} trainings live with stop-gradient and collapse without it, as the flow does"
     return concluded("holds" if same == counted else "holds under conditions", headline, detail)
@@ -241,15 +274,15 @@ def verdict(data: xr.Dataset) -> Verdict:
 _MARKERS = {"stop": "o", "full": "s", "target": "^"}
 _PANELS = (
     ("toy", "toy: |θ| / at start", (1e-3, 1e3)),
-    ("linear", "linear: norm / at start", (1e-3, 1e3)),
-    ("hidden", "hidden: spread / at start", None),
-    ("hidden_knn", "hidden: kNN (augmented)", None),
+    ("linear_norm_ratio", "linear: norm / at start", (1e-3, 1e3)),
+    ("hidden_spread", "hidden: spread", None),
+    ("hidden_knn", "hidden: kNN", None),
 )
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Toy, linear network and the accuracy of one with a hidden layer."""
-    _draw(data, figure, [panel for panel in _PANELS if panel[0] != "hidden"])
+    _draw(data, figure, [panel for panel in _PANELS if panel[0] != "hidden_spread"])
 
 
 def draw_full(data: xr.Dataset, figure: Any) -> None:
@@ -268,7 +301,7 @@ def _draw(data: xr.Dataset, figure: Any, shown: list[tuple[str, str, Any]]) -> N
             axes.axvspan(axes.get_xlim()[0] if limits else -1.0, COLLAPSED[name], color="#E8E8E8", zorder=0)
         _draw_runs(data, axes, rows, name, limits)
         axes.set_title(title)
-    knn, last = data["knn_start"], panels[-1]
+    knn, last = data["hidden_knn"].sel(moment="start"), panels[-1]
     last.axvspan(float(knn.min()), float(knn.max()), color="#CFE3F1", zorder=0)
     last.annotate("untrained", (float(knn.mean()), len(rows) - 0.75), ha="center")
     for axes in panels[2:]:
@@ -280,7 +313,7 @@ def _draw(data: xr.Dataset, figure: Any, shown: list[tuple[str, str, Any]]) -> N
     panels[1].plot([], [], "o", color=COLOURS["grey"], label="small step")
     panels[1].plot([], [], "o", color=COLOURS["grey"], mfc="white", label="large step")
     panels[1].legend(loc="upper center", ncols=5, bbox_to_anchor=(0.5, -0.08), columnspacing=1.0, handletextpad=0.1)
-    unrun = rows[data["hidden"].isnull().all(["size", "branch", "seed"])]
+    unrun = rows[data["hidden_spread"].isnull().all(["size", "branch", "seed", "moment"])]
     for axes in panels[2:] if len(unrun) else ():
         place = {"xycoords": ("axes fraction", "data"), "ha": "center", "color": COLOURS["grey"]}
         axes.annotate("not run here", (0.62, unrun[0] + 0.1), **place)
@@ -293,7 +326,7 @@ def _draw(data: xr.Dataset, figure: Any, shown: list[tuple[str, str, Any]]) -> N
 
 
 def _draw_runs(data: xr.Dataset, axes: Any, rows: np.ndarray, name: str, limits: tuple[float, float] | None) -> None:
-    values = data[name] if "seed" in data[name].dims else data[name].expand_dims(seed=1)
+    values = data[name].sel(moment="end") if "moment" in data[name].dims else data[name].expand_dims(seed=1)
     if limits:
         values = values.clip(*limits)
     shifts = iter(np.linspace(-0.32, 0.32, data.sizes["branch"] * data.sizes["size"]))

@@ -17,7 +17,10 @@ from dynsim.gallery.catalogue import ENTRIES, FIGURES
 from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
 
-NAMES = sorted(FIGURES)
+# Even their small runs take half a minute; parts of them are tried in files of their own.
+SLOW = ("expansion", "matrix-flow", "modes-vs-toy", "network-timescales")
+NAMES = [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in sorted(FIGURES)]
+FULL = [name for name in sorted(FIGURES) if FIGURES[name].draw_full]
 
 
 @cache
@@ -55,7 +58,9 @@ def test_figure_contract(name):
         assert min(text.get_fontsize() for text in texts) >= 7
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if FIGURES[name].draw_full])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in FULL]
+)
 def test_all_panels_on_a_subfigure(name):
     left, _ = Figure(figsize=(14, 7), layout="constrained").subfigures(1, 2)
     front = dynsim.plot(name, data=data_of(name))
@@ -74,7 +79,7 @@ def test_the_same_data_give_the_same_file(name, tmp_path):
         assert one.path.read_bytes() == other.path.read_bytes(), f"{one.path.name} differs between two drawings"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(FIGURES))
 def test_costly_figures_ship_their_run(name):
     if FIGURES[name].from_store:
         assert stored_file(name).exists()

@@ -13,6 +13,7 @@ def data():
     return modes_vs_toy.compute(**modes_vs_toy.FIGURE.small)
 
 
+@pytest.mark.long
 def test_every_aligned_mode_follows_its_scalar_equation_in_every_branch(data):
     error = modes_vs_toy.aligned_error(data)
     assert set(error.branch.values) == {"stop", "full", "target"}
@@ -20,11 +21,13 @@ def test_every_aligned_mode_follows_its_scalar_equation_in_every_branch(data):
     assert float(data["leak"].max()) < 1e-7
 
 
+@pytest.mark.long
 def test_the_scalar_equation_of_another_branch_is_noticed(data):
     network, other = data["w_network"].sel(branch="full"), data["w_toy"].sel(branch="stop")
     assert float(abs(network - other).max()) > 0.1
 
 
+@pytest.mark.long
 def test_modes_below_their_threshold_survive_under_stop_gradient(data):
     survives = data["threshold"] > modes_vs_toy.DECAY
     end, start = (data["w_network"].sel(branch="stop").isel(aligned_time=i) for i in (-1, 0))
@@ -48,6 +51,7 @@ def test_an_aligned_start_is_predicted_and_a_random_one_is_not():
         assert float(toy["w1"]) == pytest.approx(w[-1, mode], abs=1e-8)
 
 
+@pytest.mark.long
 def test_torchs_start_aligns_with_time_and_is_predicted_worse_from_the_beginning(data):
     aligned = data["weighted_alignment"].sel(decay=0.0)
     assert bool((aligned.isel(time=-1) > aligned.isel(time=0)).all())

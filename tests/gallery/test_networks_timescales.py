@@ -13,6 +13,7 @@ def data():
     return network_timescales.compute(**network_timescales.FIGURE.small)
 
 
+@pytest.mark.long
 def test_the_toy_starts_as_its_formulas_say(data):
     start = data.sel(subject="toy").isel(record=0, seed=0)
     for alpha in network_timescales.RATIOS:
@@ -22,6 +23,7 @@ def test_the_toy_starts_as_its_formulas_say(data):
         assert float(here["predictor_gap"]) == pytest.approx(0.4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("measure", ["relative_speed_ratio", "absolute_speed_ratio"])
 def test_the_speed_ratio_at_the_start_is_proportional_to_alpha_in_every_network(data, measure):
     start = data[measure].isel(record=0)
@@ -29,6 +31,7 @@ def test_the_speed_ratio_at_the_start_is_proportional_to_alpha_in_every_network(
         np.testing.assert_allclose(start.sel(alpha=alpha), alpha * start.sel(alpha=1.0), rtol=1e-4)
 
 
+@pytest.mark.long
 def test_seeds_differ_in_networks_and_not_in_the_toy(data):
     spread = data["relative_speed_ratio"].isel(record=-1).std("seed")
     assert bool((spread.sel(subject="toy") == 0).all())
@@ -41,6 +44,7 @@ def test_the_toy_rests_on_a_line_of_equilibria():
     assert float(abs(toy["predictor_gap"][-1])) < 1e-6
 
 
+@pytest.mark.long
 def test_shares_are_shares_and_half_lives_are_told(data):
     share = data["predictor_share"]
     assert float(abs(share).max()) <= 1 + 1e-12
