@@ -111,7 +111,7 @@ def _build(objective: str, L: Any) -> Flow:
 
 def _limit(objective: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     w, layers = initial["w"], parameters["L"]
-    if w < 0 or not parameters["rho"] > 0 or not parameters["lambda_d"] > 0:
+    if w < 0 or not parameters["rho"] > 0 or not parameters["lambda_d"] > 0 or not layers > 0:
         return None
     if w == 0:
         return Limit({"w": w}, True, "w(0) = 0 never moves")

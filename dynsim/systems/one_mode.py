@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import sympy
 
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
@@ -52,8 +53,15 @@ def noise_decay(branch: str) -> Exact:
 
 
 def _fading_rate(branch: str, parameters: Mapping[str, Any]) -> Any:
-    noise = 0 if branch == "target" else parameters["lambda_s"] - parameters["lambda_d"]
-    return noise + parameters["eta_s"]
+    terms = [parameters["eta_s"]]
+    if branch != "target":
+        terms += [parameters["lambda_s"], -parameters["lambda_d"]]
+    rate = sum(terms[1:], terms[0])
+    if any(isinstance(term, sympy.Basic) for term in terms):
+        return rate
+    # Terms that cancel leave rounding, whose sign means nothing.
+    found = np.where(np.abs(rate) <= 4e-16 * sum(np.abs(term) for term in terms), 0.0, rate)
+    return found if found.ndim else float(found)
 
 
 def _faded(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What every system of the catalogue must satisfy, in every branch and variant it offers."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import sympy
@@ -209,3 +211,45 @@ def test_every_system_is_listed_once_with_its_family_line_and_reference():
         "cosine", "jepa", "mae", "spectral-contrastive", "barlow", "dirac-gan", "deep-linear",
     }  # fmt: skip
     assert promised <= set(table["name"])
+
+
+def special(flow):
+    """Starts and parameters at which something is zero or has the other sign, one after the other."""
+    start = {name: float(flow.defaults[name]) for name in flow.states}
+    values = {name: float(flow.defaults[name]) for name in flow.parameters}
+    yield dict.fromkeys(start, 0.0), values
+    for name in start:
+        for value in (0.0, -start[name]):
+            yield {**start, name: value}, values
+    for name in values:
+        for value in (0.0, -values[name] or -0.1):
+            yield start, {**values, name: value}
+
+
+@pytest.mark.parametrize(("name", "variant", "branch"), [p for p in SYSTEMS if p in WITH_SOLUTION or p in WITH_LIMIT])
+def test_closed_forms_hold_where_something_vanishes_or_changes_sign(name, variant, branch):
+    flow = dynsim.system(name, variant=variant, branch=branch)
+    times = np.linspace(0.0, 2.0, 5)
+    for start, values in special(flow):
+        with np.errstate(all="ignore"):
+            if not np.isfinite(flow.field(values).f(0.0, np.array([start[s] for s in flow.states]))).all():
+                continue
+        if flow.exact.solution is not None:
+            with contextlib.suppress(dynsim.DynsimError), np.errstate(all="ignore"):  # a refusal is an answer
+                told = flow.exact(times, start, values)
+                known = np.isfinite([np.broadcast_to(told[s], times.shape) for s in flow.states]).all(axis=0)
+                run = dynsim.solve(flow, start, times=times[known], parameters=values) if known.sum() > 1 else {}
+                for state in run and flow.states:
+                    shown = np.broadcast_to(told[state], times.shape)[known]
+                    np.testing.assert_allclose(shown, run[state], rtol=1e-6, atol=1e-7, err_msg=f"{start} {values}")
+        end = flow.exact.end(start, values) if flow.exact.limit is not None else None
+        if end is None:
+            continue
+        run = dynsim.solve(
+            flow, start, times=[1e6], parameters=values, method="LSODA", rtol=1e-9, atol=1e-12, events=["rest"]
+        )
+        for state in set(end.values) & set(flow.states):
+            found, stated = float(run[state][-1]), float(end.values[state])
+            # At the edge of collapse runs approach like 1/√t; a growing one is far away by then.
+            good = abs(found) > 50 if np.isinf(stated) else abs(found - stated) <= 2e-3
+            assert good, (start, values, state, stated, found, end.reason)
