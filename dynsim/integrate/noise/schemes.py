@@ -70,4 +70,4 @@ def weak_second_order(
 
 
 def _sum(b: np.ndarray, dw: np.ndarray) -> np.ndarray:
-    return sum(b[:, j] * dw[j] for j in range(len(dw)))  # type: ignore[return-value]
+    return sum(b[:, j] * dw[j] for j in range(len(dw)))
