@@ -67,6 +67,7 @@ def generated_pages() -> frozenset[str]:
         "generated/gallery",
         "generated/claims",
         "generated/reserved-names",
+        "why-does-it-not-collapse",
         *(f"live/{name}" for name in names["generated/systems"]),
     }
     return frozenset(pages | {f"figures/{name}.png" for name in list_figures()["name"]})
