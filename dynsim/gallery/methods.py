@@ -15,7 +15,7 @@ from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.records import stamp
-from dynsim.verdict import Verdict
+from dynsim.verdict import Verdict, Word
 
 NOISE = 0.3  # standard deviation of the noise that makes the views; pixels lie in [0, 1]
 DIRECTIONS = (0, 1, 3, 5, 8, 12, 16, 20)  # principal directions of the digits: reliabilities from .9 to .4
@@ -218,7 +218,7 @@ def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
         far = (one["decided"] & ~one["near"]).broadcast_like(right)
         near = one["near"].broadcast_like(right)
         large = (one["decided"] & ~one["near"] & (one["predicted"] > 0.05 * one["predicted"].max("feature"))).values
-        error = np.abs(one["measured"].mean("seed") / one["predicted"].where(one["predicted"] > 0) - 1).values[large]
+        error = np.abs((one["measured"].mean("seed") / one["predicted"].where(one["predicted"] > 0) - 1).values[large])
         found[str(name)] = {
             "features": int(far.sum()),
             "right": float(right.values[far.values].mean()),
@@ -235,15 +235,15 @@ def verdict(data: xr.Dataset) -> Verdict:
     good = [name for name, row in table.items() if row["right"] >= 0.95]
     details = []
     for name, row in table.items():
-        close = f", {row['right_near']:.0%} of {row['near']} near it" if row["near"] else ", none near it"
+        nearby = f", {row['right_near']:.0%} of {row['near']} near it" if row["near"] else ", none near it"
         details.append(
             f"{name}: {row['right']:.1%} of {row['features']} features farther than 5 % from their threshold are "
-            f"classed right{close}, median error of the amplitude {row['error']:.1%}"
+            f"classed right{nearby}, median error of the amplitude {row['error']:.1%}"
         )
     details.append("order of learning, MLP, digits with their own augmentation: not measured here")
     close = [name for name, row in table.items() if row["error"] <= 0.05]
     all_hold = len(good) == len(close) == len(table)
-    word = "holds" if all_hold else "holds under conditions" if good else "does not hold"
+    word: Word = "holds" if all_hold else "holds under conditions" if good else "does not hold"
     return concluded(
         word,
         f"Which live: ≥ 95 % right in {len(good)} of {len(table)} methods; amplitudes within 5 % in {len(close)}",
