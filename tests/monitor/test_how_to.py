@@ -8,9 +8,10 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-run.md"
 
 
-def test_the_blocks_run(capsys):
+def test_the_blocks_run(capsys, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
     space = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S):
         exec(block, space)

@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not part of an installed package")
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.relative_to(DOCS).parts))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-NETWORKS = re.compile(r"networks|data=\"digits\"|--data digits|\btrain\b")
+NETWORKS = re.compile(r"import torch|networks|data=\"digits\"|--data digits|\btrain\b")
 ZARR = re.compile(r"zarr|run_study|sweep run")
 
 
