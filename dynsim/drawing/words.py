@@ -122,7 +122,10 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
     how = [sentence.rstrip(".") for sentence in sentences if sentence]
     blocks = [". ".join(how), settings(data)]
     if data.attrs.get("stored_run"):
-        blocks[1] = "; ".join(part for part in (blocks[1], "stored run, made again by --recompute") if part)
+        # An earlier version measured networks on other test images and with other batch statistics.
+        earlier = data.attrs.get("evaluated_as_in")
+        told = f"evaluated as in {earlier}: --recompute" if earlier else "made again by --recompute"
+        blocks[1] = "; ".join(part for part in (blocks[1], f"stored run, {told}") if part)
     size = _points(figure)
     wide = max(30, int(_width(figure) * 72 / (0.56 * size)))
     text = "\n".join(textwrap.fill(f"{block}.", wide) for block in blocks if block)
