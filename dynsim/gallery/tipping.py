@@ -105,7 +105,7 @@ def _loops(sigma2: float, fold: float, rate: float) -> dict[str, Any]:
     }
     for name, (flow, state, parameter, low, high, start) in settings.items():
         law = f"{low!r} + {high - low!r}*{triangle}"
-        options = {"method": "LSODA", "rtol": 1e-8, "atol": 1e-10, "max_step": span / 400}
+        options: dict[str, Any] = {"method": "LSODA", "rtol": 1e-8, "atol": 1e-10, "max_step": span / 400}
         run = solve(flow, {state: start}, times=times, parameters={parameter: law}, **options)
         found[f"{name}_state"] = ("sweep", run[state].values)
         found[f"{name}_parameter"] = ("sweep", low + (high - low) * share)

@@ -81,11 +81,11 @@ class Collapse:
         if exact.limit is None:
             return told
         original = exact.original(self.values)
-        asked = told < 0
+        unknown_yet = told < 0
         if exact.may_know is not None:
             with np.errstate(all="ignore"):
-                asked &= exact.may_know(dict(zip(self.flow.states, starts, strict=True)), original)
-        for index in np.flatnonzero(asked):
+                unknown_yet &= exact.may_know(dict(zip(self.flow.states, starts, strict=True)), original)
+        for index in np.flatnonzero(unknown_yet):
             rule = exact.limit(dict(zip(self.flow.states, starts[:, index].tolist(), strict=True)), original)
             if rule is not None and rule.collapsed is not None:
                 told[index] = rule.collapsed
