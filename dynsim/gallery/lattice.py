@@ -79,7 +79,8 @@ def verdict(data: xr.Dataset) -> Verdict:
     alive = _every_seed(judged, lambda one: one.collapsed is False)
     doubt = _every_seed(judged, lambda one: not one.collapsed) & ~alive & run
     passes = {
-        name: _every_seed(judged, lambda one, name=name: one.says(name) == "healthy") for name in ("spread", "rankme")
+        "spread": _every_seed(judged, lambda one: one.says("spread") == "healthy"),
+        "rankme": _every_seed(judged, lambda one: one.says("rankme") == "healthy"),
     }
     fooled = ", ".join(f"{name} {int((passes[name] & run & ~alive).sum())}" for name in ("spread", "rankme"))
     counts = "; ".join(_counts(alive, name) for name in ("target", "predictor", "batchnorm"))

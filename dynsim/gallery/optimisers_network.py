@@ -136,7 +136,7 @@ def _gathered(found: dict[tuple[str, str, str], dict[str, xr.Dataset]], data: xr
     arrays: dict[str, xr.DataArray] = {}
     for place in np.ndindex(*shape):
         cell = tuple(values[i] for values, i in zip(names, place, strict=True))
-        for subject, runs in found.get(cell, {}).items():  # type: ignore[call-overload]
+        for subject, runs in found.get(cell, {}).items():
             for name, values in runs.items():
                 whole = arrays.setdefault(
                     f"{subject}_{name}",

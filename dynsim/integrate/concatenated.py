@@ -64,7 +64,7 @@ def _explicit(batch: Batch, run: Run) -> None:
     t, y, work = 0.0, batch.y0[:, active], np.zeros(len(active))
     while active.size:
         group = batch.select(active)
-        options = {"rtol": _rtol(batch), "atol": batch.atol, "may_jump": group.field.may_jump}
+        options: dict[str, Any] = {"rtol": _rtol(batch), "atol": batch.atol, "may_jump": group.field.may_jump}
         stepper = Stepper(_PerMember, _flat(group), t, y.ravel(), batch.times[-1], most=sys.maxsize, **options)
         solver = stepper.solver
         solver.members, solver.work = len(active), work
