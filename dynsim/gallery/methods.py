@@ -263,8 +263,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Linear encoders trained on each method's loss (SimSiam: full batch); eight principal directions of the digits, "
-        f"Gaussian noise {NOISE:g} as augmentation (InfoNCE, LeJEPA: Gaussian data with the same moments), "
+        "Linear encoders trained on each method's loss (SimSiam: full batch); eight principal directions of the "
+        f"digits, Gaussian noise {NOISE:g} as augmentation (InfoNCE, LeJEPA: Gaussian data with the same moments), "
         f"{data.sizes['value']} values of one knob, {data.sizes['seed']} seeds",
         "Empty: predicted to die; smaller values are drawn at 10⁻⁵. “–”: no run here. VICReg starts with aligned rows",
     )
