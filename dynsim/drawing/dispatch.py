@@ -159,8 +159,10 @@ def kind_of(data: xr.Dataset, kind: str | None = None) -> str:
             raise bad("data", _what(data), f"a Dataset of kind '{said}'", f"it has no {', no '.join(lacks)}")
         return str(said)
     for name in KINDS:
-        if not missing(data, name) and (name != "run" or runs.states_of(data)):
-            return name
+        if missing(data, name) or (name == "run" and not runs.states_of(data)):
+            continue
+        # A run has a status as an ensemble has, but nothing beside the time to tell its members apart.
+        return "run" if name == "ensemble" and set(data.dims) == {"time"} and not data["status"].dims else name
     nearest = min(KINDS, key=lambda name: len(missing(data, name)) / len(KINDS[name].needs))
     lacks = missing(data, nearest) or ["states over time"]
     advice = f"for the nearest kind, '{nearest}', it has no {', no '.join(lacks)}"

@@ -117,7 +117,7 @@ def concluded(word: Word, headlines: str | Sequence[str], detail: str) -> Verdic
     --------
     >>> from dynsim.gallery.figure import concluded
     >>> concluded("holds", ["long " * 30, "short"], "one thing; another")
-    Verdict(word='holds', headline='short', facts=fact
+    Verdict(word='holds', headline='Short', facts=fact
     one thing
     another)
     """

@@ -152,7 +152,9 @@ def _start_and_end(run: xr.Dataset, names: tuple[str, ...]) -> xr.Dataset:
     """First and last record, and the growth of the norm between the last two."""
     norm = run["norm_ratio"].transpose("seed", "step").values
     two = {name: (("seed", "moment"), run[name].transpose("seed", "step").values[:, [0, -1]]) for name in names}
-    return xr.Dataset({**two, "norm_growth": ("seed", norm[:, -1] / norm[:, -2])})
+    with np.errstate(divide="ignore", invalid="ignore"):  # a run that ended at zero, or nowhere, has no growth
+        growth = norm[:, -1] / norm[:, -2]
+    return xr.Dataset({**two, "norm_growth": ("seed", growth)})
 
 
 _START = {"phi": 0.6, "theta": 0.1}

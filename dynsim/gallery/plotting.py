@@ -169,7 +169,7 @@ def plot(
     >>> import dynsim
     >>> figure = dynsim.plot("article-stop", parameters={"alpha": 10})
     >>> figure.get_suptitle()
-    'With stop-gradient: θ → 0.319, the encoder survives'
+    'With stop-gradient: θ → 0.272, the encoder survives'
     """
     about = FIGURES[name]
     check_size(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -125,11 +126,10 @@ class _Judge:
         return np.stack([self._scores(encode, every), np.mean(few, axis=0)], axis=1)
 
     def _only(self, rows: np.ndarray) -> Any:
-        from dynsim.networks import Images
 
         images = self.images
         assert images.train_labels is not None
-        return Images(images.train[rows], images.test, images.train_labels[rows], images.test_labels, "few labels")
+        return replace(images, train=images.train[rows], train_labels=images.train_labels[rows], name="few labels")
 
     def _scores(self, encode: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
         """(measures, tests, seeds) with the labels of these training images."""

@@ -7,7 +7,8 @@ import shlex
 import pytest
 
 import dynsim
-from dynsim.cli import main, parser
+from dynsim.cli import main
+from dynsim.cli.command_line import parser
 from dynsim.explorer.picture import picture
 from dynsim.explorer.reproduce import as_code, as_command
 from dynsim.explorer.setting import Setting
@@ -60,7 +61,7 @@ def test_the_saved_figure_is_the_command_lines_figure(tmp_path):
     from dynsim.explorer.saved_figure import write_figure
 
     saved = write_figure(filled(Setting("toy", branch="full")), tmp_path / "one-run.svg")
-    command = ["plot", "one-run", "--out", str(tmp_path / "cli"), "--format", "svg", "--branch", "full"]
+    command = ["plot", "one-run", "--out", str(tmp_path / "cli"), "--format", "svg", "--branch", "full", "--full"]
     assert main([*command, "--initial", "phi=0.6,theta=0.1", "--set", "alpha=1"]) == 0
     assert saved.read_bytes() == (tmp_path / "cli" / "one-run.svg").read_bytes()
 
@@ -69,8 +70,8 @@ def test_the_saved_figure_shows_the_further_orbits_and_the_scale_of_time():
     from dynsim.explorer.saved_figure import FIGURE, figure_options
 
     shown = filled(Setting("toy", time="log", more=((-0.8, 0.9), (1.3, 0.5))))
-    figure = dynsim.plot(FIGURE, **figure_options(shown))
-    plane = next(axes for axes in figure.axes if axes.get_xlabel() == "φ")
+    figure = dynsim.plot(FIGURE, full=True, **figure_options(shown))
+    plane = next(axes for axes in figure.axes if "varphi" in axes.get_xlabel() or "φ" in axes.get_xlabel())
     starts = [tuple(line.get_xydata()[0]) for line in plane.lines]
     assert {(0.6, 0.1), (-0.8, 0.9), (1.3, 0.5)} <= set(starts)
     assert {axes.get_xscale() for axes in figure.axes if axes is not plane} == {"log"}

@@ -41,7 +41,7 @@ def test_a_grid_equals_the_ensemble(tmp_path):
             np.testing.assert_allclose(part, whole[name].transpose(*part.dims), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(data.time, study["times"], rtol=1e-15)
     assert (data.task_status == 1).all()
-    assert data.status.attrs["flag_meanings"].startswith("ok at_rest")
+    assert data.status.attrs["flag_meanings"].startswith("not_run ok at_rest")
 
 
 def test_random_starts_by_seed(tmp_path):

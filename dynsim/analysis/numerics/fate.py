@@ -1,8 +1,7 @@
 """What becomes of one run, by integration: rest, a cycle, growth, sliding, or no end in sight.
 
-Every tolerance is relative to the start and to what the run has spanned. A state that cannot change sign (its velocity
-vanishes with it) keeps its relative accuracy however small it becomes, so that no sign and no comeback is lost to an
-absolute tolerance.
+Every tolerance is relative to the start and to what the run has spanned. A state that cannot change sign keeps its
+relative accuracy however small it becomes: no sign and no comeback is lost to an absolute tolerance.
 """
 
 from __future__ import annotations
@@ -48,10 +47,8 @@ class Fate:
     reason : str
     time : float
         Flow time at which that was known.
-    period : float
-        Of a periodic run, else NaN.
-    place : array or None
-        Of a periodic run: a state on the closed orbit.
+    period, place : float, array or None
+        Of a periodic run: its period, else NaN, and a state on the closed orbit.
     """
 
     kind: str
@@ -378,8 +375,7 @@ def _slow(field: Field, history: _History, t: float, status: Status) -> Fate:
         for index in np.flatnonzero(grows):
             power = np.polyfit(log_time[half:], np.log(np.abs(recent[half:, index])), 1)[0]
             faster = slopes[half:, index].mean() > 1.5 * slopes[:half, index].mean()
-            how = f"t^{power:.2f}" if faster else "log t"
-            told.append(f"{_names(field)[index]} like {how}")
+            told.append(f"{_names(field)[index]} like " + (f"t^{power:.2f}" if faster else "log t"))
         reason = f"grows without bound, as far as a run to {stopped} shows: {', '.join(told[:4])}"
         return Fate("grows", limit, reason, t)
     if _settles(recent):
@@ -395,11 +391,8 @@ def _settles(states: np.ndarray) -> bool:
 
 
 def _names(field: Field) -> list[str]:
-    return [
-        name if field.shape(name) == () else f"{name}[{index}]"
-        for name in field.names
-        for index in range(field.slices[name].stop - field.slices[name].start)
-    ]
+    sizes = {name: field.slices[name].stop - field.slices[name].start for name in field.names}
+    return [f"{name}[{i}]" if field.shape(name) else name for name, size in sizes.items() for i in range(size)]
 
 
 def _written(field: Field, y: np.ndarray) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,22 +14,7 @@ import pytest
 
 ARTEFACTS = Path(__file__).parents[3] / "test-artefacts"
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZE = {"width": 1280, "height": 720}
-
-
-def installed_browser():
-    """Path of an installed Chromium or Chrome, None where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def pytest_collection_modifyitems(items):
@@ -40,16 +24,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'dev'")
+def browser(browser):
     pytest.importorskip("voila", reason="needs the extra 'notebooks'")
-    path = installed_browser()
-    if path is None:
-        pytest.skip("no Chromium is installed; `make test` installs it where it may")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
+    return browser
 
 
 @contextmanager
