@@ -87,4 +87,7 @@ def _product(a: Any, b: Any) -> tuple[Any, Any]:
 
 def _tidied(high: Any, low: Any) -> Twofold:
     low = np.where(np.isfinite(low) & (np.abs(high) < _LARGE), low, 0.0)[()]
-    return Twofold(*_sum(high, low)) if np.isfinite(high).all() else Twofold(high + low, 0.0 * low)
+    with np.errstate(invalid="ignore"):
+        total, error = _sum(high, low)
+    # Each element by itself: an infinite neighbour must not cost the others their last digits.
+    return Twofold(total, np.where(np.isfinite(error), error, 0.0)[()])

@@ -28,7 +28,8 @@ def test_a_frozen_cold_teacher_shrinks_everything_and_a_warm_one_does_not(data):
 
 
 def test_training_follows_the_flow_with_the_teachers_rate(data):
-    np.testing.assert_allclose(data["norm_network"], data["norm_flow"], rtol=0.25)
+    # A norm that has died is compared in units of its start.
+    np.testing.assert_allclose(data["norm_network"], data["norm_flow"], rtol=0.25, atol=0.02)
     near, far = (data["norm_flow"].isel(record=-1).sel(start="cold", teacher=m).mean() for m in (0.9, 0.996))
     assert near > 1.3 * far  # the rate matters, so that agreement says something
 
