@@ -264,7 +264,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         "Linear encoders trained on each method's loss (SimSiam: full batch); eight principal directions of the "
-        f"digits, Gaussian noise {NOISE:g} as augmentation (InfoNCE, LeJEPA: Gaussian data with the same moments), "
+        f"digits, Gaussian noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data with the same moments), "
         f"{data.sizes['value']} values of one knob, {data.sizes['seed']} seeds",
         "Empty: predicted to die; smaller values are drawn at 10⁻⁵. “–”: no run here. VICReg starts with aligned rows",
     )
