@@ -249,9 +249,9 @@ class View:
         self.press(label, key, times)
         for _ in range(600):
             self.settle()
-            now = self.seen()
-            if json.dumps(now, sort_keys=True) != before:
-                return now
+            if json.dumps(self.seen(), sort_keys=True) != before:
+                self.settle()  # the frame that was seen may have come after the first look
+                return self.seen()
             self.page.wait_for_timeout(100)
         raise AssertionError(f"{key} on {label} changed nothing")
 

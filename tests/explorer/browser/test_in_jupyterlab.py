@@ -49,6 +49,7 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     handle.press("ArrowDown")
     view.wait_for_start(phi=there["phi"], theta=round(there["theta"] - 0.01, 2))
 
+    view.settle()
     page.get_by_role("button", name="full", exact=True).click()
     view.wait("data.branch === 'full'")
     agrees(view, "full")
