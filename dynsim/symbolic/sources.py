@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import sympy
 
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, ParseError, bad
 from dynsim.field import Dynamics, Field
 from dynsim.registry import registry
 from dynsim.symbolic.branches import gradient_flow
@@ -132,8 +132,8 @@ def equations_of(text: str, **options: Any) -> Flow:
 
     Raises
     ------
-    InvalidValue, ParseError
-        A part that is no equation, a state with two, a right-hand side that cannot be read.
+    ParseError
+        A part that is no equation (with its position), a state with two, a right-hand side that cannot be read.
 
     Examples
     --------
@@ -142,15 +142,21 @@ def equations_of(text: str, **options: Any) -> Flow:
     False
     """
     rules: dict[str, Move] = {}
-    for part in filter(str.strip, re.split(r"[;\n]", text)):
-        match = _EQUATION.fullmatch(part)
+    for part in re.finditer(r"[^;\n]*[^;\n\s][^;\n]*", text):
+        match = _EQUATION.fullmatch(part[0])
         name = canonical(match[1]) if match else ""
         if match is None or not is_name(name):
-            raise bad("equations", part.strip(), "name' = expression; name' = expression", "the dash is d/dt")
+            raise _no_equation(part, "name' = expression; name' = expression", "the dash is d/dt")
         if name in rules:
-            raise bad("equations", part.strip(), "one equation per state", f"{name}' stands twice")
+            raise _no_equation(part, "one equation per state", f"{name}' stands twice")
         rules[name] = Move(match[2])
     return Flow.of(rules, **options)
+
+
+def _no_equation(part: re.Match[str], expected: str, advice: str) -> ParseError:
+    """Say which part of a list of equations is none, and where it begins."""
+    position = part.start() + len(part[0]) - len(part[0].lstrip())
+    return ParseError(str(bad(f"equations, position {position}", part[0].strip(), expected, advice)), position)
 
 
 def with_loss(flow: Flow) -> Flow:

@@ -46,8 +46,8 @@ def test_equations_as_text_are_a_game():
         ("a*b", "a, b"),
         (3, "a Flow"),
         (Field(("x",), lambda t, y: -y), "a Field only has numbers"),
-        ("x' = y; x' = 2", "stands twice"),
-        ("x + 1 = 2", "name' = expression"),
+        ("x' = y; x' = 2", "position 8: got \"x' = 2\", expected one equation per state; x' stands twice"),
+        ("x' = y;\n  x + 1 = 2", "position 10: got 'x + 1 = 2', expected name' = expression"),
     ],
 )
 def test_what_is_no_flow_is_told_what_to_do(source, words):
