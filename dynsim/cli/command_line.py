@@ -48,6 +48,7 @@ COMMANDS = {
     "compare": "toy, linear network and real network of one configuration",
     "diagnose": "has your encoder collapsed, of what kind, why, what to turn",
     "sweep": "studies of thousands of runs",
+    "notebooks": "copy the notebooks into a folder of yours",
     "info": "versions, optional parts, threads",
 }
 
