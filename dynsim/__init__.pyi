@@ -13,9 +13,10 @@ from dynsim.analysis.numerics.continuation import Continuation as Continuation
 from dynsim.analysis.numerics.continuation import continuation as continuation
 from dynsim.analysis.numerics.cycles import Cycle as Cycle
 from dynsim.analysis.numerics.cycles import limit_cycles as limit_cycles
-from dynsim.analysis.numerics.fold_curve import fold_curve as fold_curve
 from dynsim.analysis.numerics.outcome import Outcome as Outcome
 from dynsim.analysis.numerics.outcome import outcome as outcome
+from dynsim.analysis.numerics.parameter_curves import fold_curve as fold_curve
+from dynsim.analysis.numerics.parameter_curves import hopf_curve as hopf_curve
 from dynsim.analysis.numerics.portrait import portrait as portrait
 from dynsim.analysis.numerics.separatrices import separatrices as separatrices
 from dynsim.analysis.numerics.shocks import resilience as resilience

@@ -38,6 +38,8 @@ RESERVED = {
     "growth": "the largest growth rate along a branch of equilibria",
     "stable": "whether an equilibrium is stable",
     "lyapunov": "the first Lyapunov coefficient at a Hopf point",
+    "hopf_frequency": "the angular frequency at a Hopf point",
+    "unstable_others": "how many further eigenvalues are unstable at a Hopf point",
     "separatrix": "the axis of separatrices",
     "manifold": "which manifold of a saddle a separatrix is",
     "origin_kind": "what a separatrix starts from",

@@ -11,7 +11,15 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import symbol
 from dynsim.records import provenance
 
-__all__ = ["MARKERS", "branch_panels", "draw_branches", "draw_collapse_fraction", "draw_fold_curve", "draw_state"]
+__all__ = [
+    "MARKERS",
+    "branch_panels",
+    "draw_branches",
+    "draw_collapse_fraction",
+    "draw_fold_curve",
+    "draw_hopf_curve",
+    "draw_state",
+]
 
 MARKERS = {"folds": ("o", "fold"), "branch_points": ("D", "branch point"), "hopf": ("*", "Hopf point")}
 
@@ -53,6 +61,27 @@ def draw_fold_curve(data: xr.Dataset, axes: Any) -> None:
     a, b = provenance(data)["pair"]
     axes.plot(data[a], data[b], color=COLOURS["blue"])
     axes.set(xlabel=symbol(a), ylabel=symbol(b))
+
+
+def draw_hopf_curve(data: xr.Dataset, axes: Any) -> None:
+    """Draw where cycles are born in the plane of two parameters: solid where they attract, dashed where not."""
+    about = provenance(data)
+    a, b = about["pair"]
+    x, y = data[a].values, data[b].values
+    attracts = (data["lyapunov"] < 0) & (data["unstable_others"] == 0)
+    repels = ~attracts & data["lyapunov"].notnull()
+    for chosen, style, label in ((attracts.values, "-", "a stable cycle"), (repels.values, "--", "an unstable cycle")):
+        shown = chosen.copy()
+        shown[1:] |= chosen[:-1]  # no gap where the sign changes
+        if chosen.any():
+            axes.plot(
+                np.where(shown, x, np.nan), np.where(shown, y, np.nan), style, color=COLOURS["blue"], label=label
+            )
+    for point, marker in zip(about["special"], "oDs^v<>", strict=False):
+        style = {"color": COLOURS["black"], "markerfacecolor": "white", "zorder": 5, "linestyle": "none"}
+        axes.plot(point[a], point[b], marker, label=point["kind"], **style)
+    axes.set(xlabel=symbol(a), ylabel=symbol(b))
+    axes.legend()
 
 
 def draw_collapse_fraction(data: xr.Dataset, axes: Any) -> None:

@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "portrait": Kind(planes.draw_portrait, ("x", "y", "velocity_x", "velocity_y")),
     "basins": Kind(planes.draw_basins, ("attractor",)),
     "separatrices": Kind(planes.draw_separatrix_set, ("separatrix", "manifold")),
+    "hopf-curve": Kind(branches.draw_hopf_curve, ("attribute:pair", "along", "hopf_frequency")),
     "fold-curve": Kind(branches.draw_fold_curve, ("attribute:pair", "along")),
     "branches": Kind(branches.draw_branches, ("attribute:parameter", "branch", "stable"), branches.branch_panels),
     "timescales": Kind(measures.draw_timescales, ("time", "relative_speed_ratio|absolute_speed_ratio")),
@@ -72,12 +73,12 @@ def draw(data: Any, *, kind: str | None = None, ax: Any = None, figure: Any = No
     ----------
     data : xarray.Dataset, path or result
         A Dataset of `solve`, `ensemble`, `optimise`, `portrait`, `basins`, `separatrices`, `timescales`,
-        `conservation`, `fold_curve`, ``networks.train``, a study, …; the path of a netCDF file or Zarr folder; or a
-        result that has a ``dataset``, as those of `equilibria` and `continuation` do.
+        `conservation`, `fold_curve`, `hopf_curve`, ``networks.train``, a study, …; the path of a netCDF file or Zarr
+        folder; or a result that has a ``dataset``, as those of `equilibria` and `continuation` do.
     kind : str, optional
-        One of ``run ensemble optimise portrait basins equilibria separatrices branches fold-curve timescales
-        conservation training features study noise cycles resilience collapse-fraction``; by default what the
-        attribute `kind` says, and without it what the variables say.
+        One of ``run ensemble optimise portrait basins equilibria separatrices branches fold-curve hopf-curve
+        timescales conservation training features study noise cycles resilience collapse-fraction``; by default what
+        the attribute `kind` says, and without it what the variables say.
     ax : matplotlib Axes, optional
         Where to draw, in the style that is current. What would have several panels shows its first there.
     figure : matplotlib Figure or SubFigure, optional

@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "first_integrals", "conservation", "equilibria", "Equilibrium", "separatrices", "singular_limit", "timescales",
     ),
     "What happens as a parameter varies?": (
-        "continuation", "Continuation", "fold_curve", "limit_cycles", "Cycle", "basins", "portrait",
+        "continuation", "Continuation", "fold_curve", "hopf_curve", "limit_cycles", "Cycle", "basins", "portrait",
         "collapse_fraction", "resilience",
     ),
     "Has my own run collapsed?": ("diagnose", "Diagnosis"),

@@ -94,6 +94,8 @@ def results(names=("x", "y")):
     pair = dynsim.system("scalar").fix(eta_p="eta", eta_s="eta")
     point = dynsim.continuation(pair, "eta", (0.1, 0.3), initial={"phi": 0.8, "theta": 0.8, "eta": 0.15}).folds[0]
     made["fold-curve"] = dynsim.fold_curve(pair, ("eta", "sigma2"), point)
+    game = dynsim.Flow.of({"x": dynsim.Move("m*x - y - x^3"), "y": dynsim.Move("x + n*y")})
+    made["hopf-curve"] = dynsim.hopf_curve(game, ("m", "n"), {"x": 0, "y": 0, "m": 0.1, "n": -0.1})
     assert fold
     return made
 

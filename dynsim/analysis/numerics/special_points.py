@@ -235,7 +235,7 @@ def lyapunov(field: ParameterField, z: np.ndarray, scale: np.ndarray) -> float:
         if length == 0:
             return np.zeros(n, dtype=complex)
         step = 1e-3 / length
-        shift = np.append(direction, 0.0) * step
+        shift = np.concatenate([direction, np.zeros(len(z) - n)]) * step
         near, far = (bent(q, q, z + k * shift) - bent(q, q, z - k * shift) for k in (1, 2))
         return np.asarray((8 * near - far) / (12 * step))
 
