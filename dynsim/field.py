@@ -6,7 +6,7 @@ which of them it came from. What a Flow and a Field share is the protocol `Dynam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -16,71 +16,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from dynsim.errors import InvalidType, bad
+from dynsim.names import TIME, check_names
 
-__all__ = ["RESERVED", "TIME", "Dynamics", "Field", "check_names"]
-
-TIME = "t"
-"""The flow time, in every text and expression."""
-
-RESERVED = {
-    TIME: "the flow time",
-    "time": "the axis of times of a run",
-    "step": "the axis of steps of an optimiser",
-    "steps": "the number of steps that a run took",
-    "status": "how a run ended",
-    "event": "the axis of what happened on the way of a run",
-    "index": "which event it was, in event_index",
-    "counts": "how often an event happened, in event_counts",
-    "seed": "the axis of random seeds of a study",
-    "task_status": "how a task of a study ended",
-    "branch": "the axis of branches of a continuation, and the branch of a loss",
-    "along": "the axis along a curve",
-    "growth": "the largest growth rate along a branch of equilibria",
-    "stable": "whether an equilibrium is stable",
-    "lyapunov": "the first Lyapunov coefficient at a Hopf point",
-    "hopf_frequency": "the angular frequency at a Hopf point",
-    "unstable_others": "how many further eigenvalues are unstable at a Hopf point",
-    "separatrix": "the axis of separatrices",
-    "manifold": "which manifold of a saddle a separatrix is",
-    "origin_kind": "what a separatrix starts from",
-    "ratio": "predictor over encoder, in half_life_ratio",
-    "mode": "the axis of eigenvalues along a run",
-    "kind": "what an equilibrium is",
-    "collapse_fraction": "the share of starts that collapse",
-    "undecided": "the share of starts of which it is not known whether they collapse",
-}
-"""Name → what it means where results are kept. No state, parameter or observable may be called so."""
-
-
-def check_names(kind: str, names: Iterable[str], among: Collection[str] = RESERVED.keys()) -> None:
-    """Refuse names that time or results use themselves.
-
-    Parameters
-    ----------
-    kind : str
-        What the names are: "state", "parameter", "observable", "axis".
-    names : iterable of str
-    among : collection of str
-        Which names of the table `RESERVED` count; all of them by default.
-
-    Raises
-    ------
-    InvalidValue
-        A name of the table `RESERVED`.
-
-    Examples
-    --------
-    >>> from dynsim.field import check_names
-    >>> check_names("state", ["t"])
-    Traceback (most recent call last):
-        ...
-    dynsim.errors.InvalidValue: state: got 't', expected a name that is not reserved: 't' is the flow time; ...
-    """
-    for name in names:
-        if name in among:
-            other = "tau" if name == TIME else f"{name}_1"
-            reserved = f"a name that is not reserved: '{name}' is {RESERVED[name]}"
-            raise bad(kind, name, reserved, f"call it '{other}', say")
+__all__ = ["Dynamics", "Field"]
 
 
 class Dynamics(Protocol):

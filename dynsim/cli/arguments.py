@@ -106,7 +106,7 @@ def assignments(option: str, texts: list[str], *, exact: bool = False, timed: bo
 
     With `timed`, an expression in the flow time t alone stays text: a schedule.
     """
-    from dynsim.symbolic.names import canonical
+    from dynsim.names import canonical
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}

@@ -10,8 +10,8 @@ from typing import Any
 
 import xarray as xr
 
+from dynsim.names import latex_name, unicode_name
 from dynsim.records import provenance
-from dynsim.symbolic.names import latex_name, unicode_name
 
 __all__ = [
     "BRANCHES",

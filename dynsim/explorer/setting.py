@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 
 __all__ = ["TIME_SCALES", "Setting"]
 

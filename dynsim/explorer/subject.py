@@ -8,10 +8,9 @@ from functools import lru_cache
 
 from dynsim.errors import bad, unknown
 from dynsim.explorer.setting import Setting
-from dynsim.symbolic.branches import BRANCHES
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import BRANCHES, Flow
+from dynsim.symbolic.functions import has_stop_gradient
 from dynsim.symbolic.sources import as_flow, with_loss
-from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.systems.catalogue import entry_of, list_systems
 
 __all__ = ["Subject", "filled", "names_of_systems", "subject"]

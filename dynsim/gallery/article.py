@@ -17,9 +17,9 @@ from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
 from dynsim.drawing.words import caption, symbol
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.names import unicode_name
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.branches import BRANCHES
-from dynsim.symbolic.names import unicode_name
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system as find_system
 from dynsim.verdict import Verdict, Word
 

@@ -15,7 +15,7 @@ from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict
 

@@ -12,8 +12,8 @@ from dynsim.drawing.branches import branch_panels, draw_branches
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.names import unicode_name
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.names import unicode_name
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.printing import unicode_text
 from dynsim.symbolic.sources import as_flow

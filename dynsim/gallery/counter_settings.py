@@ -14,8 +14,7 @@ from dynsim.analysis.numerics.outcome import Outcome, outcome
 from dynsim.gallery.linear_networks import NOISE, digit_moments
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
-from dynsim.symbolic.branches import gradient_flow
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import system
 from dynsim.systems.matrix_flow import matrix_flow
 

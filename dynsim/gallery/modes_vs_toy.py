@@ -18,7 +18,7 @@ from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experime
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict
 

@@ -17,7 +17,7 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict
 
 DECAYS = (0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.2)

@@ -20,9 +20,9 @@ from dynsim.drawing.words import caption
 from dynsim.errors import BlowUp, bad, unknown
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.names import unicode_name
 from dynsim.records import provenance
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.names import unicode_name
 from dynsim.symbolic.sources import as_flow, with_loss
 from dynsim.verdict import Verdict
 

@@ -18,7 +18,7 @@ from dynsim.integrate.optimise import optimise
 from dynsim.networks.collapse import NORM, SPREAD
 from dynsim.networks.collapse import collapsed as judged_networks
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict
 

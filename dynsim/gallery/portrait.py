@@ -17,8 +17,7 @@ from dynsim.errors import BlowUp
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.branches import BRANCHES
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.symbolic.sources import as_flow
 from dynsim.verdict import Verdict
 

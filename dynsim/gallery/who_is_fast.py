@@ -17,7 +17,7 @@ from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict, Word
 

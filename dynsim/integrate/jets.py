@@ -10,7 +10,7 @@ import sympy
 from sympy.polys.domains import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
-from dynsim.symbolic.functions import derivative
+from dynsim.symbolic.expressions import derivative
 
 __all__ = ["Expressions", "Jets"]
 

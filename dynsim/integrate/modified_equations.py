@@ -24,9 +24,9 @@ from sympy.polys.domains import QQ
 from sympy.polys.rings import PolyElement
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.field import TIME, check_names
 from dynsim.integrate.jets import Jets
 from dynsim.integrate.optimisers.catalogue import optimiser_named
+from dynsim.names import TIME, check_names
 from dynsim.symbolic.expressions import name_of, names_of, plain, substitute
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Move, Track

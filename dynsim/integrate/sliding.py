@@ -21,11 +21,12 @@ import numpy as np
 import sympy
 from sympy.core.relational import Relational
 
-from dynsim.field import TIME, Field
+from dynsim.field import Field
 from dynsim.integrate.events import sign_changes
 from dynsim.integrate.stepping import Stepper
-from dynsim.symbolic.compiled import VectorFunction
+from dynsim.names import TIME
 from dynsim.symbolic.expressions import almost_everywhere
+from dynsim.symbolic.numeric import VectorFunction
 
 __all__ = ["Switching", "switching_of"]
 

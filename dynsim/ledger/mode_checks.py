@@ -17,7 +17,7 @@ from dynsim.integrate.solve import solve
 from dynsim.ledger.contract import decided, magnitude, numbers
 from dynsim.ledger.toy_checks import START, judged
 from dynsim.methods.catalogue import method
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.ledger.contract import decided, numbers
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict
 
 MEASURES = ("spread", "rankme", "norm_ratio", "knn")

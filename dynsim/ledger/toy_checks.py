@@ -15,7 +15,7 @@ from dynsim.gallery.who_is_fast import compute as shares_of_the_way
 from dynsim.integrate.solve import solve
 from dynsim.ledger.contract import decided, numbers
 from dynsim.methods.catalogue import method
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict, Word

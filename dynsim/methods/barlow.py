@@ -21,8 +21,7 @@ import sympy
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.setting import Knob, Setting
-from dynsim.symbolic.branches import gradient_flow
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 
 __all__ = ["Barlow", "collapse_threshold", "shares"]
 

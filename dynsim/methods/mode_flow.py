@@ -10,9 +10,8 @@ import numpy as np
 
 from dynsim.field import Field
 from dynsim.methods.setting import Knob
-from dynsim.symbolic.branches import gradient_flow
-from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.stop_gradient import release
+from dynsim.symbolic.flow import Flow, gradient_flow
+from dynsim.symbolic.functions import release
 
 __all__ = ["described", "growth_time", "mode_flow"]
 

@@ -11,8 +11,7 @@ import sympy
 
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.setting import Setting
-from dynsim.symbolic.branches import gradient_flow
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.rules import Move
 
 __all__ = ["WMse"]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.schedules import Schedule
+from dynsim.names import letter_name
 from dynsim.networks.images import DATASETS, Images
 from dynsim.networks.objectives import Objective, objective_of
 from dynsim.networks.schedules import scheduled, values_of
 from dynsim.networks.text_objective import check_size
 from dynsim.registry import registry
-from dynsim.symbolic.names import letter_name
 
 if TYPE_CHECKING:
     from dynsim.networks.experiment import Experiment

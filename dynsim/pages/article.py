@@ -24,7 +24,7 @@ from dynsim.integrate.training_settings import training_parameters
 from dynsim.methods.catalogue import method
 from dynsim.pages.drawings import two_branches
 from dynsim.storage import open_dataset, write_text
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 
 __all__ = ["article_numbers", "filled", "write_article"]

@@ -9,7 +9,7 @@ import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 
 from dynsim.errors import InvalidValue, bad
-from dynsim.symbolic.stop_gradient import release
+from dynsim.symbolic.functions import release
 
 __all__ = ["function_body", "javascript"]
 

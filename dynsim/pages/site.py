@@ -13,10 +13,10 @@ from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import DynsimError
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import subject
-from dynsim.field import RESERVED
 from dynsim.gallery.catalogue import list_figures
 from dynsim.ledger.catalogue import claims
 from dynsim.methods.catalogue import list_methods, method
+from dynsim.names import RESERVED
 from dynsim.pages.live_page import write_live_page
 from dynsim.storage import write_text
 from dynsim.symbolic.flow import Flow

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.field import check_names
+from dynsim.names import check_names
 from dynsim.studies.axes import LONGEST, Axis, axis
 from dynsim.studies.tasks import tasks_of
 

@@ -26,13 +26,13 @@ from dynsim.symbolic.distributions import Discrete, Distribution, Normal, Random
 from dynsim.symbolic.expectation import Average, random_names
 from dynsim.symbolic.expressions import expression as expression_of
 from dynsim.symbolic.expressions import parts_of, with_parts
+from dynsim.symbolic.functions import stop_gradient
 from dynsim.symbolic.grammar import refuse
 from dynsim.symbolic.kinks import Positive, Step, closed, opened, truncated_moment
 from dynsim.symbolic.monomials import Monomial, affine, expanded, monomials, powers_of
 from dynsim.symbolic.parser import Reading, read
 from dynsim.symbolic.quadrature import Divergent, quadrature
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
-from dynsim.symbolic.stop_gradient import stop_gradient
 
 __all__ = ["averaged", "expected", "rules_of"]
 

@@ -1,85 +1,25 @@
-"""A flow as functions of time, state vector and parameter values, and as the field it is at given values.
-
-`VectorFunction` is the one way from expressions in states and parameters to a function of a state vector.
-"""
+"""A flow as functions of time, state vector and parameter values, and as the field it is at given values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import sympy
 
-from dynsim.errors import InvalidType, InvalidValue, bad
-from dynsim.field import TIME, Field
-from dynsim.symbolic.numeric import compile_expressions
-from dynsim.symbolic.stop_gradient import release
+from dynsim.errors import InvalidType, InvalidValue, bad, unknown
+from dynsim.field import Field
+from dynsim.names import TIME
+from dynsim.symbolic.expressions import name_of
+from dynsim.symbolic.functions import release
+from dynsim.symbolic.numeric import VectorFunction
+from dynsim.symbolic.parameters import hidden_parameters, schedules_of
 
-__all__ = ["CompiledFlow", "FlowField", "Parametrised", "VectorFunction"]
-
-
-class VectorFunction:
-    """Expressions in the time, states and parameters as one function ``(t, y, values)``.
-
-    Parameters
-    ----------
-    expressions : sequence of Expr, or Matrix
-        What it returns: m entries, or a matrix of them.
-    states, parameters : sequence of Symbol
-        In the order in which they fill `y` and `values`. Other symbols than these and the time are an error.
-
-    Notes
-    -----
-    Called with `y` of shape ``(n, ...)`` it returns an array of shape ``(m, ...)``, or ``(rows, columns, ...)``;
-    `t` and every parameter may be a number or an array over the trailing axes. It compiles on its first call,
-    pickles, and keeps nothing that `compile_expressions` may forget.
-
-    Examples
-    --------
-    >>> import numpy as np, sympy
-    >>> from dynsim.symbolic.compiled import VectorFunction
-    >>> x, y, a, t = sympy.symbols("x y a t")
-    >>> turning = VectorFunction([-y, a * x + t], [x, y], [a])
-    >>> turning(0.5, np.array([1.0, 2.0]), [3.0])
-    array([-2. ,  3.5])
-    >>> turning(0.0, np.zeros((2, 4)), [3.0]).shape
-    (2, 4)
-    """
-
-    def __init__(
-        self,
-        expressions: Sequence[sympy.Expr] | sympy.MatrixBase,
-        states: Sequence[sympy.Symbol],
-        parameters: Sequence[sympy.Symbol] = (),
-    ) -> None:
-        self.entries = tuple(sympy.sympify(item) for item in expressions)
-        matrix = isinstance(expressions, sympy.MatrixBase)
-        self.shape: tuple[int, ...] = tuple(getattr(expressions, "shape", ())) if matrix else (len(self.entries),)
-        known = {TIME: sympy.Symbol(TIME), **{symbol.name: symbol for symbol in (*states, *parameters)}}
-        for symbol in set().union(*(entry.free_symbols for entry in self.entries)):
-            known.setdefault(symbol.name, symbol)
-            if symbol.name == TIME:
-                known[TIME] = symbol
-        self.arguments = (known[TIME], *states, *parameters)
-
-    @cached_property
-    def _raw(self) -> Callable[..., list[Any]]:
-        return compile_expressions(self.entries, self.arguments)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_raw"}
-
-    def __call__(self, t: Any, y: Any, values: Sequence[Any] = ()) -> np.ndarray:
-        """Return the values at time `t`, state vector `y` and parameter values `values`."""
-        y = np.asarray(y, dtype=float)
-        out = np.empty((len(self.entries), *y.shape[1:]))
-        for index, value in enumerate(self._raw(t, *y, *values)):
-            out[index] = value
-        return out.reshape(self.shape + y.shape[1:])
+__all__ = ["CompiledFlow", "FlowField", "Parametric", "Parametrised"]
 
 
 class CompiledFlow:
@@ -148,11 +88,11 @@ class CompiledFlow:
         constants = tuple(values[name] for name in self.flow.parameters)
         return FlowField(
             self.flow.states,
-            partial(_at, self.velocity, constants),
+            partial(_velocity, self, constants),
             partial(_jacobian, self, constants),
             roles=self.flow.roles,
             observables={name: partial(_observed, item, constants) for name, item in self.observables.items()},
-            about={**self.flow.about(), "parameters": dict(values)} if about is None else dict(about),
+            about=_Description(self.flow, dict(values)) if about is None else about,
             is_autonomous=self.flow.is_autonomous,
             may_jump=self.may_jump,
             compiled=self,
@@ -172,8 +112,28 @@ def _continuous(node: sympy.Basic) -> bool:
     return isinstance(node, _CONTINUOUS) or node.is_Atom
 
 
-def _at(function: VectorFunction, values: tuple[Any, ...], t: Any, y: Any) -> np.ndarray:
-    return function(t, y, values)
+class _Description(Mapping[str, Any]):
+    """What a flow says of itself and at which values of its parameters: put into words when it is first read."""
+
+    def __init__(self, flow: Any, given: dict[str, Any]) -> None:
+        self.flow, self.given = flow, given
+
+    @cached_property
+    def _entries(self) -> dict[str, Any]:
+        return {**self.flow.about(), "parameters": self.given}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _velocity(compiled: CompiledFlow, values: tuple[Any, ...], t: Any, y: Any) -> np.ndarray:
+    return compiled.velocity(t, y, values)
 
 
 def _jacobian(compiled: CompiledFlow, values: tuple[Any, ...], t: Any, y: Any) -> np.ndarray:
@@ -245,7 +205,153 @@ class Parametrised:
         """
         values = {name: _number(name, value) for name, value in self.values.items()}
         given = {name: values.get(name, value) for name, value in self.given.items()}
-        return self.flow.compiled.field(values, {**self.source.about(), "parameters": given})
+        return self.flow.compiled.field(values, _Description(self.source, given))
+
+
+class Parametric:
+    """The half of a `Flow` that gives its parameters values and makes numbers of its equations."""
+
+    defaults: dict[str, Any]
+
+    if TYPE_CHECKING:
+
+        @property
+        def parameters(self) -> tuple[str, ...]:
+            """Of the flow."""
+
+        def about(self) -> dict[str, Any]:
+            """Of the flow."""
+
+        def substituted(self, bound: Mapping[str, sympy.Expr]) -> Self:
+            """Of the flow."""
+
+    def values(self, parameters: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+        """Value of every parameter: those given, else the defaults.
+
+        Raises
+        ------
+        UnknownName
+            A name that is no parameter.
+        InvalidValue
+            A parameter without a value.
+
+        Examples
+        --------
+        >>> from dynsim import system
+        >>> system("toy").values({"alpha": 2})
+        {'alpha': 2}
+        """
+        given = self._given(parameters)
+        numbers, schedules = self._split(given)
+        for name in schedules:
+            advice = f"it depends on {TIME} or on other parameters, which only an integration takes; fix ties it"
+            raise bad(f"parameters['{name}']", given[name], "a number here", advice)
+        return self._with_defaults(numbers)
+
+    def _given(self, parameters: Mapping[Any, Any] | None) -> dict[str, Any]:
+        if parameters is not None and not isinstance(parameters, Mapping):
+            raise bad("parameters", parameters, "a mapping {name: value}", kind=InvalidType)
+        given: dict[str, Any] = {}
+        for key, value in (parameters or {}).items():
+            name = name_of("parameters", key)
+            if name not in self.parameters:
+                raise unknown("parameter", name, self.parameters)
+            if name in given:
+                raise bad("parameters", dict(parameters or {}), "every parameter once", f"'{name}' stands twice")
+            given[name] = value
+        return given
+
+    def _split(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, sympy.Expr]]:
+        """Numbers, and expressions that are to be read."""
+        if not any(isinstance(value, str | sympy.Expr) for value in given.values()):
+            return given, {}
+        return schedules_of(given, self.parameters)
+
+    def _with_defaults(self, given: Mapping[str, Any], *elsewhere: str) -> dict[str, Any]:
+        """The value of every parameter but those given elsewhere."""
+        names = [name for name in self.parameters if name not in elsewhere]
+        missing = [name for name in names if name not in given and name not in self.defaults]
+        if missing:
+            told = dict(given)
+            raise bad("parameters", told, f"a value for {', '.join(missing)}", "pass parameters={name: value}")
+        return {name: given[name] if name in given else self.defaults[name] for name in names}
+
+    def with_parameters(self, parameters: Mapping[Any, Any] | None = None) -> Parametrised:
+        """Give every parameter a value, or an expression in the time t and other parameters.
+
+        Parameters
+        ----------
+        parameters : mapping, optional
+            ``{name: number, array, text or expression}``; what is left out takes the system's default. Numbers and
+            arrays are passed on as they are.
+
+        Returns
+        -------
+        Parametrised
+            The flow with such expressions put in, and numbers for the parameters that it has then. The numbers inside
+            an expression are hidden parameters of that flow: ``"0.2 + 1e-4*t"`` and ``"0.3 + 2e-4*t"`` give equal
+            flows with other values, so that nothing is derived or compiled twice.
+
+        Raises
+        ------
+        UnknownName, InvalidValue, ParseError
+            A name that is no parameter, one without a value, an expression that cannot be read or leads to itself.
+
+        Examples
+        --------
+        >>> from dynsim import gradient_flow
+        >>> flow = gradient_flow("eta*w^2/2", "w")
+        >>> run = flow.with_parameters({"eta": "0.2 + 1e-4*t"})
+        >>> run.flow.rhs, run.values
+        (Matrix([[-w*(eta[0] + eta[1]*t)]]), {'eta[0]': 0.2, 'eta[1]': 0.0001})
+        >>> run.given, run.flow.is_autonomous
+        ({'eta': '0.2 + 1e-4*t'}, False)
+        >>> run.flow == flow.with_parameters({"eta": "0.7 - 3e-5*t"}).flow
+        True
+        """
+        given = self._given(parameters)
+        numbers, schedules = self._split(given)
+        values = self._with_defaults(numbers, *schedules)
+        told = {name: values.get(name, given.get(name)) for name in self.parameters}
+        if not schedules:
+            return Parametrised(self, self, values, told)
+        forms = {name: hidden_parameters(name, schedule) for name, schedule in schedules.items()}
+        flow = self.substituted({name: form for name, (form, _) in forms.items()})
+        for _, hidden in forms.values():
+            values |= hidden
+        return Parametrised(flow, self, {name: values[name] for name in flow.parameters}, told)
+
+    def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
+        """Compile the flow to a numeric `Field` at the given parameter values.
+
+        Parameters
+        ----------
+        parameters : mapping, optional
+            ``{name: number, or an expression in t}``; what is left out takes the system's default.
+
+        Returns
+        -------
+        Field
+            Vectorised over trailing axes of the state.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+            A name that is no parameter, a parameter without a value or with one that is no finite number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dynsim import system
+        >>> system("toy").field().f(0.0, np.array([0.6, 0.1]))
+        array([0.004, 0.024])
+        """
+        return self.with_parameters(parameters).field()
+
+    @cached_property
+    def compiled(self) -> CompiledFlow:
+        """The flow as NumPy functions of states and parameters, compiled on first use."""
+        return CompiledFlow(self)
 
 
 def _number(name: str, value: object) -> float:

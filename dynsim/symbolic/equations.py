@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 import sympy
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
-from dynsim.field import TIME, check_names
+from dynsim.names import TIME, check_names
 from dynsim.symbolic.distributions import Random, substituted
 from dynsim.symbolic.exact import Exact
-from dynsim.symbolic.expressions import name_of, plain, substitute, symbol_table, with_parts
-from dynsim.symbolic.functions import derivative
+from dynsim.symbolic.expressions import derivative, name_of, plain, substitute, symbol_table, with_parts
+from dynsim.symbolic.functions import has_stop_gradient
 from dynsim.symbolic.printing import latex, tidy, unicode_name, unicode_text
 from dynsim.symbolic.quadrature import TOLD, Quadrature
 from dynsim.symbolic.rules import Descend, Rule
-from dynsim.symbolic.stop_gradient import has_stop_gradient
 from dynsim.symbolic.zero_test import are_equal, is_symmetric
 
 __all__ = ["Equations"]

@@ -13,14 +13,14 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.functions import derivative
-from dynsim.symbolic.names import canonical
+from dynsim.names import canonical
+from dynsim.symbolic.functions import FUNCTIONS, has_stop_gradient, release, stop_gradient
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
-from dynsim.symbolic.stop_gradient import has_stop_gradient, release, stop_gradient
 
 __all__ = [
     "almost_everywhere",
     "default_roles",
+    "derivative",
     "expression",
     "gradient",
     "name_of",
@@ -155,6 +155,93 @@ def plain(argument: str, value: object) -> sympy.Expr:
             "an expression without stop_gradient",
             "it is not differentiated, so the unresolved stop_gradient has no meaning here",
         )
+    return result
+
+
+class _Kink(sympy.Function):
+    """A function with kinks while it is differentiated: nothing of its argument is asked, nothing is evaluated."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class _Abs(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return _Sign(self.args[0])
+
+
+class _Sign(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.S.Zero
+
+
+class _Step(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.S.Zero
+
+
+class _Max(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
+        return sympy.Mul(*(_Step(mine - other) for other in others))
+
+
+class _Min(_Kink):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
+        return sympy.Mul(*(_Step(other - mine) for other in others))
+
+
+_KINKS: dict[Any, Any] = {
+    sympy.Abs: _Abs,
+    sympy.sign: _Sign,
+    sympy.Heaviside: lambda x, *_: _Step(x),
+    sympy.Max: _Max,
+    sympy.Min: _Min,
+    sympy.DiracDelta: lambda *_: sympy.S.Zero,
+}
+_SMOOTHED: dict[Any, Any] = {
+    _Abs: FUNCTIONS["abs"].build,
+    _Sign: FUNCTIONS["sign"].build,
+    _Step: FUNCTIONS["heaviside"].build,
+    _Max: FUNCTIONS["max"].build,
+    _Min: FUNCTIONS["min"].build,
+}
+
+
+def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
+    """∂expression/∂symbol over the reals, almost everywhere.
+
+    The rule is one and asks nothing of SymPy's assumptions: d|u| = sign(u)·du, d sign(u) = 0, and the derivative of
+    a maximum is that of its largest argument (of ties the product of Heaviside(0) = ½ each). Point masses, which act
+    on no open set, never arise.
+
+    Parameters
+    ----------
+    expression : Expr or Matrix
+        Real where it is defined.
+    symbol : Symbol
+        Whatever is assumed of it.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim import parse
+    >>> from dynsim.symbolic.expressions import derivative
+    >>> p = sympy.Symbol("p")
+    >>> derivative(parse("abs(log(p))"), p), derivative(parse("sign(x - p)"), p)
+    (sign(log(p))/p, 0)
+    """
+    real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
+    back = {dummy: s for s, dummy in real.items()}
+    smooth = expression.xreplace(real)
+    if not smooth.has(*_KINKS):
+        return smooth.diff(real.get(symbol, symbol)).xreplace(back)
+    for kink, stand_in in _KINKS.items():
+        smooth = smooth.replace(kink, stand_in)
+    result = smooth.diff(real.get(symbol, symbol)).xreplace(back)
+    for stand_in, kink in _SMOOTHED.items():
+        result = result.replace(stand_in, kink)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Flow: the gradient flow that a loss with stop-gradients generates, and everything that is told of it."""
+"""The gradient flow that a loss generates, with stop-gradient, without it, and of the second branch only."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from typing import Any
 import sympy
 
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.field import TIME, Field, check_names
-from dynsim.symbolic.averaging import rules_of
-from dynsim.symbolic.compiled import CompiledFlow, Parametrised
+from dynsim.names import TIME, check_names
+from dynsim.symbolic.averaging import expected, rules_of
+from dynsim.symbolic.compiled import Parametric
 from dynsim.symbolic.distributions import Random, random_text, read_random
 from dynsim.symbolic.equations import Equations
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.expectation import Average, Expectation
 from dynsim.symbolic.expressions import (
     default_roles,
+    expression,
     name_of,
+    names_of,
     parts_of,
     plain,
     right_hand_side,
     roles_of,
+    stopped_states,
     substitute,
     symbol_table,
 )
-from dynsim.symbolic.parameters import hidden_parameters, schedules_of
+from dynsim.symbolic.functions import has_stop_gradient, release
 from dynsim.symbolic.printing import text
 from dynsim.symbolic.quadrature import EXACT, TOLD, Quadrature, quadrature_of
 from dynsim.symbolic.rules import Descend, Hold, Move, Rule, Track
 
-__all__ = ["Flow"]
+__all__ = ["BRANCHES", "Flow", "gradient_flow"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flow(Equations):
+class Flow(Equations, Parametric):
     """The ordinary differential equation that a loss with stop-gradients generates.
 
     Make one with `gradient_flow`, `Flow.of` or `system`. Two flows that say the same are equal, and a flow pickles;
@@ -216,129 +219,6 @@ class Flow(Equations):
         expressions = [*told.observables.values(), *([] if told.loss is None else [told.loss])]
         return replace(told, symbols={**symbol_table(expressions), **told.symbols})
 
-    def values(self, parameters: Mapping[Any, Any] | None = None) -> dict[str, Any]:
-        """Value of every parameter: those given, else the defaults.
-
-        Raises
-        ------
-        UnknownName
-            A name that is no parameter.
-        InvalidValue
-            A parameter without a value.
-
-        Examples
-        --------
-        >>> from dynsim import system
-        >>> system("toy").values({"alpha": 2})
-        {'alpha': 2}
-        """
-        given = self._given(parameters)
-        numbers, schedules = self._split(given)
-        for name in schedules:
-            advice = f"it depends on {TIME} or on other parameters, which only an integration takes; fix ties it"
-            raise bad(f"parameters['{name}']", given[name], "a number here", advice)
-        return self._with_defaults(numbers)
-
-    def _given(self, parameters: Mapping[Any, Any] | None) -> dict[str, Any]:
-        if parameters is not None and not isinstance(parameters, Mapping):
-            raise bad("parameters", parameters, "a mapping {name: value}", kind=InvalidType)
-        given: dict[str, Any] = {}
-        for key, value in (parameters or {}).items():
-            name = name_of("parameters", key)
-            if name not in self.parameters:
-                raise unknown("parameter", name, self.parameters)
-            if name in given:
-                raise bad("parameters", dict(parameters or {}), "every parameter once", f"'{name}' stands twice")
-            given[name] = value
-        return given
-
-    def _split(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, sympy.Expr]]:
-        """Numbers, and expressions that are to be read."""
-        if not any(isinstance(value, str | sympy.Expr) for value in given.values()):
-            return given, {}
-        return schedules_of(given, self.parameters)
-
-    def _with_defaults(self, given: Mapping[str, Any], *elsewhere: str) -> dict[str, Any]:
-        """The value of every parameter but those given elsewhere."""
-        names = [name for name in self.parameters if name not in elsewhere]
-        missing = [name for name in names if name not in given and name not in self.defaults]
-        if missing:
-            told = dict(given)
-            raise bad("parameters", told, f"a value for {', '.join(missing)}", "pass parameters={name: value}")
-        return {name: given[name] if name in given else self.defaults[name] for name in names}
-
-    def with_parameters(self, parameters: Mapping[Any, Any] | None = None) -> Parametrised:
-        """Give every parameter a value, or an expression in the time t and other parameters.
-
-        Parameters
-        ----------
-        parameters : mapping, optional
-            ``{name: number, array, text or expression}``; what is left out takes the system's default. Numbers and
-            arrays are passed on as they are.
-
-        Returns
-        -------
-        Parametrised
-            The flow with such expressions put in, and numbers for the parameters that it has then. The numbers inside
-            an expression are hidden parameters of that flow: ``"0.2 + 1e-4*t"`` and ``"0.3 + 2e-4*t"`` give equal
-            flows with other values, so that nothing is derived or compiled twice.
-
-        Raises
-        ------
-        UnknownName, InvalidValue, ParseError
-            A name that is no parameter, one without a value, an expression that cannot be read or leads to itself.
-
-        Examples
-        --------
-        >>> from dynsim import gradient_flow
-        >>> flow = gradient_flow("eta*w^2/2", "w")
-        >>> run = flow.with_parameters({"eta": "0.2 + 1e-4*t"})
-        >>> run.flow.rhs, run.values
-        (Matrix([[-w*(eta[0] + eta[1]*t)]]), {'eta[0]': 0.2, 'eta[1]': 0.0001})
-        >>> run.given, run.flow.is_autonomous
-        ({'eta': '0.2 + 1e-4*t'}, False)
-        >>> run.flow == flow.with_parameters({"eta": "0.7 - 3e-5*t"}).flow
-        True
-        """
-        given = self._given(parameters)
-        numbers, schedules = self._split(given)
-        values = self._with_defaults(numbers, *schedules)
-        told = {name: values.get(name, given.get(name)) for name in self.parameters}
-        if not schedules:
-            return Parametrised(self, self, values, told)
-        forms = {name: hidden_parameters(name, schedule) for name, schedule in schedules.items()}
-        flow = self.substituted({name: form for name, (form, _) in forms.items()})
-        for _, hidden in forms.values():
-            values |= hidden
-        return Parametrised(flow, self, {name: values[name] for name in flow.parameters}, told)
-
-    def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
-        """Compile the flow to a numeric `Field` at the given parameter values.
-
-        Parameters
-        ----------
-        parameters : mapping, optional
-            ``{name: number, or an expression in t}``; what is left out takes the system's default.
-
-        Returns
-        -------
-        Field
-            Vectorised over trailing axes of the state.
-
-        Raises
-        ------
-        UnknownName, InvalidValue
-            A name that is no parameter, a parameter without a value or with one that is no finite number.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from dynsim import system
-        >>> system("toy").field().f(0.0, np.array([0.6, 0.1]))
-        array([0.004, 0.024])
-        """
-        return self.with_parameters(parameters).field()
-
     @cached_property
     def expectation(self) -> Quadrature:
         """Relative error of the averages in the field: a number, 0 where all of them are exact.
@@ -354,11 +234,6 @@ class Flow(Equations):
             return EXACT
         parameters = [self.symbols[name] for name in self.parameters]
         return quadrature_of(list(self.rhs), self._state_symbols, parameters, self.ranges)
-
-    @cached_property
-    def compiled(self) -> CompiledFlow:
-        """The flow as NumPy functions of states and parameters, compiled on first use."""
-        return CompiledFlow(self)
 
     def about(self) -> dict[str, Any]:
         """Plain description for a Dataset's provenance: equations as text, branch, source, roles."""
@@ -390,3 +265,127 @@ def _is_read(rule: Rule) -> bool:
     if not isinstance(rule, Descend | Track | Hold | Move):
         return False
     return all(isinstance(part, sympy.Expr) and not part.has(Average) for part in parts_of(rule).values())
+
+
+BRANCHES = ("stop", "full", "target")
+
+
+def gradient_flow(
+    loss: Any,
+    states: Any,
+    *,
+    random: Any = None,
+    branch: str = "stop",
+    rates: Mapping[Any, Any] | None = None,
+    decay: Mapping[Any, Any] | None = None,
+    track: Mapping[Any, tuple[Any, Any]] | None = None,
+    roles: Mapping[str, Any] | None = None,
+) -> Flow:
+    """Derive the gradient flow of a loss in one of its three branches.
+
+    Parameters
+    ----------
+    loss : expression, number or str
+        Scalar and real; may contain `stop_gradient`. Text goes through `parse`.
+    states : sequence of str or Symbol
+        What moves, in this order. Every other symbol is a parameter.
+    random : mapping or str, optional
+        What is drawn anew for every sample: ``{name: Normal(…) | Uniform(…) | Discrete(…)}``, a tuple of names for a
+        joint distribution, or text, ``"x ~ normal(0, lambda_d), n ~ normal(0, sigma2)"``. In the loss, ``E(…)``,
+        ``var``, ``std``, ``cov``, ``corr`` average over the random symbols inside, ``E(…, n)`` over those named only,
+        and what is left outside is averaged as a whole. A stop-gradient acts on each sample.
+    branch : {"stop", "full", "target"}
+        As written; stop-gradients removed; or, for every state inside a stop-gradient, the gradient of
+        "full" minus that of "stop" (of the encoder's two branches only the second), the others as in "stop".
+    rates : mapping, optional
+        ``{state: learning-rate ratio}``; multiplies the gradient.
+    decay : mapping, optional
+        ``{state: weight decay}``, per unit of flow time, not multiplied by the rate.
+    track : mapping, optional
+        ``{teacher: (source, rate)}``: the teacher follows the source instead of descending.
+    roles : mapping, optional
+        ``{"predictor": …, "encoder": …, "teacher": …}``. By default the teachers are the keys of `track`, the
+        encoder is every state inside a stop-gradient or followed by a teacher, the predictor is the rest.
+
+    Returns
+    -------
+    Flow
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName
+        A loss that is complex or no scalar, a state that is not in it, a key that is no state, a
+        stop-gradient where nothing is differentiated, branch "target" of a loss without stop-gradient, a random
+        symbol that is a state or does not occur, an average that does not exist.
+
+    References
+    ----------
+    Su Jianlin, kexue.fm/archives/7980 (2020); Chen & He, arXiv:2011.10566.
+
+    Examples
+    --------
+    >>> from dynsim import gradient_flow
+    >>> loss = "(phi*theta - sg(theta))^2/2"
+    >>> for branch in ("stop", "full", "target"):
+    ...     print(gradient_flow(loss, "phi, theta", branch=branch).rhs[1].factor())
+    -phi*theta*(phi - 1)
+    -theta*(phi - 1)**2
+    theta*(phi - 1)
+
+    Two views with noise of variance σ²:
+
+    >>> loss = "E((phi*theta*(x + n1) - sg(theta*(x + n2)))^2)/2"
+    >>> views = "x ~ normal(0, 1), n1 ~ normal(0, sigma2), n2 ~ normal(0, sigma2)"
+    >>> gradient_flow(loss, "phi, theta", random=views).rhs[0].expand()
+    -phi*sigma2*theta**2 - phi*theta**2 + theta**2
+    """
+    names = names_of("states", states)
+    drawn = {} if random is None else read_random(random)
+    written = None if drawn else expression("loss", loss)
+    if written is None or written.has(Average):
+        written = expected({"loss": loss}, drawn, names)["loss"]
+    if branch not in BRANCHES:
+        raise bad("branch", branch, "'stop', 'full' or 'target'")
+    if branch == "target" and not has_stop_gradient(written):
+        raise bad(
+            "branch",
+            branch,
+            "'stop' or 'full'",
+            "the loss has no stop_gradient, so there is no second branch",
+        )
+    rates, decay = _per_state("rates", rates, names), _per_state("decay", decay, names)
+    followed = _tracked(track, names)
+    for name in set(followed) & (set(rates) | set(decay)):
+        raise bad("track", name, "a state with neither rate nor decay", "a teacher does not descend the loss")
+
+    stopped = tuple(name for name in stopped_states(written, names) if name not in followed)
+    everything = release(written)
+    # The gradient of (everything − written) is what flows through the stop-gradients alone: the second branch.
+    losses = {"stop": written, "full": everything, "target": everything - written}
+    rules: dict[str, Rule] = {}
+    for name in names:
+        descended = written if branch == "target" and name not in stopped else losses[branch]
+        rules[name] = followed.get(name) or Descend(
+            descended, rates.get(name, sympy.S.One), decay.get(name, sympy.S.Zero)
+        )
+    chosen = roles if roles is not None else default_roles(written, names, rules)
+    return Flow.of(rules, roles=chosen).describe(loss=written, branch=branch, random=drawn)
+
+
+def _per_state(argument: str, values: Mapping[Any, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:
+    if values is not None and not isinstance(values, Mapping):
+        raise bad(argument, values, "a mapping {state: value}", kind=InvalidType)
+    result = {name_of(argument, key): value for key, value in (values or {}).items()}
+    for key in result:
+        if key not in names:
+            raise unknown(f"state in {argument}", key, names)
+    return result
+
+
+def _tracked(track: Mapping[Any, tuple[Any, Any]] | None, names: tuple[str, ...]) -> dict[str, Track]:
+    result = {}
+    for name, pair in _per_state("track", track, names).items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise bad(f"track['{name}']", pair, "a pair (source, rate)", kind=InvalidType)
+        result[name] = Track(*pair)
+    return result

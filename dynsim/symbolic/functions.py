@@ -16,19 +16,22 @@ from typing import Any
 import sympy
 from sympy.functions.elementary.complexes import arg, conjugate, im, re
 
-from dynsim.symbolic.stop_gradient import stop_gradient
+from dynsim.errors import InvalidType, bad
 
 __all__ = [
     "CLASSES",
     "FUNCTIONS",
     "HYPERBOLIC",
     "Function",
-    "derivative",
+    "has_stop_gradient",
     "logcosh",
     "logsumexp",
+    "multiplied",
     "raised",
+    "release",
     "sigmoid",
     "softplus",
+    "stop_gradient",
 ]
 
 HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh)
@@ -37,10 +40,120 @@ _SMALL = 30  # parts of an argument up to which SymPy's questions about it are c
 _COSTLY = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, *HYPERBOLIC)
 
 
-class sigmoid(sympy.Function):
-    """1/(1 + e^(−x)), finite and with its relative precision for every x; its derivative is σ(x)·σ(−x)."""
+class stop_gradient(sympy.Function):
+    """``stop_gradient(x)`` equals ``x``, and its derivative is zero.
+
+    Nested uses collapse, the outermost counts; a number passes through. It prints as ``sg(·)``.
+
+    Raises
+    ------
+    InvalidType
+        The argument is no scalar expression or number. Text goes through `dynsim.parse`, which does not execute it.
+
+    Notes
+    -----
+    A flow resolves it *after* the gradient is taken and *before* the Jacobian is: differentiating twice
+    with it still inside gives a wrong Hessian and wrong stabilities. ``sympy.solve`` recognises by derivatives what an
+    expression depends on: give it the released expression.
+
+    References
+    ----------
+    Chen & He, "Exploring Simple Siamese Representation Learning", arXiv:2011.10566.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from dynsim import stop_gradient
+    >>> theta = sympy.Symbol("theta")
+    >>> stop_gradient(theta).diff(theta)
+    0
+    >>> stop_gradient(theta**2 + stop_gradient(theta))
+    sg(theta**2 + theta)
+    >>> stop_gradient(2)
+    2
+    """
 
     nargs = 1
+
+    def __new__(cls, argument: Any, **options: Any) -> Any:
+        """Check the argument before SymPy would evaluate text as code."""
+        try:
+            inner = sympy.sympify(argument, strict=True)
+        except sympy.SympifyError:
+            inner = None
+        if not isinstance(inner, sympy.Expr) or inner.is_Matrix:
+            advice = "apply it to every entry, and parse text first"
+            raise bad("expression", argument, "a scalar SymPy expression or a number", advice, kind=InvalidType)
+        return super().__new__(cls, inner, **options)
+
+    @classmethod
+    def eval(cls, argument: sympy.Expr) -> sympy.Expr | None:
+        """Pass numbers through and flatten nested uses."""
+        if argument.is_number:
+            return argument
+        inner = release(argument)
+        return None if inner == argument else cls(inner)
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative, which is zero by definition."""
+        return sympy.S.Zero
+
+    def _eval_derivative(self, symbol: sympy.Symbol) -> sympy.Expr:
+        return sympy.S.Zero
+
+    # The value is that of the argument, so what is known of the one is known of the other.
+    def _eval_is_extended_real(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+    def _eval_is_finite(self) -> bool | None:
+        return self.args[0].is_finite
+
+    def _eval_is_extended_positive(self) -> bool | None:
+        return self.args[0].is_extended_positive
+
+    def _eval_is_extended_negative(self) -> bool | None:
+        return self.args[0].is_extended_negative
+
+    def _eval_is_zero(self) -> bool | None:
+        return self.args[0].is_zero
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"sg({printer._print(self.args[0])})"
+
+    def _pretty(self, printer: Any) -> Any:
+        return printer._helper_print_function(self.func, self.args, func_name="sg")
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = f"^{{{exp}}}" if exp is not None else ""
+        return rf"\operatorname{{sg}}{power}\left({printer._print(self.args[0])}\right)"
+
+
+def has_stop_gradient(expression: sympy.Basic) -> bool:
+    """Whether a stop-gradient occurs anywhere in the expression."""
+    return bool(expression.has(stop_gradient))
+
+
+def release(expression: sympy.Basic) -> Any:
+    """Remove every stop-gradient: the value stays, the derivative comes back."""
+    return expression.replace(stop_gradient, lambda inner: inner)
+
+
+class _Stable(sympy.Function):
+    """A function kept in its stable form; digits beyond double precision come from what it is short for."""
+
+    def _eval_evalf(self, precision: int) -> Any:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+
+class _Positive(_Stable):
+    nargs = 1
+
+    def _eval_is_extended_positive(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+
+class sigmoid(_Positive):
+    """1/(1 + e^(−x)), finite and with its relative precision for every x; its derivative is σ(x)·σ(−x)."""
 
     @classmethod
     def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
@@ -54,17 +167,9 @@ class sigmoid(sympy.Function):
     def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
         return 1 / (1 + sympy.exp(-x))
 
-    def _eval_evalf(self, precision: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
-    def _eval_is_extended_positive(self) -> bool | None:
-        return self.args[0].is_extended_real
-
-
-class softplus(sympy.Function):
+class softplus(_Positive):
     """log(1 + e^x) without overflow; its derivative is the sigmoid."""
-
-    nargs = 1
 
     @classmethod
     def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
@@ -78,14 +183,8 @@ class softplus(sympy.Function):
     def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
         return sympy.log(1 + sympy.exp(x))
 
-    def _eval_evalf(self, precision: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
-    def _eval_is_extended_positive(self) -> bool | None:
-        return self.args[0].is_extended_real
-
-
-class logcosh(sympy.Function):
+class logcosh(_Stable):
     """log cosh x without overflow and with its relative precision near 0; its derivative is tanh x."""
 
     nargs = 1
@@ -104,14 +203,11 @@ class logcosh(sympy.Function):
     def _eval_rewrite_as_exp(self, x: sympy.Expr, **_: Any) -> sympy.Expr:
         return sympy.log((sympy.exp(x) + sympy.exp(-x)) / 2)
 
-    def _eval_evalf(self, precision: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)
-
     def _eval_is_extended_nonnegative(self) -> bool | None:
         return self.args[0].is_extended_real
 
 
-class logsumexp(sympy.Function):
+class logsumexp(_Stable):
     """log(e^x + e^y + …) without overflow; its derivatives are the softmax, e^(x − logsumexp)."""
 
     @classmethod
@@ -125,9 +221,6 @@ class logsumexp(sympy.Function):
 
     def _eval_rewrite_as_exp(self, *x: sympy.Expr, **_: Any) -> sympy.Expr:
         return sympy.log(sympy.Add(*map(sympy.exp, x)))
-
-    def _eval_evalf(self, precision: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
 
 @dataclass(frozen=True)
@@ -304,90 +397,3 @@ CLASSES: tuple[type, ...] = (
     *(sigmoid, softplus, logcosh, logsumexp),
 )
 """The SymPy functions that applying these can give."""
-
-
-class _Kink(sympy.Function):
-    """A function with kinks while it is differentiated: nothing of its argument is asked, nothing is evaluated."""
-
-    def _eval_is_extended_real(self) -> bool:
-        return True
-
-
-class _Abs(_Kink):
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return _Sign(self.args[0])
-
-
-class _Sign(_Kink):
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return sympy.S.Zero
-
-
-class _Step(_Kink):
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return sympy.S.Zero
-
-
-class _Max(_Kink):
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
-        return sympy.Mul(*(_Step(mine - other) for other in others))
-
-
-class _Min(_Kink):
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        mine, others = self.args[argindex - 1], [*self.args[: argindex - 1], *self.args[argindex:]]
-        return sympy.Mul(*(_Step(other - mine) for other in others))
-
-
-_KINKS: dict[Any, Any] = {
-    sympy.Abs: _Abs,
-    sympy.sign: _Sign,
-    sympy.Heaviside: lambda x, *_: _Step(x),
-    sympy.Max: _Max,
-    sympy.Min: _Min,
-    sympy.DiracDelta: lambda *_: sympy.S.Zero,
-}
-_SMOOTHED: dict[Any, Any] = {
-    _Abs: _ABS.build,
-    _Sign: _gently(sympy.sign),
-    _Step: _step,
-    _Max: _MAX.build,
-    _Min: _MIN.build,
-}
-
-
-def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
-    """∂expression/∂symbol over the reals, almost everywhere.
-
-    The rule is one and asks nothing of SymPy's assumptions: d|u| = sign(u)·du, d sign(u) = 0, and the derivative of
-    a maximum is that of its largest argument (of ties the product of Heaviside(0) = ½ each). Point masses, which act
-    on no open set, never arise.
-
-    Parameters
-    ----------
-    expression : Expr or Matrix
-        Real where it is defined.
-    symbol : Symbol
-        Whatever is assumed of it.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> from dynsim import parse
-    >>> from dynsim.symbolic.functions import derivative
-    >>> p = sympy.Symbol("p")
-    >>> derivative(parse("abs(log(p))"), p), derivative(parse("sign(x - p)"), p)
-    (sign(log(p))/p, 0)
-    """
-    real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
-    back = {dummy: s for s, dummy in real.items()}
-    smooth = expression.xreplace(real)
-    if not smooth.has(*_KINKS):
-        return smooth.diff(real.get(symbol, symbol)).xreplace(back)
-    for kink, stand_in in _KINKS.items():
-        smooth = smooth.replace(kink, stand_in)
-    result = smooth.diff(real.get(symbol, symbol)).xreplace(back)
-    for stand_in, kink in _SMOOTHED.items():
-        result = result.replace(stand_in, kink)
-    return result

@@ -21,7 +21,7 @@ from string import ascii_letters, digits
 from typing import Literal
 
 from dynsim.errors import ParseError, bad
-from dynsim.symbolic.names import NAME_LENGTH, is_name, letter_name
+from dynsim.names import NAME_LENGTH, is_name, letter_name
 
 __all__ = [
     "Call",

@@ -1,10 +1,13 @@
-"""SymPy expressions as NumPy functions. User symbols never reach generated code under their own names."""
+"""SymPy expressions as NumPy functions. User symbols never reach generated code under their own names.
+
+`VectorFunction` is the one way from expressions in states and parameters to a function of a state vector.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,10 @@ import sympy
 from sympy.printing.numpy import SciPyPrinter
 
 from dynsim.errors import bad
+from dynsim.names import TIME
 from dynsim.symbolic.expectation import Average, Loop, loops
 
-__all__ = ["compile_expressions"]
+__all__ = ["VectorFunction", "compile_expressions"]
 
 COMPILED = 256
 """How many compiled functions are kept; the one that was not asked for longest is forgotten first."""
@@ -149,3 +153,63 @@ _AT_ONCE = 2**18  # doubles of one array over nodes and members
 
 def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:
     return {node for item in expressions for node in item.atoms(sympy.Function)}
+
+
+class VectorFunction:
+    """Expressions in the time, states and parameters as one function ``(t, y, values)``.
+
+    Parameters
+    ----------
+    expressions : sequence of Expr, or Matrix
+        What it returns: m entries, or a matrix of them.
+    states, parameters : sequence of Symbol
+        In the order in which they fill `y` and `values`. Other symbols than these and the time are an error.
+
+    Notes
+    -----
+    Called with `y` of shape ``(n, ...)`` it returns an array of shape ``(m, ...)``, or ``(rows, columns, ...)``;
+    `t` and every parameter may be a number or an array over the trailing axes. It compiles on its first call,
+    pickles, and keeps nothing that `compile_expressions` may forget.
+
+    Examples
+    --------
+    >>> import numpy as np, sympy
+    >>> from dynsim.symbolic.numeric import VectorFunction
+    >>> x, y, a, t = sympy.symbols("x y a t")
+    >>> turning = VectorFunction([-y, a * x + t], [x, y], [a])
+    >>> turning(0.5, np.array([1.0, 2.0]), [3.0])
+    array([-2. ,  3.5])
+    >>> turning(0.0, np.zeros((2, 4)), [3.0]).shape
+    (2, 4)
+    """
+
+    def __init__(
+        self,
+        expressions: Sequence[sympy.Expr] | sympy.MatrixBase,
+        states: Sequence[sympy.Symbol],
+        parameters: Sequence[sympy.Symbol] = (),
+    ) -> None:
+        self.entries = tuple(sympy.sympify(item) for item in expressions)
+        matrix = isinstance(expressions, sympy.MatrixBase)
+        self.shape: tuple[int, ...] = tuple(getattr(expressions, "shape", ())) if matrix else (len(self.entries),)
+        known = {TIME: sympy.Symbol(TIME), **{symbol.name: symbol for symbol in (*states, *parameters)}}
+        for symbol in set().union(*(entry.free_symbols for entry in self.entries)):
+            known.setdefault(symbol.name, symbol)
+            if symbol.name == TIME:
+                known[TIME] = symbol
+        self.arguments = (known[TIME], *states, *parameters)
+
+    @cached_property
+    def _raw(self) -> Callable[..., list[Any]]:
+        return compile_expressions(self.entries, self.arguments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_raw"}
+
+    def __call__(self, t: Any, y: Any, values: Sequence[Any] = ()) -> np.ndarray:
+        """Return the values at time `t`, state vector `y` and parameter values `values`."""
+        y = np.asarray(y, dtype=float)
+        out = np.empty((len(self.entries), *y.shape[1:]))
+        for index, value in enumerate(self._raw(t, *y, *values)):
+            out[index] = value
+        return out.reshape(self.shape + y.shape[1:])

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 
 from dynsim.errors import bad, unknown
-from dynsim.field import TIME
+from dynsim.names import TIME
 from dynsim.symbolic.expressions import plain, substitute
 
 __all__ = ["hidden_parameters", "is_text", "schedules_of"]

@@ -15,8 +15,8 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from dynsim.errors import bad
+from dynsim.names import LETTERS, VARIANCES, latex_name, unicode_name
 from dynsim.symbolic.expectation import Expectation
-from dynsim.symbolic.names import LETTERS, VARIANCES, latex_name, unicode_name
 
 __all__ = [
     "latex",

@@ -10,13 +10,12 @@ import sympy
 
 from dynsim.errors import InvalidType, ParseError, bad
 from dynsim.field import Dynamics, Field
+from dynsim.names import canonical, is_name
 from dynsim.registry import registry
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.expressions import expression
-from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.names import canonical, is_name
+from dynsim.symbolic.flow import Flow, gradient_flow
+from dynsim.symbolic.functions import release
 from dynsim.symbolic.rules import Move
-from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["as_field", "as_flow", "equations_of", "with_loss"]
 

@@ -30,8 +30,7 @@ p ends below 1.
 
 from __future__ import annotations
 
-from dynsim.symbolic.branches import gradient_flow
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.one_mode import DEFAULTS, RANGES, Mode, exact_modes, mean_view_loss, noise_decay
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import Registry
-from dynsim.symbolic.branches import BRANCHES
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.table import Table
 
 __all__ = ["SYSTEMS", "System", "entry_of", "list_systems", "system"]

@@ -35,9 +35,8 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.rules import Hold, Rule
 from dynsim.systems.building import as_fraction, count, numbered, only_stop, rewritten
 from dynsim.systems.catalogue import System

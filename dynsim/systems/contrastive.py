@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.laws import logistic, signed_root
 

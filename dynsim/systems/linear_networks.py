@@ -40,10 +40,9 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.expressions import substitute
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.parser import parse
 from dynsim.symbolic.rules import Descend, Hold
 from dynsim.systems.building import as_powers, count, numbered, only_stop, rewritten

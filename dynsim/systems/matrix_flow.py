@@ -14,7 +14,7 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.building import count
 from dynsim.systems.matrix_equations import MatrixEquations, complex_step, laws_of, matrix_residuals
 

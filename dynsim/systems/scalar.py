@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.one_mode import mode_at
 from dynsim.systems.scalar_limits import byol_limit, byol_limit_may_know, scalar_limit, scalar_limit_may_know

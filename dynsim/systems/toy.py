@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.exact import Exact, Limit
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.toy_solution import SOLUTIONS
 

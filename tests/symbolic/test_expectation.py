@@ -29,7 +29,7 @@ from dynsim.errors import InvalidType, InvalidValue
 from dynsim.symbolic.averaging import averaged
 from dynsim.symbolic.distributions import random_text, read_random
 from dynsim.symbolic.expectation import Expectation, NormalNode, TailNode, UniformNode, loops
-from dynsim.symbolic.functions import derivative
+from dynsim.symbolic.expressions import derivative
 from dynsim.symbolic.numeric import compile_expressions
 
 VIEWS = "x ~ normal(0, λ_d), n1 ~ normal(0, σ²), n2 ~ normal(0, σ²)"

@@ -13,8 +13,8 @@ from sympy import E, Float, I, Rational, S, Symbol, exp, pi, sqrt
 
 from dynsim import ParseError, gradient_flow, parse, stop_gradient
 from dynsim.errors import InvalidValue
+from dynsim.names import LETTERS
 from dynsim.symbolic.functions import CLASSES
-from dynsim.symbolic.names import LETTERS
 from dynsim.symbolic.printing import latex, latex_name, python_source, text, unicode_name, unicode_text
 
 x, y, z, phi, theta, alpha, sigma2, phi0 = sympy.symbols("x y z phi theta alpha sigma2 phi0")

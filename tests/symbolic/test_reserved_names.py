@@ -6,7 +6,7 @@ import pytest
 import dynsim
 from dynsim import Flow, Move, gradient_flow
 from dynsim.errors import InvalidValue
-from dynsim.field import RESERVED
+from dynsim.names import RESERVED
 
 TRIED = ("x", "y", "growth", "stable", "manifold", "kind", "mode", "name", "line", "point", "branch", "arc", "period")
 

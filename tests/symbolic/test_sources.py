@@ -10,9 +10,8 @@ import sympy
 import dynsim
 from dynsim import DynsimError, Field, Flow, Move, gradient_flow, system
 from dynsim.errors import InvalidValue
-from dynsim.field import RESERVED
-from dynsim.symbolic.compiled import VectorFunction
-from dynsim.symbolic.names import canonical, unicode_name
+from dynsim.names import RESERVED, canonical, unicode_name
+from dynsim.symbolic.numeric import VectorFunction
 from dynsim.symbolic.printing import latex_name
 from dynsim.symbolic.sources import as_field, as_flow
 from dynsim.symbolic.zero_test import are_equal

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dynsim import stop_gradient
 from dynsim.errors import InvalidType
-from dynsim.symbolic.stop_gradient import has_stop_gradient, release
+from dynsim.symbolic.functions import has_stop_gradient, release
 
 sg = stop_gradient
 phi, theta, alpha = sympy.symbols("phi theta alpha")

@@ -7,9 +7,8 @@ import sympy
 import torch
 
 from dynsim.symbolic.expectation import Expectation, NormalNode
-from dynsim.symbolic.functions import sigmoid, softplus
+from dynsim.symbolic.functions import sigmoid, softplus, stop_gradient
 from dynsim.symbolic.rules import Descend, Hold, Move, Track
-from dynsim.symbolic.stop_gradient import stop_gradient
 
 FUNCTIONS = {
     sigmoid: torch.sigmoid,

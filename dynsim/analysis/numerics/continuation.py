@@ -16,8 +16,8 @@ from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
 from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov, special_points
 from dynsim.analysis.numerics.start_search import starts_of, widths_of
 from dynsim.deprecation import deprecated_arguments
-from dynsim.field import RESERVED
 from dynsim.integrate.validation import tolerance
+from dynsim.names import RESERVED
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow

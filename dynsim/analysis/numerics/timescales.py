@@ -16,9 +16,9 @@ from dynsim.integrate.solve import solve
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.functions import release
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.sources import as_field
-from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["speed_ratios", "timescales"]
 

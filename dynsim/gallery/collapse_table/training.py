@@ -14,7 +14,7 @@ from dynsim.errors import bad
 from dynsim.gallery.figure import concluded
 from dynsim.networks.collapse import judge_run
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dynsim.gallery.figure import concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict
 

@@ -13,16 +13,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sympy
 
-from dynsim.field import TIME
 from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached
 from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
 from dynsim.integrate.engine.lowering import unsupported
+from dynsim.names import TIME
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.stop_gradient import release
+from dynsim.symbolic.functions import release
 
 __all__ = ["Program", "by_compiled", "by_compiled_or_radau", "obstacle", "program"]
 

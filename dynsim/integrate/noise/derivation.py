@@ -18,13 +18,12 @@ import sympy
 from sympy import Expr, Matrix, S, Symbol
 
 from dynsim.errors import InvalidType, bad
-from dynsim.field import TIME
+from dynsim.names import TIME
 from dynsim.symbolic.averaging import averaged
-from dynsim.symbolic.branches import gradient_flow
 from dynsim.symbolic.distributions import Discrete, Random, names_in, random_text, read_random
 from dynsim.symbolic.expectation import Average, random_names
 from dynsim.symbolic.expressions import expression, names_of, plain
-from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.monomials import monomials
 from dynsim.symbolic.parser import read
 from dynsim.symbolic.printing import text

@@ -17,8 +17,8 @@ from dynsim.integrate.validation import tolerance
 from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
-from dynsim.symbolic.compiled import VectorFunction
 from dynsim.symbolic.expressions import plain
+from dynsim.symbolic.numeric import VectorFunction
 
 __all__ = ["escape_time"]
 

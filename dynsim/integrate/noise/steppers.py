@@ -10,14 +10,14 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.field import TIME
 from dynsim.integrate.grid import Grid
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.random_numbers import gaussians, signs, three_points, uniforms
 from dynsim.integrate.noise.schemes import euler_maruyama, weak_second_order
-from dynsim.symbolic.compiled import VectorFunction
+from dynsim.names import TIME
 from dynsim.symbolic.distributions import Discrete, Normal, names_in, substituted
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.numeric import VectorFunction
 
 __all__ = ["INCREMENTS", "METHODS", "Minibatches", "Stepper", "Stochastic", "stepper_of"]
 

@@ -8,13 +8,13 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.field import TIME
 from dynsim.integrate.optimisers.problem import Problem
+from dynsim.names import TIME
 from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.flow import Flow
+from dynsim.symbolic.functions import release, stop_gradient
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.rules import Descend
-from dynsim.symbolic.stop_gradient import release, stop_gradient
 
 __all__ = ["BlockGradient", "BlockHessian", "frozen_gradient", "frozen_hessian"]
 

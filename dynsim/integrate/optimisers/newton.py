@@ -8,13 +8,13 @@ import numpy as np
 import sympy
 
 from dynsim.errors import DynsimError, bad
-from dynsim.field import TIME
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
 from dynsim.integrate.optimisers.problem import Problem, non_negative
+from dynsim.names import TIME
 from dynsim.symbolic.expressions import gradient, substitute
+from dynsim.symbolic.functions import release
 from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.rules import Descend
-from dynsim.symbolic.stop_gradient import release
 
 __all__ = ["Residuals", "as_squares", "residuals_of"]
 

@@ -1,4 +1,4 @@
-r"""Names as they are written, typed and shown.
+r"""Names as they are written, typed and shown, and the names that results keep for themselves.
 
 Greek letters by their names; ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p or \eta_p, ``phi0`` as φ₀ or \varphi_0.
 """
@@ -6,16 +6,20 @@ Greek letters by their names; ``sigma2`` as σ² or \sigma^2, ``eta_p`` as η_p 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from unicodedata import normalize
 
-import sympy
+from dynsim.errors import bad
 
 __all__ = [
     "LETTERS",
     "NAME_LENGTH",
+    "RESERVED",
+    "TIME",
     "VARIANCES",
     "canonical",
+    "check_names",
     "is_name",
     "latex_name",
     "letter_name",
@@ -48,7 +52,7 @@ def letter_name(character: str) -> str | None:
 
     Examples
     --------
-    >>> from dynsim.symbolic.names import letter_name
+    >>> from dynsim.names import letter_name
     >>> [letter_name(character) for character in "θϕϵσ"]
     ['theta', 'phi', 'epsilon', 'sigma']
     """
@@ -82,7 +86,7 @@ def canonical(name: str) -> str:
 
     Examples
     --------
-    >>> from dynsim.symbolic.names import canonical
+    >>> from dynsim.names import canonical
     >>> [canonical(name) for name in ("φ", "ϕ", "σ²", "η_p", "φ₀", r"\varphi", r"\lambda_{d}", "phi", "x y")]
     ['phi', 'phi', 'sigma2', 'eta_p', 'phi0', 'phi', 'lambda_d', 'phi', 'x y']
     """
@@ -101,7 +105,7 @@ def unicode_name(name: str) -> str:
 
     Examples
     --------
-    >>> from dynsim.symbolic.printing import unicode_name
+    >>> from dynsim.names import unicode_name
     >>> [unicode_name(name) for name in ("phi", "sigma2", "eta_p", "phi0", "lr")]
     ['φ', 'σ²', 'η_p', 'φ₀', 'lr']
     """
@@ -120,7 +124,7 @@ def latex_name(name: str) -> str:
 
     Examples
     --------
-    >>> from dynsim.symbolic.printing import latex_name
+    >>> from dynsim.names import latex_name
     >>> for name in ("phi", "sigma2", "eta_p", "phi0", "lr", "half_life_phi"):
     ...     print(latex_name(name))
     \varphi
@@ -131,6 +135,8 @@ def latex_name(name: str) -> str:
     \mathrm{half}_{\mathrm{life},\varphi}
     """
     if not is_name(name):
+        import sympy
+
         return str(sympy.latex(sympy.Symbol(name)))
     head, *tail = name.split("_")
     power = ""
@@ -156,3 +162,67 @@ def _group(text: str) -> str:
 def _split_index(part: str) -> tuple[str, str]:
     match = re.fullmatch(r"(.*?[^0-9])([0-9]*)", part)
     return (match[1], match[2]) if match else (part, "")
+
+
+TIME = "t"
+"""The flow time, in every text and expression."""
+
+RESERVED = {
+    TIME: "the flow time",
+    "time": "the axis of times of a run",
+    "step": "the axis of steps of an optimiser",
+    "steps": "the number of steps that a run took",
+    "status": "how a run ended",
+    "event": "the axis of what happened on the way of a run",
+    "index": "which event it was, in event_index",
+    "counts": "how often an event happened, in event_counts",
+    "seed": "the axis of random seeds of a study",
+    "task_status": "how a task of a study ended",
+    "branch": "the axis of branches of a continuation, and the branch of a loss",
+    "along": "the axis along a curve",
+    "growth": "the largest growth rate along a branch of equilibria",
+    "stable": "whether an equilibrium is stable",
+    "lyapunov": "the first Lyapunov coefficient at a Hopf point",
+    "hopf_frequency": "the angular frequency at a Hopf point",
+    "unstable_others": "how many further eigenvalues are unstable at a Hopf point",
+    "separatrix": "the axis of separatrices",
+    "manifold": "which manifold of a saddle a separatrix is",
+    "origin_kind": "what a separatrix starts from",
+    "ratio": "predictor over encoder, in half_life_ratio",
+    "mode": "the axis of eigenvalues along a run",
+    "kind": "what an equilibrium is",
+    "collapse_fraction": "the share of starts that collapse",
+    "undecided": "the share of starts of which it is not known whether they collapse",
+}
+"""Name → what it means where results are kept. No state, parameter or observable may be called so."""
+
+
+def check_names(kind: str, names: Iterable[str], among: Collection[str] = RESERVED.keys()) -> None:
+    """Refuse names that time or results use themselves.
+
+    Parameters
+    ----------
+    kind : str
+        What the names are: "state", "parameter", "observable", "axis".
+    names : iterable of str
+    among : collection of str
+        Which names of the table `RESERVED` count; all of them by default.
+
+    Raises
+    ------
+    InvalidValue
+        A name of the table `RESERVED`.
+
+    Examples
+    --------
+    >>> from dynsim.names import check_names
+    >>> check_names("state", ["t"])
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.InvalidValue: state: got 't', expected a name that is not reserved: 't' is the flow time; ...
+    """
+    for name in names:
+        if name in among:
+            other = "tau" if name == TIME else f"{name}_1"
+            reserved = f"a name that is not reserved: '{name}' is {RESERVED[name]}"
+            raise bad(kind, name, reserved, f"call it '{other}', say")
