@@ -9,8 +9,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself would double the cost of `dynsim --help`
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable
+    from typing import Any, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 __all__ = [
     "BlowUp",
@@ -24,6 +27,7 @@ __all__ = [
     "Unfinished",
     "UnknownName",
     "bad",
+    "explained",
     "missing_extra",
     "unknown",
 ]
@@ -64,8 +68,8 @@ class ParseError(DynsimError, ValueError):
         super().__init__(message)
         self.position = position
 
-    def __reduce__(self) -> tuple[type[ParseError], tuple[str, int]]:
-        return type(self), (str(self), self.position)
+    def __reduce__(self) -> tuple[type[ParseError], tuple[str, int], dict[str, Any]]:
+        return type(self), (str(self), self.position), self.__dict__
 
 
 class Unfinished(DynsimError):
@@ -153,6 +157,39 @@ def unknown(argument: str, received: object, known: Iterable[object], advice: st
     close = get_close_matches(str(received), names, n=1)
     hint = f"did you mean '{close[0]}'?" if close else advice
     return bad(argument, received, f"one of {', '.join(names) or '(none)'}", hint, kind=UnknownName)
+
+
+def explained(page: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make the errors of a function point to the page of the documentation that explains what it takes.
+
+    The page is a note of the exception (PEP 678): Python shows it under the message, the command line behind it.
+
+    Examples
+    --------
+    >>> from dynsim.errors import explained, bad
+    >>> @explained("how-to/a-study-file")
+    ... def read(number):
+    ...     raise bad("number", number, "a positive number")
+    >>> try:
+    ...     read(-1)
+    ... except ValueError as error:
+    ...     print(error, error.__notes__)
+    number: got -1, expected a positive number ['see docs/how-to/a-study-file.md']
+    """
+    from functools import wraps
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except DynsimError as error:
+                error.__notes__ = [f"see docs/{page}.md"]  # the outermost function knows what the user was about
+                raise
+
+        return inner
+
+    return decorate
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:

@@ -125,5 +125,6 @@ def _shielded(word: str) -> str:
 
 def _complain(error: Exception, status: int) -> int:
     message = " ".join(str(error).split()).replace("parameters={name: value}", "--set NAME=VALUE")
-    print(f"dynsim: {message}", file=sys.stderr)
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    print(f"dynsim: {message}{notes}", file=sys.stderr)
     return status

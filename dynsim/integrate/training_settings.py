@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite, log
 from typing import Any
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, bad, explained, unknown
 
 __all__ = ["training_parameters"]
 
@@ -27,6 +27,7 @@ _SPELLINGS = {
 }
 
 
+@explained("how-to/which-weight-decay")
 def training_parameters(**settings: Any) -> dict[str, Any]:
     """Translate the settings of a training run into the parameters of the flow it follows.
 

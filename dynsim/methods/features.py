@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.methods.catalogue import method as method_of
 from dynsim.methods.directions import living_pairs, predictor_directions, reliable_directions
@@ -23,6 +23,7 @@ _COMMUTING = 1e-9
 _KURTOSIS = 0.5  # excess kurtosis beyond which a feature is called not Gaussian
 
 
+@explained("tutorial/3-which-features-live")
 def features(
     method: str | Method,
     moments: Any = None,

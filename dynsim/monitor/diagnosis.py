@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, bad, explained
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.monitor.mechanisms import Explanation, explain
 from dynsim.monitor.observation import Observation, observe
@@ -118,6 +118,7 @@ def _finite(value: Any) -> Any:
     return value if not isinstance(value, float) or value - value == 0 else None
 
 
+@explained("how-to/is-my-checkpoint-collapsed")
 def diagnose(
     source: Any,
     paired: Any = None,

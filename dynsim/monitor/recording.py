@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import InvalidType, bad, missing_extra, unknown
+from dynsim.errors import InvalidType, bad, explained, missing_extra, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.monitor.alarm import first_alarm
 from dynsim.monitor.features import as_features, checked_labels, measure_outputs
@@ -110,6 +110,7 @@ class Monitor:
             self._take(stored)
         self._laws: Laws | None = None
 
+    @explained("how-to/your-own-run")
     def record(
         self,
         step: int,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, bad, explained
 from dynsim.networks.layers import Normaliser, Part, Population
 
 __all__ = ["FunctionAugmenter", "encoder_part", "predictor_part"]
@@ -17,6 +17,7 @@ __all__ = ["FunctionAugmenter", "encoder_part", "predictor_part"]
 _Norms = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 
 
+@explained("how-to/my-own-encoder")
 def encoder_part(factory: Callable[[], nn.Module], image_shape: tuple[int, int, int]) -> Part:
     """Part of an encoder that `factory` makes: images (batch, channels, height, width) to features (batch, …)."""
     own = _Module(factory, "encoder", torch.zeros(2, *image_shape))

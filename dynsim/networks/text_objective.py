@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from math import pi, prod
 from typing import TYPE_CHECKING, Any
 
-from dynsim.errors import bad
+from dynsim.errors import bad, explained
 from dynsim.networks.text_functions import (
     ANGLES,
     ENTRYWISE,
@@ -100,6 +100,7 @@ class TextObjective:
     text: str
     knobs: Mapping[str, float] = field(default_factory=dict)
 
+    @explained("how-to/my-own-objective")
     def __post_init__(self) -> None:
         """Read the text and check every kind in it."""
         if not isinstance(self.text, str) or len(self.text) > CHARACTERS:

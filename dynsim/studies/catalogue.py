@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.studies.study import Study
 
 __all__ = ["shipped", "study_of"]
@@ -27,6 +27,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+@explained("how-to/a-study-file")
 def study_of(given: Any) -> Study:
     """Study that is given as one, as its fields, as the path of a file, or by the name of a shipped one.
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.names import check_names
 from dynsim.studies.axes import LONGEST, Axis, axis
 from dynsim.studies.tasks import tasks_of
@@ -93,6 +93,7 @@ class Study:
     history: bool = False
     chunk: int | None = None
 
+    @explained("how-to/a-study-file")
     def __post_init__(self) -> None:
         put = object.__setattr__
         if (self.system is None) == (self.experiment is None):

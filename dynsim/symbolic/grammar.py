@@ -65,7 +65,9 @@ class Token:
 
 def refuse(position: int, found: str, expected: str, advice: str = "") -> ParseError:
     """Build the error for text that cannot be read: where, what was found, what was expected."""
-    return ParseError(str(bad(f"text, position {position}", found, expected, advice)), position)
+    error = ParseError(str(bad(f"text, position {position}", found, expected, advice)), position)
+    error.__notes__ = ["see docs/tutorial/2-your-own-loss.md"]
+    return error
 
 
 def tokens(text: str) -> Iterator[Token]:
