@@ -105,3 +105,17 @@ def test_a_stranger_follows_a_loss_to_its_field_through_eight_files():
     walk = files_entered(lambda: dynsim.gradient_flow("(phi*theta - sg(theta))^2/2", ["phi", "theta"]).field())
     assert "symbolic/grammar.py" in walk  # the text was really read
     assert len(walk) <= 8, sorted(walk)
+
+
+def test_no_two_classes_have_one_name():
+    homes = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not {name: places for name, places in homes.items() if len(places) > 1}
+
+
+def test_progress_is_spelt_out_once():
+    text = "Callable[[int, int, str], None]"
+    assert [path.name for path in FILES if text in path.read_text(encoding="utf-8")] == ["progress.py"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
 from dynsim.networks.collapse import NORM, SPREAD, collapsed
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.systems.catalogue import system
 from dynsim.table import Table
@@ -33,7 +33,7 @@ _KEPT = ("spread", "rankme", "norm_ratio", "knn", "relative_speed_ratio", "balan
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     experiment: Experiment | None = None,
     seeds: Any = 3,

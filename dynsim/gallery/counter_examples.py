@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ import xarray as xr
 
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
-from dynsim.gallery.counter_settings import HIDDEN, LINEAR, Setting, by_matrix_flow, by_modes, toy_outcome
+from dynsim.gallery.counter_settings import HIDDEN, LINEAR, CounterSetting, by_matrix_flow, by_modes, toy_outcome
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.networks.collapse import judge_run
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
@@ -22,7 +22,7 @@ MEASURES = ("spread", "rankme", "norm_ratio", "knn")
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 600,
@@ -97,7 +97,7 @@ def _two_moments(run_: xr.Dataset) -> xr.Dataset:
     return two.assign_coords(moment=["start", "end"]).drop_vars("time", errors="ignore").drop_attrs()
 
 
-def _row(name: str, network: str, setting: Setting, data: xr.Dataset) -> xr.Dataset:
+def _row(name: str, network: str, setting: CounterSetting, data: xr.Dataset) -> xr.Dataset:
     for prefix in ("modes", "flow"):
         for measure in MEASURES:
             if f"{prefix}_{measure}" not in data:
@@ -107,7 +107,7 @@ def _row(name: str, network: str, setting: Setting, data: xr.Dataset) -> xr.Data
     return data.expand_dims(setting=[f"{network}: {name}"]).assign_coords(network=("setting", [network]))
 
 
-def _linear(name: str, setting: Setting, base: Any, seeds: int) -> xr.Dataset:
+def _linear(name: str, setting: CounterSetting, base: Any, seeds: int) -> xr.Dataset:
     """The network, and its measures if its weights were those that theory foretells."""
     from dynsim.networks import fit, initial_state
 

@@ -21,11 +21,11 @@ from dynsim.systems.matrix_flow import matrix_flow
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["HIDDEN", "LINEAR", "Setting", "by_matrix_flow", "by_modes", "toy_outcome"]
+__all__ = ["HIDDEN", "LINEAR", "CounterSetting", "by_matrix_flow", "by_modes", "toy_outcome"]
 
 
 @dataclass(frozen=True)
-class Setting:
+class CounterSetting:
     """One row of the table.
 
     Parameters
@@ -67,33 +67,33 @@ _OUT = {"norm": "batch-out", "predictor": "linear"}
 _SQUARED = {"objective": "squared", "lr": 0.02}
 
 
-LINEAR: dict[str, Setting] = {
-    "as usual": Setting(usual=True),
-    "predictor starts at +1": Setting(_IDENTITY, {"phi": 1.0}),
-    "predictor starts at −1": Setting(_MINUS, {"phi": -1.0}),
-    "decay 0.2": Setting({"eta_p": 0.2, "eta_s": 0.2}, {"eta": 0.2}),
-    "decay 0.03": Setting({"eta_p": 0.03, "eta_s": 0.03}, {"eta": 0.03}),
-    "decay 0.03, tiny start": Setting(
+LINEAR: dict[str, CounterSetting] = {
+    "as usual": CounterSetting(usual=True),
+    "predictor starts at +1": CounterSetting(_IDENTITY, {"phi": 1.0}),
+    "predictor starts at −1": CounterSetting(_MINUS, {"phi": -1.0}),
+    "decay 0.2": CounterSetting({"eta_p": 0.2, "eta_s": 0.2}, {"eta": 0.2}),
+    "decay 0.03": CounterSetting({"eta_p": 0.03, "eta_s": 0.03}, {"eta": 0.03}),
+    "decay 0.03, tiny start": CounterSetting(
         {"eta_p": 0.03, "eta_s": 0.03, **_TINY}, {"eta": 0.03, "phi": 0.006, "theta": 0.001}
     ),
-    "tiny encoder": Setting({"init_scale": 0.01}, {"theta": 0.001}),
-    "frozen random teacher": Setting(_FROZEN, kind="frozen"),
+    "tiny encoder": CounterSetting({"init_scale": 0.01}, {"theta": 0.001}),
+    "frozen random teacher": CounterSetting(_FROZEN, kind="frozen"),
 }
 
 
-HIDDEN: dict[str, Setting] = {
-    "as usual": Setting(usual=True),
-    "linear predictor, BN at output": Setting(_OUT, usual=True),
-    "  … starts at +1": Setting({**_OUT, **_IDENTITY}, {"phi": 1.0}),
-    "  … starts at −1": Setting({**_OUT, **_MINUS}, {"phi": -1.0}),
-    "MLP predictor starts at −1": Setting(_MINUS, {"phi": -1.0}),
-    "no BN": Setting({"norm": "none", "predictor_norm": "none"}),
-    "no BN in the predictor": Setting({"predictor_norm": "none"}),
-    "decay 0.03": Setting({"eta_p": 0.03, "eta_s": 0.03}, {"eta": 0.03}),
-    "squared error": Setting(_SQUARED, kind="scale-free"),
-    "  … half the step size": Setting({**_SQUARED, "lr": 0.01}, kind="scale-free", longer=2.0),
-    "tiny start": Setting(_TINY, {"phi": 0.006, "theta": 0.001}),
-    "frozen random teacher": Setting(_FROZEN, kind="frozen"),
+HIDDEN: dict[str, CounterSetting] = {
+    "as usual": CounterSetting(usual=True),
+    "linear predictor, BN at output": CounterSetting(_OUT, usual=True),
+    "  … starts at +1": CounterSetting({**_OUT, **_IDENTITY}, {"phi": 1.0}),
+    "  … starts at −1": CounterSetting({**_OUT, **_MINUS}, {"phi": -1.0}),
+    "MLP predictor starts at −1": CounterSetting(_MINUS, {"phi": -1.0}),
+    "no BN": CounterSetting({"norm": "none", "predictor_norm": "none"}),
+    "no BN in the predictor": CounterSetting({"predictor_norm": "none"}),
+    "decay 0.03": CounterSetting({"eta_p": 0.03, "eta_s": 0.03}, {"eta": 0.03}),
+    "squared error": CounterSetting(_SQUARED, kind="scale-free"),
+    "  … half the step size": CounterSetting({**_SQUARED, "lr": 0.01}, kind="scale-free", longer=2.0),
+    "tiny start": CounterSetting(_TINY, {"phi": 0.006, "theta": 0.001}),
+    "frozen random teacher": CounterSetting(_FROZEN, kind="frozen"),
 }
 
 
@@ -102,7 +102,7 @@ def _scale_free() -> Flow:
     return gradient_flow("(phi*theta/sqrt(theta^2) - sg(theta))^2/2", ["phi", "theta"])
 
 
-def toy_outcome(setting: Setting) -> Outcome:
+def toy_outcome(setting: CounterSetting) -> Outcome:
     """Where the toy goes: the strongest mode of the digits, its λ_d taken as the unit of flow time and decay."""
     start = {"phi": 0.6, "theta": 0.1} | {k: v for k, v in setting.toy.items() if k in ("phi", "theta")}
     strongest = float(_largest_eigenvalue())

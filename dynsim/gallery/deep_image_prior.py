@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -17,6 +16,7 @@ from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import seed_count
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.verdict import Verdict
 
@@ -28,7 +28,7 @@ TASKS = ("denoise", "in-paint", "white noise")
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 640,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption, values
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.methods.features import features
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
@@ -29,9 +29,7 @@ VARIABLES = ("lambda_d", "lambda_s", "reliability", "survives", "amplitude", "er
 VIEWS = 4  # of every image
 
 
-def compute(
-    progress: Callable[[int, int, str], None] | None = None, *, dim: int = 16, images: int | None = None
-) -> xr.Dataset:
+def compute(progress: Progress | None = None, *, dim: int = 16, images: int | None = None) -> xr.Dataset:
     """Ask the methods which features of the digits, seen through the default augmentation, live.
 
     Parameters

@@ -18,15 +18,14 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import MEASURES, is_linear, linear_prediction, pixel_knn
 from dynsim.gallery.study_results import study_results
 from dynsim.networks.collapse import judge_run
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.studies.network_runs import cells, experiment_of
 from dynsim.studies.study import Study
 from dynsim.verdict import Verdict
 
 
-def compute(
-    progress: Callable[[int, int, str], None] | None = None, *, study: Any = "lattice-small", store: Any = None
-) -> xr.Dataset:
+def compute(progress: Progress | None = None, *, study: Any = "lattice-small", store: Any = None) -> xr.Dataset:
     """Train every cell of a lattice and integrate the matrix flow of every linear one.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.methods.catalogue import list_methods, method
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict, Word
 
@@ -62,7 +63,7 @@ PLANS = {
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 3,
     steps: float = 1.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
@@ -30,7 +30,7 @@ START = 0.6  # of p and w of every aligned mode
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 5,
     dim: int = 8,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from dynsim.drawing.style import BRANCH_STYLE
 from dynsim.drawing.words import caption, measure
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.systems.catalogue import system
@@ -25,7 +25,7 @@ MEASURES = ("spread", "rankme", "norm_ratio", "knn", "loss", "relative_speed_rat
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: Any = 3,
     steps: int = 300,

@@ -17,6 +17,7 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.systems.matrix_flow import matrix_flow
 from dynsim.verdict import Verdict
@@ -29,7 +30,7 @@ COLLAPSED = 0.05  # of the size at the start
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 1200,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, linear_experiment
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict
@@ -30,7 +30,7 @@ _RECORDED = ("relative_speed_ratio", "absolute_speed_ratio", "predictor_gap", "l
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 5,
     steps: int = 400,

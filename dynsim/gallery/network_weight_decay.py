@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict
@@ -26,7 +26,7 @@ SHARE_OF_STEPS = {"stop": 1.0, "full": 0.3, "target": 0.3}  # the others need no
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 600,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.integrate.optimise import optimise
 from dynsim.networks.collapse import NORM, SPREAD
 from dynsim.networks.collapse import collapsed as judged_networks
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
@@ -28,7 +28,7 @@ COLLAPSED = {"toy": NORM[0], "linear_norm_ratio": NORM[0], "hidden_spread": SPRE
 
 
 @dataclass(frozen=True)
-class Run:
+class OptimiserSteps:
     """An optimiser, and its small and large step sizes on each subject; None where it is not run.
 
     `of_flow` names it among those that step through any flow: the toy's always, the linear network's where `linear`
@@ -52,21 +52,21 @@ class Run:
 
 
 EXACT = "alternating-minimisation"
-RUNS: dict[str, Run] = {
-    "SGD": Run("gd", "sgd", (0.01, 1.0), (0.1, 1.0), (0.1, 0.5)),
-    "momentum 0.9": Run("momentum", "sgd", (0.01, 1.0), (0.01, 0.1), (0.01, 0.1), momentum=0.9),
-    "Adam": Run("adam", "adam", (0.01, 1.0), (0.003, 0.1), (0.001, 0.03), momentum=0.9),
-    "sign": Run("sign", "sign", (0.01, 1.0), (0.001, 0.1), (0.001, 0.01)),
-    "L-BFGS": Run(None, "lbfgs", None, (0.1, 1.0), (0.1, 1.0)),
-    "Gauss–Newton": Run("gauss-newton", None, (0.3, 1.0), (0.3, 1.0), None),
-    "Newton": Run("newton", None, (0.3, 1.0), (0.3, 1.0), None),
-    "exact, P first": Run(EXACT, None, (1.0,), (1.0,), None, order=("P", "W")),
-    "exact, W first": Run(EXACT, None, (1.0,), (1.0,), None, order=("W", "P")),
+RUNS: dict[str, OptimiserSteps] = {
+    "SGD": OptimiserSteps("gd", "sgd", (0.01, 1.0), (0.1, 1.0), (0.1, 0.5)),
+    "momentum 0.9": OptimiserSteps("momentum", "sgd", (0.01, 1.0), (0.01, 0.1), (0.01, 0.1), momentum=0.9),
+    "Adam": OptimiserSteps("adam", "adam", (0.01, 1.0), (0.003, 0.1), (0.001, 0.03), momentum=0.9),
+    "sign": OptimiserSteps("sign", "sign", (0.01, 1.0), (0.001, 0.1), (0.001, 0.01)),
+    "L-BFGS": OptimiserSteps(None, "lbfgs", None, (0.1, 1.0), (0.1, 1.0)),
+    "Gauss–Newton": OptimiserSteps("gauss-newton", None, (0.3, 1.0), (0.3, 1.0), None),
+    "Newton": OptimiserSteps("newton", None, (0.3, 1.0), (0.3, 1.0), None),
+    "exact, P first": OptimiserSteps(EXACT, None, (1.0,), (1.0,), None, order=("P", "W")),
+    "exact, W first": OptimiserSteps(EXACT, None, (1.0,), (1.0,), None, order=("W", "P")),
 }
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 200,
@@ -164,7 +164,7 @@ _LINEAR = ("spread", "rankme", "norm_ratio")
 _HIDDEN = (*_LINEAR, "knn")
 
 
-def _toy(one: Run, branch: str, lr: float) -> float:
+def _toy(one: OptimiserSteps, branch: str, lr: float) -> float:
     """The toy is the matrix flow of one feature and one pixel."""
     assert one.of_flow is not None
     field = matrix_flow([[1.0]], [[1.0 + _TOY_NOISE]], 1, branch=branch)
@@ -179,7 +179,7 @@ def _linear(branch: str, **changes: Any) -> Any:
     return linear_experiment(dim=DIM, branch=branch, measures=_LINEAR, **changes)
 
 
-def _linear_by_network(one: Run, branch: str, lr: float, seeds: int, steps: int) -> xr.Dataset:
+def _linear_by_network(one: OptimiserSteps, branch: str, lr: float, seeds: int, steps: int) -> xr.Dataset:
     """Training on the full batch, whose expectation over the noise is exact."""
     from dynsim.networks import train
 
@@ -189,7 +189,7 @@ def _linear_by_network(one: Run, branch: str, lr: float, seeds: int, steps: int)
     return _start_and_end(train(experiment, seeds), _LINEAR)
 
 
-def _linear_by_flow(one: Run, branch: str, lr: float, seeds: int, rounds: int) -> xr.Dataset:
+def _linear_by_flow(one: OptimiserSteps, branch: str, lr: float, seeds: int, rounds: int) -> xr.Dataset:
     """The same network as the matrix flow, stepped through by what knows its curvature."""
     from dynsim.networks import fit, initial_state
 
@@ -208,7 +208,7 @@ def _linear_by_flow(one: Run, branch: str, lr: float, seeds: int, rounds: int) -
     return _start_and_end(xr.Dataset(recorded), _LINEAR)
 
 
-def _hidden(one: Run, branch: str, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
+def _hidden(one: OptimiserSteps, branch: str, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
     from dynsim.networks import train
 
     changes: dict[str, Any] = {"steps": steps}

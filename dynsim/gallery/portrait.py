@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dynsim.drawing.words import caption, values
 from dynsim.errors import BlowUp
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.symbolic.sources import as_flow
@@ -25,7 +26,7 @@ _TIMES = np.linspace(0, 100, 1001)
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     system: str = "toy",
     states: str | None = None,

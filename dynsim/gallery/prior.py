@@ -15,6 +15,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.trained_networks import full_size, seed_count
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.verdict import Verdict
 
@@ -35,7 +36,7 @@ TESTS, LABELS = ("clean", "augmented"), ("all labels", "10 per class")
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 600,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from dynsim.errors import bad
+from dynsim.progress import Progress
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.in_memory import results_in_memory
 from dynsim.studies.storage import storage_of
@@ -16,9 +16,7 @@ from dynsim.studies.store import open_results, read_study
 __all__ = ["study_results"]
 
 
-def study_results(
-    study: Any, store: Any = None, progress: Callable[[int, int, str], None] | None = None
-) -> tuple[Any, xr.Dataset]:
+def study_results(study: Any, store: Any = None, progress: Progress | None = None) -> tuple[Any, xr.Dataset]:
     """Study and its results, in memory.
 
     Parameters

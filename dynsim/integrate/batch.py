@@ -16,14 +16,14 @@ from dynsim.integrate.stepping import why_it_stopped
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["MOST_STEPS", "STIFF", "Batch", "Block", "Engine", "Run", "block_shape", "blocks"]
+__all__ = ["MOST_STEPS", "STIFF", "Engine", "EnsembleArrays", "GridBlock", "Members", "block_shape", "blocks"]
 
 MOST_STEPS = 100_000  # of an explicit method
 STIFF = 100  # among engines only: needs too many explicit steps, for stability and not for accuracy
 
 
 @dataclass(frozen=True)
-class Batch:
+class Members:
     """Members to be integrated to the same times.
 
     Attributes
@@ -49,14 +49,14 @@ class Batch:
         """The right-hand side, over the last axis of the state."""
         return self.flow if isinstance(self.flow, Field) else self.flow.compiled.field(self.values)
 
-    def select(self, index: Any) -> Batch:
+    def select(self, index: Any) -> Members:
         """The batch of some of the members."""
         values = {name: value[index] if np.ndim(value) else value for name, value in self.values.items()}
         return replace(self, y0=self.y0[:, index], values=values)
 
 
 @dataclass(frozen=True)
-class Run:
+class EnsembleArrays:
     """Arrays over members that an engine fills.
 
     Attributes
@@ -75,7 +75,7 @@ class Run:
     steps: np.ndarray
 
     @classmethod
-    def empty(cls, field: Field, members: int, times: int) -> Run:
+    def empty(cls, field: Field, members: int, times: int) -> EnsembleArrays:
         """Memory for a run; an engine clears what it does not write, where it needs it next."""
         return cls(
             np.empty((field.size + len(field.observables), members, times)),
@@ -99,22 +99,22 @@ class Run:
         self.status.fill(Status.OK)
         self.outputs.fill(np.nan)
 
-    def part(self, start: int, stop: int) -> Run:
+    def part(self, start: int, stop: int) -> EnsembleArrays:
         """Views of members `start` … `stop` − 1."""
-        return Run(self.outputs[:, start:stop], self.size, self.status[start:stop], self.steps[start:stop])
+        return EnsembleArrays(self.outputs[:, start:stop], self.size, self.status[start:stop], self.steps[start:stop])
 
-    def put(self, index: np.ndarray, other: Run) -> None:
+    def put(self, index: np.ndarray, other: EnsembleArrays) -> None:
         """Copy the members of `other` to the places `index`."""
         self.outputs[:, index], self.status[index], self.steps[index] = other.outputs, other.status, other.steps
 
-    def observe(self, batch: Batch) -> None:
+    def observe(self, batch: Members) -> None:
         """Fill the observables from the states."""
         states = self.states.swapaxes(1, 2)  # parameters that vary do so along the last axis
         for row, name in zip(self.observed, batch.field.observables, strict=True):
             row[:] = batch.field.observe(name, batch.times[:, None], states).T
 
     def explain(
-        self, batch: Batch, members: np.ndarray, t: np.ndarray, y: np.ndarray, only: Status | None = None
+        self, batch: Members, members: np.ndarray, t: np.ndarray, y: np.ndarray, only: Status | None = None
     ) -> None:
         """Give members whose solver got stuck at times `t` in states `y` the status that fits, or `only` that one."""
         if members.size:
@@ -124,18 +124,18 @@ class Run:
             changed = slice(None) if only is None else found == only
             self.status[members[changed]] = found[changed]
 
-    def mark_rest(self, batch: Batch) -> None:
+    def mark_rest(self, batch: Members) -> None:
         """Where a run is ok and its last state moves no faster than rest allows, say so."""
         last = self.states[:, :, -1]
         moving = np.abs(batch.field.f(batch.times[-1], last)) > REST_RATE * np.abs(last) + batch.atol
         self.status[(self.status == Status.OK) & ~moving.any(axis=0)] = Status.AT_REST
 
 
-Engine = Callable[[Batch, Run], int]
-"""``engine(batch, run)`` fills `run`, which `Run.empty` made, observables included; how many members were stiff."""
+Engine = Callable[[Members, EnsembleArrays], int]
+"""``engine(batch, run)`` fills `run`, made by `EnsembleArrays.empty`; returns how many members were stiff."""
 
 
-class Block(NamedTuple):
+class GridBlock(NamedTuple):
     """Members `start` … `stop` − 1, which fill the box `region` of the grid."""
 
     start: int
@@ -159,7 +159,7 @@ def block_shape(shape: tuple[int, ...], limit: int) -> tuple[int, ...]:
     return tuple(box)
 
 
-def blocks(shape: tuple[int, ...], limit: int) -> Iterator[Block]:
+def blocks(shape: tuple[int, ...], limit: int) -> Iterator[GridBlock]:
     """All blocks of a grid, in the order of the members."""
     size = prod(shape)
     box = block_shape(shape, limit)
@@ -170,5 +170,5 @@ def blocks(shape: tuple[int, ...], limit: int) -> Iterator[Block]:
             index, rest = divmod(rest, prod(shape[axis + 1 :]))
             region.append(slice(index, min(index + length, shape[axis])))
         stop = start + prod(part.stop - part.start for part in region)
-        yield Block(start, stop, tuple(region))
+        yield GridBlock(start, stop, tuple(region))
         start = stop

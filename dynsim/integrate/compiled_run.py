@@ -10,7 +10,7 @@ import numpy as np
 
 from dynsim.errors import bad
 from dynsim.field import Field
-from dynsim.integrate.batch import Batch, Run
+from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.engines import choose
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.solver import Settings, Trajectory
@@ -27,9 +27,9 @@ class _Engine:
         self.atol = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
         self.engine = choose("compiled", bound.flow, False).engine
 
-    def run(self, times: np.ndarray) -> Run:
-        batch = Batch(self.bound.flow, self.y0, self.bound.values, times, self.rtol, self.atol)
-        run = Run.empty(batch.field, 1, len(times))
+    def run(self, times: np.ndarray) -> EnsembleArrays:
+        batch = Members(self.bound.flow, self.y0, self.bound.values, times, self.rtol, self.atol)
+        run = EnsembleArrays.empty(batch.field, 1, len(times))
         self.engine(batch, run)
         return run
 
@@ -75,7 +75,7 @@ def compiled_trajectory(
     return found
 
 
-def _with_start(run: Run, y0: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def _with_start(run: EnsembleArrays, y0: np.ndarray, grid: np.ndarray) -> np.ndarray:
     found = run.states[:, 0]
     return np.concatenate([y0[:, None], found], axis=1) if grid[0] == 0.0 else found
 

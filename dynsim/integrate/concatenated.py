@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 from scipy.integrate import DOP853, Radau
 
-from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
+from dynsim.integrate.batch import MOST_STEPS, STIFF, EnsembleArrays, Members
 from dynsim.integrate.stepping import Stepper
 from dynsim.status import Status
 
@@ -28,7 +28,7 @@ STIFFNESS = 4.0  # step times Lipschitz constant; DOP853 is stable up to about 6
 _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 
-def by_scipy(batch: Batch, run: Run) -> int:
+def by_scipy(batch: Members, run: EnsembleArrays) -> int:
     """Fill `run` with DOP853; members that are stiff are done again with Radau."""
     with np.errstate(all="ignore"):  # members that diverge overflow before they are taken out
         for first in range(0, batch.y0.shape[1], GROUP):
@@ -40,7 +40,7 @@ def by_scipy(batch: Batch, run: Run) -> int:
     return stiff
 
 
-def by_radau(batch: Batch, run: Run) -> int:
+def by_radau(batch: Members, run: EnsembleArrays) -> int:
     """Do those members again whose status is `STIFF`, with an implicit method; how many there were."""
     stiff = np.flatnonzero(run.status == STIFF)
     if not len(stiff):
@@ -48,7 +48,7 @@ def by_radau(batch: Batch, run: Run) -> int:
     with np.errstate(all="ignore"):
         for index in np.array_split(stiff, -(-len(stiff) // IMPLICIT_GROUP)):
             group = batch.select(index)
-            part = Run.empty(group.field, len(index), len(batch.times))
+            part = EnsembleArrays.empty(group.field, len(index), len(batch.times))
             _implicit(group, part)
             part.mark_rest(group)
             part.observe(group)
@@ -56,7 +56,7 @@ def by_radau(batch: Batch, run: Run) -> int:
     return len(stiff)
 
 
-def _explicit(batch: Batch, run: Run) -> None:
+def _explicit(batch: Members, run: EnsembleArrays) -> None:
     """One group with DOP853; members leave it for a reason, the others go on from where they are."""
     run.clear()
     run.status[~np.isfinite(batch.field.f(0.0, batch.y0)).all(axis=0)] = Status.INVALID_START
@@ -89,7 +89,7 @@ def _explicit(batch: Batch, run: Run) -> None:
         t, y, work, active = stepper.t, stepper.y.reshape(-1, len(active))[:, stay], solver.work[stay], active[stay]
 
 
-def _implicit(batch: Batch, run: Run) -> None:
+def _implicit(batch: Members, run: EnsembleArrays) -> None:
     """One group with Radau. Its norm is a root mean square, so a tolerance tightened by √members binds each."""
     run.clear()
     active, t, y = np.arange(batch.y0.shape[1]), 0.0, batch.y0
@@ -115,16 +115,16 @@ def _implicit(batch: Batch, run: Run) -> None:
         t, y, active = stepper.t, y[:, stay], active[stay]
 
 
-def _halves(batch: Batch, run: Run, members: np.ndarray) -> None:
+def _halves(batch: Members, run: EnsembleArrays, members: np.ndarray) -> None:
     """Do a group that fails again in two, until the member that makes it fail is alone."""
     for index in np.array_split(members, 2):
         group = batch.select(index)
-        part = Run.empty(group.field, len(index), len(batch.times))
+        part = EnsembleArrays.empty(group.field, len(index), len(batch.times))
         _implicit(group, part)
         run.put(index, part)
 
 
-def _radau_options(batch: Batch) -> dict[str, Any]:
+def _radau_options(batch: Members) -> dict[str, Any]:
     size, count = batch.y0.shape
     options: dict[str, Any] = {"rtol": _rtol(batch, count), "atol": batch.atol / np.sqrt(count)}
     if batch.field.jacobian_function is not None:
@@ -134,14 +134,14 @@ def _radau_options(batch: Batch) -> dict[str, Any]:
     return options
 
 
-def _here(batch: Batch, active: np.ndarray, stepper: Stepper) -> tuple[np.ndarray, np.ndarray]:
+def _here(batch: Members, active: np.ndarray, stepper: Stepper) -> tuple[np.ndarray, np.ndarray]:
     """Times and states of all members of a batch, of which the active ones stand where the stepper stands."""
     states = batch.y0.copy()
     states[:, active] = stepper.y.reshape(-1, len(active))
     return np.full(states.shape[1], stepper.t), states
 
 
-def _advance(stepper: Stepper, times: np.ndarray, members: np.ndarray, run: Run, limit: int) -> None:
+def _advance(stepper: Stepper, times: np.ndarray, members: np.ndarray, run: EnsembleArrays, limit: int) -> None:
     """Step until the end, a failure or the step limit, writing the times that lie on the way."""
     shape = (-1, len(members))
     if times[0] == stepper.t == 0.0:
@@ -164,13 +164,13 @@ def _advance(stepper: Stepper, times: np.ndarray, members: np.ndarray, run: Run,
             done = reached
 
 
-def _flat(batch: Batch) -> Any:
+def _flat(batch: Members) -> Any:
     """Right-hand side of the concatenated system."""
     shape = batch.y0.shape
     return lambda t, y: batch.field.f(t, y.reshape(shape)).ravel()
 
 
-def _block_jacobian(batch: Batch) -> Any:
+def _block_jacobian(batch: Members) -> Any:
     """Jacobian of the concatenated system: member i's entries stand where rows and columns belong to i."""
     size, count = batch.y0.shape
     rows, columns, members = np.indices((size, size, count))
@@ -183,7 +183,7 @@ def _block_jacobian(batch: Batch) -> Any:
     return jacobian
 
 
-def _rtol(batch: Batch, members: int = 1) -> float:
+def _rtol(batch: Members, members: int = 1) -> float:
     return float(max(batch.rtol / np.sqrt(members), _SMALLEST_RTOL))
 
 

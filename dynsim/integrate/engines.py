@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynsim.errors import bad, missing_extra
-from dynsim.integrate.batch import Batch, Engine, Run
+from dynsim.integrate.batch import Engine, EnsembleArrays, Members
 from dynsim.integrate.concatenated import by_scipy
 from dynsim.integrate.solver import slide
 from dynsim.status import Status
@@ -73,7 +73,7 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
 def _sliding_too(engine: Engine) -> Engine:
     """An engine after which members that slide are done again, one by one, along the surfaces where they do."""
 
-    def engine_and_sliding(batch: Batch, run: Run) -> int:
+    def engine_and_sliding(batch: Members, run: EnsembleArrays) -> int:
         stiff = engine(batch, run)
         members = np.flatnonzero(run.status == Status.SLIDING)
         if members.size and isinstance(batch.flow, Flow):
@@ -104,14 +104,14 @@ def _obstacle(flow: Any) -> str:
 BLOCK = 8192  # members at a time: what they need stays in the processor's cache
 
 
-def by_closed_form(batch: Batch, run: Run) -> int:
+def by_closed_form(batch: Members, run: EnsembleArrays) -> int:
     """Fill `run` from ``flow.exact``; any time, infinity included."""
     for first in range(0, batch.y0.shape[1], BLOCK):
         _fill(batch.select(slice(first, first + BLOCK)), run.part(first, first + BLOCK))
     return 0
 
 
-def _fill(batch: Batch, run: Run) -> None:
+def _fill(batch: Members, run: EnsembleArrays) -> None:
     flow, field = batch.flow, batch.field
     assert isinstance(flow, Flow)
     assert flow.exact is not None

@@ -13,7 +13,7 @@ import xarray as xr
 
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import bad
-from dynsim.integrate.batch import Batch, blocks
+from dynsim.integrate.batch import Members, blocks
 from dynsim.integrate.engines import choose
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.noise.derivation import NoisyFlow
@@ -171,8 +171,8 @@ def ensemble(
     limit = count("chunk", chunk, CHUNK)
     choice = choose(method, flow, forever)
 
-    def batch(start: int, stop: int) -> Batch:
-        return Batch(flow, *_members(flow, grid, start, stop), record, rtol, atol, workers)
+    def batch(start: int, stop: int) -> Members:
+        return Members(flow, *_members(flow, grid, start, stop), record, rtol, atol, workers)
 
     field = flow.compiled.field(grid.values) if isinstance(flow, Flow) else flow
     frame = Frame(field, grid, record, single=times is None)

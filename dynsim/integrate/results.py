@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.field import Field
-from dynsim.integrate.batch import Block, Run
+from dynsim.integrate.batch import EnsembleArrays, GridBlock
 from dynsim.integrate.grid import Grid, state_axes
 from dynsim.status import status_attributes
 
@@ -48,7 +48,7 @@ class Frame:
         time, grid = {"time": _time(self.times, self.single)}, self.grid.coords
         return grid.assign(time) if isinstance(grid, xr.Coordinates) else xr.Coordinates({**grid, **time})
 
-    def variables(self, run: Run) -> dict[str, tuple[tuple[str, ...], Any]]:
+    def variables(self, run: EnsembleArrays) -> dict[str, tuple[tuple[str, ...], Any]]:
         """``{name: (dimensions beside the grid's, array over members)}``."""
         time, pick = ((), (slice(None), 0)) if self.single else (("time",), ())
         found = {
@@ -58,7 +58,7 @@ class Frame:
         found |= {name: (time, row[pick]) for name, row in zip(self.field.observables, run.observed, strict=True)}
         return {**found, "status": ((), run.status), "steps": ((), run.steps)}
 
-    def dataset(self, run: Run, attributes: dict[str, Any]) -> xr.Dataset:
+    def dataset(self, run: EnsembleArrays, attributes: dict[str, Any]) -> xr.Dataset:
         """Dataset over the grid from arrays over all its members."""
         dims, shape = self.grid.dims, self.grid.shape
         variables = {
@@ -99,13 +99,13 @@ class InMemory:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.run = Run.empty(frame.field, frame.grid.size, len(frame.times))
+        self.run = EnsembleArrays.empty(frame.field, frame.grid.size, len(frame.times))
 
-    def part(self, block: Block) -> Run:
+    def part(self, block: GridBlock) -> EnsembleArrays:
         """Arrays for the engine to fill."""
         return self.run.part(block.start, block.stop)
 
-    def keep(self, block: Block, run: Run) -> None:
+    def keep(self, block: GridBlock, run: EnsembleArrays) -> None:
         """Take over a finished block; it lies where it belongs."""
 
     def dataset(self, attributes: dict[str, Any]) -> xr.Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.field import Field
-from dynsim.integrate.batch import Batch, Run
+from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.rest import RestWatch
 from dynsim.integrate.sliding import Switching, switching_of
@@ -134,7 +134,7 @@ def trajectory(
     return run
 
 
-def slide(batch: Batch, run: Run, members: np.ndarray) -> None:
+def slide(batch: Members, run: EnsembleArrays, members: np.ndarray) -> None:
     """Do members of an ensemble again that come to where their flow jumps, each by itself."""
     flow = batch.flow
     if isinstance(flow, Field):

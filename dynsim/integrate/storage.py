@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad, missing_extra
-from dynsim.integrate.batch import Block, Run, block_shape
+from dynsim.integrate.batch import EnsembleArrays, GridBlock, block_shape
 from dynsim.integrate.results import ATTRIBUTES, Frame
 from dynsim.status import Status
 
@@ -71,14 +71,14 @@ class Streamed:
                 attributes={key: np.asarray(value).tolist() for key, value in ATTRIBUTES.get(name, {}).items()},
             )
 
-    def _empty(self, members: int) -> Run:
-        return Run.empty(self.frame.field, members, len(self.frame.times))
+    def _empty(self, members: int) -> EnsembleArrays:
+        return EnsembleArrays.empty(self.frame.field, members, len(self.frame.times))
 
-    def part(self, block: Block) -> Run:
+    def part(self, block: GridBlock) -> EnsembleArrays:
         """Arrays for the engine to fill."""
         return self._empty(block.stop - block.start)
 
-    def keep(self, block: Block, run: Run) -> None:
+    def keep(self, block: GridBlock, run: EnsembleArrays) -> None:
         """Write a finished block."""
         box = tuple(part.stop - part.start for part in block.region)
         for name, (_, values) in self.frame.variables(run).items():

@@ -20,7 +20,7 @@ import sympy
 
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow, gradient_flow
 
 __all__ = ["Barlow", "collapse_threshold", "shares"]
@@ -114,23 +114,23 @@ class Barlow(Method):
         if not 0 < self["lam"] < 1:
             raise bad("lam", self["lam"], "a number between 0 and 1, both excluded")
 
-    def _rows(self, at: Setting) -> int:
+    def _rows(self, at: MethodSetting) -> int:
         return self["rows"] or at.width
 
-    def _alive(self, at: Setting) -> Fact:
+    def _alive(self, at: MethodSetting) -> Fact:
         return self._survives(at)  # rows are mixtures: their number limits the shares, not the count of features
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """The loss has no scale: the more reliable feature is ahead."""
         return 1 / np.maximum(at.reliability, 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         x, level = shares(at.reliability, self._rows(at), self["lam"])
         if at.start("w") is not None:
             x = x * (at.start("w") != 0)
         return Fact(x > 0, exact=self._attained(at, x), reason=f"r_i > r_* = {level:.6g}{self._doubt(at, x)}")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         rows = self._rows(at)
         x, _ = shares(at.reliability, rows, self["lam"])
         start = at.start("w")
@@ -141,17 +141,17 @@ class Barlow(Method):
         reason = f"share x_i of every row; the loss is scale-free, rows start with {said}{self._doubt(at, x)}"
         return Fact(x * row * rows, exact=self._attained(at, x), reason=reason)
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(np.zeros_like(at.lambda_s), sympy.Integer(0), reason="scale-free: the norm of a row is conserved")
 
-    def _attained(self, at: Setting, x: np.ndarray) -> bool:
+    def _attained(self, at: MethodSetting, x: np.ndarray) -> bool:
         """Whether a k×k Hadamard matrix with room for all living features is known to exist."""
         rows = self._rows(at)
         return rows == 1 or (
             len(x) <= rows and (rows == 2 or (rows % 4 == 0 and rows <= 664) or rows & (rows - 1) == 0)
         )
 
-    def _doubt(self, at: Setting, x: np.ndarray) -> str:
+    def _doubt(self, at: MethodSetting, x: np.ndarray) -> str:
         if self._attained(at, x):
             return ""
         rows = self._rows(at)

@@ -6,7 +6,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Setting
+from dynsim.methods.setting import MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["BarlowSimon"]
@@ -27,18 +27,18 @@ class BarlowSimon(Method):
     killed_by = "fewer rows than features"
     budget = "lambda_d"
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = 4 * at.lambda_d > at.eta_s
         if at.start("w") is not None:
             alive = alive & (at.start("w") != 0)
         return Fact(alive, sympy.Gt(4 * _D, _ETA), reason="w′ = 4λ_d w(1 − λ_d w²) − η_s w")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = at.lambda_s / at.lambda_d * (1 - at.eta_s / (4 * at.lambda_d))
         return Fact(value, _S / _D * (1 - _ETA / (4 * _D)), reason="w² = 1/λ_d − η_s/(4λ_d²)")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(4 * at.lambda_d - at.eta_s, 4 * _D - _ETA)
 
     def _flow(self, modes: int) -> Flow:

@@ -20,7 +20,7 @@ from scipy.special import erf
 
 from dynsim.errors import bad
 from dynsim.methods.method import ALIGNED, GAUSSIAN, LINEAR, Fact
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.simsiam import SimSiam
 from dynsim.symbolic.flow import Flow
 
@@ -70,7 +70,7 @@ class Data2Vec(SimSiam):
         more = (*(layer if self["normalise"] else ()), *((GAUSSIAN,) if self["smooth"] else ()))
         return (LINEAR, ALIGNED, *more)
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """What leaves the origin faster is ahead."""
         if not self["normalise"]:
             return super()._half_times(at, size)
@@ -78,7 +78,7 @@ class Data2Vec(SimSiam):
 
     # Squared error.
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         if not self["normalise"]:
             return super()._survives(at) if not self._slowed(at) else self._smooth(at)[0]
         top = self._largest_force(at)
@@ -101,7 +101,7 @@ class Data2Vec(SimSiam):
         reason = "p²/α − w² keeps its sign: from p₀ ≤ −√α·w₀ it reaches w = 0 and stays"
         return replace(found, value=alive & ends & (w != 0), reason=reason)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         if not self["normalise"]:
             return super()._amplitude(at) if not self._slowed(at) else self._smooth(at)[1]
         product = self._product(at)
@@ -121,7 +121,7 @@ class Data2Vec(SimSiam):
                 reason = "no decay: pw = r/√λ_s, and p²/α − w² is conserved"
         return Fact(at.lambda_s * weight, form if not self["smooth"] else None, reason=reason)
 
-    def _product(self, at: Setting) -> np.ndarray:
+    def _product(self, at: MethodSetting) -> np.ndarray:
         """Pw at the end: the largest root of Pr·(r√λ_s − λ_s pw) = √(η_pη_s/α)."""
         signal, need = at.reliability * np.sqrt(at.lambda_s), np.sqrt(at.eta_p * at.eta_s / at.alpha)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,7 +130,7 @@ class Data2Vec(SimSiam):
         share = np.array([_last_root(lambda x, i=i: self._force(at, i, x) - need) for i in range(len(signal))])
         return share * signal / at.lambda_s
 
-    def _force(self, at: Setting, i: int, share: np.ndarray) -> np.ndarray:
+    def _force(self, at: MethodSetting, i: int, share: np.ndarray) -> np.ndarray:
         """Force on the product pw at pw = share·r/√λ_s, the factor of smooth L1 included."""
         r = at.reliability[i]
         plain = r * np.sqrt(at.lambda_s[i]) * (1 - share)
@@ -141,16 +141,16 @@ class Data2Vec(SimSiam):
         with np.errstate(divide="ignore"):
             return erf(width / (np.sqrt(2) * deviation)) / width
 
-    def _largest_force(self, at: Setting) -> np.ndarray:
+    def _largest_force(self, at: MethodSetting) -> np.ndarray:
         grid = np.linspace(0, 1, 400)
         return np.array([np.max(self._force(at, i, grid)) for i in range(len(at.lambda_s))])
 
     # Smooth L1 without normalisation: the factor depends on the size of the error, which depends on the state.
 
-    def _slowed(self, at: Setting) -> bool:
+    def _slowed(self, at: MethodSetting) -> bool:
         return bool(self["smooth"] and at.eta_s > 0)
 
-    def _smooth(self, at: Setting) -> tuple[Fact, Fact]:
+    def _smooth(self, at: MethodSetting) -> tuple[Fact, Fact]:
         if at.initial is not None:
             raise bad("initial", at.initial, "no start with smooth L1 and weight decay", "integrate the flow instead")
         if at.eta_p == 0:
@@ -171,7 +171,7 @@ class Data2Vec(SimSiam):
         reason = "upper root of p(λ_d − λ_sp)·Pr(|error| < β)/β = η_s, found numerically"
         return Fact(p > 0, reason=reason), Fact(value, reason=reason)
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         if not self["normalise"]:
             return super()._origin_rate(at)
         push = at.reliability * np.sqrt(at.lambda_s) * (self._factor(np.ones(1))[0] if self["smooth"] else 1.0)

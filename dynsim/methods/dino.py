@@ -18,7 +18,7 @@ import sympy
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.prototype_bifurcations import branches, fold, growth_rates, hopf, trained_state_margin
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.rules import Descend, Move, Rule
 
@@ -71,23 +71,23 @@ class Dino(Method):
         more = () if self["agreement"] is not None else ("the agreement of the views' clusters is λ_d/λ_s",)
         return (*self.more_assumptions, *more)
 
-    def _clusters(self, at: Setting) -> np.ndarray:
+    def _clusters(self, at: MethodSetting) -> np.ndarray:
         if self["agreement"] is not None:
             return np.full(at.lambda_s.shape, self["agreement"])
         return np.clip(at.reliability, 0.0, 1.0)
 
-    def _default_features(self) -> Setting | None:
+    def _default_features(self) -> MethodSetting | None:
         agreement = self["agreement"]
-        return None if agreement is None else Setting(np.array([agreement]), np.ones(1), scalar=True)
+        return None if agreement is None else MethodSetting(np.array([agreement]), np.ones(1), scalar=True)
 
-    def _alive(self, at: Setting) -> Fact:
+    def _alive(self, at: MethodSetting) -> Fact:
         return self._survives(at)  # clusters have prototypes, not rows
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """The pattern that grows faster is ahead."""
         return 1 / np.maximum(self._clusters(at), 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
         r = self._clusters(at)
         uniform = tau_t < r * tau_s
@@ -105,7 +105,7 @@ class Dino(Method):
             return Fact(ends, reason="it lives iff τ_t < τ_f and b₀ > b₋, the constant mode at rest")
         return self._cold(at, uniform, r)
 
-    def _cold(self, at: Setting, uniform: np.ndarray, r: np.ndarray) -> Fact:
+    def _cold(self, at: MethodSetting, uniform: np.ndarray, r: np.ndarray) -> Fact:
         """From infinitely near the uniform state the pattern must grow, and faster than the constant mode does."""
         form = sympy.Lt(_TAU_T, _R * _TAU_S)
         if not self.cold_needs_centre:
@@ -126,7 +126,7 @@ class Dino(Method):
         )
         return Fact(uniform & wins, exact=False, reason=reason)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
         b = np.array([branches(float(x), tau_t, tau_s, count)[1] for x in self._clusters(at)])
         return Fact(
@@ -134,7 +134,7 @@ class Dino(Method):
             reason="v = b₊², b the logit of a cluster's own prototype minus the others'",
         )
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         tau_s, tau_t, count = self["tau_s"], self[self._teacher], self["prototypes"]
         value = (self._clusters(at) / tau_t - 1 / tau_s) / (count**2 * tau_s)
         form = (_R / _TAU_T - 1 / _TAU_S) / (_K**2 * _TAU_S)

@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import ALIGNED, Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["DirectSet"]
@@ -41,18 +41,18 @@ class DirectSet(Method):
         "the predictor is held at (WWᵀ)^a while the encoder is differentiated",
     )
 
-    def _powers(self, at: Setting) -> tuple[np.ndarray, np.ndarray]:
+    def _powers(self, at: MethodSetting) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(invalid="ignore", divide="ignore"):
             root = np.sqrt(at.lambda_d**2 - 4 * at.eta_s * at.lambda_s)
             lower, upper = ((at.lambda_d + sign * root) / (2 * at.lambda_s) for sign in (-1, 1))
             return np.maximum(lower, 0) ** (1 / self["a"]), np.maximum(upper, 0) ** (1 / self["a"])
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """Without decay a small start leaves after a time in proportion to 1/λ_d; with it a small start dies."""
         with np.errstate(divide="ignore"):
             return 1 / np.abs(at.lambda_d)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = (at.lambda_d > 0) & (at.lambda_d**2 >= 4 * at.eta_s * at.lambda_s)
         found = Fact(alive, sympy.Le(_ETA, _D**2 / (4 * _S)), reason="η_s ≤ λ_d²/(4λ_s): s₊ exists, for every a")
         w = at.start("w")
@@ -61,11 +61,11 @@ class DirectSet(Method):
         ends = (w**2 >= self._powers(at)[0] * (1 - 1e-14)) & (w != 0)
         return replace(found, value=alive & ends, reason="it lives iff w₀² ≥ s₋")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         form = _S * ((_D + sympy.sqrt(_D**2 - 4 * _ETA * _S)) / (2 * _S)) ** (1 / _A)
         return Fact(at.lambda_s * self._powers(at)[1], form, reason="w² = s₊")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         reason = "s^a vanishes at 0: only the decay is left" + ("" if at.eta_s else "; growth is algebraic")
         return Fact(np.full(at.lambda_s.shape, 0.0 - at.eta_s), -_ETA, reason=reason)
 

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["FixedPredictor"]
@@ -32,24 +32,24 @@ class FixedPredictor(Method):
     killed_by = "p ≥ r, so also the identity"
     KNOBS: ClassVar[Mapping[str, Knob]] = {"p": Knob(0.5, -10.0, 10.0, "the predictor")}
 
-    def _rate(self, at: Setting) -> np.ndarray:
+    def _rate(self, at: MethodSetting) -> np.ndarray:
         return self["p"] * (at.lambda_d - self["p"] * at.lambda_s) - at.eta_s
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """What grows for ever has no half; the faster is ahead."""
         return 1 / np.maximum(self._rate(at), 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = self._rate(at) > 0
         start = at.start("w")
         if start is not None:
             alive = alive & (start != 0)
         return Fact(alive, sympy.Gt(_P * (_D - _P * _S), _ETA), reason="w′ = [p(λ_d − pλ_s) − η_s]w grows for ever")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         return Fact(np.full(at.lambda_s.shape, np.inf), sympy.oo, reason="linear: no equilibrium but 0")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(self._rate(at), _P * (_D - _P * _S) - _ETA)
 
     def _flow(self, modes: int) -> Flow:

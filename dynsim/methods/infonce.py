@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import ALIGNED, Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["InfoNce"]
@@ -59,16 +59,16 @@ class InfoNce(Method):
             return "-E(w*(x + n1)*w*(x + n2))/tau + E(log(E(exp(w*(x + n1)*w*(x3 + n3)/tau), x3, n3)))"
         return "E((w*(n1 - n2))^2)/(2*tau) + E(log(E(exp(-(w*(x + n1 - x3 - n3))^2/(2*tau)), x3, n3)))"
 
-    def _share(self, at: Setting) -> float:
+    def _share(self, at: MethodSetting) -> float:
         return 1.0 if at.batch is None else (at.batch - 1) / at.batch
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = 2 * at.lambda_d * self._share(at) > at.eta_s * self["tau"]
         if at.start("w") is not None:
             alive = alive & (at.start("w") != 0)
         return Fact(alive, sympy.Gt(2 * _D, _ETA * _TAU), reason="the origin repels iff 2λ_d/τ > η_s: a pitchfork")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         tau = self["tau"]
         with np.errstate(divide="ignore", invalid="ignore"):
             decay = at.eta_s * tau / (2 * at.lambda_s)  # counts as noise
@@ -85,7 +85,7 @@ class InfoNce(Method):
             return Fact(value, form, reason=reason)
         return Fact(value, form, exact=False, reason=f"{reason}; of infinitely many negatives, not of {at.batch - 1}")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         rate = 2 * at.lambda_d / self["tau"] * self._share(at) - at.eta_s
         reason = "" if at.batch is None else f"times N/(N+1) with N = {at.batch - 1} negatives"
         return Fact(rate, 2 * _D / _TAU - _ETA, reason=reason)

@@ -20,7 +20,7 @@ import sympy
 
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.slice_statistics import KNOTS, slice_functions, slice_gradient, slice_value
 from dynsim.symbolic.flow import Flow
 
@@ -58,17 +58,17 @@ class LeJepa(Method):
         if not 0 < self["lam"] < 1:
             raise bad("lam", self["lam"], "a number between 0 and 1, both excluded")
 
-    def _batch(self, at: Setting) -> int:
+    def _batch(self, at: MethodSetting) -> int:
         return at.batch or self.default_batch
 
-    def _pull(self, at: Setting) -> np.ndarray:
+    def _pull(self, at: MethodSetting) -> np.ndarray:
         """∂L/∂v_i of all that is no SIGReg."""
         kappa = at.spread_over_views(self.default_views)
         with np.errstate(divide="ignore"):
             decay = at.eta_s / (2 * at.lambda_s)
         return (1 - self["lam"]) * kappa * at.nu / at.width + decay
 
-    def _minimum(self, at: Setting) -> np.ndarray:
+    def _minimum(self, at: MethodSetting) -> np.ndarray:
         """Variances at the end, one per feature."""
         chosen = np.argsort(-at.reliability, kind="stable")[: at.width]
         pull = self._pull(at)[chosen]
@@ -76,10 +76,10 @@ class LeJepa(Method):
         result[chosen] = _minimum(tuple(pull.tolist()), at.width, self["lam"], self._batch(at), self["knots"])
         return result
 
-    def _alive(self, at: Setting) -> Fact:
+    def _alive(self, at: MethodSetting) -> Fact:
         return self._survives(at)  # the minimum is taken over as many features as there are rows
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         v = self._minimum(at)
         start = at.start("w")
         alive = v > 0 if start is None else (v > 0) & (start != 0)
@@ -92,7 +92,7 @@ class LeJepa(Method):
         reason = f"minimum of the expected loss over v ≥ 0, N = {self._batch(at)}, D = {at.width}{self._doubt(v)}"
         return Fact(alive, form, exact=self._unique(v), reason=reason)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         v = self._minimum(at)
         reason = f"root of the expected loss's gradient, N = {self._batch(at)}, D = {at.width}{self._doubt(v)}"
         return Fact(v, exact=self._unique(v), reason=reason)
@@ -107,14 +107,14 @@ class LeJepa(Method):
             else "; a slice has more variance than v_c = 2.4086, where no proof says it is the only minimum"
         )
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         outward, inward = (float(slope) for slope in slice_functions(0.0, self["knots"], 1))
         batch = self._batch(at)
         rate = -2 * at.lambda_s * (self._pull(at) + self["lam"] * (batch * outward + inward) / at.width)
         form = 2 * _S * (_LAM * (-outward * _N - inward) - (1 - _LAM) * _KAPPA * _NU) / _DIM
         return Fact(rate, form, reason=f"all features near 0, N = {batch}, D = {at.width}")
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """By integration of all features together, in ln w."""
         from scipy.integrate import solve_ivp
 

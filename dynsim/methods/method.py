@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dynsim.errors import bad, unknown
-from dynsim.methods.setting import VALUES, Knob, Setting, read_setting
+from dynsim.methods.setting import VALUES, Knob, MethodSetting, read_setting
 
 if TYPE_CHECKING:
     import sympy
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dynsim.symbolic.distributions import Random
     from dynsim.symbolic.flow import Flow
 
-__all__ = ["ALIGNED", "GAUSSIAN", "LINEAR", "Fact", "Knob", "Method", "Setting"]
+__all__ = ["ALIGNED", "GAUSSIAN", "LINEAR", "Fact", "Knob", "Method", "MethodSetting"]
 
 LINEAR = "linear encoder, expected gradients, centred views that are independent given the image"
 ALIGNED = "each row of the encoder reads one feature (aligned modes)"
@@ -117,14 +117,14 @@ class Method(ABC):
         """Refuse knobs that make no sense together."""
 
     @property
+    @abstractmethod
     def loss(self) -> str:
         """The loss in the language of networks; a subclass states it, as an attribute or a property."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def mode(self) -> str:
         """The loss of one aligned mode; a subclass states it, as an attribute or a property."""
-        raise NotImplementedError
 
     @property
     def random(self) -> Random:
@@ -148,13 +148,13 @@ class Method(ABC):
     # What a subclass answers, for arrays over features.
 
     @abstractmethod
-    def _survives(self, at: Setting) -> Fact: ...
+    def _survives(self, at: MethodSetting) -> Fact: ...
 
     @abstractmethod
-    def _amplitude(self, at: Setting) -> Fact: ...
+    def _amplitude(self, at: MethodSetting) -> Fact: ...
 
     @abstractmethod
-    def _origin_rate(self, at: Setting) -> Fact: ...
+    def _origin_rate(self, at: MethodSetting) -> Fact: ...
 
     @abstractmethod
     def _flow(self, modes: int) -> Flow: ...
@@ -272,7 +272,7 @@ class Method(ABC):
         size = np.asarray(chosen._told(replace(chosen.amplitude(**values)), at).value, dtype=float)
         return np.where(size > 0, chosen._half_times(at, np.atleast_1d(size)), np.inf)
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         from dynsim.methods.mode_flow import growth_time
 
         times = np.full(len(size), np.inf)
@@ -284,7 +284,7 @@ class Method(ABC):
             times[j] = growth_time(field, 1e-3 * ends.min(), end / np.sqrt(2))
         return times
 
-    def flow_parameters(self, at: Setting, j: int, flow: Flow) -> dict[str, float]:
+    def flow_parameters(self, at: MethodSetting, j: int, flow: Flow) -> dict[str, float]:
         """Values of the parameters of one mode's `flow` for feature number j of a setting; knobs are its defaults."""
         given = {
             "lambda_d": float(at.lambda_d[j]),
@@ -302,7 +302,7 @@ class Method(ABC):
 
     # How values are read.
 
-    def _at(self, values: Mapping[str, Any]) -> tuple[Method, Setting]:
+    def _at(self, values: Mapping[str, Any]) -> tuple[Method, MethodSetting]:
         knobs = {name: values[name] for name in values if name in self.KNOBS}
         rest = {name: value for name, value in values.items() if name not in knobs}
         for name in rest:
@@ -317,11 +317,11 @@ class Method(ABC):
             )
         return chosen, at
 
-    def _default_features(self) -> Setting | None:
+    def _default_features(self) -> MethodSetting | None:
         """The features that the knobs alone define, if they do."""
         return None
 
-    def _alive(self, at: Setting) -> Fact:
+    def _alive(self, at: MethodSetting) -> Fact:
         """Survival within the rank budget: of `dim` rows no more features can live than there are rows."""
         fact = self._survives(at)
         if fact.value is None:
@@ -339,7 +339,7 @@ class Method(ABC):
             reason=f"{fact.reason}; of those, {at.dim} rows hold the {at.dim} of largest {_WORDS[self.budget]}",
         )
 
-    def _told(self, fact: Fact, at: Setting) -> Fact:
+    def _told(self, fact: Fact, at: MethodSetting) -> Fact:
         value = fact.value
         if value is not None:
             array = np.broadcast_to(np.asarray(value), at.lambda_s.shape).copy()

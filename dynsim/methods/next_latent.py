@@ -14,7 +14,7 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad
 from dynsim.methods.method import ALIGNED
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.simsiam import SimSiam
 
 __all__ = ["NextLatent"]
@@ -55,7 +55,7 @@ class NextLatent(SimSiam):
     }
     more_assumptions = (ALIGNED, "one-hot states of a stationary chain; λ_d stands for |λ_×|")
 
-    def _default_features(self) -> Setting | None:
+    def _default_features(self) -> MethodSetting | None:
         matrix = self["transition"]
         if matrix is None:
             return None
@@ -68,4 +68,4 @@ class NextLatent(SimSiam):
         if not np.allclose(matrix @ matrix.T, matrix.T @ matrix, atol=1e-9):
             raise bad("transition", "T·Tᵀ ≠ Tᵀ·T", "a normal (such as a symmetric or circulant) matrix", advice)
         size = np.sort(np.abs(np.linalg.eigvals(matrix)))[::-1]
-        return Setting(size / n, np.full(n, 1 / n))
+        return MethodSetting(size / n, np.full(n, 1 / n))

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Setting
+from dynsim.methods.setting import MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["NoPredictor"]
@@ -35,10 +35,10 @@ class NoPredictor(Method):
     learned_first = "nothing"
     killed_by = "any noise of the views"
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         return 1 / np.maximum(np.abs(at.lambda_d), 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         if at.beta == 0:
             w = at.start("v", None)
             alive = (at.lambda_d != 0) & (True if w is None else w != 0)
@@ -49,7 +49,7 @@ class NoPredictor(Method):
             reason += "; where ν = η_s = 0 nothing moves, no living state is stable"
         return Fact(np.zeros(neutral.shape, dtype=bool), sympy.false, reason=reason)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         if at.beta != 0:
             return Fact(np.zeros_like(at.lambda_s), sympy.Integer(0))
         teacher = at.start("v")
@@ -59,7 +59,7 @@ class NoPredictor(Method):
         value = at.lambda_s * (at.lambda_d * teacher / (at.lambda_s + at.eta_s)) ** 2
         return Fact(value, _S * (_D * v0 / (_S + _ETA)) ** 2, reason="w → λ_d v₀/(λ_s + η_s)")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         if at.beta is None:
             rate = -(at.lambda_s - at.lambda_d) - at.eta_s
             return Fact(rate, _D - _S - _ETA, reason="without the stop-gradient the noise counts twice: −2νλ_s − η_s")

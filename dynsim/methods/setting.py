@@ -10,7 +10,7 @@ import numpy as np
 
 from dynsim.errors import InvalidType, bad, unknown
 
-__all__ = ["VALUES", "Knob", "Setting", "read_setting"]
+__all__ = ["VALUES", "Knob", "MethodSetting", "read_setting"]
 
 VALUES = ("lambda_d", "lambda_s", "nu", "alpha", "beta", "eta", "eta_p", "eta_s", "dim", "batch", "views", "initial")
 _STATES = ("w", "p", "v", "b")  # weight, predictor, teacher's weight; pattern of prototypes
@@ -57,7 +57,7 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodSetting:
     """The values at which a fact is asked: the features of one encoder, and how it is trained."""
 
     lambda_d: np.ndarray
@@ -129,7 +129,7 @@ def _array(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def read_setting(values: Mapping[str, Any], features: Setting | None) -> Setting:
+def read_setting(values: Mapping[str, Any], features: MethodSetting | None) -> MethodSetting:
     """Read λ_d, λ_s and ν (two of them, or one of λ_d and ν alone), the rates and the sizes."""
     given = dict(values)
     if features is None:
@@ -177,7 +177,7 @@ def _views(value: Any) -> int | tuple[int, int]:
     return (int(pair[0]), int(pair[1])) if pair[1] else int(pair[0])
 
 
-def _features(moments: dict[str, np.ndarray]) -> Setting:
+def _features(moments: dict[str, np.ndarray]) -> MethodSetting:
     if not moments or set(moments) == {"lambda_s"}:
         raise bad("lambda_d", None, "lambda_d and lambda_s, or nu = 1 − λ_d/λ_s", "say which feature is meant")
     if len(moments) == 3:
@@ -209,4 +209,4 @@ def _features(moments: dict[str, np.ndarray]) -> Setting:
         raise bad("lambda_s", view.tolist(), "no negative variance")
     if np.any(np.abs(signal) > view * (1 + 1e-12)):
         raise bad("lambda_d", signal.tolist(), "at most lambda_s in size", "the mean view varies no more than a view")
-    return Setting(signal, view, scalar)
+    return MethodSetting(signal, view, scalar)

@@ -15,7 +15,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.rules import Move
 
@@ -64,17 +64,17 @@ class SimClr(Method):
         "many embedding coordinates (D → ∞, 1/τ ≫ 1), many negatives; at finite D no closed form is known",
     )
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """The loss has no scale: the more reliable feature is ahead."""
         return 1 / np.maximum(at.reliability, 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         x, level = water_filling(at.reliability, self["tau"])
         if at.start("w") is not None:
             x = x * (at.start("w") != 0)
         return Fact(x > 0, exact=False, reason=f"r_i > κ = {level:.6g}, for D → ∞")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         x, _ = water_filling(at.reliability, self["tau"])
         start = at.start("w")
         norm = 1.0 if start is None else float(np.sum(start**2))
@@ -85,7 +85,7 @@ class SimClr(Method):
             x * total, exact=False, reason=f"share x_i = τ(r_i − κ) of Σv, for D → ∞; ‖W‖² = {said} is conserved"
         )
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(np.zeros_like(at.lambda_s), sympy.Integer(0), reason="scale-free: ‖W‖ is conserved")
 
     def _flow(self, modes: int) -> Flow:

@@ -18,7 +18,7 @@ import sympy
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.reached import reached
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["SimSiam"]
@@ -44,12 +44,12 @@ class SimSiam(Method):
     KNOBS: ClassVar[Mapping[str, Knob]] = {}
     states: ClassVar[tuple[str, ...]] = ("p", "w")
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """Without decay a small balanced start leaves after the time 1/(√α·|λ_d|·w₀); with it a small start dies."""
         with np.errstate(divide="ignore"):
             return 1 / np.abs(at.lambda_d)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         threshold = sympy.Le(_ETA, _D**2 / (4 * _S))
         signal = at.lambda_d != 0
         if at.eta_p == 0 < at.eta_s:
@@ -66,13 +66,13 @@ class SimSiam(Method):
             )
         return found if at.initial is None else self._from(at, found)
 
-    def _predictor(self, at: Setting, sign: float = 1.0) -> np.ndarray:
+    def _predictor(self, at: MethodSetting, sign: float = 1.0) -> np.ndarray:
         """|p±| of each feature, NaN where there is none."""
         with np.errstate(invalid="ignore", divide="ignore"):
             root = np.sqrt(at.lambda_d**2 - 4 * at.eta_s * at.lambda_s)
             return (np.abs(at.lambda_d) + sign * root) / (2 * at.lambda_s)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         upper = self._predictor(at)
         p = (sympy.Abs(_D) + sympy.sqrt(_D**2 - 4 * _ETA * _S)) / (2 * _S)
         if at.eta_s == 0 and at.eta_p > 0:
@@ -84,7 +84,7 @@ class SimSiam(Method):
         value = at.lambda_s * upper**2 * ratio / at.alpha
         return Fact(value, _S * p**2 * eta_p / (_ALPHA * _ETA), reason="w² = (η_p/η_s)·p₊²/α")
 
-    def _undecayed(self, at: Setting, upper: np.ndarray) -> Fact:
+    def _undecayed(self, at: MethodSetting, upper: np.ndarray) -> Fact:
         """Without decay p ends at r, and w² − p²/α keeps its value."""
         if at.initial is None:
             reason = "no decay: the end depends on the start; given is the one from a small start, w² = r²/α"
@@ -96,7 +96,7 @@ class SimSiam(Method):
             )
         return Fact(at.lambda_s * (w**2 + (upper**2 - p**2) / at.alpha), reason="w² = w₀² + (r² − p₀²)/α")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         reason = "at p = w = 0 only the decay is left"
         if at.eta_s == 0:
             reason = "no decay: |w| grows only algebraically, in the time 1/(√α·λ_d·w₀)"
@@ -107,7 +107,7 @@ class SimSiam(Method):
 
     # From a start.
 
-    def _start(self, at: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _start(self, at: MethodSetting) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """p, w and, if there is a teacher, v; a predictor that is not given starts balanced, p = √α|w|."""
         w = at.start("w")
         if w is None:
@@ -118,7 +118,7 @@ class SimSiam(Method):
         v = at.start("v", w) if "v" in self.states and at.beta is not None else None
         return p, w, v
 
-    def _from(self, at: Setting, found: Fact) -> Fact:
+    def _from(self, at: MethodSetting, found: Fact) -> Fact:
         p, w, v = self._start(at)
         p = p * np.where(at.lambda_d < 0, -1.0, 1.0)
         still = v is None or np.array_equal(v, w)
@@ -137,7 +137,7 @@ class SimSiam(Method):
             return Fact(None, exact=False, reason="a start too close to the boundary between survival and collapse")
         return replace(found, value=ends.astype(bool), exact=False, reason="by integration from the start")
 
-    def _run(self, at: Setting, i: int, p: Any, w: Any, v: Any) -> bool | None:
+    def _run(self, at: MethodSetting, i: int, p: Any, w: Any, v: Any) -> bool | None:
         signal, view, alpha = abs(at.lambda_d[i]), at.lambda_s[i], at.alpha
         upper = self._predictor(at)[i]
         weight = np.sqrt(at.eta_p / at.eta_s / alpha) * upper

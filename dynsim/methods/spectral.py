@@ -6,7 +6,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Setting
+from dynsim.methods.setting import MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["Spectral"]
@@ -30,18 +30,18 @@ class Spectral(Method):
         " x3 ~ normal(0, lambda_d), n3 ~ normal(0, lambda_s - lambda_d)"
     )
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = 4 * at.lambda_d > at.eta_s
         if at.start("w") is not None:
             alive = alive & (at.start("w") != 0)
         return Fact(alive, sympy.Gt(4 * _D, _ETA), reason="w′ = 4w(λ_d − λ_s²w²) − η_s w: a pitchfork")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = at.reliability - at.eta_s / (4 * at.lambda_s)
         return Fact(value, (_D - _ETA / 4) / _S, reason="v = r − η_s/(4λ_s)")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(4 * at.lambda_d - at.eta_s, 4 * _D - _ETA)
 
     def _flow(self, modes: int) -> Flow:

@@ -20,7 +20,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import GAUSSIAN, Fact, Method
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["VicReg"]
@@ -54,14 +54,14 @@ class VicReg(Method):
         "epsilon": Knob(1e-4, 0.0, 1.0, "added to the variance under the root"),
     }
 
-    def _noise(self, at: Setting) -> np.ndarray:
+    def _noise(self, at: MethodSetting) -> np.ndarray:
         """ν, to which weight decay is added in its units."""
         if at.eta_s == 0:
             return at.nu
         with np.errstate(divide="ignore"):
             return at.nu + at.width * at.eta_s / (4 * self["s"] * at.lambda_s)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         noise, eps = self._noise(at), self["epsilon"]
         limit = self["mu"] / (4 * self["s"] * np.sqrt(eps)) if eps > 0 else (np.inf if self["mu"] > 0 else 0.0)
         alive = (noise < limit) & (eps < 1) & (at.lambda_s > 0)
@@ -71,7 +71,7 @@ class VicReg(Method):
         reason = "w = 0 attracts iff ν ≥ μ/(4s√ε)" + (" with ν + Dη_s/(4sλ_s) for ν" if at.eta_s else "")
         return Fact(alive, form, reason=reason)
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         noise = self._noise(at)
         with np.errstate(divide="ignore"):
             smooth = self["mu"] / (4 * self["s"] * noise)
@@ -111,7 +111,7 @@ class VicReg(Method):
             return 0.0
         return float(np.exp(brentq(force, low, high, xtol=1e-13))) if force(high) < 0 else np.inf
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         width, eps = at.width, self["epsilon"]
         form = _S * (_MU / sympy.sqrt(_EPS) - 4 * _WEIGHT * _NU) / _D
         reason = f"mean over D = {width} coordinates; beyond v ≈ ε the force is constant, μ√λ_s/D"

@@ -19,7 +19,7 @@ import sympy
 
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.order_statistics import quantile_defect
-from dynsim.methods.setting import Knob, Setting
+from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["VisReg"]
@@ -59,16 +59,16 @@ class VisReg(Method):
     decays = False
     default_views = 2
 
-    def _terms(self, at: Setting) -> tuple[float, np.ndarray, float]:
+    def _terms(self, at: MethodSetting) -> tuple[float, np.ndarray, float]:
         """λa, λa + (1−λ)κν and λbδ."""
         push = self["lam"] * self["variance"]
         pull = push + (1 - self["lam"]) * at.spread_over_views(self.default_views) * at.nu
         return push, pull, self["lam"] * self["shape"] * self._defect(at)
 
-    def _defect(self, at: Setting) -> float:
+    def _defect(self, at: MethodSetting) -> float:
         return 0.0 if at.batch is None else quantile_defect(at.batch)
 
-    def _ends(self, at: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _ends(self, at: MethodSetting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per feature: the upper root u₊, the boundary below it, and the remnant; in U = u + ε₀ a cubic.
 
         λa(1−u) − (1−λ)κνu − λb(δ/U − ε₀/U²) = 0 is, with u = U − ε₀, −pull·U³ + (push + pull·ε₀)U² − bδ·U + bε₀ = 0.
@@ -93,7 +93,7 @@ class VisReg(Method):
                 upper[i] = rest[i] = 0.0
         return upper, lower, rest
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         push, _, _ = self._terms(at)
         upper, lower, _ = self._ends(at)
         alive = (push > 0) & (upper > np.sqrt(self["epsilon"]) * (at.batch is not None)) & (at.lambda_s > 0)
@@ -109,12 +109,12 @@ class VisReg(Method):
         ends = (u != 0) & (np.isnan(lower) | (u > lower))
         return Fact(alive & ends, reason=f"{reason}: it lives iff u₀ > u₋")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         upper, _, _ = self._ends(at)
         form = (_LAM * _A / (_LAM * _A + (1 - _LAM) * _KAPPA * _NU)) ** 2
         return Fact(upper**2, form if at.batch is None else None, reason="the upper root of the expected force")
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         push, _, shape = self._terms(at)
         eps = self["epsilon"]
         if at.batch is None or eps == 0:

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from dynsim.methods.method import Fact, Method
-from dynsim.methods.setting import Setting
+from dynsim.methods.setting import MethodSetting
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.rules import Move
 
@@ -39,23 +39,23 @@ class WMse(Method):
         "whitening with the statistics of large batches",
     )
 
-    def _half_times(self, at: Setting, size: np.ndarray) -> np.ndarray:
+    def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """The loss has no scale: the more reliable feature is ahead."""
         return 1 / np.maximum(at.reliability, 1e-300)
 
-    def _survives(self, at: Setting) -> Fact:
+    def _survives(self, at: MethodSetting) -> Fact:
         alive = (at.reliability > 0) & (at.lambda_s > 0)
         if at.start("w") is not None:
             alive = alive & (at.start("w") != 0)
         return Fact(alive, reason="whitening takes away every scale: no feature with signal shrinks")
 
-    def _amplitude(self, at: Setting) -> Fact:
+    def _amplitude(self, at: MethodSetting) -> Fact:
         start = at.start("w")
         norm = np.ones_like(at.lambda_s) if start is None else start**2
         reason = "WWᵀ is conserved: v = w₀²λ_s" + (", rows of norm 1" if start is None else "")
         return Fact(norm * at.lambda_s, sympy.Symbol("w0") ** 2 * _S, reason=reason)
 
-    def _origin_rate(self, at: Setting) -> Fact:
+    def _origin_rate(self, at: MethodSetting) -> Fact:
         return Fact(np.zeros_like(at.lambda_s), sympy.Integer(0), reason="WWᵀ is conserved")
 
     def _flow(self, modes: int) -> Flow:

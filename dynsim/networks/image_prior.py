@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dynsim.networks.initialisations import draw
 from dynsim.networks.layers import EPSILON, Layout, Part
 from dynsim.networks.optimisers import Block, adam
 from dynsim.networks.seeds import generator, seed_list
+from dynsim.progress import Progress
 
 __all__ = ["Hourglass", "deep_image_prior"]
 
@@ -34,7 +35,7 @@ def deep_image_prior(
     skip: int = 4,
     levels: int = 3,
     init: str = "default",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Fit one randomly initialised convolutional network to each picture, by Adam on the squared error.
 
@@ -106,7 +107,7 @@ def _fit(
     weight: Tensor,
     moments: list[int],
     lr: float,
-    progress: Callable[[int, int, str], None] | None,
+    progress: Progress | None,
 ) -> list[np.ndarray]:
     rule = Experiment(optimiser="adam", momentum=0.9)
     share = weight / weight.sum((1, 2, 3), keepdim=True)

@@ -16,7 +16,7 @@ __all__ = ["function_body", "javascript"]
 _RUNTIME = {"sigmoid": "sigmoid", "softplus": "softplus", "logcosh": "logcosh", "logsumexp": "logsumexp", "erf": "erf"}
 
 
-class _Printer(JavascriptCodePrinter):
+class _JavaScriptPrinter(JavascriptCodePrinter):
     """SymPy's printer, with integer powers as products and the kinks and stable functions of dynsim's texts."""
 
     def __init__(self, names: Mapping[sympy.Symbol, str]) -> None:
@@ -93,7 +93,7 @@ def javascript(expression: Any, names: Mapping[sympy.Symbol, str]) -> str:
     >>> javascript(keyword * w**2, {w: "y[0]", keyword: "p[0]"})
     'p[0]*((y[0])*(y[0]))'
     """
-    return str(_Printer(names).doprint(release(sympy.sympify(expression))))
+    return str(_JavaScriptPrinter(names).doprint(release(sympy.sympify(expression))))
 
 
 def function_body(expressions: Sequence[Any], names: Mapping[sympy.Symbol, str], target: str = "out") -> str:
@@ -109,7 +109,7 @@ def function_body(expressions: Sequence[Any], names: Mapping[sympy.Symbol, str],
     """
     shared, reduced = sympy.cse([release(sympy.sympify(item)) for item in expressions], sympy.numbered_symbols("_x"))
     known = {**names, **{symbol: f"x{index}" for index, (symbol, _) in enumerate(shared)}}
-    printer = _Printer(known)
+    printer = _JavaScriptPrinter(known)
     try:
         lines = [f"const {known[symbol]} = {printer.doprint(value)};" for symbol, value in shared]
         lines += [f"{target}[{index}] = {printer.doprint(value)};" for index, value in enumerate(reduced)]

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Layout", "intact"]
+__all__ = ["ArrayLayout", "intact"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArrayLayout:
     """One array of a store.
 
     Attributes
@@ -45,8 +45,8 @@ class Layout:
         Examples
         --------
         >>> import numpy as np
-        >>> from dynsim.studies.chunks import Layout, intact
-        >>> data = Layout("a", ("x",), (4,), np.dtype("f8"), np.nan).encode(np.arange(3.0))
+        >>> from dynsim.studies.chunks import ArrayLayout, intact
+        >>> data = ArrayLayout("a", ("x",), (4,), np.dtype("f8"), np.nan).encode(np.arange(3.0))
         >>> intact(data), intact(data[:-1])
         (True, False)
         """

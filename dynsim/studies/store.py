@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad, missing_extra
-from dynsim.studies.chunks import Layout, intact
+from dynsim.studies.chunks import ArrayLayout, intact
 from dynsim.studies.storage import Storage, storage_of
 from dynsim.studies.study import Study
 from dynsim.studies.tasks import Tasks, tasks_of
@@ -41,7 +41,7 @@ class Store:
         return tasks_of(self.study)
 
     @cached_property
-    def layouts(self) -> dict[str, Layout]:
+    def layouts(self) -> dict[str, ArrayLayout]:
         """The arrays that tasks write, by name; `task_status` is the last."""
         described = json.loads(self.storage.read("zarr.json") or b"{}")["consolidated_metadata"]["metadata"]
         arrays = {name: _layout(name, one) for name, one in described.items()}
@@ -115,11 +115,11 @@ class Store:
         return f"{STATUS}/messages/{index}.json"
 
 
-def _layout(name: str, described: dict[str, Any]) -> Layout:
+def _layout(name: str, described: dict[str, Any]) -> ArrayLayout:
     dtype = np.dtype(described["data_type"]) if described["data_type"] != "string" else np.dtype(object)
     chunk = described["chunk_grid"]["configuration"]["chunk_shape"]
     fill = np.nan if described["fill_value"] == "NaN" else described["fill_value"]
-    return Layout(name, tuple(described.get("dimension_names") or ()), tuple(chunk), dtype, fill)
+    return ArrayLayout(name, tuple(described.get("dimension_names") or ()), tuple(chunk), dtype, fill)
 
 
 @lru_cache(maxsize=8)

@@ -35,7 +35,7 @@ _ITERATIONS, _CLOSE, _NARROW = 100, 1e-9, 1e-15
 _FAR = 40.0  # e⁻⁴⁰ beside 1 is less than a rounding
 
 
-class _Reading(NamedTuple):
+class _ClockReading(NamedTuple):
     """What a clock tells: time, its own speed, φ, and θ relative to the start."""
 
     time: Array
@@ -125,7 +125,7 @@ def _by_sigma(s: _Starts) -> tuple[Array, Array]:
     e0 = s.q / (s.phi + rho)
     ahead = np.where((s.above > 0) & (side > 0), a, 0.0)  # e at the end: φ = 1 or φ = ρ
 
-    def read(clock: Array) -> _Reading:
+    def read(clock: Array) -> _ClockReading:
         sigma = side * clock
         turned = a * sigma
         large, small = np.exp(-np.maximum(turned, 0.0)), np.exp(np.minimum(turned, 0.0))
@@ -134,7 +134,7 @@ def _by_sigma(s: _Starts) -> tuple[Array, Array]:
         e = e0 * small / below
         other = _log_over(k, e0 * gain / (s.phi + rho), np.maximum(turned, 0.0))
         time = (sigma - other) / (2 * rho)
-        return _Reading(time, np.abs(2 * rho + e), rho + e, np.sqrt(e * (2 * rho + e) / s.q))
+        return _ClockReading(time, np.abs(2 * rho + e), rho + e, np.sqrt(e * (2 * rho + e) / s.q))
 
     return _inverted(read, s.t, np.abs(2 * rho + e0), np.abs(2 * rho + ahead))
 
@@ -146,7 +146,7 @@ def _by_w(s: _Starts) -> tuple[Array, Array]:
     k = np.sqrt(np.maximum(s.c, 0.0))
     collapses = (s.c <= 0) & (s.phi <= 0)
 
-    def read(w: Array) -> _Reading:
+    def read(w: Array) -> _ClockReading:
         sine = np.sin(k * w) / np.where(k > 0, k, 1.0)
         turning = np.cos(k * w) - s.phi * sine
         decaying = 1 - e0 * _over(2 * rho * w, 2 * rho, w)
@@ -155,7 +155,7 @@ def _by_w(s: _Starts) -> tuple[Array, Array]:
         u = 1 - phi
         log_ratio = rho * w - np.log(below)  # ρ is 0 where c > 0
         time = (np.log(s.u / u) + log_ratio + w) / s.above
-        return _Reading(time, u, phi, np.exp(log_ratio))
+        return _ClockReading(time, u, phi, np.exp(log_ratio))
 
     last = np.where(collapses, np.inf, _inverse_speed(s, np.full_like(s.phi, _MIDDLE)))
     return _inverted(read, s.t, s.u, np.where(collapses, 1 - rho, 1 - _MIDDLE), last)
@@ -164,11 +164,11 @@ def _by_w(s: _Starts) -> tuple[Array, Array]:
 def _by_s(s: _Starts) -> tuple[Array, Array]:
     """By u = u₀e^{−s}."""
 
-    def read(clock: Array) -> _Reading:
+    def read(clock: Array) -> _ClockReading:
         phi = np.where(clock < 1, s.phi - s.u * np.expm1(-clock), 1 - s.u * np.exp(-clock))
         q = phi**2 + s.c
         time = (clock + np.log(q / s.q) / 2 + _inverse_speed(s, phi)) / s.above
-        return _Reading(time, q, phi, np.sqrt(q / s.q))
+        return _ClockReading(time, q, phi, np.sqrt(q / s.q))
 
     return _inverted(read, s.t, s.q, 1 + s.c)
 
@@ -201,7 +201,7 @@ def _log_over(a: Array, y: Array, through: Array | float = 0.0) -> Array:
 
 
 def _inverted(
-    read: Callable[[Array], _Reading], t: Array, speed: Array, final_speed: Array, last: Array | float = np.inf
+    read: Callable[[Array], _ClockReading], t: Array, speed: Array, final_speed: Array, last: Array | float = np.inf
 ) -> tuple[Array, Array]:
     """φ and θ/θ₀ where the clock's time is t: Newton's method, kept within what the speeds allow."""
     low = t * np.minimum(speed, final_speed)

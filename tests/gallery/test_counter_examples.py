@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from dynsim.gallery import counter_examples
-from dynsim.gallery.counter_settings import HIDDEN, LINEAR, Setting, by_matrix_flow, by_modes, toy_outcome
+from dynsim.gallery.counter_settings import HIDDEN, LINEAR, CounterSetting, by_matrix_flow, by_modes, toy_outcome
 from dynsim.gallery.linear_networks import digit_moments, linear_experiment
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
@@ -45,7 +45,7 @@ def test_the_matrix_flow_foretells_the_linear_networks(data):
 
 
 def test_the_toy_is_asked_at_its_own_numbers():
-    assert not toy_outcome(Setting()).collapsed
+    assert not toy_outcome(CounterSetting()).collapsed
     for name in ("predictor starts at −1", "predictor starts at +1", "decay 0.2", "decay 0.03, tiny start"):
         assert toy_outcome(LINEAR[name]).collapsed
     for name in ("no BN", "squared error", "frozen random teacher"):

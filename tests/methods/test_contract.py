@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 import dynsim
 from dynsim.errors import InvalidType, InvalidValue, UnknownName
 from dynsim.methods.catalogue import METHODS
+from dynsim.methods.method import Method
 from dynsim.methods.prototype_bifurcations import critical_centre_rate
 
 # method, knobs, values: both sides of the threshold where there is one.
@@ -380,3 +381,14 @@ def test_a_user_may_add_a_method():
         assert "mine" in dynsim.list_methods()["name"]
     finally:
         METHODS.remove("mine")
+
+
+@pytest.mark.parametrize("missing", ["loss", "mode", "_survives", "_amplitude", "_origin_rate", "_flow"])
+def test_an_incomplete_method_fails_when_it_is_made(missing):
+    whole = {"name": "part", "loss": "sum((z1 - z2)^2)", "mode": "(w*x)^2", "summary": "", "reference": "", "code": ""}
+    for question in ("_survives", "_amplitude", "_origin_rate", "_flow"):
+        whole[question] = lambda self, at: None
+    assert type("Part", (Method,), whole)()
+    del whole[missing]
+    with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+        type("Part", (Method,), whole)()

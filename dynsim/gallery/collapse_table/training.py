@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import xarray as xr
 from dynsim.errors import bad
 from dynsim.gallery.figure import concluded
 from dynsim.networks.collapse import judge_run
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict
@@ -32,7 +33,7 @@ SURVIVED, COLLAPSED, GREW, UNSURE = 0, 1, 2, 3
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: Any = 3,
     steps: int = 200,

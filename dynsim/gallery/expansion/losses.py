@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from dynsim.errors import bad
 from dynsim.gallery.figure import concluded
 from dynsim.gallery.trained_networks import seed_count
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
@@ -41,7 +42,7 @@ TRAINED: dict[str, dict[str, Any]] = {
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 300,

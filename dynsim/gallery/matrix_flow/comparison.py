@@ -12,6 +12,7 @@ from dynsim.field import Field
 from dynsim.gallery.figure import concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.matrix_flow import matrix_flow
@@ -33,7 +34,7 @@ MONITORED: dict[str, dict[str, Any]] = {
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 5,
     dim: int = 8,
@@ -79,7 +80,7 @@ def compute(
     return stamp(data, "torch", "scikit-learn", experiment=experiment.to_dict(), t_end=t_end, sigma2=NOISE**2)
 
 
-def _after(progress: Callable[[int, int, str], None] | None, part: int) -> Callable[[float, str], None]:
+def _after(progress: Progress | None, part: int) -> Callable[[float, str], None]:
     """Progress within one of four parts."""
 
     def report(share: float, what: str) -> None:

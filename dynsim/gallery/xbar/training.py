@@ -10,6 +10,7 @@ import xarray as xr
 
 from dynsim.gallery.figure import concluded
 from dynsim.gallery.trained_networks import full_size, seed_count
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
@@ -29,7 +30,7 @@ RATES = {"squared": 0.02, "cosine": 0.1}
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int | None = None,
     steps: int = 300,

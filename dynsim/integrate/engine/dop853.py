@@ -23,7 +23,7 @@ __all__ = [
     "GROW",
     "GROW_LATER",
     "SMALLEST",
-    "Step",
+    "AttemptedStep",
     "dense_output",
     "initial_step",
     "interpolate",
@@ -48,7 +48,7 @@ RightHandSide = Callable[[Any, Vector], Vector]  # of time and states
 
 
 @dataclass(frozen=True)
-class Step:
+class AttemptedStep:
     """What one attempted step leaves behind: slopes of all stages, the new state, the squared error norm."""
 
     h: Any
@@ -58,7 +58,9 @@ class Step:
     error: Any
 
 
-def try_step(v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any) -> Step:
+def try_step(
+    v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any
+) -> AttemptedStep:
     """Twelve stages from `y` at time `t`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
     slopes = [slope]
     for row in range(1, _STAGES):
@@ -66,7 +68,7 @@ def try_step(v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vecto
     mean = [_combination(v, slopes, DOP853.B, state) for state in range(len(y))]
     y_new = [v.add(value, v.mul(h, slope)) for value, slope in zip(y, mean, strict=True)]
     error = _squared_error(v, h, y, y_new, slopes, mean, rtol, atol)
-    return Step(h, y, [*slopes, f(v.add(t, h), y_new)], y_new, error)
+    return AttemptedStep(h, y, [*slopes, f(v.add(t, h), y_new)], y_new, error)
 
 
 def _at(v: Lanes, t: Any, h: Any, fraction: float) -> Any:
@@ -156,7 +158,7 @@ def _mean_square(v: Lanes, values: Vector, weights: Vector) -> Any:
     return v.scale(v.sum([v.mul(ratio, ratio) for ratio in ratios]), 1 / len(ratios))
 
 
-def stiff(v: Lanes, step: Step) -> Any:
+def stiff(v: Lanes, step: AttemptedStep) -> Any:
     """Whether stability limits the step: h times the local Lipschitz constant is beyond `STIFFNESS`.
 
     The constant is Hairer's estimate, from the last two stages, both at the end of the step.
@@ -169,7 +171,7 @@ def stiff(v: Lanes, step: Step) -> Any:
     return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
-def dense_output(v: Lanes, f: RightHandSide, t: Any, step: Step) -> list[Vector]:
+def dense_output(v: Lanes, f: RightHandSide, t: Any, step: AttemptedStep) -> list[Vector]:
     """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
     slopes = list(step.slopes)
     for weights, fraction in zip(DOP853.A_EXTRA, DOP853.C_EXTRA, strict=True):
@@ -185,7 +187,7 @@ def dense_output(v: Lanes, f: RightHandSide, t: Any, step: Step) -> list[Vector]
     return result
 
 
-def interpolation_error(v: Lanes, step: Step, terms: list[Vector], rtol: Any, atol: Any) -> Any:
+def interpolation_error(v: Lanes, step: AttemptedStep, terms: list[Vector], rtol: Any, atol: Any) -> Any:
     """Square of the interpolant's error relative to what is allowed: `INTERPOLATION` tolerances.
 
     Where steps are limited by stability the interpolant of order 7 is worse than the step, up to a hundred

@@ -296,7 +296,7 @@ class _Kernel:
         self.due.put(lane, self._read("times", first))
 
     def _record(
-        self, occupied: Any, good: Any, f: dop853.RightHandSide, attempt: dop853.Step, t: Any, t_new: Any
+        self, occupied: Any, good: Any, f: dop853.RightHandSide, attempt: dop853.AttemptedStep, t: Any, t_new: Any
     ) -> tuple[Any, Any]:
         """Interpolate at the times between t and t_new, in the lanes in which some are due.
 

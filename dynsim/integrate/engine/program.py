@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sympy
 
-from dynsim.integrate.batch import MOST_STEPS, STIFF, Batch, Run
+from dynsim.integrate.batch import MOST_STEPS, STIFF, EnsembleArrays, Members
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached
@@ -78,7 +78,7 @@ class Program:
         self.width = width
         self.observes = observes
 
-    def task(self, batch: Batch, run: Run, step_limit: int, reached: np.ndarray) -> Any:
+    def task(self, batch: Members, run: EnsembleArrays, step_limit: int, reached: np.ndarray) -> Any:
         """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
         y0 = np.ascontiguousarray(batch.y0)
         values = [np.asarray(value, dtype=float, order="C") for value in batch.values.values()]
@@ -138,20 +138,20 @@ def obstacle(flow: Flow) -> str:
     return _obstacles[flow]
 
 
-def by_compiled(batch: Batch, run: Run) -> int:
+def by_compiled(batch: Members, run: EnsembleArrays) -> int:
     """Fill `run` with DOP853, every member with steps of its own."""
     _integrate(batch, run)
     run.status[run.status == STIFF] = Status.STEP_LIMIT
     return 0
 
 
-def by_compiled_or_radau(batch: Batch, run: Run) -> int:
+def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
     """The same, and members that are stiff are done again with an implicit method."""
     _integrate(batch, run)
     return by_radau(batch, run)
 
 
-def _integrate(batch: Batch, run: Run) -> None:
+def _integrate(batch: Members, run: EnsembleArrays) -> None:
     assert isinstance(batch.flow, Flow)
     code = program(batch.flow, dense=len(batch.times) > 1)
     reached = np.empty((batch.y0.shape[1], 1 + len(batch.y0)))

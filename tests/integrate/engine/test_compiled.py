@@ -10,7 +10,7 @@ import xarray as xr
 
 import dynsim
 from dynsim.errors import InvalidValue
-from dynsim.integrate.batch import Batch, Run
+from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.ensemble import ensemble
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
@@ -69,8 +69,8 @@ def test_any_memory_layout():
 def unreached():
     """Members that blow up, go on, and cannot start, in memory full of other numbers."""
     flow = flow_of({"x": "x**2"})
-    batch = Batch(flow, np.array([[1.0, -1.0, np.inf]]), {}, np.array([0.0, 0.5, 2.0]), 1e-10, 1e-12)
-    run = Run.empty(batch.field, 3, 3)
+    batch = Members(flow, np.array([[1.0, -1.0, np.inf]]), {}, np.array([0.0, 0.5, 2.0]), 1e-10, 1e-12)
+    run = EnsembleArrays.empty(batch.field, 3, 3)
     run.outputs[:] = 7.25
     return batch, run
 
