@@ -11,10 +11,12 @@ from dynsim.errors import bad
 from dynsim.networks import measures
 from dynsim.networks.collapse import judge
 from dynsim.networks.measures.arrays import features_of, label_values
+from dynsim.networks.measures.embeddings import spectral_measures
 
-__all__ = ["OUTPUTS", "as_features", "checked_labels", "half_knn", "leading_moments", "measure_outputs"]
+__all__ = ["OUTPUTS", "as_features", "checked_labels", "half_knn", "measure_outputs", "pair_moments"]
 
 OUTPUTS = ("embedding", "logits", "probabilities")
+_PAIRED_ROWS = 512  # samples of which all pairs are looked at
 _TYPICAL = 0.1  # temperature of the student in DINO and SwAV
 
 
@@ -45,19 +47,27 @@ def half_knn(z: np.ndarray, labels: np.ndarray) -> float:
     return float(measures.knn(z[one], labels[one], z[other], labels[other], k=min(5, len(one))))
 
 
-def leading_moments(z: np.ndarray, paired: np.ndarray) -> dict[str, float]:
-    """λ_d and λ_s of the principal direction with the largest λ_d²/λ_s: the last that weight decay kills."""
-    joint = np.concatenate((z, paired))
-    if not np.isfinite(joint).all():
-        return {"lambda_d": float("nan"), "lambda_s": float("nan")}
-    size = float(np.abs(joint).max()) or 1.0
-    centred = (joint - joint.mean(0)) / size
-    vectors = np.linalg.eigh(centred.T @ centred)[1]
-    signal, both = measures.feature_moments(z / size @ vectors, paired / size @ vectors)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        threshold = np.where((both > 0) & (signal > 0), signal**2 / both, -np.inf)
-    best = int(threshold.argmax())
-    return {"lambda_d": float(signal[best]) * size**2, "lambda_s": float(both[best]) * size**2}
+def pair_moments(z: np.ndarray, paired: np.ndarray) -> dict[str, float]:
+    """Share of noise ν of all features together, and λ_d and λ_s of the last direction that weight decay kills.
+
+    That is the principal direction of both views with the largest λ_d²/λ_s. Everything follows from three matrices of
+    products, as `measures.feature_moments` defines it; they are of single precision, which four digits do not notice.
+    """
+    size = max(float(np.abs(one).max()) for one in (z, paired)) or 1.0
+    if not np.isfinite(size):
+        return dict.fromkeys(("noise_share", "lambda_d", "lambda_s"), float("nan"))
+    one, other = ((each / size).astype(np.float64) for each in (z, paired))
+    one, other = ((each - each.mean(0)).astype(np.float32) for each in (one, other))
+    count = len(z) - 1
+    own = (one.T @ one + other.T @ other) / np.float32(2 * count)
+    vectors = np.linalg.eigh(own)[1]
+    crossed = one.T @ other / np.float32(count)
+    signal = ((crossed @ vectors) * vectors).sum(0, dtype=np.float64)
+    both = ((own @ vectors) * vectors).sum(0, dtype=np.float64)
+    best = int(np.where((both > 0) & (signal > 0), signal**2 / np.where(both > 0, both, 1.0), -np.inf).argmax())
+    total = float(np.trace(own))
+    share = 1 - float(np.trace(crossed)) / total if total > 0 else float("nan")
+    return {"noise_share": share, "lambda_d": float(signal[best]) * size**2, "lambda_s": float(both[best]) * size**2}
 
 
 def measure_outputs(
@@ -95,16 +105,12 @@ def measure_outputs(
 
 
 def _of_embedding(z: np.ndarray, paired: np.ndarray | None) -> Mapping[str, Any]:
-    some = z[:512]  # its cost is that of all pairs
-    found: dict[str, Any] = {name: getattr(measures, name)(z) for name in ("spread", "rankme", "participation")}
-    found |= {"alpha_req": measures.alpha_req(z), "uniformity": measures.uniformity(some), "mean_share": _mean(z)}
+    found: dict[str, Any] = {"spread": measures.spread(z), **spectral_measures(z)}
+    found |= {"uniformity": measures.uniformity(z[:_PAIRED_ROWS]), "mean_share": _mean(z)}
     if judge({"spread": found["spread"]}).collapsed is not True:  # else no unit is dead in particular
         found["dead_share"] = measures.dead_share(z)
     if paired is not None:
-        signal, both = measures.feature_moments(z, paired)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found["noise_share"] = 1 - np.sum(signal) / np.sum(both)
-        found |= {"view_alignment": measures.view_alignment(z, paired), **leading_moments(z, paired)}
+        found |= {"view_alignment": measures.view_alignment(z, paired), **pair_moments(z, paired)}
     return found
 
 

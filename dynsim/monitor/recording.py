@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from math import log
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from dynsim.errors import InvalidType, bad, explained, missing_extra, unknown
+from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.monitor.alarm import first_alarm
 from dynsim.monitor.features import as_features, checked_labels, measure_outputs
+from dynsim.monitor.folder import RecordFolder
 from dynsim.networks.measures import dead_share
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
-from dynsim.storage import open_dataset
 
 if TYPE_CHECKING:
     from dynsim.monitor.diagnosis import Diagnosis
@@ -105,7 +102,7 @@ class Monitor:
         self._rows: list[dict[str, float]] = []
         self._sizes: dict[str, int] = {}
         self._current: int | None = None
-        self._out = None if out is None else _Folder(out)
+        self._out = None if out is None else RecordFolder(out)
         if self._out is not None and (stored := self._out.read()) is not None:
             self._take(stored)
         self._laws: Laws | None = None
@@ -303,46 +300,6 @@ class Monitor:
         self._sizes = {
             name: int(stored.attrs[name]) for name in ("dim", "samples", "prototypes") if name in stored.attrs
         }
-
-
-class _Folder:
-    """A Zarr folder that is written beside itself and renamed; a kill leaves the old one or the new one."""
-
-    def __init__(self, out: Any) -> None:
-        from importlib.util import find_spec
-
-        if find_spec("zarr") is None:
-            raise missing_extra("zarr", "zarr", "records on disk")
-        if not isinstance(out, str | os.PathLike):
-            raise bad("out", out, "the path of a Zarr folder", kind=InvalidType)
-        self.place = Path(out).absolute()
-        if not self.place.parent.is_dir():
-            raise bad("out", str(out), "a folder in an existing folder")
-        if self.place.exists() and not self.place.is_dir():
-            raise bad("out", str(out), "a Zarr folder, or a name that is not taken")
-        self._old = self.place.with_name(f".{self.place.name}.old")
-
-    def read(self) -> xr.Dataset | None:
-        """What is there already."""
-        if not self.place.exists() and self._old.exists():
-            os.rename(self._old, self.place)  # killed between the two renames
-        return open_dataset(self.place) if self.place.exists() else None
-
-    def write(self, dataset: xr.Dataset) -> None:
-        """Replace the folder."""
-        new = self.place.with_name(f".{self.place.name}.{os.getpid()}.tmp")
-        try:
-            dataset.to_zarr(new, mode="w", zarr_format=2, consolidated=True)
-            shutil.rmtree(self._old, ignore_errors=True)
-            if self.place.exists():
-                os.rename(self.place, self._old)
-            os.rename(new, self.place)
-        except OSError as error:
-            raise bad("out", str(self.place), "a place that can be written", str(error)) from error
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-            if self.place.exists():
-                shutil.rmtree(self._old, ignore_errors=True)
 
 
 def _chosen(measures: Any) -> tuple[set[str] | None, dict[str, Callable[[Any], Any]]]:

@@ -125,7 +125,10 @@ def test_values_are_those_of_the_measures():
     z1, z2 = rng.normal(size=(2, 100, 6))
     found = Monitor(every=1).record(0, z1, z2, loss=2.5, labels=rng.integers(0, 3, 100))
     assert found["spread"] == measures.spread(z1)
-    assert found["rankme"] == measures.rankme(z1)
+    for name in ("rankme", "participation", "alpha_req"):
+        assert found[name] == pytest.approx(float(getattr(measures, name)(z1)), rel=1e-12)
+    signal, both = measures.feature_moments(z1, z2)
+    assert found["noise_share"] == pytest.approx(1 - signal.sum() / both.sum(), abs=1e-6)
     assert found["view_alignment"] == measures.view_alignment(z1, z2)
     assert found["norm_ratio"] == 1.0
     assert found["loss"] == 2.5
@@ -169,19 +172,34 @@ def test_a_restart_drops_later_records(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.zarr"]
 
 
-def test_a_write_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
-    pytest.importorskip("zarr")
+def test_a_folder_is_what_zarr_reads(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    m, z = Monitor(out=tmp_path / "run.zarr", every=1, settings={"lr": 0.1}), np.eye(8)
+    for step in range(3):
+        m.record(step, z * (1 + step), loss=float("nan") if step == 1 else 1.0)
+    group = zarr.open_group(tmp_path / "run.zarr", mode="r", use_consolidated=False)
+    assert set(group.array_keys()) == set(m.dataset.variables)
+    np.testing.assert_array_equal(group["loss"][:], [1, np.nan, 1])
+    assert group["status"][()] == m.dataset.status
     import xarray as xr
 
+    for consolidated in (True, False):
+        with xr.open_dataset(tmp_path / "run.zarr", engine="zarr", consolidated=consolidated) as stored:
+            xr.testing.assert_identical(stored.load().drop_attrs(), m.dataset.drop_attrs())
+            assert dict(stored.attrs) == m.dataset.attrs
+
+
+def test_a_write_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
     m, z = Monitor(out=tmp_path / "run.zarr", every=1), np.random.default_rng(0).normal(size=(50, 4))
     m.record(0, z)
     before = m.dataset
     with monkeypatch.context() as patch:
 
-        def full(self, store, **options):
+        def full(self, content):
             raise OSError("no space left")
 
-        patch.setattr(xr.Dataset, "to_zarr", full)
+        patch.setattr("pathlib.Path.write_bytes", full)
         with pytest.raises(DynsimError, match="no space left"):
             m.record(1, z)
     assert Monitor(out=tmp_path / "run.zarr").dataset.drop_attrs().equals(before.drop_attrs())

@@ -274,3 +274,16 @@ BAD = [
 def test_bad_input(call, message):
     with pytest.raises(DynsimError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("samples", "dimensions"), [(60, 8), (8, 60), (2, 1)])
+def test_measures_of_one_spectrum_are_those_by_themselves(samples, dimensions):
+    from dynsim.networks.measures.embeddings import spectral_measures
+
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(samples, dimensions)) * np.arange(1, dimensions + 1) ** -0.7
+    broken = np.where(np.arange(samples)[:, None] == 1, np.nan, z)
+    stack = np.stack([z, 1e-180 * z, z + 1e6, 0 * z, 0 * z + 3, broken])
+    for name, values in spectral_measures(stack).items():
+        expected = getattr(measures, name)(stack)
+        np.testing.assert_allclose(values, expected, rtol=1e-6 if name == "rankme" else 1e-12)

@@ -10,7 +10,7 @@ import numpy as np
 from dynsim.errors import InvalidType, bad
 
 __all__ = [
-    "array_of", "features_of", "finite_rows", "label_values", "labels_of", "like", "matrix_of", "paired_of",
+    "array_of", "features_of", "finite_rows", "label_values", "labels_of", "largest", "like", "matrix_of", "paired_of",
     "resolution", "unit_rows",
 ]  # fmt: skip
 
@@ -129,6 +129,11 @@ def finite_rows(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The matrices of a stack that are finite, the others as zeros, and which they are, (…)."""
     finite = np.isfinite(array).all((-2, -1))
     return (array if finite.all() else np.where(finite[..., None, None], array, 0.0)), finite
+
+
+def largest(array: np.ndarray) -> np.ndarray:
+    """Largest absolute value of each matrix, (…, 1, 1), without a copy of it."""
+    return np.asarray(np.maximum(array.max((-2, -1), keepdims=True), -array.min((-2, -1), keepdims=True)))
 
 
 def unit_rows(array: np.ndarray) -> np.ndarray:

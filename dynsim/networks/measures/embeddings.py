@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import array_of, features_of, finite_rows, like, resolution, unit_rows
+from dynsim.networks.measures.arrays import array_of, features_of, finite_rows, largest, like, resolution, unit_rows
 
 __all__ = [
     "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "relative_distance",
-    "spread", "uniformity",
+    "spectral_measures", "spread", "uniformity",
 ]  # fmt: skip
+
+_BLOCK = 128  # samples whose distances are computed at a time
 
 
 def spread(features: Any) -> Any:
@@ -92,28 +94,66 @@ def norm_ratio(features: Any, initial: Any) -> Any:
 
 
 def _rms_norm(z: np.ndarray) -> np.ndarray:
-    largest = np.abs(z).max((-2, -1), keepdims=True)
-    scaled = z / np.where(largest == 0, 1.0, largest)
-    return np.asarray(np.sqrt((scaled**2).sum(-1).mean(-1)) * largest[..., 0, 0])
+    size = largest(z)
+    scaled = z / np.where(size == 0, 1.0, size)
+    return np.asarray(np.sqrt((scaled**2).sum(-1).mean(-1)) * size[..., 0, 0])
 
 
 def _spectrum(features: Any, *, centre: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Singular values of features, largest first, relative to the largest entry, and which matrices are finite.
+    """Singular values of features, largest first, in units of their own, and which matrices are finite.
 
     Values below the resolution of the eigenvalues of zzᵀ or zᵀz (√ε of the largest) are zero; all are zero where
     centring leaves nothing but the rounding of the numbers that were given.
     """
-    z, finite = finite_rows(features_of(features))
-    size = np.abs(z).max((-2, -1), keepdims=True)
-    z = z / np.where(size == 0, 1.0, size)
+    z, finite = _scaled(features)
     if centre:
-        z = z - z.mean(-2, keepdims=True)
-        left = np.abs(z).max((-2, -1), keepdims=True)
-        z = np.where(left > 8 * max(resolution(features), 2.0**-52), z / np.where(left == 0, 1.0, left), 0.0)
+        z = _centred(z, features)[0]
+    return _singular_values(_products(z), max(z.shape[-2:])), finite
+
+
+def _scaled(features: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Features over their largest entry, and which matrices are finite."""
+    z, finite = finite_rows(features_of(features))
+    size = largest(z)
+    return z / np.where(size == 0, 1.0, size), finite
+
+
+def _centred(z: np.ndarray, features: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scaled features less their mean, over what is left of them; that mean; and how much is left."""
+    mean = z.mean(-2, keepdims=True)
+    z = z - mean
+    left = largest(z)
+    kept = left > 8 * max(resolution(features), 2.0**-52)
+    return np.where(kept, z / np.where(left == 0, 1.0, left), 0.0), mean, np.where(kept, left, 0.0)
+
+
+def _products(z: np.ndarray) -> np.ndarray:
+    """Either zᵀz or zzᵀ, the smaller."""
     transposed = np.swapaxes(z, -1, -2)
-    values = np.linalg.eigvalsh(transposed @ z if z.shape[-2] >= z.shape[-1] else z @ transposed)[..., ::-1]
-    least = max(z.shape[-2:]) * 2.0**-52 * values[..., :1]
-    return np.sqrt(np.where(values > least, values, 0.0)), finite
+    return np.asarray(transposed @ z if z.shape[-2] >= z.shape[-1] else z @ transposed)
+
+
+def _singular_values(products: np.ndarray, size: int) -> np.ndarray:
+    values = np.linalg.eigvalsh(products)[..., ::-1]
+    return np.sqrt(np.where(values > size * 2.0**-52 * values[..., :1], values, 0.0))
+
+
+def spectral_measures(features: Any) -> dict[str, Any]:
+    """RankMe, participation ratio and α-ReQ, each as by itself, from one matrix of products and two spectra."""
+    z, finite = _scaled(features)
+    centred, mean, left = _centred(z, features)
+    number, dimensions = z.shape[-2:]
+    inner = _products(centred)
+    # zᵀz about the origin is that about the mean, and the mean's own; zzᵀ has no such part.
+    tall = number >= dimensions
+    outer = left**2 * inner + number * np.swapaxes(mean, -1, -2) @ mean if tall else _products(z)
+    spectrum = _singular_values(inner, max(number, dimensions))
+    found = {
+        "rankme": effective_number(_singular_values(outer, max(number, dimensions))),
+        "participation": _participation_of(spectrum),
+        "alpha_req": _decay_of(spectrum),
+    }
+    return {name: like(np.where(finite, value, np.nan), features) for name, value in found.items()}
 
 
 def rankme(features: Any, *, centre: bool = False) -> Any:
@@ -184,10 +224,13 @@ def participation(features: Any, *, centre: bool = True) -> Any:
     1.0
     """
     values, finite = _spectrum(features, centre=centre)
+    return like(np.where(finite, _participation_of(values), np.nan), features)
+
+
+def _participation_of(values: np.ndarray) -> np.ndarray:
     squares = values**2
     total, second = squares.sum(-1), (squares**2).sum(-1)
-    ratio = np.where(second > 0, total**2 / np.where(second > 0, second, 1.0), 0.0)
-    return like(np.where(finite, ratio, np.nan), features)
+    return np.where(second > 0, total**2 / np.where(second > 0, second, 1.0), 0.0)
 
 
 def alpha_req(features: Any) -> Any:
@@ -221,6 +264,11 @@ def alpha_req(features: Any) -> Any:
     1.5
     """
     values, finite = _spectrum(features, centre=True)
+    return like(np.where(finite, _decay_of(values), np.nan), features)
+
+
+def _decay_of(values: np.ndarray) -> np.ndarray:
+    """Exponent of a straight line through a spectrum on logarithmic axes; NaN with fewer than two points."""
     positive = values > 0
     number = positive.sum(-1)
     x = np.where(positive, np.log(np.arange(1, values.shape[-1] + 1)), 0.0)
@@ -228,8 +276,7 @@ def alpha_req(features: Any) -> Any:
     count = np.maximum(number, 1)
     covariance = (x * y).sum(-1) / count - x.sum(-1) * y.sum(-1) / count**2
     variance = (x * x).sum(-1) / count - (x.sum(-1) / count) ** 2
-    slope = -covariance / np.where(number > 1, variance, 1.0)
-    return like(np.where(finite & (number > 1), slope, np.nan), features)
+    return np.where(number > 1, -covariance / np.where(number > 1, variance, 1.0), np.nan)
 
 
 def uniformity(features: Any, *, t: float = 2.0) -> Any:
@@ -268,13 +315,20 @@ def uniformity(features: Any, *, t: float = 2.0) -> Any:
         return like(np.full(z.shape[:-2], np.nan), features)
     if number > 512:
         z = z.astype(np.float32)  # the rounding of cosines, 1e-7, moves the mean by less
-    gram = z @ np.swapaxes(z, -1, -2)
-    squares = (z * z).sum(-1)
-    distances = np.maximum(squares[..., :, None] + squares[..., None, :] - 2 * gram, 0.0)
-    kernel = np.exp(-t * distances)
-    kernel[..., np.arange(number), np.arange(number)] = 0.0  # no sample with itself
+    total = np.zeros(z.shape[:-2])
+    for first in range(0, number, _BLOCK):  # every pair once, in blocks that stay in the cache
+        rows, others = z[..., first : first + _BLOCK, :], z[..., first:, :]
+        kernel = rows @ np.swapaxes(others, -1, -2)
+        kernel *= -2
+        kernel += (rows * rows).sum(-1)[..., :, None]
+        kernel += (others * others).sum(-1)[..., None, :]
+        np.maximum(kernel, 0.0, out=kernel)
+        kernel *= -t
+        np.exp(kernel, out=kernel)
+        kernel[..., np.tri(*kernel.shape[-2:], dtype=bool)] = 0.0  # no sample with itself
+        total += kernel.sum((-2, -1), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return like(np.log(kernel.sum((-2, -1), dtype=np.float64) / (number * (number - 1.0))), features)
+        return like(np.log(2 * total / (number * (number - 1.0))), features)
 
 
 def dead_share(activations: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import features_of, finite_rows, like, paired_of, unit_rows
+from dynsim.networks.measures.arrays import features_of, finite_rows, largest, like, paired_of, unit_rows
 from dynsim.networks.measures.embeddings import effective_number
 
 __all__ = ["feature_moments", "lidar", "noise_share", "view_alignment"]
@@ -86,7 +86,7 @@ def noise_share(features: Any, paired: Any) -> Any:
     array([0., 0.])
     """
     one, other = paired_of(features, paired)
-    size = np.maximum(np.abs(one).max((-2, -1), keepdims=True), np.abs(other).max((-2, -1), keepdims=True))
+    size = np.maximum(largest(one), largest(other))
     size = np.where(size == 0, 1.0, size)  # squares of tiny features must not underflow
     signal, both = feature_moments(one / size, other / size)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -132,7 +132,7 @@ def lidar(*views: Any, delta: float = 1e-4) -> Any:
         raise bad("delta", delta, "a positive number")
     arrays = [features_of(views[0]), *(paired_of(views[0], view, "views")[1] for view in views[1:])]
     stack = np.stack(arrays)
-    size = np.abs(stack).max((0, -2, -1), keepdims=True)
+    size = largest(stack).max(0, keepdims=True)
     stack = stack / np.where((size > 0) & np.isfinite(size), size, 1.0)
     stack, finite = finite_rows(stack)
     finite = np.asarray(finite.all(0))
