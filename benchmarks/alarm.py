@@ -31,7 +31,7 @@ from dynsim.networks import measures
 from dynsim.records import stamp
 from dynsim.storage import save_dataset
 
-STEPS, EVERY, KNN_EVERY = 200, 5, 10
+STEPS, EVERY, KNN_EVERY = 300, 5, 10
 KEPT = ("spread", "rankme", "norm_ratio", "loss")
 
 
@@ -75,12 +75,14 @@ LOOPS = (
     Loop("BYOL, no predictor, CNN", "never lives", net="cnn", ema=0.9, predictor=False, kept_out=True),
     Loop("SimSiam, then both branches", "dies later", later="attached"),
     Loop("SimSiam, batch 32, then both branches", "dies later", later="attached", batch=32),
-    Loop("SimSiam, CNN, then both branches", "dies later", net="cnn", later="attached"),
-    Loop("SimSiam, then no predictor", "dies later", later="no predictor"),
+    Loop("SimSiam, then the pair alone", "dies later", later="pair"),
+    Loop("SimSiam, CNN, then the pair alone", "dies later", net="cnn", later="pair"),
+    Loop("SimSiam, slow, then both branches", "dies later", lr=0.05, later="attached"),
+    Loop("BYOL, then the pair alone", "dies later", ema=0.99, later="pair"),
+    Loop("VICReg, then the pair alone", "dies later", loss="vicreg", lr=0.02, later="pair"),
     Loop("BYOL, then no predictor", "dies later", ema=0.9, later="no predictor"),
-    Loop("VICReg, then invariance alone", "dies later", loss="vicreg", lr=0.02, later="invariance"),
-    Loop("SimSiam, slow, then both branches", "dies later", lr=0.05, later="attached", kept_out=True),
-    Loop("SimSiam, CNN, then no predictor", "dies later", net="cnn", later="no predictor", kept_out=True),
+    Loop("SimSiam, CNN, then both branches", "dies later", net="cnn", later="attached", kept_out=True),
+    Loop("BYOL, CNN, then the pair alone", "dies later", net="cnn", ema=0.98, later="pair", kept_out=True),
 )
 
 
@@ -94,8 +96,10 @@ def digits() -> tuple[torch.Tensor, np.ndarray]:
     return (x - x.mean(0))[order], labels[order.numpy()]
 
 
-def view(x: torch.Tensor) -> torch.Tensor:
-    """Contrast, noise and erased pixels."""
+def view(x: torch.Tensor, shift: int = 1) -> torch.Tensor:
+    """Shifted by a pixel, contrast, noise and erased pixels."""
+    rows, columns = ((torch.arange(8) + torch.randint(-shift, shift + 1, (len(x), 1))).clamp(0, 7) for _ in range(2))
+    x = x.reshape(-1, 8, 8).take_along_dim(rows[:, :, None], 1).take_along_dim(columns[:, None, :], 2).flatten(1)
     return x * (0.7 + 0.6 * torch.rand(len(x), 1)) * (torch.rand_like(x) > 0.15) + 0.1 * torch.randn_like(x)
 
 
@@ -137,22 +141,26 @@ def trained(loop: Loop, seed: int) -> tuple[Monitor, np.ndarray]:
     teacher = deepcopy(encoder) if loop.ema is not None else None
     parameters = [*encoder.parameters(), *predictor.parameters()]
     optimiser = torch.optim.SGD(parameters, lr=loop.lr, momentum=loop.momentum, weight_decay=loop.decay)
-    train, test = x[:1000], x[1000:]
+    train, shift = x[:1000], int(loop.net != "linear")  # a linear network cannot learn that a shift is none
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        view_of_test = view(x[1000:], shift)
     m, curve = Monitor(every=EVERY), []
     for step in range(STEPS):
         if step % KNN_EVERY == 0:
-            curve.append(_knn(encoder, train, test, labels))
+            curve.append(_knn(encoder, train, view_of_test, labels))
         late = loop.later if step >= STEPS // 2 else ""
         batch = train[torch.randint(0, len(train), (loop.batch,))]
-        views = view(batch), view(batch)
+        views = view(batch, shift), view(batch, shift)
         z = encoder(views[0]), encoder(views[1])
         with torch.no_grad():
             slow = None if teacher is None else (teacher(views[0]), teacher(views[1]))
-        heads = loop.predictor and late != "no predictor"
+        heads = loop.predictor and late not in ("no predictor", "pair")
         p = (predictor(z[0]), predictor(z[1])) if heads else z
-        t = slow or (z if not loop.detached or late == "attached" else (z[0].detach(), z[1].detach()))
-        kind = loop.loss if late != "invariance" else "squared"
-        loss = loss_of(kind, z, z if kind == "squared" and not heads else p, t)
+        attached = not loop.detached or late in ("attached", "pair")
+        t = slow if slow and not attached else z if attached else (z[0].detach(), z[1].detach())
+        kind = "squared" if late == "pair" and loop.loss == "vicreg" else loop.loss
+        loss = loss_of(kind, z, p, t)
         optimiser.zero_grad()
         loss.backward()
         m.record(step, z[0], z[1], loss=loss)
@@ -160,16 +168,14 @@ def trained(loop: Loop, seed: int) -> tuple[Monitor, np.ndarray]:
         if teacher is not None:
             for old, new in zip(teacher.parameters(), encoder.parameters(), strict=True):
                 old.data.lerp_(new.data, 1 - loop.ema)
-    curve.append(_knn(encoder, train, test, labels))
+    curve.append(_knn(encoder, train, view_of_test, labels))
     return m, np.array(curve)
 
 
 def _knn(encoder: nn.Module, train: torch.Tensor, test: torch.Tensor, labels: np.ndarray) -> float:
-    """Of a copy, whose BatchNorm takes the statistics of what it sees; the run's random numbers are left alone."""
-    encoder = deepcopy(encoder)
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(1)
-        clean, augmented = encoder(train), encoder(view(test))
+    """Of a copy, whose BatchNorm takes the statistics of what it sees."""
+    with torch.no_grad():
+        clean, augmented = (deepcopy(encoder)(x) for x in (train, test))
     return float(measures.knn(clean, labels[:1000], augmented, labels[1000:]))
 
 
@@ -193,7 +199,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 12), metavar=("FIRST", "END"))
     parser.add_argument("--out", default=str(STORED), help="where the records go")
     parser.add_argument("--join", nargs="*", help="files of earlier calls, to be put into one")
-    parser.add_argument("--only", default="", help="loops whose fate or name begins so")
+    parser.add_argument("--only", default="", help="loops whose fate and name contain this")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()
     if not args.table:
@@ -201,7 +207,7 @@ def main() -> None:
         if args.join:
             found = [xr.open_dataset(path, engine="h5netcdf").load() for path in args.join]
         else:
-            chosen = tuple(loop for loop in LOOPS if loop.fate.startswith(args.only) or loop.name.startswith(args.only))
+            chosen = tuple(loop for loop in LOOPS if args.only in f"{loop.fate}: {loop.name}")
             found = list(runs(range(*args.seeds), chosen))
         data = xr.concat(found, "run", data_vars="minimal", coords="minimal", compat="override")
         save_dataset(stamp(data, kind="training", every=EVERY, steps=STEPS), Path(args.out), compress=True)

@@ -104,7 +104,7 @@ class Laws:
                 found |= self._balance(step, modules["encoder"], modules.get("predictor"))
             if {"encoder", "predictor"} <= modules.keys():
                 found |= self._speeds(modules["encoder"], modules["predictor"])
-                found |= self._loss_share(modules["encoder"], modules["predictor"])
+                found |= self._loss_shares(modules["encoder"], modules["predictor"])
             if "predictor" in modules and pair is not None:
                 found |= _gap(modules["predictor"], *pair)
             if "teacher" in modules:
@@ -154,14 +154,24 @@ class Laws:
         self._last = now
         return found
 
-    def _loss_share(self, encoder: nn.Module, predictor: nn.Module) -> dict[str, float]:
-        """Share of the predictor in the descent of the loss along its own gradient: α‖g_φ‖²/(α‖g_φ‖² + ‖g_θ‖²)."""
-        gradients = [[p.grad for p in module.parameters() if p.grad is not None] for module in (predictor, encoder)]
-        if not all(gradients):
+    def _loss_shares(self, encoder: nn.Module, predictor: nn.Module) -> dict[str, float]:
+        """What each block's motion contributes to dl/dt, as `measures.loss_share` defines it.
+
+        Of gradients only those are there that the loop has computed: where it detaches targets, l is the loss with
+        its targets held. A block moves along its own gradient, so that their lengths are enough.
+        """
+        gradients = {
+            name: [p.grad for p in module.parameters() if p.grad is not None]
+            for name, module in (("predictor", predictor), ("encoder", encoder))
+        }
+        if not all(gradients.values()):
             return {}
-        fast, slow = (_apart(one, None) ** 2 for one in gradients)
-        total = float(self.flow["alpha"]) * fast + slow
-        return {"loss_share": float(self.flow["alpha"]) * fast / total} if total > 0 else {}
+        rates = {"predictor": float(self.flow["alpha"]), "encoder": 1.0}
+        sizes = {name: _apart(values, None) for name, values in gradients.items()}
+        return {
+            f"loss_share_{name}": float(measures.loss_share([size], [-rates[name] * size]))
+            for name, size in sizes.items()
+        }
 
     def _distances(self, teacher: nn.Module, encoder: nn.Module | None) -> dict[str, float]:
         now = _copies(teacher)
@@ -222,7 +232,8 @@ def _apart(one: Sequence[Tensor], other: Sequence[Tensor] | None) -> float:
     if not one:
         return 0.0
     differences = one if other is None else [a - b.to(a.device) for a, b in zip(one, other, strict=True)]
-    return float(torch.stack([value.float().norm().double() for value in differences]).norm())
+    wide = (value.float() if value.element_size() < 4 else value for value in differences)
+    return float(torch.stack([value.norm().double() for value in wide]).norm())
 
 
 def _relative(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:

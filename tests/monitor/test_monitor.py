@@ -232,7 +232,32 @@ def test_speeds_and_share():
     fast, slow = (
         sum(float(p.grad.square().sum()) for p in one.parameters()) for one in (loop.predictor, loop.encoder)
     )
-    assert float(m.dataset.loss_share[-1]) == pytest.approx(fast / (fast + slow), rel=1e-5)
+    assert float(m.dataset.loss_share_predictor[-1]) == pytest.approx(-fast, rel=1e-5)
+    assert float(m.dataset.loss_share_encoder[-1]) == pytest.approx(-slow, rel=1e-5)
+
+
+def test_loss_shares_are_those_of_training():
+    """The same network, weights and batch: the same two numbers as `networks.train` records, without stop-gradient."""
+    from dynsim.networks import Experiment, Images, fit, initial_state, train
+
+    x = np.random.default_rng(0).normal(size=(40, 1, 1, 6))
+    e = Experiment(
+        data=Images(x, x, None, None, "x"), encoder="linear", norm="none", predictor="linear", dim=3,
+        objective="squared", branch="full", alpha=2.0, batch="full", fixed_views=1, augmentation={}, steps=0,
+        measures=["loss_share"], subtract_mean=False, momentum=0.0,
+    )  # fmt: skip
+    start = {name: torch.tensor(value) for name, value in initial_state(e).items()}
+    encoder, predictor = nn.Linear(6, 3, bias=False).double(), nn.Linear(3, 3, bias=False).double()
+    with torch.no_grad():
+        encoder.weight.copy_(start["W"])
+        predictor.weight.copy_(start["P"])
+    z = encoder(torch.tensor(fit(e, 1).images.train).flatten(1))
+    ((predictor(z) - z).square().sum(1).mean() / 2).backward()
+    m = Monitor(every=1, settings={"lr": 0.1, "predictor_lr": 0.2})
+    m.record(0, z, z, encoder=encoder, predictor=predictor)
+    expected = train(e, 1)
+    for name in ("loss_share_predictor", "loss_share_encoder"):
+        assert float(m.dataset[name][0]) == pytest.approx(float(expected[name][0, 0]), rel=1e-6)
 
 
 def test_a_frozen_teacher_and_one_that_moves():
