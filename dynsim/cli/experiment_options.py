@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import os
-import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["add_config", "add_fields", "experiment_fields", "experiment_of"]
+__all__ = ["add_config", "add_fields", "experiment_of"]
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -23,24 +20,28 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
-    """One option for every field of an Experiment, grouped and explained as its docstring does."""
-    for heading, text, fields in experiment_fields():
-        group = parser.add_argument_group(heading.replace("_", "-"), text.replace("%", "%%"))
-        for name, annotation, default in fields:
-            _add(group, name, annotation, default)
+    """One option for every field of an Experiment, in the groups and with the help of the fields' metadata."""
+    from dataclasses import fields
+
+    from dynsim.networks.experiment_fields import ExperimentFields
+
+    groups: dict[str, Any] = {}
+    for item in fields(ExperimentFields):
+        name = item.metadata["group"]
+        if name not in groups:
+            groups[name] = parser.add_argument_group(name)
+        _add(groups[name], item)
 
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """Return the experiment that the command describes: of its file, with what the options change."""
+    from dataclasses import fields
+
     from dynsim.cli.arguments import assignments
     from dynsim.networks import Experiment
 
-    given = {
-        name: getattr(args, f"field_{name}")
-        for _, _, fields in experiment_fields()
-        for name, _, _ in fields
-        if getattr(args, f"field_{name}") is not None
-    }
+    values = {item.name: getattr(args, f"field_{item.name}") for item in fields(Experiment)}
+    given = {name: value for name, value in values.items() if value is not None}
     if "augmentation" in given:
         texts = [text for text in given["augmentation"] if text != "none"]
         given["augmentation"] = assignments("--augmentation", texts)
@@ -51,14 +52,15 @@ def experiment_of(args: argparse.Namespace) -> Any:
     return Experiment.load(args.config).but(**given)
 
 
-def _add(group: Any, name: str, annotation: str, default: Any) -> None:
+def _add(group: Any, item: Any) -> None:
     """Add the option of one field; what is not given stays as the experiment has it."""
-    option, shown = f"--{name.replace('_', '-')}", _shown(default)
-    settings: dict[str, Any] = {"dest": f"field_{name}", "default": None, "help": shown}
+    annotation, default = str(item.type), item.default_factory() if callable(item.default_factory) else item.default
+    told = f"{item.metadata['help']}; {_shown(default)}".replace("%", "%%")
+    settings: dict[str, Any] = {"dest": f"field_{item.name}", "default": None, "help": told}
     if annotation.startswith("bool"):
         settings["action"] = argparse.BooleanOptionalAction
     elif annotation.startswith("Mapping"):
-        settings |= {"action": "append", "metavar": "NAME=VALUE,…", "help": f"or 'none'; {shown}"}
+        settings |= {"action": "append", "metavar": "NAME=VALUE,…"}
     elif annotation.startswith("tuple"):
         settings |= {"type": _names, "metavar": "NAMES"}
     elif annotation == "int | str":
@@ -71,14 +73,18 @@ def _add(group: Any, name: str, annotation: str, default: Any) -> None:
         settings |= {"type": float, "metavar": "X"}
     else:
         settings["metavar"] = "NAME"
-    group.add_argument(option, **settings)
+    group.add_argument(f"--{item.name.replace('_', '-')}", **settings)
 
 
 def _shown(default: Any) -> str:
     if default is None:
         return "default: the usual"
     if isinstance(default, dict):
-        return "default: " + ",".join(f"{name}={value:g}" for name, value in default.items())
+        return (
+            "default: none"
+            if not default
+            else "default: " + ",".join(f"{name}={value:g}" for name, value in default.items())
+        )
     if isinstance(default, tuple):
         return "default: " + ",".join(default)
     return f"default: {default:g}" if isinstance(default, float) else f"default: {default}"
@@ -104,68 +110,3 @@ def _number_or_text(text: str) -> float | str:
 
 def _whole_or_word(text: str) -> int | str:
     return int(text) if text.lstrip("+-").isdigit() else text
-
-
-def experiment_fields() -> list[tuple[str, str, list[tuple[str, str, Any]]]]:
-    """Groups of fields as the docstring has them: (heading, explanation, [(name, annotation, default), …]).
-
-    Examples
-    --------
-    >>> from dynsim.cli.experiment_options import experiment_fields
-    >>> [fields for heading, _, fields in experiment_fields() if heading.startswith("steps")]
-    [[('steps', 'int', 300), ('batch', 'int | str', 64)]]
-    """
-    path = os.path.join(os.path.dirname(__file__), "..", "networks", "experiment.py")
-    with open(path, encoding="utf-8") as source:
-        module = ast.parse(source.read())
-    record = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Experiment")
-    constants = _literals(module)
-    known = {
-        node.target.id: (node.target.id, ast.unparse(node.annotation), _default(node.value, constants))
-        for node in record.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-    }
-    groups = []
-    for heading, text in _documented(ast.get_docstring(record) or ""):
-        groups.append((heading, text, [known.pop(name) for name in heading.split(", ")]))
-    if known:
-        groups.append(("more", "", list(known.values())))
-    return groups
-
-
-def _literals(module: ast.Module) -> dict[str, Any]:
-    """Constants of the module that are plain data."""
-    found = {}
-    for node in module.body:
-        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-            continue
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        try:
-            found[ast.unparse(target)] = ast.literal_eval(node.value)
-        except ValueError:
-            continue
-    return found
-
-
-def _default(value: ast.expr | None, constants: dict[str, Any]) -> Any:
-    """Default of a field: a literal, a constant, or a ``field(default_factory=lambda: constant)``."""
-    for node in ast.walk(value) if value is not None else ():
-        if isinstance(node, ast.Name) and node.id in constants:
-            return constants[node.id]
-    try:
-        return ast.literal_eval(value) if value is not None else None
-    except ValueError:
-        return None
-
-
-def _documented(text: str) -> list[tuple[str, str]]:
-    """Headings and explanations of the numpydoc section Parameters, without types and markup."""
-    section = text.split("Parameters\n----------\n")[1].split("\n\n")[0]
-    found: list[tuple[str, str]] = []
-    for line in section.splitlines():
-        if not line.startswith(" "):
-            found.append((line.partition(" : ")[0].strip(), ""))
-        else:
-            heading, before = found[-1]
-            found[-1] = (heading, re.sub("[`]", "", f"{before} {line.strip()}").strip())
-    return found

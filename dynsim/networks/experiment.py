@@ -7,12 +7,13 @@ import json
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from dynsim.errors import InvalidType, bad
+from dynsim.networks.experiment_fields import DIGITS_AUGMENTATION, MEASURES, ExperimentFields
 from dynsim.networks.experiment_text import (
     RENAMED,
     as_html,
@@ -28,18 +29,9 @@ from dynsim.networks.validation import RULES, check_together
 
 __all__ = ["DIGITS_AUGMENTATION", "Experiment"]
 
-# Degrees, fraction, pixels, fraction, standard deviation, side of the erased square in pixels.
-DIGITS_AUGMENTATION: Mapping[str, float] = {
-    "rotation": 15.0, "scale": 0.15, "shift": 1.0, "contrast": 0.3, "noise": 0.1, "erasing": 3.0,
-}  # fmt: skip
-
-_MEASURES = (
-    "spread", "rankme", "participation", "norm_ratio", "knn", "probe", "relative_speed_ratio", "absolute_speed_ratio",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(ExperimentFields):
     """A self-supervised training run; every field is checked when it is made.
 
     The names are those of the toy: `alpha` multiplies the predictor's learning rate, `eta_p` and `eta_s` are the
@@ -150,56 +142,6 @@ class Experiment:
         ...
     dynsim.errors.UnknownName: branch: got 'fulll', expected one of full, stop, target; did you mean 'full'?
     """
-
-    data: Any = "digits"
-    augmentation: Mapping[str, float] | Callable[[Any], Any] = field(default_factory=lambda: DIGITS_AUGMENTATION)
-    encoder: str | Callable[[], Any] = "mlp"
-    norm: str = "batch"
-    init: str = "default"
-    predictor: str | Callable[[], Any] = "mlp"
-    objective: str = "cosine"
-    branch: str = "stop"
-    symmetric: bool = True
-    teacher: float | str = 0.0
-    optimiser: str = "sgd"
-    lr: float | str = 0.1
-    momentum: float = 0.9
-    alpha: float | str = 1.0
-    eta_p: float | str = 0.0
-    eta_s: float | str = 0.0
-    steps: int = 300
-    batch: int | str = 64
-    dtype: str = "float32"
-    measures: tuple[Any, ...] = _MEASURES
-    every: int = 10
-    dim: int = 32
-    depth: int | None = None
-    width: int | None = None
-    bias: bool | None = None
-    init_scale: float = 1.0
-    predictor_norm: str = "batch"
-    predictor_width: int | None = None
-    predictor_init: str = "default"
-    predictor_scale: float = 1.0
-    ridge: float = 1e-3
-    teacher_init: str = "copy"
-    distance: str = "squared"
-    views: int = 2
-    alternating_steps: int = 1
-    temperature: float | str = 0.5
-    redundancy: float = 5e-3
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    prototypes: int | None = None
-    centre_momentum: float | None = None
-    schedule: str = "constant"
-    strength: float = 1.0
-    subtract_mean: bool = True
-    decay_biases: bool = True
-    head: bool = False
-    images: int | None = None
-    fixed_views: int = 4
-    evaluate: int = 1000
-    deterministic: bool = True
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():
@@ -360,7 +302,7 @@ def _check_names(values: Mapping[str, Any]) -> None:
 def _defaults() -> dict[str, Any]:
     """Plain data of the defaults."""
     made = {item.name: item.default if item.default is not MISSING else None for item in fields(Experiment)}
-    return made | {"augmentation": dict(DIGITS_AUGMENTATION), "measures": list(_MEASURES), "knobs": None}
+    return made | {"augmentation": dict(DIGITS_AUGMENTATION), "measures": list(MEASURES), "knobs": None}
 
 
 def _warn(old: str, stacklevel: int) -> None:
