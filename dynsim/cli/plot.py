@@ -8,6 +8,7 @@ from dynsim.cli.arguments import add_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from dynsim.drawing.files import Saved
@@ -17,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `dynsim plot`."""
     parser.add_argument("names", metavar="NAME", nargs="*", help="figures; default: all")
     parser.add_argument("--list", action="store_true", help="list the figures and what they cost")
-    parser.add_argument("--format", metavar="png,svg,pdf", help="default: png,svg, or what --out ends in")
+    parser.add_argument("--format", metavar="png,svg,pdf,gif", help="default: png,svg, or as --out ends; gif moves")
     parser.add_argument("--out", metavar="FOLDER|FILE", default="figures", help="default: figures")
     parser.add_argument("--size", choices=("text", "column", "slide"), default="text", help="default: text, 7 inches")
     parser.add_argument("--width", metavar="INCHES", type=float, help="instead of the width of the size")
@@ -35,6 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="all panels, and larger versions where a figure has one")
     parser.add_argument("--recompute", action="store_true", help="run everything, stored runs too")
     parser.add_argument("--force", action="store_true", help="write files that show the same already, too")
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, help="processes; default: one per core for all figures, else 1"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="the facts behind each verdict")
 
 
@@ -55,10 +59,11 @@ def run(args: argparse.Namespace) -> int:
     _check(args, names)
     options = _options(args)
     started, written, kept, failed = perf_counter(), 0, 0, 0
-    for index, name in enumerate(names):
-        label = f"[{index + 1}/{len(names)}] {name}"
+    labels = {name: f"[{index + 1}/{len(names)}] {name}" for index, name in enumerate(names)}
+    for name, result in _results(labels, args, options):
+        label = labels[name]
         try:
-            saved, words = _one(name, args, options, label)
+            saved, words = result()
         except MissingExtra as error:
             print(f"{label}: skipped: {error}", flush=True)
         except Exception as error:  # the others are drawn all the same
@@ -76,6 +81,40 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _results(
+    labels: dict[str, str], args: argparse.Namespace, options: dict[str, Any]
+) -> Iterator[tuple[str, Callable[[], tuple[list[Saved], str]]]]:
+    """Figures in their order, each with what gives its result: here, or in processes that begin with the longest."""
+    import os
+    from functools import partial
+
+    jobs = args.jobs or (1 if args.names else os.cpu_count() or 1)
+    if min(jobs, len(labels)) == 1:
+        for name, label in labels.items():
+            yield name, partial(_one, name, args, options, label)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from dynsim.gallery.catalogue import FIGURES
+
+    def seconds(name: str) -> float:
+        figure = FIGURES[name]
+        return 1.0 if figure.from_store and not options and not args.recompute else figure.cost
+
+    # A process per core, each with one thread; a fresh process is the same on every system, a forked one is not.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(min(jobs, len(labels)), multiprocessing.get_context("spawn")) as pool:
+        running = {
+            name: pool.submit(_one, name, args, options, None) for name in sorted(labels, key=seconds, reverse=True)
+        }
+        try:
+            for name in labels:
+                yield name, running[name].result
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def _check(args: argparse.Namespace, names: list[str]) -> None:
     """Refuse before any work what could not be written after it."""
     from pathlib import Path
@@ -83,6 +122,8 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
     from dynsim.drawing.files import FORMATS
     from dynsim.errors import bad
 
+    if args.jobs is not None and not 1 <= args.jobs <= 1000:
+        raise bad("--jobs", args.jobs, "1 to 1000 processes")
     out = Path(args.out)
     args.stem = None
     if out.suffix[1:] in FORMATS and not out.is_dir():
@@ -92,7 +133,7 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
             raise bad("--format", args.format, f"'{out.suffix[1:]}', as --out {args.out} says")
         args.format, args.stem, args.out = out.suffix[1:], out.stem, str(out.parent)
     elif out.exists() and not out.is_dir():
-        raise bad("--out", args.out, "a folder, or a file .png, .svg or .pdf")
+        raise bad("--out", args.out, "a folder, or a file .png, .svg, .pdf or .gif")
     args.formats = [kind.strip() for kind in ("png,svg" if args.format is None else args.format).split(",")]
     for kind in args.formats:
         if kind not in FORMATS:
@@ -121,7 +162,9 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value is not None and value != {}}
 
 
-def _one(name: str, args: argparse.Namespace, options: dict[str, Any], label: str) -> tuple[list[Saved], str]:
+def _one(name: str, args: argparse.Namespace, options: dict[str, Any], label: str | None) -> tuple[list[Saved], str]:
+    """Compute, conclude and draw one figure; without a label no progress is shown."""
+    from contextlib import nullcontext
     from time import perf_counter
 
     from dynsim.cli.progress_line import reporter
@@ -132,7 +175,7 @@ def _one(name: str, args: argparse.Namespace, options: dict[str, Any], label: st
     started = perf_counter()
     figure = FIGURES[name]
     larger = {"full": True} if args.full and "full" in figure.options else {}
-    with reporter(label) as progress:
+    with reporter(label) if label else nullcontext() as progress:
         data = data_for(name, {**options, **larger}, recompute=args.recompute, progress=progress)
     picture = drawn(name, data, size=args.size, width=args.width, full=args.full, caption=args.caption)
     saved = save_figure(picture, args.stem or name, args.out, args.formats, data, dpi=args.dpi, force=args.force)

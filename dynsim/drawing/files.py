@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dynsim.drawing.animation import animated
 from dynsim.drawing.style import styled
 from dynsim.errors import bad
 from dynsim.records import as_json, provenance
 
 __all__ = ["FORMATS", "NUMBER_TOLERANCE", "PIXEL_TOLERANCE", "Saved", "same_picture", "save_figure"]
 
-FORMATS = ("png", "svg", "pdf")
+FORMATS = ("png", "svg", "pdf", "gif")
 # Two pictures show the same when no channel of a pixel differs by more than this many of its 255 levels (a curve
 # that another processor computes to other last digits changes the shade of its edge by one or two) …
 PIXEL_TOLERANCE = 24
@@ -54,11 +55,12 @@ def save_figure(
         Stem of the file names.
     folder : path
         Made if absent.
-    formats : iterable of {"png", "svg", "pdf"}
+    formats : iterable of {"png", "svg", "pdf", "gif"}
+        A GIF moves: flow time passes in it.
     data : xarray.Dataset
         What was drawn; its provenance goes into the file's metadata, without the versions of libraries.
     dpi : float
-        Pixels per inch of PNG, and of pictures inside the others.
+        Pixels per inch of PNG, and of pictures inside the others; a GIF has half as many.
     force : bool
         Write also where the file that is there shows the same to `PIXEL_TOLERANCE` or `NUMBER_TOLERANCE`.
 
@@ -69,7 +71,7 @@ def save_figure(
     Raises
     ------
     InvalidValue
-        Another format, or a folder that cannot be written.
+        Another format, a folder that cannot be written, or a GIF of a figure in which nothing moves.
     """
     formats = list(formats)
     for kind in formats:
@@ -114,12 +116,17 @@ def same_picture(old: bytes, new: bytes, kind: str) -> bool:
     try:
         if kind == "png":
             return _same_pixels(old, new)
+        if kind == "gif":
+            return _same_frames(old, new)
         return kind == "svg" and _same_drawing(old.decode(), new.decode())
     except (OSError, ValueError, SyntaxError, KeyError):
         return False
 
 
 def _content(figure: Any, kind: str, name: str, data: xr.Dataset, dpi: float) -> bytes:
+    if kind == "gif":
+        with styled():
+            return animated(figure, dpi=dpi / 2)
     buffer = BytesIO()
     with styled():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=_metadata(kind, name, data))
@@ -136,6 +143,19 @@ def _same_pixels(old: bytes, new: bytes) -> bool:
         return False
     one, other = (np.asarray(picture.convert("RGBA"), dtype=int) for picture in pictures)
     return one.shape == other.shape and int(np.abs(one - other).max(initial=0)) <= PIXEL_TOLERANCE
+
+
+def _same_frames(old: bytes, new: bytes) -> bool:
+    from PIL import Image, ImageSequence
+
+    films = [
+        [np.asarray(frame.convert("RGB"), dtype=int) for frame in ImageSequence.Iterator(Image.open(BytesIO(content)))]
+        for content in (old, new)
+    ]
+    return len(films[0]) == len(films[1]) and all(
+        one.shape == other.shape and int(np.abs(one - other).max(initial=0)) <= PIXEL_TOLERANCE
+        for one, other in zip(*films, strict=True)
+    )
 
 
 _EMBEDDED = re.compile(r'(?<=data:image/png;base64,)[A-Za-z0-9+/=\s]+(?=")')

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import ListedColormap
 
+from dynsim.drawing.animation import moves
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import symbol
 from dynsim.errors import bad
@@ -99,13 +100,16 @@ def draw_points(axes: Any, data: xr.Dataset) -> None:
 def draw_orbit(axes: Any, x: Any, y: Any, **style: Any) -> None:
     """Draw one orbit, mark its start and say with an arrow which way time goes."""
     style = {"color": COLOURS["black"], "linewidth": 1.5, "zorder": 4, **style}
+    time = x["time"].values if isinstance(x, xr.DataArray) and "time" in x.coords else None
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    axes.plot(x, y, **style)
+    (line,) = axes.plot(x, y, **style)
     axes.plot(x[0], y[0], "o", color=style["color"], markersize=4, zorder=5)
-    draw_arrow(axes, x, y, style["color"])
+    if time is not None:
+        moves(line, time)
+    draw_arrow(axes, x, y, style["color"], time)
 
 
-def draw_arrow(axes: Any, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+def draw_arrow(axes: Any, x: np.ndarray, y: np.ndarray, colour: str, time: np.ndarray | None = None) -> None:
     """Put the arrow of time at the middle of an orbit's length."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
@@ -116,7 +120,9 @@ def draw_arrow(axes: Any, x: np.ndarray, y: np.ndarray, colour: str) -> None:
         return
     at = int(np.clip(np.searchsorted(length, length[-1] / 2), 1, len(x) - 1))
     arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 0, "mutation_scale": 9}
-    axes.annotate("", (x[at], y[at]), (x[at - 1], y[at - 1]), arrowprops=arrow, zorder=5)
+    note = axes.annotate("", (x[at], y[at]), (x[at - 1], y[at - 1]), arrowprops=arrow, zorder=5)
+    if time is not None:
+        moves(note, time[known][at])
 
 
 def draw_basins(data: xr.Dataset, axes: Any) -> None:

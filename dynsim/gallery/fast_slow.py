@@ -11,6 +11,7 @@ from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.numerics.singular_limit import singular_limit
 from dynsim.analysis.numerics.slow_manifold import nullcline
 from dynsim.analysis.numerics.timescales import timescales
+from dynsim.drawing.animation import moves
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
@@ -136,7 +137,8 @@ def _plane(axes: Any, data: xr.Dataset, critical: float) -> None:
             shown = where.copy()
             shown[1:] |= where[:-1]
             path = [np.where(shown, one[state], np.nan) for state in ("phi", "theta")]
-            axes.plot(*path, color=colour, linewidth=width, label=labels.pop(name, None), zorder=2)
+            (line,) = axes.plot(*path, color=colour, linewidth=width, label=labels.pop(name, None), zorder=2)
+            moves(line, data["time"])
         axes.plot(one["phi"][0], one["theta"][0], ".", color=COLOURS["grey"], markersize=4, zorder=2)
     axes.plot(
         [critical, critical], [0, 1.5], color=COLOURS["black"], linewidth=3.5, alpha=0.25, label="critical manifold"

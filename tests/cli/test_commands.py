@@ -68,7 +68,7 @@ def test_outcome():
 
 
 def test_plot(tmp_path):
-    done = dynsim("plot", "article-stop", "article-full", "--format", "png", "--out", str(tmp_path))
+    done = dynsim("plot", "article-stop", "article-full", "--format", "png", "--out", str(tmp_path), "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["article-full.png", "article-stop.png"]
     assert "survives" in done.stdout
@@ -89,7 +89,17 @@ def test_larger_versions_are_for_the_figures_that_have_one(tmp_path):
 
 def test_a_failing_figure_does_not_stop_the_others(tmp_path):
     done = dynsim(
-        "plot", "timescales", "article-stop", "--branch", "stop", "--format", "png", "--out", str(tmp_path)
+        "plot",
+        "timescales",
+        "article-stop",
+        "--branch",
+        "stop",
+        "--format",
+        "png",
+        "--out",
+        str(tmp_path),
+        "--jobs",
+        "2",
     )  # the first takes no branch
     assert done.returncode == 1
     assert [p.name for p in tmp_path.iterdir()] == ["article-stop.png"]
@@ -115,7 +125,9 @@ def test_a_failing_figure_does_not_stop_the_others(tmp_path):
         ("simulate", "(phi*theta - sg(theta))^2"),
         ("outcome", "toy", "--initial", "theta=1/0"),
         ("plot", "article-stp"),
-        ("plot", "article-stop", "--format", "gif"),
+        ("plot", "step-size", "--format", "gif"),
+        ("plot", "article-stop", "--format", "bmp"),
+        ("plot", "article-stop", "--jobs", "0"),
         ("plot", "article-stop", "--set", "beta=1"),
         ("plot", "article-stop", "--format", ""),
         ("simulate", "toy", "--out", ""),
