@@ -53,6 +53,8 @@ class Figure:
         Options of a run that takes a second or two, for tests.
     stored : bool
         Drawn from its stored run whatever it costs: what it computes is chaotic and differs between machines.
+    run : str
+        The figure whose stored run it draws, where two share one; by default its own.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Figure:
     needs: tuple[str, ...] = ()
     small: Mapping[str, Any] = field(default_factory=dict)
     stored: bool = False
+    run: str = ""
 
     @property
     def from_store(self) -> bool:

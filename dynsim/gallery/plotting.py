@@ -23,7 +23,7 @@ __all__ = ["data_for", "drawn", "given", "plot", "stored_file"]
 
 def stored_file(name: str) -> Path:
     """Where the stored run of a figure lies."""
-    return Path(str(files("dynsim.gallery"))) / "data" / f"{name}.nc"
+    return Path(str(files("dynsim.gallery"))) / "data" / f"{FIGURES[name].run or name}.nc"
 
 
 def given(figure: Figure, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
 
 # Even their small runs take half a minute; parts of them are tried in files of their own.
-SLOW = ("expansion", "matrix-flow", "modes-vs-toy", "network-timescales")
+SLOW = ("expansion", "matrix-flow", "modes-vs-toy")
 NAMES = [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in sorted(FIGURES)]
 FULL = [name for name in sorted(FIGURES) if FIGURES[name].draw_full]
 
