@@ -21,8 +21,9 @@ from dynsim.drawing.words import caption
 from dynsim.errors import unknown
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.solve import solve
+from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.branches import BRANCHES
+from dynsim.symbolic.flow import BRANCHES
 from dynsim.systems.catalogue import system
 from dynsim.verdict import Verdict, Word
 
@@ -44,7 +45,7 @@ _START = {"phi": 0.6, "theta": 0.1}
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 5,
     steps: int = 600,
