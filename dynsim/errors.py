@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_READABLE = 400  # characters of a list of names; of a longer one only the nearest names are shown
+
+
 class DynsimError(Exception):
     """Base of every exception that dynsim raises on purpose."""
 
@@ -139,7 +142,7 @@ def bad(
     branch: got 'half', expected 'stop', 'full' or 'target'
     """
     message = f"{argument}: got {_show(received)}, expected {expected}"
-    return kind(f"{message}; {advice}" if advice else message)
+    return kind(" ".join((f"{message}; {advice}" if advice else message).splitlines()))
 
 
 def unknown(argument: str, received: object, known: Iterable[object], advice: str = "") -> DynsimError:
@@ -154,9 +157,12 @@ def unknown(argument: str, received: object, known: Iterable[object], advice: st
     from difflib import get_close_matches  # an error may take its time, start-up may not
 
     names = sorted(str(name) for name in known)
-    close = get_close_matches(str(received), names, n=1)
+    close = get_close_matches(str(received), names, n=3)
     hint = f"did you mean '{close[0]}'?" if close else advice
-    return bad(argument, received, f"one of {', '.join(names) or '(none)'}", hint, kind=UnknownName)
+    listed = ", ".join(names) or "(none)"
+    if len(listed) > _READABLE:
+        listed = f"{len(names)} names such as {', '.join(close or names[:5])}"
+    return bad(argument, received, f"one of {listed}", hint, kind=UnknownName)
 
 
 def explained(page: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

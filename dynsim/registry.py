@@ -81,8 +81,8 @@ class Registry(Mapping[str, Member], Generic[Member]):
         InvalidValue
             The member comes from an installed package that cannot be loaded.
         """
-        if name not in self._members:
-            if name not in self._installed():
+        if not isinstance(name, str) or name not in self._members:
+            if not isinstance(name, str) or name not in self._installed():
                 raise unknown(self.kind, name, tuple(self))
             self._members[name] = self._loaded_entry_point(name)
         member = self._members[name]

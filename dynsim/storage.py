@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,39 @@ from dynsim.errors import InvalidType, bad
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["open_dataset", "save_dataset", "write_bytes", "write_text"]
+__all__ = ["looked_at", "open_dataset", "save_dataset", "write_bytes", "write_text"]
+
+
+def looked_at(argument: str, path: Any, expected: str) -> Path:
+    r"""Return a path that is free, a file or a folder: opening a pipe or a device may never end.
+
+    Raises
+    ------
+    InvalidValue
+        A pipe or a device, or a text that names nothing: too long, a loop of links, a null character.
+    InvalidType
+        If it is no path.
+
+    Examples
+    --------
+    >>> from dynsim.storage import looked_at
+    >>> looked_at("data", "a\0b", "a file")
+    Traceback (most recent call last):
+        ...
+    dynsim.errors.InvalidValue: data: got 'a\x00b', expected a file; embedded null byte
+    """
+    if not isinstance(path, str | Path):
+        raise bad(argument, path, expected, kind=InvalidType)
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return Path(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise bad(argument, str(path), expected, reason) from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise bad(argument, str(path), expected, "this is a pipe or a device")
+    return Path(path)
 
 
 def open_dataset(path: Any) -> xr.Dataset:
@@ -24,14 +57,16 @@ def open_dataset(path: Any) -> xr.Dataset:
     InvalidType
         If it is no path.
     """
+    import h5py
     import xarray as xr
 
-    if not isinstance(path, str | Path):
-        raise bad("data", path, "the path of a netCDF file or Zarr folder", kind=InvalidType)
-    place = Path(path)
+    place = looked_at("data", path, "the path of a netCDF file or Zarr folder")
     if not place.exists():
         raise bad("data", str(path), "an existing netCDF file or Zarr folder")
     try:
+        if place.is_file():
+            with h5py.File(place):  # says what is wrong; h5netcdf stumbles over its own half-opened file
+                pass
         with xr.open_dataset(place, engine="zarr" if place.is_dir() else "h5netcdf") as dataset:
             return dataset.load()
     except Exception as error:  # a damaged file fails anywhere inside h5py, zarr or their codecs
@@ -57,7 +92,7 @@ def write_bytes(path: Any, content: bytes) -> Path:
     InvalidValue
         The folder is not there, is full, or cannot be written.
     """
-    named = Path(path)
+    named = looked_at("path", path, "a file that can be written")
     target = named.resolve()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

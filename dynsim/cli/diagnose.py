@@ -64,13 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(files: list[str]) -> Any:
-    from pathlib import Path
-
     from dynsim.monitor.array_files import read_array
-    from dynsim.storage import open_dataset
+    from dynsim.storage import looked_at, open_dataset
 
     if len(files) == 1:
-        place = Path(files[0])
+        place = looked_at("FILE", files[0], "an existing file")
         if place.is_dir() or place.suffix in (".nc", ".zarr"):
             return open_dataset(place)
         return read_array("FILE", files[0])

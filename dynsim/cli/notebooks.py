@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the notebooks or copy them; a file that was changed is kept unless asked otherwise."""
     from dynsim.errors import bad
-    from dynsim.storage import write_bytes
+    from dynsim.storage import looked_at, write_bytes
 
     notebooks = shipped()
     if args.folder is None:
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
             print(notebook.name)
         print("dynsim notebooks DIR copies them; then: jupyter lab DIR")
         return 0
-    folder = Path(args.folder).expanduser()
+    folder = looked_at("DIR", Path(args.folder).expanduser(), "a folder, there or to be made")
     if folder.exists() and not folder.is_dir():
         raise bad("DIR", args.folder, "a folder, there or to be made")
     taken = [notebook for notebook in notebooks if (folder / notebook.name).exists()]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from dynsim.errors import bad
+from dynsim.storage import looked_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ def check_out(option: str, path: str | None, suffixes: tuple[str, ...]) -> None:
     """
     if path is None:
         return
-    target = Path(path)
+    expected = f"a name that ends in {' or '.join(suffixes)}"
+    target = looked_at(option, path, expected)
     if target.suffix not in suffixes:
-        raise bad(option, path, f"a name that ends in {' or '.join(suffixes)}")
+        raise bad(option, path, expected)
     if target.is_dir():
         raise bad(option, path, "the name of a file, not of a folder that is there")
     folder = target.resolve().parent

@@ -117,14 +117,13 @@ def _results(
 
 def _check(args: argparse.Namespace, names: list[str]) -> None:
     """Refuse before any work what could not be written after it."""
-    from pathlib import Path
-
     from dynsim.drawing.files import FORMATS
     from dynsim.errors import bad
+    from dynsim.storage import looked_at
 
     if args.jobs is not None and not 1 <= args.jobs <= 1000:
         raise bad("--jobs", args.jobs, "1 to 1000 processes")
-    out = Path(args.out)
+    out = looked_at("--out", args.out, "a folder, or a file .png, .svg or .pdf")
     args.stem = None
     if out.suffix[1:] in FORMATS and not out.is_dir():
         if len(names) != 1:

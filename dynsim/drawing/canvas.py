@@ -21,6 +21,11 @@ class Canvas(Figure):
         self.savefig(buffer, format="png", dpi=110)
         return buffer.getvalue()
 
+    def draw(self, renderer: Any) -> None:
+        """Draw; the ticks of an axis that ends near the largest float overflow without a word."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            super().draw(renderer)
+
     def __reduce__(self) -> Any:
         return super().__reduce__()
 

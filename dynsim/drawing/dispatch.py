@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
@@ -207,7 +208,8 @@ def _dataset(data: Any) -> xr.Dataset:
 
 def _draw_on(kind: str, data: xr.Dataset, axes: Any, *panel: str) -> None:
     try:
-        KINDS[kind].draw(data, axes, *panel)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in Canvas.draw
+            KINDS[kind].draw(data, axes, *panel)
     except (KeyError, IndexError, StopIteration, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, InvalidValue):
             raise

@@ -218,7 +218,7 @@ def _last(values: xr.DataArray) -> float:
 def _time_axis(axes: Any, data: xr.Dataset) -> None:
     axes.set_xlabel("flow time t")
     first, last = float(data["time"][0]), float(data["time"][-1])
-    if first != last:
+    if abs(last - first) > 1e-12 * max(abs(first), abs(last)) < np.inf:
         axes.set_xlim(min(first, last), max(first, last))
 
 

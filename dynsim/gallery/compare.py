@@ -106,6 +106,8 @@ def linear_counterpart(experiment: Experiment) -> Experiment:
 
 
 def _check(experiment: Experiment) -> None:
+    if experiment.steps < 1:
+        raise bad("steps", experiment.steps, "at least one step", "nothing moves before the first")
     if experiment.objective not in ("cosine", "squared"):
         raise bad(
             "objective", experiment.objective, "'cosine' or 'squared'", "only they have the toy's three branches"

@@ -98,6 +98,8 @@ def optimise(
     """
     flow = as_field(flow)
     last, stride = _whole("steps", steps), count("every", every, 1)
+    if last // stride > _MOST_RECORDED:
+        raise bad("steps", steps, f"at most {_MOST_RECORDED:.0e} recorded steps", "record fewer with every=")
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
     record = np.unique(np.append(np.arange(0, last + 1, stride), last))
     return steps_dataset(flow, iteration, record)
@@ -118,7 +120,8 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
         variables[name] = (("step",), field.observe(name, moments, members_last).T)
     data = grid.dataset(variables)
     data["status"].attrs = dict(ATTRIBUTES["status"])
-    time = xr.DataArray(iteration.pace * rates[..., None] * record, dims=(*along, "step"))
+    with np.errstate(over="ignore"):  # a rate near the largest float ends at infinity
+        time = xr.DataArray(iteration.pace * rates[..., None] * record, dims=(*along, "step"))
     data = data.assign_coords(step=record, time=time.variable)
     data["time"].attrs["long_name"] = "flow time"
     return stamp(
@@ -141,6 +144,7 @@ def _whole(argument: str, value: Any) -> int:
 
 
 _ATOL = 1e-13
+_MOST_RECORDED = 10**8  # about a gigabyte for every number that one start has
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ class Iteration:
 
     def times(self, steps: Any) -> np.ndarray:
         """Flow time after so many steps, over the members along the last axis."""
-        return self.pace * self.problem.lr * np.asarray(steps)[..., None]
+        with np.errstate(over="ignore"):
+            return self.pace * self.problem.lr * np.asarray(steps)[..., None]
 
     def run(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Step to the last of the increasing step numbers `record`; states ``(size, members, records)`` and status."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dynsim.errors import bad, missing_extra
 from dynsim.integrate.batch import EnsembleArrays, GridBlock, block_shape
 from dynsim.integrate.results import ATTRIBUTES, Frame
 from dynsim.status import Status
+from dynsim.storage import looked_at
 
 __all__ = ["Streamed"]
 
@@ -47,7 +47,7 @@ class Streamed:
             raise missing_extra("zarr", "zarr", "results on disk")
         import zarr
 
-        if Path(out).exists():
+        if looked_at("out", out, "a path that does not exist yet").exists():
             raise bad("out", str(out), "a path that does not exist yet", "remove it or choose another")
         self.frame, self.out = frame, out
         unfinished = "this ensemble was not run to its end; members it did not come to have status -1 (not_run)"

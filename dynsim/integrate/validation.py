@@ -111,7 +111,7 @@ def floats_of(argument: str, values: Any, expected: str) -> np.ndarray:
         if array.dtype.kind not in "biufO":
             raise TypeError(array.dtype)
         if array.dtype.kind == "O" and array.size:
-            array = np.vectorize(lambda value: _number(argument, value), otypes=[float])(array)
+            array = np.array([_number(argument, value) for value in array.flat]).reshape(array.shape)
         return array.astype(float, copy=False)
     except (TypeError, ValueError, OverflowError):
         raise bad(argument, values, expected, kind=InvalidType) from None

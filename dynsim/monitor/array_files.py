@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import DynsimError, bad, missing_extra
+from dynsim.storage import looked_at
 
 __all__ = ["MOST_NUMBERS", "read_array"]
 
@@ -47,7 +48,7 @@ def read_array(option: str, path: str, *, most: int = MOST_NUMBERS) -> np.ndarra
     >>> read_array("FILE", os.path.join(folder, "z.npy")).shape
     (3, 3)
     """
-    place = Path(path)
+    place = looked_at(option, path, "an existing file")
     if not place.is_file():
         raise bad(option, path, "an existing file")
     suffix = place.suffix.lower()

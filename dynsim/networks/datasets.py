@@ -15,6 +15,7 @@ from dynsim.errors import bad, missing_extra
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.image_files import read_folder, read_npz
 from dynsim.networks.images import DATASETS, Images
+from dynsim.storage import looked_at
 
 __all__ = ["digits", "images_of_torch_data", "load_images", "mnist", "photograph"]
 
@@ -107,12 +108,12 @@ def _images(data: str | Images) -> Images:
         return data
     if data in DATASETS:
         return DATASETS[data]()
-    path = Path(data).expanduser()
+    expected = f"{', '.join(sorted(DATASETS))}, an existing .npz file, or a folder of images"
+    path = looked_at("data", Path(data).expanduser(), expected)
     if path.is_dir():
         return read_folder(path)
     if path.is_file() and path.suffix == ".npz":
         return read_npz(path)
-    expected = f"{', '.join(sorted(DATASETS))}, an existing .npz file, or a folder of images"
     raise bad("data", data, expected)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from dynsim.errors import InvalidType, bad, missing_extra
+from dynsim.storage import looked_at
 
 __all__ = ["PARTS", "Folder", "Remote", "Storage", "storage_of"]
 
@@ -155,4 +156,4 @@ def storage_of(out: Any) -> Storage:
         text = url2pathname(urlsplit(text).path)
     if "://" in text:
         return _remote(text)
-    return Folder(Path(text).expanduser().absolute())
+    return Folder(looked_at("out", Path(text).expanduser(), "a folder or a name that is free").absolute())

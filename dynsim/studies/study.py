@@ -13,6 +13,7 @@ from typing import Any
 
 from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.names import check_names
+from dynsim.storage import looked_at
 from dynsim.studies.axes import LONGEST, Axis, axis
 from dynsim.studies.tasks import tasks_of
 
@@ -198,13 +199,13 @@ class Study:
     @classmethod
     def load(cls, path: str | Path) -> Study:
         """Read a ``.toml`` or ``.json`` file; its stem is the study's name unless it gives one."""
-        path = Path(path)
+        path = looked_at("study", path, "a readable .toml or .json file")
         readers = {".toml": tomllib.loads, ".json": json.loads}
         if path.suffix not in readers:
             raise bad("study", str(path), "a name that ends in .toml or .json")
         try:
             values = readers[path.suffix](path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise bad("study", str(path), "a readable .toml or .json file", str(error)) from None
         if not isinstance(values, dict):
             raise bad("study", str(path), "a table of fields")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -355,8 +355,12 @@ class Parametric:
 
 
 def _number(name: str, value: object) -> float:
+    if np.ma.is_masked(value):
+        raise bad(f"parameter '{name}'", value, "a real number, not masked", kind=InvalidValue)
     try:
         number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        number = inf
     except (TypeError, ValueError):
         raise bad(f"parameter '{name}'", value, "a real number", kind=InvalidType) from None
     if not isfinite(number):

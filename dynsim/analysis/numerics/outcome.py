@@ -193,6 +193,8 @@ def _is_collapsed(field: Field, state: Mapping[str, Any], start: Mapping[str, An
 
 def _number(argument: str, value: Any) -> Any:
     """A SymPy number for exact input, a float for the rest."""
+    if np.ma.is_masked(value):
+        raise bad(argument, value, "one real number, not masked")
     if isinstance(value, sympy.Basic):
         if not value.is_number or not value.is_extended_real:
             raise bad(argument, value, "a real number, not a symbol", kind=InvalidType)

@@ -16,6 +16,7 @@ from dynsim.analysis.stability import transverse_growth
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
+from dynsim.integrate.validation import count
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -24,6 +25,8 @@ from dynsim.symbolic.sources import as_flow
 __all__ = ["portrait"]
 
 _ALONG = 401  # samples along a line of equilibria
+
+_FINEST = 4001  # points a side, beyond which a picture shows no more and memory runs out
 
 
 @deprecated_arguments(view="box")
@@ -76,6 +79,9 @@ def portrait(
     """
     flow = as_flow(flow)
     flow.require_autonomous("a portrait")
+    resolution = count("resolution", resolution, 121)
+    if resolution > _FINEST:
+        raise bad("resolution", resolution, f"at most {_FINEST} points a side")
     x_name, y_name = _plane(flow, plane)
     seen = {n: flow.view.get(n, (-2.0, 2.0)) for n in (x_name, y_name)}
     sides = box_of(flow, {**seen, **(box or {})} if isinstance(box, Mapping) or box is None else box).sides
