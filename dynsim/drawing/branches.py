@@ -78,8 +78,8 @@ def draw_hopf_curve(data: xr.Dataset, axes: Any) -> None:
                 np.where(shown, x, np.nan), np.where(shown, y, np.nan), style, color=COLOURS["blue"], label=label
             )
     for point, marker in zip(about["special"], "oDs^v<>", strict=False):
-        style = {"color": COLOURS["black"], "markerfacecolor": "white", "zorder": 5, "linestyle": "none"}
-        axes.plot(point[a], point[b], marker, label=point["kind"], **style)
+        look = {"color": COLOURS["black"], "markerfacecolor": "white", "zorder": 5, "linestyle": "none"}
+        axes.plot(point[a], point[b], marker, label=point["kind"], **look)
     axes.set(xlabel=symbol(a), ylabel=symbol(b))
     axes.legend()
 

@@ -185,16 +185,17 @@ def hopf_curve(
         # equations are singular, but everything is a function of ω²: solve for two small ω, and extrapolate.
         turning.face(found.points[-2])
         small, near = 1e-3 * start[-3], np.eye(len(start))[-3]
-        two = []
+        two = [found.points[-2]]
         for omega in (2 * small, small):
-            guess = (two or [found.points[-2]])[-1].copy()
+            guess = two[-1].copy()
             guess[-3] = omega
-            two.append(correct(curve, guess, near))
-            if two[-1] is None:
+            solved = correct(curve, guess, near)
+            if solved is None:
                 return Traced(found.points[:-1], found.end)
-        last = (4 * two[1] - two[0]) / 3
+            two.append(solved)
+        last = np.asarray((4 * two[2] - two[1]) / 3)
         last[-3] = 0.0
-        return Traced(np.vstack([found.points[:-1], two, last]), found.end)
+        return Traced(np.vstack([found.points[:-1], *two[1:], last]), found.end)
 
     ahead = tangent(curve, start)
     forward = way(ahead)

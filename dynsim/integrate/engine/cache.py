@@ -13,9 +13,10 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-__all__ = ["cached", "folder"]
+__all__ = ["cached", "folder", "source"]
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -33,6 +34,13 @@ def folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
     return base / "dynsim"
+
+
+@cache
+def source() -> str:
+    """Digest of the engine's own source: other source, other machine code."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def cached(key: str, make: Callable[[], bytes]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dynsim.integrate.engine.lanes import Lanes
 
-__all__ = ["FROM_LIBRARY", "FUNCTIONS", "power"]
+__all__ = ["FROM_LIBRARY", "FUNCTIONS", "log", "power", "sine_and_cosine"]
 
 _ROUND = 1.5 * 2.0**52  # adding it moves a small number's integer part into the last bits
 _EXPONENT = 52
@@ -113,6 +113,19 @@ def cos(v: Lanes, x: Any) -> Any:
 
 def _circular(v: Lanes, x: Any, quarter: int, name: str) -> Any:
     """Reduce to |r| ≤ π/4 and take sine or cosine of that; huge arguments go to the C library."""
+    value = _turned(v, *_reduced(v, x), quarter)
+    huge = v.less(v.const(_TRUSTED), v.abs(x))
+    return v.rarely(huge, value, lambda: v.library(name, x))
+
+
+def sine_and_cosine(v: Lanes, x: Any) -> tuple[Any, Any]:
+    """Both at once, of arguments that are not huge."""
+    reduced = _reduced(v, x)
+    return _turned(v, *reduced, 0), _turned(v, *reduced, 1)
+
+
+def _reduced(v: Lanes, x: Any) -> tuple[Any, Any, Any]:
+    """Number of quarter turns, as bits, and sine and cosine of what is left of x."""
     shifted = v.builder.fadd(v.builder.fmul(x, v.const(2 / math.pi)), v.const(_ROUND))
     n = v.builder.fsub(shifted, v.const(_ROUND))
     r = x
@@ -121,12 +134,14 @@ def _circular(v: Lanes, x: Any, quarter: int, name: str) -> Any:
     z = v.mul(r, r)
     sine = v.add(r, v.mul(v.mul(r, z), v.polynomial(z, _SIN)))
     cosine = v.add(v.sub(v.const(1.0), v.scale(z, 0.5)), v.mul(v.mul(z, z), v.polynomial(z, _COS)))
-    turn = v.builder.add(v.bits(shifted), v.integers(quarter))
+    return v.bits(shifted), sine, cosine
+
+
+def _turned(v: Lanes, bits: Any, sine: Any, cosine: Any, quarter: int) -> Any:
+    turn = v.builder.add(bits, v.integers(quarter))
     odd, second = (v.builder.icmp_signed("!=", v.builder.and_(turn, v.integers(bit)), v.integers(0)) for bit in (1, 2))
     value = v.select(odd, cosine, sine)
-    value = v.select(second, v.neg(value), value)
-    huge = v.less(v.const(_TRUSTED), v.abs(x))
-    return v.rarely(huge, value, lambda: v.library(name, x))
+    return v.select(second, v.neg(value), value)
 
 
 def tan(v: Lanes, x: Any) -> Any:

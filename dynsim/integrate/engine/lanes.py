@@ -192,10 +192,12 @@ class Lanes:
         return self.builder.zext(self.builder.bitcast(mask, ir.IntType(self.width)), I64)
 
     def store_chosen(self, mask: Any, value: Any, address: Any) -> None:
-        """Store the chosen lanes side by side at an address of a double; memory of the others is not touched."""
-        kind = ir.FunctionType(ir.VoidType(), [self.real, POINTER, I32, self.mask])
-        store = self._declared(f"llvm.masked.store.v{self.width}f64.p0", kind)
-        self.builder.call(store, [value, address, I32(8), mask])
+        """Store the chosen lanes side by side at an address; memory of the others is not touched."""
+        element = value.type.element
+        name = "f64" if element == DOUBLE else f"i{element.width}"
+        kind = ir.FunctionType(ir.VoidType(), [value.type, POINTER, I32, self.mask])
+        store = self._declared(f"llvm.masked.store.v{self.width}{name}.p0", kind)
+        self.builder.call(store, [value, address, I32(1 if name == "i8" else 8), mask])
 
     def rarely(self, mask: Any, usual: Any, other: Callable[[], Any]) -> Any:
         """`usual`, but in the lanes of `mask` what `other` emits, which runs only if there are such lanes."""
@@ -208,6 +210,23 @@ class Lanes:
         result.add_incoming(usual, before)
         result.add_incoming(mixed, inside)
         return result
+
+    @contextmanager
+    def counted(self, number: Any) -> Iterator[Any]:
+        """Loop a scalar number of times; yields the turn, from 0."""
+        builder = self.builder
+        before = builder.block
+        head, body, after = (builder.append_basic_block(name) for name in ("turns", "turn", "turns_done"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        turn = builder.phi(I64)
+        turn.add_incoming(I64(0), before)
+        builder.cbranch(builder.icmp_signed("<", turn, number), body, after)
+        builder.position_at_end(body)
+        yield turn
+        turn.add_incoming(builder.add(turn, I64(1)), builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
 
     @contextmanager
     def each_lane(self, chosen: Any) -> Iterator[Any]:
@@ -238,11 +257,12 @@ class Slots:
         self.memory.align = 64
         self.memory.type = POINTER  # LLVM's pointers have no type; llvmlite's alloca still pretends one
 
-    def _at(self, index: int) -> Any:
-        return self.lanes.builder.gep(self.memory, [I64(index)], source_etype=self.vector)
+    def _at(self, index: Any) -> Any:
+        place = I64(index) if isinstance(index, int) else index
+        return self.lanes.builder.gep(self.memory, [place], source_etype=self.vector)
 
-    def load(self, index: int = 0) -> Any:
-        """One variable of all lanes."""
+    def load(self, index: Any = 0) -> Any:
+        """One variable of all lanes; which may be decided while the code runs."""
         return self.lanes.builder.load(self._at(index), typ=self.vector, align=self._align)
 
     def store(self, value: Any, index: int = 0) -> None:

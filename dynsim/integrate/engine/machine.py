@@ -48,8 +48,8 @@ def _target() -> llvm.TargetMachine:
     )
 
 
-def compiled(module: ir.Module) -> bytes:
-    """Object code of a module for this processor."""
+def compiled(module: ir.Module, *, loops: bool = False) -> bytes:
+    """Object code of a module for this processor; `loops`: what does not change in a loop is moved out of it."""
     target = _target()
     module.triple = target.triple
     module.data_layout = str(target.target_data)
@@ -57,7 +57,10 @@ def compiled(module: ir.Module) -> bytes:
     passes = llvm.create_new_module_pass_manager()
     passes.add_new_gvn_pass()  # the right-hand side is emitted once per stage: share what does not change
     passes.add_instruction_combine_pass()
-    passes.run(parsed, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2)))
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
+    passes.run(parsed, builder)
+    if loops:
+        builder.getModulePassManager().run(parsed, builder)
     return bytes(target.emit_object(parsed))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +14,7 @@ import sympy
 from dynsim.integrate.batch import MOST_STEPS, STIFF, EnsembleArrays, Members
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
-from dynsim.integrate.engine.cache import cached
+from dynsim.integrate.engine.cache import cached, source
 from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
 from dynsim.integrate.engine.lowering import unsupported
 from dynsim.names import TIME
@@ -57,16 +55,9 @@ def _loaded(
 ) -> Program:
     width = machine.width()
     equations, observed = (";".join(sympy.srepr(entry) for entry in entries) for entries in (rhs, observables))
-    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{machine.description()}|{_source()}"
+    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{machine.description()}|{source()}"
     code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables)))
     return Program(code, width, observes=bool(observables))
-
-
-@cache
-def _source() -> str:
-    """Digest of the engine's own source: other source, other machine code."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class Program:

@@ -134,6 +134,10 @@ class NoisyFlow:
 
     def about(self) -> dict[str, Any]:
         """Plain description for a Dataset's provenance."""
+        return dict(self._about)
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
         return {
             **self.flow.about(),
             "random": random_text(self.random),

@@ -90,14 +90,21 @@ def escape_time(
     if not isinstance(flow, NoisyFlow):
         raise bad("flow", flow, "a NoisyFlow", "make one with noisy_flow(…)", kind=InvalidType)
     paths = Paths(flow, initial, parameters, seeds, dt, method, increments, workers)
-    gone = _condition(leaves, paths)
+    difference, or_equal = _condition(leaves, paths)
+    paths.compile((difference, or_equal))
+    gone = _gone(difference, or_equal, paths)
     end = tolerance("t_max", t_max)
     ((_, length, number),) = paths.intervals(np.array([end]))
     times = np.full(paths.size, np.nan)
     watched = np.zeros(paths.size)
     status = np.full(paths.size, Status.NOT_RUN, dtype=np.int8)
+    none = np.zeros(0, dtype=np.int64)
 
     def task(start: int, stop: int) -> None:
+        if paths.code is not None:
+            here = slice(start, stop)
+            paths.run(start, stop, [(0.0, length, number)], (times[here], watched[here], status[here], none))
+            return
         y, values, own = paths.part(start, stop)
         ended, places = started(y), np.arange(start, stop)
         last = np.zeros(stop - start)
@@ -117,7 +124,7 @@ def escape_time(
             last[:] = (index + 1) * length
         status[places], watched[places] = ended, last
 
-    paths.each(task, progress)
+    paths.each(task, number, progress)
     shape, dims = (*paths.grid.shape, len(paths.seeds)), (*paths.grid.dims, "seed")
     escaped = np.isfinite(times).reshape(shape).sum(axis=-1)
     with np.errstate(all="ignore"):
@@ -138,8 +145,8 @@ def escape_time(
     return stamp(data, **paths.describe(), leaves=leaves, t_max=end)
 
 
-def _condition(leaves: Any, paths: Paths) -> Any:
-    """Return ``gone(t, y, values)``."""
+def _condition(leaves: Any, paths: Paths) -> tuple[sympy.Expr, bool]:
+    """Return what becomes negative where a path leaves, and whether 0 counts as negative."""
     match = _COMPARISON.fullmatch(leaves) if isinstance(leaves, str) else None
     if match is None:
         kind = InvalidValue if isinstance(leaves, str) else InvalidType
@@ -153,11 +160,17 @@ def _condition(leaves: Any, paths: Paths) -> Any:
     unknown_names = sorted({symbol.name for symbol in difference.free_symbols} - known)
     if unknown_names:
         raise unknown("name in leaves", unknown_names[0], sorted(known))
+    return difference, sign.endswith("=")
+
+
+def _gone(difference: sympy.Expr, or_equal: bool, paths: Paths) -> Any:
+    """Return ``gone(t, y, values)``."""
+    flow = paths.grid.flow
     states, parameters = ([sympy.Symbol(name) for name in names] for names in (flow.states, flow.parameters))
     function = VectorFunction([difference], states, parameters)
 
     def gone(t: float, y: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:
         value = function(t, y, [values[name] for name in flow.parameters])[0]
-        return np.asarray(value <= 0 if sign.endswith("=") else value < 0)
+        return np.asarray(value <= 0 if or_equal else value < 0)
 
     return gone

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from sympy import Expr
 
 from dynsim.errors import InvalidType, bad
 from dynsim.integrate.grid import Grid, grid_of
+from dynsim.integrate.noise.compiled import CompiledPaths, compiled_paths
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.steppers import Minibatches, Stepper, Stochastic, stepper_of
 from dynsim.integrate.validation import cores, count, times_of, tolerance
@@ -21,6 +23,8 @@ from dynsim.status import Status, status_attributes
 __all__ = ["Paths", "noisy_ensemble"]
 
 BLOCK = 4096  # paths at a time; the numbers do not depend on it
+SHARED = 256  # of one member: from so many on its start and parameters are handed over once
+PIECE, WORK = 2**15, 2**24  # paths of one member at a time, and steps of all of them
 MOST_STEPS = 2**40
 LARGEST = 1e100  # beyond it a path has blown up: cubic coefficients reach it from 1e6 in a few steps
 
@@ -51,6 +55,8 @@ class Paths:
         if "seed" in self.grid.dims:
             raise bad("dimension", "seed", "another name", "the paths of a noisy flow have it")
         self.method, self.step = stepper_of(noisy, self.grid, method, increments)
+        self.code: CompiledPaths | None = None
+        self.reason = ""
         self.workers = count("workers", workers, cores())
         steps = np.unique(self._setting("[lr]"))
         if not (np.isfinite(steps).all() and (steps > 0).all()):
@@ -64,6 +70,10 @@ class Paths:
         else:
             self.dt = float(steps[0])
         self._check()
+
+    def compile(self, leaves: tuple[Expr, bool] | None = None) -> None:
+        """Make machine code of the step, where that can be done; otherwise `reason` says why not."""
+        self.code, self.reason = compiled_paths(self.step, self.grid.flow, leaves)
 
     @property
     def size(self) -> int:
@@ -102,9 +112,32 @@ class Paths:
         values = {name: over(name) if grid.spans[name] else grid.values[name].item() for name in grid.flow.parameters}
         return y, values
 
-    def blocks(self) -> list[tuple[int, int]]:
-        """Paths ``start … stop − 1`` that are computed together."""
-        return [(first, min(first + BLOCK, self.size)) for first in range(0, self.size, BLOCK)]
+    def blocks(self, steps: int) -> list[tuple[int, int]]:
+        """Paths ``start … stop − 1`` that are computed together; of one member, where it has many paths."""
+        many = len(self.seeds)
+        if self.code is None or many < SHARED:
+            return [(first, min(first + BLOCK, self.size)) for first in range(0, self.size, BLOCK)]
+        size = max(SHARED, min(PIECE, WORK // max(steps, 1) // SHARED * SHARED))
+        return [
+            (member * many + first, member * many + min(first + size, many))
+            for member in range(self.grid.size)
+            for first in range(0, many, size)
+        ]
+
+    def run(self, start: int, stop: int, intervals: list[tuple[float, float, int]], results: Any) -> None:
+        """Carry a block through the machine code; `results` are arrays over its paths."""
+        assert self.code is not None
+        many, count = len(self.seeds), stop - start
+        columns = self.code.whole(count)
+        if many < SHARED:
+            y, values, own = self.part(start, stop)
+            seeds = np.concatenate([own, np.repeat(own[-1:], columns - count)])
+        else:
+            y, values = self.members(start // many, start // many + 1)
+            seeds = self.seeds[start % many : start % many + columns]
+            seeds = np.concatenate([seeds, np.zeros(columns - len(seeds), dtype=np.uint64)])
+            columns = self.code.program.width
+        self.code.program(count, self.code.table(y, values, columns), seeds, intervals, results)
 
     def part(self, start: int, stop: int) -> tuple[np.ndarray, dict[str, Any], np.ndarray]:
         """Starts, parameters and seeds of these paths; the seeds of a member lie side by side."""
@@ -115,14 +148,24 @@ class Paths:
         seeds = np.tile(self.seeds, last - first)[inside]
         return y[:, inside], {name: v[inside] if np.ndim(v) else v for name, v in values.items()}, seeds
 
-    def each(self, task: Callable[[int, int], None], progress: Progress | None) -> None:
+    def each(self, task: Callable[[int, int], None], steps: int, progress: Progress | None) -> None:
         """Run `task` on every block, shared by the workers."""
-        blocks, done = self.blocks(), 0
-        with ThreadPoolExecutor(min(self.workers, len(blocks)) or 1) as pool:
-            for (start, stop), _ in zip(blocks, pool.map(lambda block: task(*block), blocks), strict=True):
-                done += stop - start
-                if progress is not None:
-                    progress(done, self.size, "paths")
+        blocks, done = self.blocks(steps), 0
+
+        def finished(block: tuple[int, int]) -> None:
+            nonlocal done
+            done += block[1] - block[0]
+            if progress is not None:
+                progress(done, self.size, "paths")
+
+        if self.workers == 1 or len(blocks) == 1:
+            for block in blocks:
+                task(*block)
+                finished(block)
+            return
+        with ThreadPoolExecutor(min(self.workers, len(blocks))) as pool:
+            for block, _ in zip(blocks, pool.map(lambda block: task(*block), blocks), strict=True):
+                finished(block)
 
     def intervals(self, times: np.ndarray) -> list[tuple[float, float, int]]:
         """``(from, step, number of steps)`` up to each of the times.
@@ -157,6 +200,8 @@ class Paths:
             "initial": self.grid.describe(self.noisy.states),
             "method": self.method,
             "dt": self.dt,
+            "engine": "numpy" if self.code is None else "compiled",
+            **({"engine_reason": self.reason} if self.reason else {}),
         }
 
 
@@ -176,15 +221,21 @@ def noisy_ensemble(
 ) -> xr.Dataset:
     """Paths of a noisy flow: what `ensemble` does with one."""
     paths = Paths(noisy, initial, parameters, seeds, dt, method, increments, workers)
+    paths.compile()
     record = times_of(t_end, times, count=1)
     intervals = paths.intervals(record)
-    states = np.full((len(noisy.states), paths.size, len(record)), np.nan)
+    states = np.full((len(record), len(noisy.states), paths.size), np.nan)
     status = np.full(paths.size, Status.NOT_RUN, dtype=np.int8)
     steps = np.zeros(paths.size, dtype=np.int64)
 
     def task(start: int, stop: int) -> None:
+        if paths.code is not None:
+            none = np.zeros(0)
+            paths.run(start, stop, intervals, (states[..., start:stop], none, status[start:stop], steps[start:stop]))
+            return
         y, values, seeds = paths.part(start, stop)
         ended = started(y)
+        y = np.where(ended == Status.OK, y, np.nan)
         made, index = np.zeros(stop - start, dtype=np.int64), 0
         for column, (begin, length, number) in enumerate(intervals):
             for i in range(number):
@@ -193,18 +244,18 @@ def noisy_ensemble(
                 made += ended == Status.OK
                 if not (ended == Status.OK).any():
                     break
-            states[:, start:stop, column] = y
+            states[column, :, start:stop] = y
         status[start:stop], steps[start:stop] = ended, made
 
-    paths.each(task, progress)
+    paths.each(task, sum(number for _, _, number in intervals), progress)
     shape = (*paths.grid.shape, len(paths.seeds))
     dims = (*paths.grid.dims, "seed")
     over = () if times is None else ("time",)
-    if times is None:
-        states = states[:, :, 0]
     variables = {
-        name: ((*dims, *over), values.reshape(shape + values.shape[1:]))
-        for name, values in zip(noisy.states, states, strict=True)
+        name: ((*dims, *over), states[0, index].reshape(shape))
+        if times is None
+        else ((*dims, *over), np.moveaxis(states[:, index].reshape(len(record), *shape), 0, -1))
+        for index, name in enumerate(noisy.states)
     }
     time = xr.Variable(over, record if over else record[0], {"long_name": "flow time"})
     data = xr.Dataset(variables, {**paths.grid.coords, "seed": paths.seeds, "time": time})

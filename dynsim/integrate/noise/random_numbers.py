@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["gaussians", "philox", "signs", "three_points", "uniforms"]
+__all__ = ["INCREMENTS", "gaussians", "increments", "philox", "signs", "three_points", "uniforms"]
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -72,6 +72,33 @@ def three_points(seeds: np.ndarray, step: int, count: int, purpose: int = 0) -> 
     return np.sqrt(3.0) * ((words < _SIXTH).astype(float) - (words >= 2**32 - _SIXTH))
 
 
-def signs(seeds: np.ndarray, step: int, count: int, purpose: int = 0) -> np.ndarray:
-    """−1 and 1 with equal probabilities: the moments of a normal number up to the third."""
-    return np.where(_words(seeds, step, count, purpose) >> np.uint64(31), 1.0, -1.0)
+def signs(seeds: np.ndarray, step: int, count: int, purpose: int = 0, first: int = 0) -> np.ndarray:
+    """−1 and 1 with equal probabilities: the moments of a normal number up to the third. Every bit of a word is one,
+    from the bit `first` on.
+    """
+    words = _words(seeds, step, -(-(first + count) // 32), purpose)
+    place = np.arange(first, first + count)
+    bits = words[place // 32] >> (place % 32).astype(np.uint64)[:, None]
+    return np.where(bits & np.uint64(1), 1.0, -1.0)
+
+
+INCREMENTS = {"normal": (gaussians, 2), "three-point": (three_points, 4), "two-point": (signs, 128)}
+"""What stands for an increment of the Wiener process, and how many of it one block of random bits makes."""
+
+
+def increments(kind: str, seeds: np.ndarray, step: int, count: int, purpose: int = 0) -> np.ndarray:
+    """Increments of variance 1 for `count` processes, of shape ``(count, seeds)``; successive steps share a block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.integrate.noise.random_numbers import increments
+    >>> increments("two-point", np.arange(4, dtype=np.uint64), step=3, count=1)
+    array([[-1., -1., -1.,  1.]])
+    """
+    draw, most = INCREMENTS[kind]
+    together = max(1, most // count)  # steps
+    block, place = divmod(step, together)
+    if kind == "two-point":
+        return signs(seeds, block, count, purpose, place * count)
+    return draw(seeds, block, count * together, purpose)[place * count : (place + 1) * count]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from math import comb
 from typing import Any
 
@@ -12,17 +13,16 @@ import sympy
 from dynsim.errors import bad
 from dynsim.integrate.grid import Grid
 from dynsim.integrate.noise.derivation import NoisyFlow
-from dynsim.integrate.noise.random_numbers import gaussians, signs, three_points, uniforms
+from dynsim.integrate.noise.random_numbers import INCREMENTS, gaussians, increments, uniforms
 from dynsim.integrate.noise.schemes import euler_maruyama, weak_second_order
 from dynsim.names import TIME
 from dynsim.symbolic.distributions import Discrete, Normal, names_in, substituted
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.numeric import VectorFunction
 
-__all__ = ["INCREMENTS", "METHODS", "Minibatches", "Stepper", "Stochastic", "stepper_of"]
+__all__ = ["METHODS", "Minibatches", "Stepper", "Stochastic", "stepper_of"]
 
 METHODS = ("auto", "euler-maruyama", "weak-2", "minibatch")
-INCREMENTS = {"normal": gaussians, "three-point": three_points, "two-point": signs}
 _INDEFINITE = 1e-9  # of the largest eigenvalue: what rounding leaves of a covariance
 SAMPLES = 32  # of a batch at a time
 _PAIRS = 1  # the second stream of random numbers of a step
@@ -31,7 +31,7 @@ Stepper = Callable[[int, float, float, np.ndarray, np.ndarray, Mapping[str, Any]
 """``stepper(step, t, dt, y, seeds, values)`` returns the states one step later; `values` are numbers or over paths."""
 
 
-def stepper_of(noisy: NoisyFlow, grid: Grid, method: str, increments: str | None) -> tuple[str, Stepper]:
+def stepper_of(noisy: NoisyFlow, grid: Grid, method: str, kind: str | None) -> tuple[str, Stepper]:
     """Return the name of the method that "auto" stands for, and its step.
 
     Raises
@@ -43,26 +43,32 @@ def stepper_of(noisy: NoisyFlow, grid: Grid, method: str, increments: str | None
         raise bad("method", method, f"one of {', '.join(METHODS)} for a noisy flow")
     if method == "auto":
         method = "weak-2" if noisy.order else "euler-maruyama"
-    if increments is not None and increments not in INCREMENTS:
-        raise bad("increments", increments, f"one of {', '.join(INCREMENTS)}")
+    if kind is not None and kind not in INCREMENTS:
+        raise bad("increments", kind, f"one of {', '.join(INCREMENTS)}")
     if method == "minibatch":
-        if increments is not None:
-            raise bad("increments", increments, "none for method 'minibatch'", "it draws samples")
+        if kind is not None:
+            raise bad("increments", kind, "none for method 'minibatch'", "it draws samples")
         return method, Minibatches(noisy, grid)
-    if increments == "two-point" and method == "weak-2":
+    if kind == "two-point" and method == "weak-2":
         advice = "three points have the moments that weak order 2 needs; two serve euler-maruyama"
-        raise bad("increments", increments, "'normal' or 'three-point' with method 'weak-2'", advice)
-    return method, Stochastic(noisy, grid.flow, method == "weak-2", increments or "normal")
+        raise bad("increments", kind, "'normal' or 'three-point' with method 'weak-2'", advice)
+    return method, _stochastic(noisy, grid.flow, method == "weak-2", kind or "normal")
+
+
+@lru_cache(maxsize=64)
+def _stochastic(noisy: NoisyFlow, bound: Flow, second: bool, kind: str) -> Stochastic:
+    """Return the same scheme for the same flow: its compiled functions are made once."""
+    return Stochastic(noisy, bound, second, kind)
 
 
 class Stochastic:
     """A scheme for dy = drift·dt + diffusion·dW, with expressions in the time where parameters depend on it."""
 
-    def __init__(self, noisy: NoisyFlow, bound: Flow, second: bool, increments: str) -> None:
+    def __init__(self, noisy: NoisyFlow, bound: Flow, second: bool, kind: str) -> None:
         observed = bound.observables
-        self.names = bound.parameters
+        self.states, self.parameters = bound.states, bound.parameters
         self.second = second
-        self.draw = INCREMENTS[increments]
+        self.kind = kind
         columns, size = noisy.directions.shape[1], noisy.spread.shape[0]
         directions = [observed[f"[direction {i}]"] for i in range(len(noisy.directions))]
         spread = [observed[f"[spread {i}]"] for i in range(len(noisy.spread))]
@@ -72,6 +78,8 @@ class Stochastic:
         free = {symbol.name for part in spread for symbol in part.free_symbols}
         self.moves = bool(free & {*bound.states, TIME})
         self.processes = columns
+        terms = sympy.Add.make_args(sympy.sympify(spread[0]))
+        self.magnitude = bound.compiled.function([sympy.Add(*map(sympy.Abs, terms))])
 
     def check(self, t: float, y: np.ndarray, values: Mapping[str, Any]) -> None:
         """Refuse a covariance that is none at these states."""
@@ -87,20 +95,27 @@ class Stochastic:
             raise bad("diffusion", received, "a covariance, with no eigenvalue below 0", advice)
 
     def _values(self, values: Mapping[str, Any]) -> list[Any]:
-        return [values[name] for name in self.names]
+        return [values[name] for name in self.parameters]
+
+    def root(self, t: float, y: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:
+        """Root of the spread; of shape ``(processes, processes, 1)`` where all paths share it."""
+        numbers = self._values(values)
+        y = y if self.moves or not _shared(numbers) else y[:, :1]
+        magnitude = self.magnitude(t, y, numbers)[0] if self.processes == 1 else None
+        return matrix_root(self.spread(t, y, numbers), magnitude)
 
     def __call__(
         self, step: int, t: float, dt: float, y: np.ndarray, seeds: np.ndarray, values: Mapping[str, Any]
     ) -> np.ndarray:
         """Return the states after one step of the scheme."""
         numbers = self._values(values)
-        fixed = None if self.moves else matrix_root(self.spread(t, y[:, :1] if _shared(numbers) else y, numbers))
+        fixed = None if self.moves else self.root(t, y, values)
 
         def drift(t: float, y: np.ndarray) -> np.ndarray:
             return self.drift(t, y, numbers)
 
         def diffusion(t: float, y: np.ndarray) -> np.ndarray:
-            root = matrix_root(self.spread(t, y, numbers)) if fixed is None else fixed
+            root = self.root(t, y, values) if fixed is None else fixed
             directions = self.directions(t, y, numbers)
             if self.processes == 1:
                 return directions * root
@@ -109,10 +124,10 @@ class Stochastic:
             ]
             return np.stack(columns, axis=1)
 
-        dw = np.sqrt(dt) * self.draw(seeds, step, self.processes)
+        dw = np.sqrt(dt) * increments(self.kind, seeds, step, self.processes)
         if not self.second:
             return euler_maruyama(drift, diffusion, t, y, dt, dw)
-        pairs = signs(seeds, step, comb(self.processes, 2), _PAIRS) if self.processes > 1 else ()
+        pairs = increments("two-point", seeds, step, comb(self.processes, 2), _PAIRS) if self.processes > 1 else ()
         return weak_second_order(drift, diffusion, t, y, dt, dw, pairs)
 
 
@@ -120,8 +135,11 @@ def _shared(numbers: list[Any]) -> bool:
     return not any(np.ndim(number) for number in numbers)
 
 
-def matrix_root(spread: np.ndarray) -> np.ndarray:
+def matrix_root(spread: np.ndarray, magnitude: np.ndarray | None = None) -> np.ndarray:
     """Root R of symmetric matrices over the last axis, spread = R·Rᵀ; NaN where an eigenvalue is negative.
+
+    Rounding is none: a negative eigenvalue counts as 0 while it is small beside the largest one. A single entry has
+    nothing beside it but the terms whose sum it is: `magnitude` is the sum of their absolute values.
 
     Examples
     --------
@@ -132,7 +150,7 @@ def matrix_root(spread: np.ndarray) -> np.ndarray:
     True
     """
     if len(spread) == 1:
-        low = -_INDEFINITE * np.abs(spread).max(initial=0.0)
+        low = -_INDEFINITE * np.abs(spread if magnitude is None else magnitude)
         return np.where(spread < low, np.nan, np.sqrt(np.maximum(spread, 0.0)))
     matrices = np.moveaxis(spread, -1, 0)
     fine = np.isfinite(matrices).all(axis=(1, 2))
@@ -152,6 +170,7 @@ class Minibatches:
         given: dict[str, Any] = dict.fromkeys(noisy.sample.parameters, 0.0)
         sample = noisy.sample.with_parameters(given | held).flow
         self.drawn = drawn
+        self.sample = sample
         self.names = sample.parameters
         self.force = sample.compiled.velocity
         observed = grid.flow.observables

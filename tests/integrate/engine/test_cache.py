@@ -115,7 +115,7 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
             ask((x[0] * x[1],), True)
     machine.description.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(program, "_source", lambda: "another version of the engine")
+        patch.setattr(program, "source", lambda: "another version of the engine")
         ask((x[0] * x[1],), True)
     assert len(set(seen)) == len(seen) == 7
 
