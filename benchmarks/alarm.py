@@ -185,7 +185,7 @@ def runs(seeds: range, loops: tuple[Loop, ...]) -> Iterator[xr.Dataset]:
             m, curve = trained(loop, seed)
             data = m.dataset[list(KEPT)].astype("float32").drop_attrs()
             data["knn"] = ("knn_step", curve.astype("float32"), {})
-            yield data.assign_coords(
+            yield data.expand_dims("run").assign_coords(
                 knn_step=np.arange(len(curve)) * KNN_EVERY, run=("run", [f"{loop.name} #{seed}"])
             ).assign(
                 loop=("run", [loop.name]), fate=("run", [loop.fate]), seed=("run", [seed]),

@@ -335,7 +335,7 @@ def _unsure(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]) -
     advice: tuple[str, ...] = (f"measure more: {', '.join(missing)}",) if missing else ("train on and diagnose again",)
     if "mean_entropy_at_0.1" in seen.measured:
         advice = ("name the student's temperature: settings={'tau_s': …}", *advice)
-    return Explanation("unsure", "a measure lies between its thresholds; none says collapse", "", advice, ())
+    return Explanation("unsure", "measures lie between their thresholds, or contradict each other", "", advice, ())
 
 
 def _healthy(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]) -> Explanation:

@@ -53,6 +53,9 @@ _ONE_PROTOTYPE = (1.5, 2.0)  # effective number of prototypes used: collapsed be
 _DEAD = (0.5, 0.9)  # share of dead units: healthy below, a dead layer above
 _STILL = 1e-7  # relative move of a teacher: rounding of single precision
 _GAIN = 0.5  # share of the reference's gain in kNN accuracy
+_LEAST_GAIN = 0.05  # of the reference: a smaller one is within the scatter of seeds
+
+_PROXIES = frozenset({"constant", "dimensional"})
 
 _MUST_BE_FINITE = ("loss", "spread", "rankme", "participation", "norm_ratio", "mean_entropy", "entropy_of_mean")
 _READ = (*_MUST_BE_FINITE[1:], "norm_growth", "teacher_moved", "knn", "dead_share")
@@ -94,6 +97,10 @@ class Judgement:
 
     def __str__(self) -> str:
         kind = self.kinds[0]
+        against = {says for row in self.evidence for says in row["says"].split(", ")} & _PROXIES
+        if kind == "unsure" and against:
+            seen = ", ".join(f"{row['measure']} {row['value']:.3g}" for row in self.evidence if row["says"] in against)
+            return f"unsure: {' and '.join(sorted(against))} ({seen}), but kNN tells classes apart"
         seen = [f"{row['measure']} {row['value']:.3g}" for row in self.evidence if kind in row["says"].split(", ")]
         return f"{kind}: {_SAYS[kind]}" + (f" ({', '.join(seen)})" if seen else "")
 
@@ -154,8 +161,10 @@ def judge(
     -----
     ``dimensional``: RankMe, and the participation ratio if it is there, are below `least_rank` or below a quarter of
     RankMe at the start; the participation ratio alone must be below 1.3, for healthy spectra fall steeply, and leaves
-    it unsure below half of `least_rank`. ``exploding``: the norm is more than 1000 times its start, or more than 30
-    times and still growing by 20 % in the last quarter. Between the thresholds it is ``unsure``.
+    it unsure below half of `least_rank`. ``constant`` and ``dimensional`` become ``unsure`` where kNN keeps half of a
+    reference's gain (of at least .05): classes are still told apart, which is what healthy means. ``exploding``: the
+    norm is more than 1000 times its start, or more than 30 times and still growing by 20 % in the last quarter.
+    Between the thresholds it is ``unsure``.
 
     Examples
     --------
@@ -173,10 +182,19 @@ def judge(
         raise bad("prototypes", None, "their number, for entropies are compared with ln K")
     rows = list(_rows(values, before, dimensions, samples, prototypes, reference))
     said = {kind for row in rows for kind in row["says"].split(", ")}
+    if _keeps_its_gain(values, before, reference) and said & _PROXIES:
+        # Directions and ranks are proxies for what can be told apart; where that is seen, they only raise doubt.
+        said = (said - _PROXIES) | {"unsure"}
     kinds = tuple(kind for kind in KINDS[:-2] if kind in said)
     if not kinds:
         kinds = ("unsure",) if "unsure" in said else ("healthy",)
     return Judgement(kinds, Table(rows, columns=("measure", "value", "collapsed", "healthy", "says")))
+
+
+def _keeps_its_gain(values: Mapping[str, float], start: Mapping[str, float], reference: float | None) -> bool:
+    """Whether kNN keeps half of a gain worth the name over the start, as it does in a healthy run."""
+    before, now = start.get("knn", float("nan")), values.get("knn", float("nan"))
+    return reference is not None and reference - before >= _LEAST_GAIN and now >= before + _GAIN * (reference - before)
 
 
 def _is_read(name: str) -> bool:

@@ -101,6 +101,21 @@ def test_every_measure_that_is_there_is_read():
         judge({"colour": 3.0})
 
 
+def test_features_that_tell_classes_apart_are_not_called_collapsed():
+    """Healthy means that kNN keeps half of the gain: then neither directions nor ranks prove a collapse."""
+    start, low = {"knn": 0.3}, {"spread": 0.05, "rankme": 2.0, "norm_ratio": 1.0}
+
+    def kinds(knn, reference, **more):
+        return judge({**low, "knn": knn, **more}, start=start, dimensions=32, reference=reference).kinds
+
+    assert kinds(0.45, 0.5) == ("unsure",)
+    found = judge({**low, "knn": 0.45}, start=start, dimensions=32, reference=0.5)
+    assert str(found) == "unsure: constant and dimensional (spread 0.05, rankme 2), but kNN tells classes apart"
+    assert kinds(0.35, 0.5) == ("constant", "dimensional")
+    assert kinds(0.33, 0.32) == ("constant", "dimensional")  # a gain within the scatter of seeds says nothing
+    assert kinds(0.45, 0.5, norm_ratio=1e-3) == ("vanishing",)
+
+
 def test_the_rank_is_compared_with_its_start():
     assert judge({"rankme": 60.0}, start={"rankme": 400.0}, dimensions=2048).kinds == ("dimensional",)
     assert judge({"rankme": 150.0}, start={"rankme": 400.0}, dimensions=2048).kinds == ("healthy",)
