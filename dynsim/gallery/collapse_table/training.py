@@ -168,13 +168,13 @@ def left(data: xr.Dataset, name: str, prefix: str = "") -> xr.DataArray:
 
 
 def judged(data: xr.Dataset, prefix: str = "") -> xr.DataArray:
-    """A `Judgement` per run: start and end, kNN against what the same cell reaches with stop-gradient."""
+    """A `Judgement` per run: start and end, kNN against what the same cell reaches with stop-gradient (or at all)."""
     moments = pd.Index(["start", "end"], name="record")
     runs = xr.Dataset({
         name: xr.concat(xr.broadcast(data[f"start_{name}"], data[f"{prefix}{name}"]), moments) for name in MEASURES
     })  # fmt: skip
     knn = data[f"{prefix}knn"]
-    reference = knn.sel(branch="stop", drop=True).mean("seed") if "branch" in knn.dims else None
+    reference = (knn.sel(branch="stop", drop=True) if "branch" in knn.dims else knn).mean("seed")
     return judge_run(runs.assign_attrs(data.attrs), reference=reference)
 
 

@@ -57,7 +57,7 @@ def array_of(value: Any, name: str, expected: str, axes: int) -> np.ndarray:
             array = np.asarray(value)
             if array.dtype.kind not in "fiubO":
                 raise TypeError
-            array = array.astype(np.float64)
+            array = array.astype(np.float64, copy=False)  # nobody writes into what is given
     except (TypeError, ValueError, RuntimeError, NotImplementedError, OverflowError):
         raise bad(name, value, expected, kind=InvalidType) from None
     if array.ndim < axes:
