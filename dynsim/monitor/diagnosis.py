@@ -60,6 +60,7 @@ class Diagnosis:
     advice: tuple[str, ...]
     references: tuple[str, ...]
     _seen: Observation = field(repr=False, compare=False)
+    _decay: float | None = field(default=None, repr=False, compare=False)
 
     @property
     def collapsed(self) -> bool | None:
@@ -88,11 +89,14 @@ class Diagnosis:
         return json.dumps(json.loads(as_json(values)), indent=2, ensure_ascii=False, allow_nan=False)
 
     def to_html(self) -> str:
-        """Return one self-contained page: text, evidence, spectrum, measures over time, a map of the embedding.
+        """Return one self-contained page: text, evidence, and pictures.
+
+        These are the spectrum, a map of the embedding, features as predicted and as observed (with paired views), and
+        the measures over time.
 
         It has no script, and its Content-Security-Policy allows nothing but its own style.
         """
-        return report(self._sections(), self.evidence, self._seen)
+        return report(self._sections(), self.evidence, self._seen, self._decay)
 
     def _sections(self) -> dict[str, Any]:
         return {
@@ -189,10 +193,11 @@ def diagnose(
     flow = training_parameters(**merged)
     # Where the norm has died as well, what is left is a bias: its one direction is no cause.
     cause = "vanishing" if {"constant", "vanishing"} <= set(seen.kinds) else seen.kinds[0]
-    because = explain(cause, seen, flow, _given(merged, flow))
+    given = _given(merged, flow)
+    because = explain(cause, seen, flow, given)
     return Diagnosis(
         seen.kinds, seen.evidence, seen.summary, _said(because), because.threshold, because.advice,
-        because.references, seen,
+        because.references, seen, float(flow["eta_s"]) if "eta_s" in given else None,
     )  # fmt: skip
 
 

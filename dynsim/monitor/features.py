@@ -13,7 +13,15 @@ from dynsim.networks.collapse import judge
 from dynsim.networks.measures.arrays import features_of, label_values
 from dynsim.networks.measures.embeddings import spectral_measures
 
-__all__ = ["OUTPUTS", "as_features", "checked_labels", "half_knn", "measure_outputs", "pair_moments"]
+__all__ = [
+    "OUTPUTS",
+    "as_features",
+    "checked_labels",
+    "decay_thresholds",
+    "direction_moments",
+    "half_knn",
+    "measure_outputs",
+]
 
 OUTPUTS = ("embedding", "logits", "probabilities")
 _PAIRED_ROWS = 512  # samples of which all pairs are looked at
@@ -47,27 +55,32 @@ def half_knn(z: np.ndarray, labels: np.ndarray) -> float:
     return float(measures.knn(z[one], labels[one], z[other], labels[other], k=min(5, len(one))))
 
 
-def pair_moments(z: np.ndarray, paired: np.ndarray) -> dict[str, float]:
-    """Share of noise ν of all features together, and λ_d and λ_s of the last direction that weight decay kills.
+def direction_moments(z: np.ndarray, paired: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """λ_d and λ_s of every principal direction of both views, and the share of noise ν of all together.
 
-    That is the principal direction of both views with the largest λ_d²/λ_s. Everything follows from three matrices of
-    products, as `measures.feature_moments` defines it; they are of single precision, which four digits do not notice.
+    Everything follows from three matrices of products, as `measures.feature_moments` defines it; they are of single
+    precision, which four digits do not notice.
     """
     size = max(float(np.abs(one).max()) for one in (z, paired)) or 1.0
     if not np.isfinite(size):
-        return dict.fromkeys(("noise_share", "lambda_d", "lambda_s"), float("nan"))
+        unknown = np.full(z.shape[1], np.nan)
+        return unknown, unknown, float("nan")
     one, other = ((each / size).astype(np.float64) for each in (z, paired))
     one, other = ((each - each.mean(0)).astype(np.float32) for each in (one, other))
     count = len(z) - 1
     own = (one.T @ one + other.T @ other) / np.float32(2 * count)
     vectors = np.linalg.eigh(own)[1]
     crossed = one.T @ other / np.float32(count)
-    signal = ((crossed @ vectors) * vectors).sum(0, dtype=np.float64)
-    both = ((own @ vectors) * vectors).sum(0, dtype=np.float64)
-    best = int(np.where((both > 0) & (signal > 0), signal**2 / np.where(both > 0, both, 1.0), -np.inf).argmax())
+    signal, both = (((each @ vectors) * vectors).sum(0, dtype=np.float64) for each in (crossed, own))
     total = float(np.trace(own))
     share = 1 - float(np.trace(crossed)) / total if total > 0 else float("nan")
-    return {"noise_share": share, "lambda_d": float(signal[best]) * size**2, "lambda_s": float(both[best]) * size**2}
+    return signal * size**2, both * size**2, share
+
+
+def decay_thresholds(signal: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """λ_d²/(4λ_s) of each feature, beyond which weight decay kills it; 0 where there is no signal."""
+    alive = (both > 0) & (signal > 0)
+    return np.where(alive, signal * (signal / np.where(alive, both, 1.0)) / 4, 0.0)
 
 
 def measure_outputs(
@@ -110,7 +123,10 @@ def _of_embedding(z: np.ndarray, paired: np.ndarray | None) -> Mapping[str, Any]
     if judge({"spread": found["spread"]}).collapsed is not True:  # else no unit is dead in particular
         found["dead_share"] = measures.dead_share(z)
     if paired is not None:
-        found |= {"view_alignment": measures.view_alignment(z, paired), **pair_moments(z, paired)}
+        signal, both, found["noise_share"] = direction_moments(z, paired)
+        best = int(decay_thresholds(signal, both).argmax())  # the last that weight decay kills
+        found |= {"lambda_d": signal[best], "lambda_s": both[best]}
+        found["view_alignment"] = measures.view_alignment(z, paired)
     return found
 
 

@@ -12,7 +12,14 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
-from dynsim.monitor.features import OUTPUTS, as_features, checked_labels, measure_outputs
+from dynsim.monitor.features import (
+    OUTPUTS,
+    as_features,
+    checked_labels,
+    decay_thresholds,
+    direction_moments,
+    measure_outputs,
+)
 from dynsim.networks import measures
 from dynsim.networks.collapse import KINDS, Judgement, judge, judge_run
 from dynsim.records import provenance
@@ -31,7 +38,8 @@ class Observation:
     """Everything that a diagnosis rests on.
 
     `measured` is the end, `start` the first checkpoint or the given start, `course` all checkpoints in order,
-    `settings` what the source itself says about its training.
+    `settings` what the source itself says about its training, `thresholds` λ_d²/(4λ_s) of every feature, `when` these
+    were measured.
     """
 
     kinds: tuple[str, ...]
@@ -46,6 +54,8 @@ class Observation:
     features: np.ndarray | None = None
     labels: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: np.ndarray | None = None
+    when: str = ""
 
 
 def observe(
@@ -63,8 +73,10 @@ def observe(
             if value is not None:
                 raise bad(name, "a value", "nothing beside a Dataset", "it goes with arrays")
         seen = _of_dataset(inner)
-        last = getattr(source, "features", None)  # a Monitor keeps some of its last record
-        return replace(seen, features=last) if isinstance(last, np.ndarray) else seen
+        last = getattr(source, "features", None)  # what a Monitor keeps of its first and last record
+        if isinstance(last, np.ndarray):
+            seen = replace(seen, features=last, thresholds=getattr(source, "thresholds", None), when="at the start")
+        return seen
     return _of_arrays(source, paired, outputs, labels, initial, teacher, temperature)
 
 
@@ -146,14 +158,27 @@ def _of_arrays(
         {name: ("checkpoint", [row.get(name, np.nan) for row in rows]) for name in names},
         {"checkpoint": np.arange(len(rows))},
     )
+    thresholds, when = _thresholds(series, pairs, found.get("norm_ratio")) if outputs == "embedding" else (None, "")
     kinds, summary = judged.kinds, str(judged)
     if "uniform" in kinds and _doubtful(found, last.shape[1]):
         kinds = tuple(kind for kind in kinds if kind != "uniform") or ("unsure",)
         summary = "unsure: uniform at temperature 1, but not at 0.1; the temperature was not named (settings: tau_s)"
     return Observation(
         kinds, _with_rest(judged, found), summary, found, begin, course, last.shape[1], len(last), prototypes,
-        last, numbers,
+        last, numbers, thresholds=thresholds, when=when,
     )  # fmt: skip
+
+
+def _thresholds(
+    series: Sequence[np.ndarray], pairs: Sequence[np.ndarray | None], ratio: float | None
+) -> tuple[np.ndarray | None, str]:
+    """Of the start if both its views are there, else of the end, scaled to the norm of the start if that is known."""
+    if len(series) > 1 and pairs[0] is not None:
+        return decay_thresholds(*direction_moments(series[0], pairs[0])[:2]), "at the start"
+    if pairs[-1] is None:
+        return None, ""
+    found = decay_thresholds(*direction_moments(series[-1], pairs[-1])[:2])
+    return (found / ratio**2, "at the end, at the norm of the start") if ratio else (found, "at the end")
 
 
 def _doubtful(found: Mapping[str, float], prototypes: int) -> bool:

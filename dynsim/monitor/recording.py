@@ -12,7 +12,13 @@ import xarray as xr
 from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.monitor.alarm import first_alarm
-from dynsim.monitor.features import as_features, checked_labels, measure_outputs
+from dynsim.monitor.features import (
+    as_features,
+    checked_labels,
+    decay_thresholds,
+    direction_moments,
+    measure_outputs,
+)
 from dynsim.monitor.folder import RecordFolder
 from dynsim.networks.measures import dead_share
 from dynsim.records import stamp
@@ -26,7 +32,6 @@ __all__ = ["Monitor"]
 
 _MOST_ROWS = 1024  # samples of a batch that are measured
 _SIZES = ("dim", "samples", "prototypes")
-_KEPT_ROWS = 512  # of the last record, for the pictures of a report
 
 NAMES = (
     "absolute_speed_ratio", "agreement", "alpha_req", "balance", "balance_drift", "dead_share", "entropy_of_mean",
@@ -40,7 +45,8 @@ class Monitor:
     """Records what happens to a representation while it trains, in a loop of one's own.
 
     Between records nothing is looked at, so that nothing waits for a device. Inputs are only read: the run has the
-    same weights, bit for bit, with and without it.
+    same weights, bit for bit, with and without it. Of larger batches the first 1,024 samples are measured, of these
+    512 for the uniformity; a fixed batch (`probe`) is measured whole.
 
     Parameters
     ----------
@@ -97,7 +103,8 @@ class Monitor:
         self._flow = training_parameters(**self.settings)
         self._chosen, self._own = _chosen(measures)
         self.probe = _probe(probe)
-        self.features: np.ndarray | None = None
+        self.features: np.ndarray | None = None  # of the last record
+        self.thresholds: np.ndarray | None = None  # of the first: λ_d²/(4λ_s) of every feature
         self._steps: list[int] = []
         self._rows: list[dict[str, float]] = []
         self._sizes: dict[str, int] = {}
@@ -202,7 +209,9 @@ class Monitor:
         if len(views) > 1 and views[0].shape != views[1].shape:
             raise bad("z2", f"shape {views[1].shape}", f"the shape of z1, {views[0].shape}", "row i shows image i")
         z, paired = views[0], views[1] if len(views) > 1 else None
-        self.features = z[:_KEPT_ROWS].copy()
+        self.features = z.copy()
+        if self.thresholds is None and paired is not None and not (logits and p1 is None):
+            self.thresholds = decay_thresholds(*direction_moments(z, paired)[:2])
         numbers = None if labels is None else checked_labels(_first_rows(labels), len(z))
         if logits and p1 is None:
             self._sizes = {"prototypes": z.shape[1]}

@@ -23,6 +23,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 340, 220, 52, 34, 24
 _SHOWN = ("loss", "spread", "rankme", "participation", "norm_ratio", "knn", "mean_entropy", "entropy_of_mean",
           "agreement", "noise_share", "teacher_moved", "mean_share")  # fmt: skip
 _MOST_POINTS = 1000
+_SHOWN_RANGE = 1e-6  # of features, relative to the largest
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:0 auto;padding:1rem;color:#222;background:#fff}"
     "h1{font-size:1.6rem}h2{font-size:1.1rem;margin:1.2rem 0 .3rem}p,li{max-width:46rem}"
@@ -33,7 +34,7 @@ _STYLE = (
 )
 
 
-def report(sections: Mapping[str, Any], evidence: Table, seen: Observation) -> str:
+def report(sections: Mapping[str, Any], evidence: Table, seen: Observation, decay: float | None = None) -> str:
     """Return the page.
 
     Parameters
@@ -42,6 +43,8 @@ def report(sections: Mapping[str, Any], evidence: Table, seen: Observation) -> s
         Heading → text or list of texts; "title" names the page.
     evidence : Table
     seen : Observation
+    decay : float, optional
+        The weight decay η of the encoder, where it is known.
     """
     policy = f"default-src 'none'; style-src '{_digest(_STYLE)}'; base-uri 'none'; form-action 'none'"
     body = []
@@ -53,7 +56,7 @@ def report(sections: Mapping[str, Any], evidence: Table, seen: Observation) -> s
         else:
             items = "".join(f"<li>{escape(item)}</li>" for item in content)
             body.append(f"<h2>{escape(heading)}</h2><ol>{items}</ol>")
-    pictures = "".join(f"<figure>{picture}</figure>" for picture in _pictures(seen))
+    pictures = "".join(f"<figure>{picture}</figure>" for picture in _pictures(seen, decay))
     if pictures:
         body.append(f'<h2>Pictures</h2><div class="pictures">{pictures}</div>')
     body.append(f'<h2>Evidence</h2><div class="scroll">{evidence._repr_html_()}</div>')
@@ -72,7 +75,7 @@ def _digest(content: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def _pictures(seen: Observation) -> Iterator[str]:
+def _pictures(seen: Observation, decay: float | None) -> Iterator[str]:
     if seen.features is not None:
         finite = seen.features[np.isfinite(seen.features).all(1)]
         if len(finite) > 1 and (size := np.abs(finite).max()) > 0:
@@ -81,6 +84,8 @@ def _pictures(seen: Observation) -> Iterator[str]:
             yield _spectrum(values[::-1])
             labels = seen.labels if seen.labels is not None and len(finite) == len(seen.features) else None
             yield _map(centred @ vectors[:, ::-1][:, :2], values[::-1], labels)
+            if seen.thresholds is not None and np.isfinite(seen.thresholds).all() and seen.thresholds.any():
+                yield _features(seen.thresholds, values, seen.when, decay)
     yield from _course(seen.course)
 
 
@@ -105,6 +110,34 @@ def _map(points: np.ndarray, values: np.ndarray, labels: np.ndarray | None) -> s
     return frame.svg("".join(marks))
 
 
+def _features(thresholds: np.ndarray, variances: np.ndarray, when: str, decay: float | None) -> str:
+    """Threshold of each feature against its variance at the end, largest with largest, and the decay as a line.
+
+    Features left of the line are predicted to die, those right of it to live.
+    """
+    x, y = np.sort(thresholds)[::-1], np.sort(variances)[::-1]
+    x, y = np.maximum(x, _SHOWN_RANGE * x[0]), np.maximum(y / y[0], _SHOWN_RANGE)
+    points = np.log10(np.column_stack((x, y)))
+    line = decay if decay and decay > 0 else None
+    shown = points if line is None else np.vstack((points, [np.log10(line), points[0, 1]]))
+    legend = "" if line is None else " (predicted: ● lives, ○ dies)"
+    frame = _Frame(f"predicted against observed features{legend}", f"predicted: log₁₀ λ_d²/(4λ_s) {when}",
+                   "observed: log₁₀ λ/λ₁", shown)  # fmt: skip
+    marks = []
+    for one, point in zip(x, points, strict=True):
+        lives = line is None or one >= line
+        place = 'cx="{:.1f}" cy="{:.1f}"'.format(*frame.at(*point))
+        fill = f'fill="{_COLOURS[0]}"' if lives else f'fill="none" stroke="{_COLOURS[1]}"'
+        marks.append(f'<ellipse {place} rx="3" ry="3" {fill}/>')
+    if line is not None:
+        at = frame.at(float(np.log10(line)), 0.0)[0]
+        left = at < _LEFT + 60
+        marks.append(f'<path class="axis" stroke-dasharray="4 3" d="M{at:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
+        marks.append(f'<text x="{at + (4 if left else -4):.0f}" y="{_TOP + 8}" '
+                     f'text-anchor="{"start" if left else "end"}">η = {_short(line)}</text>')  # fmt: skip
+    return frame.svg("".join(marks))
+
+
 def _course(course: xr.Dataset) -> Iterator[str]:
     along = next((str(name) for name in course.dims), None)
     if along is None or course.sizes[along] < 2:
@@ -124,6 +157,7 @@ class _Frame:
         finite = points[np.isfinite(points).all(1)]
         low, high = finite.min(0), finite.max(0)
         margin = np.where(high > low, 0.04 * (high - low), np.maximum(0.05 * np.abs(high), 1e-12))
+        self.first, self.last = low, high  # what is labelled; the axes reach a little further
         self.low, self.high = low - margin, high + margin
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -135,15 +169,21 @@ class _Frame:
     def svg(self, marks: str) -> str:
         """The picture with marks in it."""
         base, right = _HEIGHT - _BOTTOM, _WIDTH - 10
+        (left, bottom), (end, top) = self.at(*self.first), self.at(*self.last)
         texts = [(_LEFT, 14, "start", self.title), ((_LEFT + right) / 2, _HEIGHT - 4, "middle", self.xlabel)]
-        texts += [(_LEFT - 4, base, "end", _short(self.low[1])), (_LEFT - 4, _TOP + 8, "end", _short(self.high[1]))]
-        texts += [(_LEFT, base + 14, "start", _short(self.low[0])), (right, base + 14, "end", _short(self.high[0]))]
-        if self.ylabel:
-            texts.append((right, 14, "end", self.ylabel))
+        texts += [
+            (_LEFT - 4, bottom + 4, "end", _short(self.first[1])),
+            (_LEFT - 4, top + 4, "end", _short(self.last[1])),
+        ]
+        texts += [(left, base + 14, "start", _short(self.first[0])), (end, base + 14, "end", _short(self.last[0]))]
         words = "".join(
             f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
             for x, y, anchor, text in texts
         )
+        if self.ylabel:
+            middle = (_TOP + base) / 2
+            words += (f'<text x="14" y="{middle:.0f}" text-anchor="middle" '
+                      f'transform="rotate(-90 14 {middle:.0f})">{escape(self.ylabel)}</text>')  # fmt: skip
         axis = f'<path class="axis" d="M{_LEFT} {_TOP}V{base}H{right}"/>'
         label = escape(self.title, quote=True)
         return (
@@ -165,5 +205,7 @@ def _plot(title: str, xlabel: str, ylabel: str, lines: Sequence[tuple[np.ndarray
 def _short(value: float) -> str:
     if value == 0 or abs(value) < 1e-9:
         return "0"
+    if value == round(value) and abs(value) < 1e5:
+        return f"{value:.0f}"
     size = floor(log10(abs(value)))
     return f"{value:.{max(0, 2 - size)}f}" if -3 <= size < 5 else f"{value:.1e}"

@@ -260,6 +260,7 @@ def judge_page() -> str:
     runs = stored_runs_table()
     wrong = sum(row["collapsed"] for row in runs if row["kNN's gain"] == "kept")
     kept = sum(row["runs"] for row in runs if row["kNN's gain"] == "kept")
+    alarm = alarm_table().to_markdown() if stored_file("alarm").exists() else ""
     parts = [
         "# How often the judge is right",
         "Collapse is judged in one place, `dynsim.networks.collapse`; `dynsim.diagnose`, `assert_no_collapse`, "
@@ -279,6 +280,6 @@ def judge_page() -> str:
         "every five steps of 300; `benchmarks/alarm.py` trains them, their records are stored. Right means: no alarm "
         "in a run that lives; in one that never lives, within the first tenth of its steps; in one that is broken at "
         "half of its steps, after that and before kNN on augmented test images has lost a fifth of its largest gain.",
-        alarm_table().to_markdown(),
+        alarm,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

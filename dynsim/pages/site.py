@@ -17,6 +17,7 @@ from dynsim.gallery.catalogue import list_figures
 from dynsim.ledger.catalogue import claims
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.names import RESERVED
+from dynsim.pages.judge import judge_page
 from dynsim.pages.live_page import write_live_page
 from dynsim.storage import write_text
 from dynsim.symbolic.flow import Flow
@@ -66,6 +67,7 @@ def generated_pages() -> frozenset[str]:
     pages |= {
         "generated/gallery",
         "generated/claims",
+        "generated/judge",
         "generated/reserved-names",
         "why-does-it-not-collapse",
         *(f"live/{name}" for name in names["generated/systems"]),
@@ -96,6 +98,7 @@ def _pages(root: Path) -> Iterator[tuple[str, str]]:
     yield from _claims()
     yield from _gallery(root)
     yield "reserved-names.md", _reserved_names()
+    yield "judge.md", judge_page()
 
 
 def _reserved_names() -> str:
