@@ -28,7 +28,6 @@ from dynsim.networks.measures.embeddings import (
     norm_ratio,
     participation,
     rankme,
-    relative_distance,
     spread,
     uniformity,
 )
@@ -47,6 +46,7 @@ from dynsim.networks.measures.motion import (
     done_after,
     eigenvalue_gap,
     loss_share,
+    relative_distance,
     relative_speed,
     speed_ratio,
 )

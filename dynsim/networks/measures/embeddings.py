@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import array_of, features_of, finite_rows, largest, like, resolution, unit_rows
+from dynsim.networks.measures.arrays import features_of, finite_rows, largest, like, resolution, unit_rows
 
 __all__ = [
-    "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "relative_distance",
-    "spectral_measures", "spread", "uniformity",
+    "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "spectral_measures", "spread",
+    "uniformity",
 ]  # fmt: skip
 
 _BLOCK = 128  # samples whose distances are computed at a time
@@ -360,50 +360,3 @@ def dead_share(activations: Any) -> Any:
         span = z.max(-2) - z.min(-2)
         dead = span <= 8 * resolution(activations) * np.abs(z).max(-2)
     return like(np.where(np.isfinite(z).all((-2, -1)), dead.mean(-1), np.nan), activations)
-
-
-def relative_distance(parameters: Any, reference: Any) -> Any:
-    """‖ξ − θ‖/‖θ‖: how far a teacher is from its student, or from where it started.
-
-    Parameters
-    ----------
-    parameters, reference : array-like, tensor, module, or mapping or list of such
-        Of the same names and shapes. Modules count with their parameters, not with running averages.
-
-    Returns
-    -------
-    float
-        Infinite if only the reference vanishes, 0 if both do.
-
-    Raises
-    ------
-    InvalidValue, InvalidType
-        If they differ in shape.
-
-    Examples
-    --------
-    >>> from dynsim.networks import measures
-    >>> measures.relative_distance({"W": [3.0, 0.0]}, {"W": [4.0, 0.0]})
-    0.25
-    """
-    one, other = _pieces(parameters, "parameters"), _pieces(reference, "reference")
-    if one.keys() != other.keys() or any(one[name].shape != other[name].shape for name in one):
-        found, wanted = ({name: value.shape for name, value in each.items()} for each in (one, other))
-        raise bad("parameters", found, f"those of the reference, {wanted}")
-    apart = float(np.sqrt(sum(((one[name] - other[name]) ** 2).sum() for name in one)))
-    size = float(np.sqrt(sum((value**2).sum() for value in other.values())))
-    if apart == 0:
-        return 0.0
-    return apart / size if size else float("inf")
-
-
-def _pieces(value: Any, name: str) -> dict[Any, np.ndarray]:
-    if hasattr(value, "named_parameters"):
-        value = dict(value.named_parameters())
-    if hasattr(value, "items") and not hasattr(value, "dtype"):
-        items = dict(value.items())
-    elif isinstance(value, list | tuple) and value and any(hasattr(item, "shape") for item in value):
-        items = dict(enumerate(value))
-    else:
-        items = {0: value}
-    return {key: array_of(item, name, "numbers", 0) for key, item in items.items()}

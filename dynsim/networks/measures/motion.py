@@ -1,4 +1,4 @@
-"""How fast blocks of parameters move: speeds, half-lives, time scales; "fast" has no standard definition."""
+"""How fast and how far blocks of parameters move: speeds, half-lives, distances; "fast" has no standard definition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from dynsim.errors import bad
 from dynsim.networks.measures.arrays import array_of, like, matrix_of
 
-__all__ = ["absolute_speed", "done_after", "eigenvalue_gap", "loss_share", "relative_speed", "speed_ratio"]
+__all__ = [
+    "absolute_speed", "done_after", "eigenvalue_gap", "loss_share", "relative_distance", "relative_speed", "speed_ratio",
+]  # fmt: skip
 
 _ROWS = "parameters of shape (…, size)"
 _ZERO = 1e-7  # relative to the largest: zero to the accuracy of a computed state
@@ -169,3 +171,50 @@ def eigenvalue_gap(jacobian: Any) -> Any:
     smallest, largest = sizes.min(-1), sizes.max(-1)
     apart = smallest > _ZERO * largest
     return like(np.where(apart & finite, largest / np.where(apart, smallest, 1.0), np.nan), jacobian)
+
+
+def relative_distance(parameters: Any, reference: Any) -> Any:
+    """‖ξ − θ‖/‖θ‖: how far a teacher is from its student, or from where it started.
+
+    Parameters
+    ----------
+    parameters, reference : array-like, tensor, module, or mapping or list of such
+        Of the same names and shapes. Modules count with their parameters, not with running averages.
+
+    Returns
+    -------
+    float
+        Infinite if only the reference vanishes, 0 if both do.
+
+    Raises
+    ------
+    InvalidValue, InvalidType
+        If they differ in shape.
+
+    Examples
+    --------
+    >>> from dynsim.networks import measures
+    >>> measures.relative_distance({"W": [3.0, 0.0]}, {"W": [4.0, 0.0]})
+    0.25
+    """
+    one, other = _pieces(parameters, "parameters"), _pieces(reference, "reference")
+    if one.keys() != other.keys() or any(one[name].shape != other[name].shape for name in one):
+        found, wanted = ({name: value.shape for name, value in each.items()} for each in (one, other))
+        raise bad("parameters", found, f"those of the reference, {wanted}")
+    apart = float(np.sqrt(sum(((one[name] - other[name]) ** 2).sum() for name in one)))
+    size = float(np.sqrt(sum((value**2).sum() for value in other.values())))
+    if apart == 0:
+        return 0.0
+    return apart / size if size else float("inf")
+
+
+def _pieces(value: Any, name: str) -> dict[Any, np.ndarray]:
+    if hasattr(value, "named_parameters"):
+        value = dict(value.named_parameters())
+    if hasattr(value, "items") and not hasattr(value, "dtype"):
+        items = dict(value.items())
+    elif isinstance(value, list | tuple) and value and any(hasattr(item, "shape") for item in value):
+        items = dict(enumerate(value))
+    else:
+        items = {0: value}
+    return {key: array_of(item, name, "numbers", 0) for key, item in items.items()}
