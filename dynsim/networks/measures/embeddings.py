@@ -13,8 +13,8 @@ from dynsim.errors import bad
 from dynsim.networks.measures.arrays import features_of, finite_rows, largest, like, resolution, unit_rows
 
 __all__ = [
-    "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "spectral_measures", "spread",
-    "uniformity",
+    "alpha_req", "dead_share", "effective_number", "norm_ratio", "participation", "rankme", "spectral_measures",
+    "spread", "uniformity",
 ]  # fmt: skip
 
 _BLOCK = 128  # samples whose distances are computed at a time

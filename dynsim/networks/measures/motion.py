@@ -10,7 +10,8 @@ from dynsim.errors import bad
 from dynsim.networks.measures.arrays import array_of, like, matrix_of
 
 __all__ = [
-    "absolute_speed", "done_after", "eigenvalue_gap", "loss_share", "relative_distance", "relative_speed", "speed_ratio",
+    "absolute_speed", "done_after", "eigenvalue_gap", "loss_share", "relative_distance", "relative_speed",
+    "speed_ratio",
 ]  # fmt: skip
 
 _ROWS = "parameters of shape (…, size)"
