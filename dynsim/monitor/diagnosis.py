@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from dynsim.errors import InvalidType, bad, explained
+from dynsim.errors import bad, explained
 from dynsim.integrate.training_settings import training_parameters
+from dynsim.monitor.features import checked_settings
 from dynsim.monitor.mechanisms import Explanation, explain
 from dynsim.monitor.observation import Observation, observe
 from dynsim.monitor.report import report
@@ -139,7 +140,8 @@ def diagnose(
     ----------
     source : array, list of arrays, Dataset, path or monitor
         Outputs of an encoder for some hundred samples, (N, d); or a list of such from checkpoints in order; or the
-        Dataset (or its path) of `dynsim.networks.train` or of `dynsim.monitor.Monitor`. Arrays, tables or tensors.
+        Dataset (or its path) of `dynsim.networks.train` or of `dynsim.monitor.Monitor`. Arrays, tables, tensors, or
+        the path of a .npy or .pt file, which is never unpickled; so for the other arguments.
     paired : array or list, optional
         The same samples under another augmentation, row by row; for a series one for each, or one for its end.
     outputs : str
@@ -183,9 +185,7 @@ def diagnose(
     >>> found.kinds, found.threshold
     (('uniform',), 'τ_t = 0.12 ≥ r·τ_s = 1·0.1 = 0.1: it stays')
     """
-    if settings is not None and not isinstance(settings, Mapping):
-        raise bad("settings", settings, "a mapping of training words, such as {'lr': 0.1}", kind=InvalidType)
-    own = dict(settings or {})
+    own = checked_settings(settings)
     words = training_parameters(**own)
     temperature = None if words.get("tau_s") is None else _temperature(words["tau_s"])
     seen = observe(source, paired, outputs, labels, initial, teacher, temperature)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.errors import bad
+from dynsim.errors import InvalidType, bad
 from dynsim.networks import measures
 from dynsim.networks.collapse import judge
 from dynsim.networks.measures.arrays import features_of, label_values
@@ -25,6 +25,7 @@ __all__ = [
 
 OUTPUTS = ("embedding", "logits", "probabilities")
 _PAIRED_ROWS = 512  # samples of which all pairs are looked at
+_SPELLED = str.maketrans({"α": "alpha", "β": "beta", "η": "eta", "τ": "tau"})  # as thresholds print them
 _TYPICAL = 0.1  # temperature of the student in DINO and SwAV
 
 
@@ -48,6 +49,15 @@ def checked_labels(labels: Any, samples: int) -> np.ndarray:
     return numbers
 
 
+def checked_settings(settings: Any) -> dict[str, Any]:
+    """Words of training code by name; what they mean is asked of `training_parameters`."""
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise bad("settings", settings, "a mapping of training words, such as {'lr': 0.1}", kind=InvalidType)
+    return {name.translate(_SPELLED): value for name, value in settings.items()}
+
+
 def half_knn(z: np.ndarray, labels: np.ndarray) -> float:
     """5-nearest-neighbour accuracy of one half of the samples against the other, drawn at random with a fixed seed."""
     order = np.random.default_rng(0).permutation(len(z))
@@ -61,7 +71,7 @@ def direction_moments(z: np.ndarray, paired: np.ndarray) -> tuple[np.ndarray, np
     Everything follows from three matrices of products, as `measures.feature_moments` defines it; they are of single
     precision, which four digits do not notice.
     """
-    size = max(float(np.abs(one).max()) for one in (z, paired)) or 1.0
+    size = float(np.max([np.abs(one).max() for one in (z, paired)])) or 1.0
     if not np.isfinite(size):
         unknown = np.full(z.shape[1], np.nan)
         return unknown, unknown, float("nan")
@@ -74,12 +84,13 @@ def direction_moments(z: np.ndarray, paired: np.ndarray) -> tuple[np.ndarray, np
     signal, both = (((each @ vectors) * vectors).sum(0, dtype=np.float64) for each in (crossed, own))
     total = float(np.trace(own))
     share = 1 - float(np.trace(crossed)) / total if total > 0 else float("nan")
-    return signal * size**2, both * size**2, share
+    with np.errstate(over="ignore", under="ignore"):
+        return signal * size * size, both * size * size, share
 
 
 def decay_thresholds(signal: np.ndarray, both: np.ndarray) -> np.ndarray:
     """λ_d²/(4λ_s) of each feature, beyond which weight decay kills it; 0 where there is no signal."""
-    alive = (both > 0) & (signal > 0)
+    alive = (both > 0) & (signal > 0) & np.isfinite(both)
     return np.where(alive, signal * (signal / np.where(alive, both, 1.0)) / 4, 0.0)
 
 
@@ -110,6 +121,8 @@ def measure_outputs(
         Measure → value, named as `dynsim.networks.collapse.judge` reads them; besides ``norm`` (root mean square of
         ‖z‖), ``mean_share`` (‖E z‖²/E‖z‖²), ``agreement`` r of two views of logits.
     """
+    if paired is not None and not np.isfinite(paired).all():
+        z = np.where(np.isfinite(paired), z, np.nan)  # what is lost in one view is lost
     found: dict[str, Any] = {"norm": _root_mean_square(z)}
     found |= _of_embedding(z, paired) if outputs == "embedding" else _of_assignments(z, paired, outputs, temperature)
     if labels is not None:

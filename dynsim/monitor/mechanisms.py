@@ -333,6 +333,8 @@ def _unsure(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]) -
         if name not in seen.measured
     ]  # fmt: skip
     advice: tuple[str, ...] = (f"measure more: {', '.join(missing)}",) if missing else ("train on and diagnose again",)
+    if seen.samples is not None and seen.samples < 100:
+        advice = (f"pass more than {seen.samples} samples, some hundred", *advice)
     if "mean_entropy_at_0.1" in seen.measured:
         advice = ("name the student's temperature: settings={'tau_s': …}", *advice)
     return Explanation("unsure", "measures lie between their thresholds, or contradict each other", "", advice, ())

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.errors import bad
+from dynsim.monitor.array_files import read_array
 from dynsim.monitor.features import (
     OUTPUTS,
     as_features,
@@ -30,6 +31,8 @@ __all__ = ["Observation", "observe"]
 
 # A judgement that rests on a temperature which nobody named is worth nothing where a typical one contradicts it.
 _CHOSEN = 0.75
+_FEWEST = 10  # samples of which a diagnosis dares to say that they are healthy
+_ARRAYS = (".npy", ".pt", ".pth")
 _KNOWN_TIMES = ("step", "checkpoint", "epoch", "time", "iteration", "record", "update")
 
 
@@ -66,7 +69,7 @@ def observe(
         raise bad("outputs", outputs, " or ".join(map(repr, OUTPUTS)))
     inner = getattr(source, "dataset", source)
     if isinstance(inner, str | Path):
-        inner = open_dataset(inner)
+        inner = _read(inner, "source") if Path(inner).suffix in _ARRAYS else open_dataset(inner)
     if isinstance(inner, xr.Dataset):
         beside = {"paired": paired, "labels": labels, "initial": initial, "teacher": teacher}
         for name, value in beside.items():
@@ -77,7 +80,20 @@ def observe(
         if isinstance(last, np.ndarray):
             seen = replace(seen, features=last, thresholds=getattr(source, "thresholds", None), when="at the start")
         return seen
-    return _of_arrays(source, paired, outputs, labels, initial, teacher, temperature)
+    given = (inner, paired, labels, initial, teacher)
+    names = ("source", "paired", "labels", "initial", "teacher")
+    inner, paired, labels, initial, teacher = (_read(value, name) for value, name in zip(given, names, strict=True))
+    return _of_arrays(inner, paired, outputs, labels, initial, teacher, temperature)
+
+
+def _read(value: Any, name: str) -> Any:
+    """Arrays in place of the paths of files of arrays."""
+    if isinstance(value, str | Path):
+        return read_array(name, str(value))
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str | Path) for item in value):
+        words = name == "labels" or not all(Path(item).suffix in _ARRAYS for item in value)
+        return value if words else [read_array(f"{name}[{i}]", str(item)) for i, item in enumerate(value)]
+    return value
 
 
 def _series(value: Any, name: str) -> list[np.ndarray]:
@@ -121,6 +137,8 @@ def _of_arrays(
     series = _series(source, "source")
     pairs = _pairs(paired, series)
     last = series[-1]
+    if outputs != "embedding" and last.shape[1] < 2:
+        raise bad("source", f"shape {last.shape}", f"{outputs} of at least two prototypes")
     numbers = None if labels is None else checked_labels(labels, len(last))
     rows = [
         measure_outputs(
@@ -163,6 +181,11 @@ def _of_arrays(
     if "uniform" in kinds and _doubtful(found, last.shape[1]):
         kinds = tuple(kind for kind in kinds if kind != "uniform") or ("unsure",)
         summary = "unsure: uniform at temperature 1, but not at 0.1; the temperature was not named (settings: tau_s)"
+    if kinds == ("healthy",) and len(last) < _FEWEST:
+        kinds, summary = (
+            ("unsure",),
+            f"unsure: {len(last)} samples are too few to say more; no sign of collapse in them",
+        )
     return Observation(
         kinds, _with_rest(judged, found), summary, found, begin, course, last.shape[1], len(last), prototypes,
         last, numbers, thresholds=thresholds, when=when,

@@ -15,6 +15,7 @@ from dynsim.monitor.alarm import first_alarm
 from dynsim.monitor.features import (
     as_features,
     checked_labels,
+    checked_settings,
     decay_thresholds,
     direction_moments,
     measure_outputs,
@@ -96,10 +97,8 @@ class Monitor:
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
             raise bad("every", every, "a whole number of steps, at least 1")
-        if settings is not None and not isinstance(settings, Mapping):
-            raise bad("settings", settings, "a mapping of training words, such as {'lr': 0.1}", kind=InvalidType)
         self.every = int(every)
-        self.settings = dict(settings or {})
+        self.settings = checked_settings(settings)
         self._flow = training_parameters(**self.settings)
         self._chosen, self._own = _chosen(measures)
         self.probe = _probe(probe)

@@ -320,6 +320,8 @@ def judge_run(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = N
         raise bad("dataset", list(dataset.data_vars), f"a run with some of {', '.join(_READ)}")
     chosen = dataset[names]
     along = next((name for name in _TIMES if name in chosen.dims), None)
+    if along is not None and not chosen.sizes[along]:
+        raise bad("dataset", f"no {along}", "a run with at least one record")
     about = _about(dataset)
     lost = dataset["stopped_step"] >= 0 if "stopped_step" in dataset else None
     chosen = xr.broadcast(chosen, exclude=[along] if along else [])[0]

@@ -172,6 +172,9 @@ def test_nothing_is_unsaid_where_it_is_unsure():
         (lambda z: diagnose(z, outputs="logit"), "'logits'"),
         (lambda z: diagnose(z, settings={"lrr": 1}), "did you mean"),
         (lambda z: diagnose(z, settings=3), "mapping"),
+        (lambda z: diagnose(z, settings={3: 1}), "mapping"),
+        (lambda z: diagnose(z[:, :1], outputs="logits"), "two prototypes"),
+        (lambda z: diagnose(xr.Dataset({"spread": ("step", np.zeros(0))})), "at least one record"),
         (lambda z: diagnose(z, outputs="logits", settings={"tau_s": -1}), "positive"),
         (lambda z: diagnose(z, settings={"tau_t": "hot"}), "positive"),
         (lambda z: diagnose("nothing.nc"), "existing"),
@@ -186,6 +189,38 @@ def test_what_cannot_be_diagnosed_is_one_line(call, said):
         call(healthy(np.random.default_rng(0)))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_huge_tiny_broken_and_few():
+    z = healthy(np.random.default_rng(0))
+    for size in (1e-200, 1e200):
+        found = diagnose(size * z, size * z, settings={"weight_decay": 0.1})
+        assert found.kinds == ("healthy",)
+        assert "</html>" in found.to_html()
+    broken = np.where(np.arange(DIM) == 3, np.nan, z)
+    assert diagnose(z, broken).kinds == diagnose(broken, z).kinds == ("not-finite",)
+    assert "</html>" in diagnose(z, broken).to_html()
+    few = diagnose(z[:5])
+    assert few.kinds == ("unsure",)
+    assert few.advice[0].startswith("pass more than 5 samples")
+
+
+def test_settings_are_read_as_they_are_printed():
+    logits = 1e-3 * np.random.default_rng(0).normal(size=(300, 64))
+    one, other = (
+        diagnose(logits, logits, outputs="logits", settings=words).threshold
+        for words in ({"tau_t": 0.12, "tau_s": 0.1}, {"τ_t": 0.12, "τ_s": 0.1})
+    )
+    assert one == other
+
+
+def test_files_of_arrays_are_read_in_python_too(tmp_path):
+    z = healthy(np.random.default_rng(0))
+    np.save(tmp_path / "0.npy", z)
+    np.save(tmp_path / "1.npy", 1e-3 * z)
+    assert diagnose(tmp_path / "0.npy").kinds == ("healthy",)
+    assert diagnose([tmp_path / "0.npy", str(tmp_path / "1.npy")]).kinds == ("vanishing",)
+    assert diagnose(1e-3 * z, initial=tmp_path / "0.npy").kinds == ("vanishing",)
 
 
 def test_labels_may_be_words_or_ids_of_classes():
