@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.cli.arguments import add_run, add_states
+from dynsim.cli.arguments import add_making, add_run, add_states
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -13,19 +13,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "what",
         metavar="SYSTEM|LOSS",
         nargs="?",
-        default="toy",
-        help="a name from `dynsim list`, or a loss such as '(phi*theta - sg(theta))^2/2'; default: toy",
+        help="a name from `dynsim list`, method:NAME, or a loss such as '(phi*theta - sg(theta))^2/2'; default: toy",
     )
+    parser.add_argument("--field", metavar="EQUATIONS", help="equations instead: \"x' = y; y' = -sin(x)\"")
     add_states(parser)
     parser.add_argument("--branch", choices=("stop", "full", "target"), default="stop", help="default: stop")
     parser.add_argument("--variant", help="a published variant of a system")
+    parser.add_argument("--structure", metavar="NAME=N,…", action="append", default=[], help="of a system: k=3, L=4")
+    add_making(parser)
     parser.add_argument(
-        "--set", dest="parameters", metavar="NAME=VALUE,…", action="append", default=[], help="parameters"
+        "--set",
+        dest="parameters",
+        metavar="NAME=VALUE,…",
+        action="append",
+        default=[],
+        help="parameters: numbers, or expressions in the flow time t",
     )
     add_run(parser, t_end=30.0)
     parser.add_argument("--time", choices=("linear", "log"), default="linear", help="time axes; default: linear")
     parser.add_argument("--plane", metavar="X,Y", help="states on the axes of the phase plane")
     parser.add_argument("--more", metavar="A:B;…", help="further orbits, one start each")
+    parser.add_argument("--compare", action="store_true", help="the runs of all branches from the one start")
     parser.add_argument("--restore", metavar="TEXT", help="a state as the explorer's 'Copy state' gives it")
     parser.add_argument("--html", metavar="FILE", help="write the view as one HTML file instead of serving it")
     parser.add_argument("--port", type=int, help="default: the first free one from 8866")
@@ -74,25 +82,30 @@ def _setting(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Setting that the options describe, checked before any server starts."""
     from urllib.parse import quote
 
-    from dynsim.cli.arguments import assignments
+    from dynsim.cli.arguments import assignments, made_of
+    from dynsim.errors import bad
     from dynsim.explorer.setting import Setting
     from dynsim.explorer.short_text import from_text
     from dynsim.explorer.subject import filled
 
     if args.restore is not None:
         return filled(from_text(args.restore))
+    if args.field is not None and args.what is not None:
+        raise bad("--field", args.field, "equations, or a system or loss, not both")
     more = from_text(f"more={quote(args.more)}").more if args.more else ()
     setting = Setting(
-        args.what,
+        args.field or args.what or "toy",
         _names(args.states),
         args.branch,
         args.variant,
         assignments("--initial", args.initial),
-        assignments("--set", args.parameters),
+        assignments("--set", args.parameters, timed=True),
         args.t_end,
         args.time,
         _names(args.plane),
         more,
+        made_of(args),
+        args.compare,
     )
     return filled(setting)
 

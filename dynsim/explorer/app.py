@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,20 +13,23 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dynsim.errors import DynsimError
+from dynsim.errors import DynsimError, bad
 from dynsim.explorer.controls import Controls
 from dynsim.explorer.equations import equations
 from dynsim.explorer.live_view import LiveView
 from dynsim.explorer.message import frame_message, scene_message
 from dynsim.explorer.phase_plane import PlaneData, quick_plane, same_plane
 from dynsim.explorer.picture import picture
-from dynsim.explorer.reproduce import as_code, as_command
+from dynsim.explorer.presets import PRESETS
+from dynsim.explorer.reproduce import LOST, as_code, as_command
 from dynsim.explorer.saved_figure import figure_bytes, write_figure
 from dynsim.explorer.setting import MOST_ORBITS, Setting
-from dynsim.explorer.settled import Settled, settled
-from dynsim.explorer.short_text import to_text
+from dynsim.explorer.settled import Settled, distance_line, settled
+from dynsim.explorer.short_text import from_text, to_text
+from dynsim.explorer.sources import is_listed
 from dynsim.explorer.subject import filled, subject
 from dynsim.registry import registry
+from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.printing import text
 
 __all__ = ["Explorer"]
@@ -51,6 +55,7 @@ class Explorer(widgets.VBox):
     def __init__(self, setting: Setting) -> None:
         self.setting = filled(setting)
         self._serial, self._heard, self._half_lives = 0, 0, ""
+        self._distance: str | None = None
         self._job: asyncio.Task[None] | None = None
         self._following = False
         self.view = LiveView()
@@ -73,8 +78,10 @@ class Explorer(widgets.VBox):
         Parameters
         ----------
         **what
-            `initial` and `parameters` are merged into the present ones; `source`, `states`, `branch`, `variant`,
-            `t_end`, `time`, `plane` and `more` replace them; `defaults` puts every number back.
+            `initial` and `parameters` are merged into the present ones; `source`, `states`, `random`, `branch`,
+            `variant`, `t_end`, `time`, `plane`, `more` and `compare` replace them; `schedules` is a text of all
+            parameters that change in time; `preset`, `setting` and `restore` replace everything; `defaults` puts
+            every number back.
         """
         before = self.setting
         try:
@@ -92,10 +99,10 @@ class Explorer(widgets.VBox):
             return
         self._complain("")
         self.view.remove_class("dynsim-stale")
-        if what.keys() & {"defaults", "source", "states", "branch", "variant", "plane", "t_end", "time"}:
-            self.controls.show(after)
-        elif "dragged" in what:
+        if "dragged" in what:
             self._let_sliders_follow()
+        elif not what.keys() & {"initial", "parameters", "more"}:
+            self.controls.show(after)
 
     def _let_sliders_follow(self) -> None:
         """Bring the sliders to the dragged start a few times a second: every message delays the picture."""
@@ -112,8 +119,17 @@ class Explorer(widgets.VBox):
         self.controls.show_numbers(self.setting)
 
     def _changed(self, now: Setting, what: Mapping[str, Any]) -> Setting:
+        if "preset" in what:
+            return filled(replace(PRESETS[what["preset"]], time=now.time))
+        if "setting" in what:
+            return filled(what["setting"])
+        if "restore" in what:
+            return filled(from_text(what["restore"]))
         if "defaults" in what:
             return filled(replace(now, initial={}, parameters={}, more=()))
+        if "schedules" in what:
+            fixed = {name: value for name, value in now.parameters.items() if not isinstance(value, str)}
+            return filled(replace(now, parameters={**fixed, **_schedules(what["schedules"])}))
         if "dragged" in what:
             return now.moved(what["dragged"])
         if "initial" in what:
@@ -124,7 +140,15 @@ class Explorer(widgets.VBox):
             return filled(replace(now, **what))
         flow = subject(now).flow
         if what.get("source", now.source) is None:
-            what = {"source": text(flow.loss) if flow.loss is not None else now.source, "states": flow.states}
+            loss = getattr(flow, "loss", None)
+            if loss is None or loss.has(Expectation):
+                raise bad("loss", "nothing", "a loss as text", "what is shown has none that a text holds")
+            what = {"source": text(loss), "states": flow.states}
+        what = dict(what)
+        if "source" in what:
+            kept = {} if is_listed(what["source"]) or is_listed(now.source) else dict(now.options)
+            kept.pop("random", None)
+            what["options"] = {**kept, "random": what.pop("random", "")}
         variant = None if what.keys() & {"source", "states"} else now.variant
         other = replace(now, **{"variant": variant, "plane": None, "more": (), **what})
         if "source" in what and other.branch not in subject(replace(other, branch="stop")).branches:
@@ -133,7 +157,7 @@ class Explorer(widgets.VBox):
             turned_into_text = subject(now).named and subject(other).flow.loss == flow.loss
             if not turned_into_text:  # another system has numbers of its own
                 return filled(replace(other, initial={}, parameters={}))
-        known = subject(other).defaults  # what keeps its name keeps its value
+        known = subject(other).flow.parameters  # what keeps its name keeps its value
         return filled(
             replace(
                 other,
@@ -155,7 +179,7 @@ class Explorer(widgets.VBox):
                 self.scenery, self._half_lives = quick_plane(after), ""
             if not kept or (before.time, before.t_end) != (after.time, after.t_end):
                 self._send_scene(after)
-            self.setting, self.picture = after, frame
+            self.setting, self.picture, self._distance = after, frame, None
             self._send_frame()
         if not kept:
             self._tell(())
@@ -165,7 +189,7 @@ class Explorer(widgets.VBox):
         self.view.scene = scene_message(setting, self.scenery, self._serial, self._half_lives)
 
     def _send_frame(self) -> None:
-        self.view.frame = frame_message(self.picture, self._serial, self._heard)
+        self.view.frame = frame_message(self.picture, self._serial, self._heard, self._distance or "")
 
     def _later(self) -> None:
         """Settle when the sliders rest; at once where no event loop runs, as in a script."""
@@ -180,11 +204,11 @@ class Explorer(widgets.VBox):
         serial, setting = self._serial, self.setting
         await asyncio.sleep(_REST)
         try:
-            facts = await asyncio.get_running_loop().run_in_executor(_worker, settled, setting, self._reusable())
+            loop = asyncio.get_running_loop()
+            self._show_settled(await loop.run_in_executor(_worker, settled, setting, self._reusable()), serial)
+            self._show_distance(await loop.run_in_executor(_worker, distance_line, setting), serial)
         except DynsimError as error:
             self._complain(str(error))
-        else:
-            self._show_settled(facts, serial)
 
     def _reusable(self) -> PlaneData | None:
         return self.scenery if self.scenery.settled else None
@@ -198,6 +222,18 @@ class Explorer(widgets.VBox):
             self._send_scene(self.setting)
             self._send_frame()
         self._tell(facts.integrals)
+
+    def _show_distance(self, distance: str, serial: int) -> None:
+        if serial == self._serial:
+            self._distance = distance
+            self._send_frame()
+
+    @property
+    def distance(self) -> str:
+        """How far the start is from collapse, in words; empty where that is no question."""
+        if self._distance is None:
+            self._distance = distance_line(self.setting)
+        return self._distance
 
     def _tell(self, integrals: Sequence[str]) -> None:
         """Write the equations, in LaTeX."""
@@ -229,12 +265,25 @@ class Explorer(widgets.VBox):
         elif kind == "clear":
             self.change(more=())
         elif kind in ("code", "command", "link"):
-            told = {"code": as_code, "command": as_command, "link": to_text}[kind](self.setting)
-            self.view.send({"type": "text", "what": kind, "text": told})
+            try:
+                told = {"code": as_code, "command": as_command, "link": to_text}[kind](self.setting)
+            except DynsimError as error:
+                self._complain(str(error))
+                return
+            note = "" if isinstance(self.setting.source, str) else f" It holds {LOST}."
+            self.view.send({"type": "text", "what": kind, "text": told, "note": note})
+        elif kind == "restore":
+            self.change(restore=content["text"])
         elif kind in ("png", "svg"):
             mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
-            name = f"dynsim-{subject(self.setting).flow.name or 'loss'}-{self.setting.branch}.{kind}"
-            self.view.send({"type": "file", "name": name, "mime": mime}, [figure_bytes(self.setting, kind)])
+            called = getattr(subject(self.setting).flow, "name", "").replace(" ", "-") or "loss"
+            name = f"dynsim-{called}-{self.setting.branch}.{kind}"
+            try:
+                drawn = figure_bytes(self.setting, kind)
+            except DynsimError as error:
+                self._complain(str(error))
+                return
+            self.view.send({"type": "file", "name": name, "mime": mime}, [drawn])
 
     def save_html(self, path: Any, *, title: str | None = None) -> Path:
         """Write the present view as one HTML file that works without a kernel and without a network.
@@ -285,4 +334,17 @@ class Explorer(widgets.VBox):
         return as_command(self.setting)
 
     def __repr__(self) -> str:
-        return f"Explorer({self.text!r})"
+        shown = self.text if isinstance(self.setting.source, str) else self.setting.source
+        return f"Explorer({shown!r})"
+
+
+def _schedules(typed: str) -> dict[str, str]:
+    """Read ``"eta = 0.2 + 1e-4*t, alpha = cosine(1, 0)"``; commas inside parentheses separate nothing."""
+    told: dict[str, str] = {}
+    for part in re.split(r",(?=[^,=()]+=)", typed):
+        name, equals, value = part.partition("=")
+        if part.strip() and not (equals and name.strip() and value.strip()):
+            raise bad("In time", part.strip(), "a parameter = an expression in t", "for instance eta = 0.2 + 1e-4*t")
+        if part.strip():
+            told[name.strip()] = value.strip()
+    return told

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 
 from dynsim.analysis.algebra.first_integrals import first_integrals
+from dynsim.errors import DynsimError
 from dynsim.explorer.completed_squares import completed
 from dynsim.explorer.subject import Subject
 from dynsim.symbolic.flow import Flow
@@ -21,7 +22,7 @@ __all__ = ["conserved", "formulas", "readable"]
 _CLOSE = 1e-7
 
 
-def conserved(about: Subject, parameters: Mapping[str, float]) -> tuple[sympy.Expr, ...]:
+def conserved(about: Subject, parameters: Mapping[str, Any]) -> tuple[sympy.Expr, ...]:
     """First integrals that hold at these parameters: those that are zero are left out, equal decays tied.
 
     Examples
@@ -33,10 +34,12 @@ def conserved(about: Subject, parameters: Mapping[str, float]) -> tuple[sympy.Ex
     >>> conserved(noisy, {"alpha": 2.0, "sigma2": 0.1, "eta_p": 0.0, "eta_s": 0.0})
     (-alpha*theta**2 + phi**2,)
     """
+    if about.equations is None:
+        return ()
     zero = frozenset(name for name, value in parameters.items() if value == 0)
     decays = [name for name in ("eta_p", "eta_s") if parameters.get(name)]
     tied = len(decays) == 2 and parameters["eta_p"] == parameters["eta_s"]
-    return _integrals(about.flow, zero, tied)
+    return _integrals(about.equations, zero, tied)
 
 
 @lru_cache(maxsize=64)
@@ -44,13 +47,16 @@ def _integrals(flow: Flow, zero: frozenset[str], tied: bool) -> tuple[sympy.Expr
     fixed: dict[str, Any] = dict.fromkeys(sorted(zero), 0)
     if tied:
         fixed |= {"eta_p": "eta", "eta_s": "eta"}
-    return tuple(first_integrals(flow.fix(fixed) if fixed else flow))
+    try:
+        return tuple(first_integrals(flow.fix(fixed) if fixed else flow))
+    except DynsimError:  # nothing is known of this one
+        return ()
 
 
 def formulas(
     about: Subject,
     initial: Mapping[str, float],
-    parameters: Mapping[str, float],
+    parameters: Mapping[str, Any],
     limit: Mapping[str, float],
 ) -> dict[str, str]:
     """Formula of each limit that the first integrals determine, such as ``√(θ₀² − φ₀² + 1)``.
@@ -68,7 +74,9 @@ def formulas(
     dict
         ``{state: text}``; a state without a formula is left out.
     """
-    flow = about.flow
+    flow = about.equations
+    if flow is None:
+        return {}
     usual = {name: _usual(value, parameters, flow) for name, value in limit.items()}
     result = {}
     for name, value in limit.items():
@@ -113,7 +121,7 @@ def _start(name: str) -> sympy.Symbol:
     return sympy.Symbol(f"{unicode_name(name)}₀", real=True)
 
 
-def _usual(value: float, parameters: Mapping[str, float], flow: Flow) -> sympy.Expr | None:
+def _usual(value: float, parameters: Mapping[str, Any], flow: Flow) -> sympy.Expr | None:
     """A limit that needs no formula: a small integer, or the line 1/(1+σ²) of a noisy system."""
     if abs(value - round(value)) < _CLOSE and abs(value) < 4:
         return sympy.Integer(round(value))

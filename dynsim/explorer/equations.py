@@ -31,7 +31,9 @@ def equations(setting: Setting) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def _equations(about: Subject) -> tuple[str, ...]:
-    flow = about.flow
+    flow = about.equations
+    if flow is None:
+        return ()
     lines = [] if flow.loss is None else [rf"L = {latex(flow.loss)}"]
     for name, entry in zip(flow.states, flow.rhs, strict=True):
         lines.append(rf"\dot{{{latex(flow.symbols[name])}}} = {latex(tidy(entry))}")
@@ -58,6 +60,8 @@ def integral_lines(setting: Setting) -> tuple[str, ...]:
     \alpha \theta^{2} - \left(1 - \varphi\right)^{2} = -0.15
     """
     about = subject(setting)
+    if about.equations is None or setting.schedules:
+        return ()
     values = {**setting.initial, **setting.parameters}
     lines = []
     for found in conserved(about, setting.parameters):

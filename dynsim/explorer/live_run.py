@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.integrate import odeint
 
-from dynsim.errors import BlowUp, StepLimit
+from dynsim.errors import BlowUp, Unfinished
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
-from dynsim.field import Field
+from dynsim.field import Dynamics, Field
 from dynsim.integrate.solve import solve
 
 __all__ = ["LiveRun", "field_at", "live_run", "live_times"]
@@ -49,14 +50,14 @@ def live_times(t_end: float) -> np.ndarray:
     return np.unique(np.concatenate([np.linspace(0.0, t_end, 181), np.geomspace(1e-4 * t_end, t_end, 101)]).round(12))
 
 
-def field_at(about: Subject, parameters: Mapping[str, float]) -> Field:
+def field_at(about: Subject, parameters: Mapping[str, Any]) -> Field:
     """Numeric field at these parameters; the last few are kept."""
     return _field(about.flow, tuple(parameters.items()))
 
 
 @lru_cache(maxsize=8)
-def _field(flow: object, parameters: tuple[tuple[str, float], ...]) -> Field:
-    return flow.field(dict(parameters))  # type: ignore[attr-defined]
+def _field(flow: Dynamics, parameters: tuple[tuple[str, Any], ...]) -> Field:
+    return flow.field(dict(parameters))
 
 
 def live_run(setting: Setting, start: tuple[float, ...] | None = None) -> LiveRun:
@@ -83,9 +84,7 @@ def _run(field: Field, y0: tuple[float, ...], t_end: float) -> LiveRun:
     times = live_times(t_end)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a run that fails is seen below and repeated with care
-        states, report = odeint(
-            field.function, y0, times, tfirst=True, rtol=_RTOL, atol=_ATOL, full_output=True, mxstep=2000
-        )
+        states, report = odeint(field.f, y0, times, tfirst=True, rtol=_RTOL, atol=_ATOL, full_output=True, mxstep=2000)
     if report["message"] == "Integration successful." and np.isfinite(states).all() and np.abs(states).max() < 1e9:
         return LiveRun(times, states.T)
     try:
@@ -93,7 +92,9 @@ def _run(field: Field, y0: tuple[float, ...], t_end: float) -> LiveRun:
         return LiveRun(times, _stacked(run, field))
     except BlowUp as error:
         return LiveRun(error.dataset["time"].values, _stacked(error.dataset, field), error.time)
-    except StepLimit as error:
+    except Unfinished as error:  # too many steps, or it slides: what it reached is drawn
+        if error.dataset is None:
+            return LiveRun(times[:1], np.array([y0]).T, 0.0)
         return LiveRun(error.dataset["time"].values, _stacked(error.dataset, field))
     except ValueError:  # the start itself is outside the domain
         return LiveRun(times[:1], np.array([y0]).T, 0.0)

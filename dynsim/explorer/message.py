@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dynsim.explorer.phase_plane import ARROWS, Line, PlaneData
-from dynsim.explorer.picture import Picture
+from dynsim.explorer.picture import Picture, shown_encoder
 from dynsim.explorer.setting import Setting
+from dynsim.explorer.short_text import to_text
 from dynsim.explorer.steps import slider_step
-from dynsim.explorer.subject import Subject, subject
+from dynsim.explorer.subject import Subject, is_steady, subject
 from dynsim.symbolic.printing import unicode_name
 
-__all__ = ["frame_message", "scene_message", "styles"]
+__all__ = ["equal_scales", "frame_message", "scene_message", "styles"]
 
 _ROLES = ("predictor", "encoder", "teacher")
 _RANK = ("", " second", " third")
 
 
-def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, Any]:
+def frame_message(picture: Picture, serial: int, heard: int = 0, distance: str = "") -> dict[str, Any]:
     """Return the frame as the browser reads it; `heard` is the number of the last move of the start that it knows."""
     verdict, loss = picture.verdict, picture.loss
     return {
@@ -35,9 +37,20 @@ def frame_message(picture: Picture, serial: int, heard: int = 0) -> dict[str, An
         "ratios": [{"name": name, "values": _bytes(values)} for name, values in picture.ratios.items()],
         "loss": None if loss is None else _bytes(loss),
         "rises": loss is not None and _rises(loss),
+        "branches": [
+            {
+                "branch": branch,
+                "encoder": _bytes(run.encoder),
+                "loss": None if run.loss is None else _bytes(run.loss),
+                "orbit": [_bytes(run.orbit[0]), _bytes(run.orbit[1])],
+            }
+            for branch, run in picture.branches.items()
+        ],
+        "text": _text(picture.setting),
         "orbits": [[_bytes(across), _bytes(upwards)] for across, upwards in picture.orbits],
         "sentence": verdict.sentence,
         "reason": verdict.reason,
+        "distance": distance,
         "limit": verdict.limit,
         "collapsed": verdict.collapsed,
         "settled": verdict.settled,
@@ -59,6 +72,8 @@ def scene_message(setting: Setting, scenery: PlaneData, serial: int, half_lives:
         "line": len(about.plane) == 1,
         "axes": _axes(about, setting, scenery),
         "states": [{"name": name, "label": unicode_name(name), "style": drawn[name]} for name in about.flow.states],
+        "compared": unicode_name(shown_encoder(about)),
+        "equal": equal_scales(scenery.box) and len(about.plane) == 2,
         "fast": unicode_name(fast),
         "slow": unicode_name(slow),
         "halves": half_lives,
@@ -75,6 +90,26 @@ def scene_message(setting: Setting, scenery: PlaneData, serial: int, half_lives:
         "points": [{"x": x, "y": y, "kind": kind} for x, y, kind in scenery.points],
         "separatrices": [{"into": leads_in, **_line(line)} for line, leads_in in scenery.separatrices],
     }
+
+
+def _text(setting: Setting) -> str:
+    """What an address holds; nothing where no text gives the view again."""
+    return to_text(setting) if isinstance(setting.source, str) else ""
+
+
+def equal_scales(box: Sequence[tuple[float, float]]) -> bool:
+    """Whether a unit is drawn equally long across and upwards, so that circles are circles.
+
+    Not where that would leave most of the plane empty: one side more than three times the other.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.message import equal_scales
+    >>> equal_scales([(-1.5, 1.75), (-1.5, 1.5)]), equal_scales([(0.0, 100.0), (0.0, 1.0)])
+    (True, False)
+    """
+    across, upwards = (high - low for low, high in box)
+    return 1 / 3 <= across / upwards <= 3
 
 
 def _axes(about: Subject, setting: Setting, scenery: PlaneData) -> list[dict[str, Any]]:
@@ -100,8 +135,12 @@ def _axes(about: Subject, setting: Setting, scenery: PlaneData) -> list[dict[str
 
 def _caption(about: Subject, setting: Setting) -> str:
     plane = setting.plane or about.plane
+    if not is_steady(setting):
+        what = "velocity" if len(plane) == 1 else "field"
+        return f"{what} at t = 0: it changes with t, so there are no nullclines and no equilibria"
     if len(plane) == 1:
-        return "phase line: drag the start; dots: equilibria, filled where they attract"
+        known = "; dots: equilibria, filled where they attract" if about.equations else ""
+        return f"phase line: drag the start{known}"
     rest = [f"{unicode_name(name)} = {setting.initial[name]:g}" for name in about.flow.states if name not in plane]
     where = f" at {', '.join(rest)}" if rest else ""
     return f"phase plane{where}: drag the start, click to add an orbit"

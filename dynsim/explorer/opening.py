@@ -10,27 +10,33 @@ import sympy
 from dynsim.errors import InvalidType, bad, missing_extra
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.short_text import from_text
+from dynsim.explorer.sources import as_text
+from dynsim.field import Field
+from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
+from dynsim.symbolic.sources import as_flow
 
 if TYPE_CHECKING:
     from dynsim.explorer.app import Explorer
 
-__all__ = ["explore"]
+__all__ = ["explore", "setting_of"]
 
 
 def explore(
     system_or_loss: Any = "toy",
     states: str | Sequence[Any] | None = None,
     *,
-    branch: str = "stop",
+    branch: str | None = None,
     variant: str | None = None,
     initial: Mapping[str, float] | None = None,
-    parameters: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     t_end: float = 30.0,
     time: str = "linear",
     plane: Sequence[str] | None = None,
     more: Sequence[Sequence[float]] = (),
+    compare: bool = False,
     restore: str | None = None,
+    **options: Any,
 ) -> Explorer:
     """Open a system, or a loss of your own, with sliders for everything in it.
 
@@ -38,15 +44,19 @@ def explore(
 
     Parameters
     ----------
-    system_or_loss : str or expression
-        One of `list_systems`, or a loss such as ``"(phi*theta - sg(theta))^2/2"``. Text is never run as code.
+    system_or_loss : str, expression, Flow, Field or mapping
+        One of `list_systems`; "method:NAME" of `list_methods`; a loss such as ``"(phi*theta - sg(theta))^2/2"``;
+        equations such as ``"x' = y; y' = -sin(x)"``; a Flow; a Field of numbers, of which only runs and arrows are
+        shown; the rules of `Flow.of`. Text is never run as code.
     states : str or sequence, optional
         What moves in a loss; default: phi, theta and xi as they occur.
-    branch : {"stop", "full", "target"}
+    branch : {"stop", "full", "target"}, optional
+        By default "stop", or that of the Flow.
     variant : str, optional
         A published variant of a system.
     initial, parameters : mapping, optional
-        ``{name: number}``; what is left out takes the system's default.
+        ``{name: number}``; what is left out takes the system's default. A parameter may be text, an expression in the
+        flow time t such as ``"0.2 + 1e-4*t"``.
     t_end : float
         Flow time shown.
     time : {"linear", "log"}
@@ -55,8 +65,13 @@ def explore(
         Axes of the phase plane.
     more : sequence of starts, optional
         Further orbits, each a number per state.
+    compare : bool
+        Show the runs of all branches from the one start.
     restore : str, optional
         A short text as the explorer's "Copy state" or its `text` gives it; excludes the other arguments.
+    **options
+        What `gradient_flow` takes besides (``random=…``, ``rates=…``, ``decay=…``, ``track=…``, ``roles=…``), or the
+        structure of a system (``k=3``).
 
     Returns
     -------
@@ -85,24 +100,42 @@ def explore(
         raise
     if restore is not None:
         return Explorer(from_text(restore))
-    if isinstance(system_or_loss, sympy.Basic):
-        system_or_loss = text(system_or_loss)
-    if not isinstance(system_or_loss, str):
-        raise bad("system_or_loss", system_or_loss, "the name of a system, a loss as text or an expression",
-                  kind=InvalidType)  # fmt: skip
-    setting = Setting(
-        system_or_loss,
-        _names("states", states),
-        branch,
-        variant,
-        initial or {},
-        parameters or {},
-        t_end,
-        time,
-        _names("plane", plane),
-        tuple(tuple(float(value) for value in start) for start in more),
-    )
-    return Explorer(setting)
+    return Explorer(
+        setting_of(
+            system_or_loss, states, branch, variant, options,
+            initial=initial or {}, parameters=parameters or {}, t_end=t_end, time=time, plane=_names("plane", plane),
+            more=tuple(tuple(float(value) for value in start) for start in more), compare=compare,
+        )
+    )  # fmt: skip
+
+
+def setting_of(
+    source: Any, states: Any, branch: str | None, variant: str | None, options: Mapping[str, Any], **shown: Any
+) -> Setting:
+    """Return the setting of anything that names a flow; a Flow that a text gives again becomes that text.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> from dynsim.explorer.opening import setting_of
+    >>> setting_of(dynsim.system("toy", branch="full"), None, None, None, {}).branch
+    'full'
+    """
+    if isinstance(source, Mapping):
+        source, options = as_flow(source, **options), {}
+    if isinstance(source, Flow):
+        as_flow(source, states, branch=branch, variant=variant, **options)  # refuses what was chosen when it was made
+        told = as_text(source) or {"source": source, "branch": source.branch}
+        return Setting(**told, **shown)
+    if isinstance(source, Field):
+        if states or variant or options or branch not in (None, "stop"):
+            advice = "it has no equations to make anything of"
+            raise bad("system_or_loss", states or variant or options or branch, "a Field alone", advice)
+        return Setting(source, **shown)
+    if isinstance(source, sympy.Expr):
+        source = text(source)
+    chosen = "stop" if branch is None else branch
+    return Setting(source, _names("states", states), chosen, variant, options=options, **shown)
 
 
 def _names(argument: str, given: Any) -> tuple[str, ...] | None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dynsim.analysis.numerics.outcome import Outcome, outcome
 from dynsim.explorer.closed_form import formulas
-from dynsim.explorer.live_run import LiveRun, field_at, live_run
+from dynsim.explorer.live_run import LiveRun, live_run
 from dynsim.explorer.setting import Setting
-from dynsim.explorer.subject import Subject, subject
+from dynsim.explorer.subject import Subject, analysed, is_steady, subject
 from dynsim.symbolic.printing import unicode_name
 
 __all__ = ["OutcomeLine", "quick_outcome", "settled_outcome"]
 
-_FAR, _MOVING, _STILL = 1e3, 1e-3, 1e-7  # relative and absolute speed, then, below which a run is expected to rest
 _WORDS = {True: "collapse", False: "no collapse", None: "undecided"}
 
 
@@ -61,28 +60,32 @@ def quick_outcome(setting: Setting, run: LiveRun) -> OutcomeLine:
     """
     about = subject(setting)
     if _has_rule(about, setting):
-        return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
+        return _said(about, setting, _outcome(setting))
+    if not is_steady(setting) and run.diverged is None:
+        reason = "the flow changes with the time t: shown is where the run is, it has no exact end"
+        return OutcomeLine(_now(about, run), reason, {}, None, False, True)
     if run.diverged is not None:
         return OutcomeLine(f"the run diverges at t = {run.diverged:.4g}", "no rest to reach", {}, None, False, True)
     return OutcomeLine(_now(about, run), "integrating to rest …", {}, None, False, False)
 
 
 def settled_outcome(setting: Setting) -> OutcomeLine:
-    """OutcomeLine after integrating to rest; an orbit that circles is not followed for ever."""
+    """OutcomeLine after integrating until it is known whether the run rests, circles or grows."""
     about = subject(setting)
-    if not _has_rule(about, setting):
-        far = live_run(replace(setting, t_end=_FAR))
-        speed = np.abs(field_at(about, setting.parameters).f(0.0, far.states[:, -1])).max()
-        if far.diverged is None and speed > max(_STILL, _MOVING * np.abs(far.states[:, -1]).max()):
-            reason = f"still moving at t = {_FAR:g}: no rest in sight"
-            return OutcomeLine(_now(about, live_run(setting)), reason, {}, None, False, True)
-    return _said(about, setting, outcome(about.flow, setting.initial, setting.parameters))
+    if not is_steady(setting):
+        return quick_outcome(setting, live_run(setting))
+    return _said(about, setting, _outcome(setting))
+
+
+def _outcome(setting: Setting) -> Outcome:
+    flow, values = analysed(setting)
+    return outcome(flow, setting.initial, values)
 
 
 def _has_rule(about: Subject, setting: Setting) -> bool:
     """Whether an exact rule says where every state ends."""
-    exact = about.flow.exact
-    known = None if exact is None else exact.end(setting.initial, setting.parameters)
+    exact = None if about.equations is None else about.equations.exact
+    known = None if exact is None or setting.schedules else exact.end(setting.initial, setting.parameters)
     return known is not None and set(known.values) >= set(about.flow.states)
 
 
@@ -95,8 +98,10 @@ def _now(about: Subject, run: LiveRun) -> str:
 def _said(about: Subject, setting: Setting, end: Outcome) -> OutcomeLine:
     limit = {name: float(value) for name, value in end.limit.items()}
     if not all(np.isfinite(list(limit.values()))):
-        return OutcomeLine(end.reason, "no rest to reach", {}, None, False, True)
-    told = formulas(about, setting.initial, setting.parameters, limit)
+        sentence, _, rest = end.reason.partition("; no state is known")
+        reason = "not exact: integrated" + (f"; no state is known{rest}" if rest else "")
+        return OutcomeLine(sentence, reason, {}, None, False, True)
+    told = {} if setting.schedules else formulas(about, setting.initial, setting.parameters, limit)
     parts = [
         f"{unicode_name(name)} → {_short(limit[name])}" + (f" = {told[name]}" if name in told else "")
         for name in _order(about, limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -12,9 +12,9 @@ from dynsim.analysis.algebra.equilibria import equilibria
 from dynsim.analysis.numerics.portrait import portrait
 from dynsim.explorer.live_run import field_at
 from dynsim.explorer.setting import Setting
-from dynsim.explorer.subject import Subject, subject
+from dynsim.explorer.subject import Subject, analysed, is_steady, subject
 
-__all__ = ["PlaneData", "quick_plane", "same_plane", "settled_plane"]
+__all__ = ["PlaneData", "has_equilibria", "quick_plane", "same_plane", "settled_plane"]
 
 Line = tuple[np.ndarray, np.ndarray]
 ARROWS = 15  # per axis
@@ -52,6 +52,11 @@ class PlaneData:
     settled: bool = False
 
 
+def has_equilibria(setting: Setting) -> bool:
+    """Whether equilibria and separatrices are asked for: of equations that do not change in time."""
+    return subject(setting).equations is not None and is_steady(setting)
+
+
 def quick_plane(setting: Setting) -> PlaneData:
     """Field and nullclines of a filled setting, in a few milliseconds.
 
@@ -79,7 +84,8 @@ def quick_plane(setting: Setting) -> PlaneData:
         {"x": x, "y": y},
         {"x_name": across, "y_name": upwards},
     )
-    return _of_grid(data)
+    plane = _of_grid(data)
+    return plane if is_steady(setting) else replace(plane, nullclines=(), settled=True)
 
 
 def settled_plane(setting: Setting) -> PlaneData:
@@ -87,12 +93,13 @@ def settled_plane(setting: Setting) -> PlaneData:
     about = subject(setting)
     if len(about.plane) == 1:
         return _phase_line(about, setting, settled=True)
+    if not has_equilibria(setting):
+        return replace(quick_plane(setting), settled=True)
     across, upwards = setting.plane or about.plane
     view = {name: about.view[name] for name in (across, upwards)}
     elsewhere = {name: value for name, value in setting.initial.items() if name not in view}
-    data = portrait(
-        about.flow, setting.parameters, view, plane=(across, upwards), at=elsewhere, resolution=2 * _GRID - 1
-    )
+    flow, values = analysed(setting)
+    data = portrait(flow, values, view, plane=(across, upwards), at=elsewhere, resolution=2 * _GRID - 1)
     return _of_grid(data, settled=True)
 
 
@@ -150,8 +157,8 @@ def _phase_line(about: Subject, setting: Setting, settled: bool = False) -> Plan
     finite = np.abs(velocity[np.isfinite(velocity)])
     reach = float(np.quantile(finite, 0.9)) * 1.2 if finite.size and finite.max() > 0 else 1.0
     points: tuple[tuple[float, float, str], ...] = ()
-    if settled:
-        found = equilibria(about.flow, setting.parameters, box={name: (low, high)})
+    if settled and has_equilibria(setting):
+        found = equilibria(*analysed(setting), box={name: (low, high)})
         points = tuple((float(item.point[name]), 0.0, item.kind) for item in found if item.kind != "line")
     return PlaneData(
         ((low, high), (-reach, reach)),

@@ -9,7 +9,8 @@ from typing import Any
 from dynsim.drawing.files import FORMATS, save_figure
 from dynsim.errors import bad
 from dynsim.explorer.setting import Setting
-from dynsim.explorer.subject import subject
+from dynsim.explorer.sources import METHOD
+from dynsim.explorer.subject import is_steady, subject
 from dynsim.gallery.plotting import data_for, drawn
 
 __all__ = ["FIGURE", "figure_bytes", "figure_options", "write_figure"]
@@ -29,12 +30,18 @@ def figure_options(setting: Setting) -> dict[str, Any]:
     {'phi': 0.6, 'theta': 0.1}
     """
     about = subject(setting)
+    if about.equations is None:
+        raise bad("explorer", "a Field", "a Flow, a system or a text here", "the figure needs equations")
+    if not is_steady(setting):
+        raise bad("explorer", setting.schedules or setting.source, "a flow that does not change in time here",
+                  "the figure shows limits and equilibria; solve and draw show the run")  # fmt: skip
     plane = setting.plane or about.plane
+    plain = about.named and not setting.options and not setting.source.startswith(METHOD)
     return {
-        "system": setting.source,
-        "states": None if about.named else ",".join(about.flow.states),
+        "system": setting.source if plain else about.equations,
+        "states": None,
         "branch": setting.branch,
-        "variant": setting.variant,
+        "variant": setting.variant if plain else None,
         "initial": dict(setting.initial),
         "parameters": dict(setting.parameters),
         "t_end": setting.t_end,

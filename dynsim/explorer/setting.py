@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+import sympy
+
 from dynsim.errors import InvalidType, bad, unknown
-from dynsim.symbolic.flow import BRANCHES
+from dynsim.explorer.sources import plain_options
+from dynsim.field import Field
+from dynsim.symbolic.expressions import name_of
+from dynsim.symbolic.flow import BRANCHES, Flow
+from dynsim.symbolic.parser import parse
+from dynsim.symbolic.printing import text
 
 __all__ = ["TIME_SCALES", "Setting"]
 
@@ -22,15 +29,16 @@ class Setting:
 
     Parameters
     ----------
-    source : str
-        Name of a system, or the text of a loss.
+    source : str, Flow or Field
+        Name of a system, "method:NAME", or the text of a loss or of equations; a flow that no text gives, as it is.
     states : tuple of str, optional
         What moves in a typed loss; default: phi, theta and xi as they occur.
     branch : {"stop", "full", "target"}
     variant : str, optional
         Of a system.
     initial, parameters : mapping
-        ``{name: number}``; what is left out takes the system's default.
+        ``{name: number}``; what is left out takes the system's default. A parameter may be text, an expression in the
+        flow time t and other parameters.
     t_end : float
         Flow time shown.
     time : {"linear", "log"}
@@ -48,20 +56,25 @@ class Setting:
     {'theta': 0.2}
     """
 
-    source: str = "toy"
+    source: Any = "toy"
     states: tuple[str, ...] | None = None
     branch: str = "stop"
     variant: str | None = None
     initial: Mapping[str, float] = field(default_factory=dict)
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     t_end: float = 30.0
     time: str = "linear"
     plane: tuple[str, ...] | None = None
     more: tuple[tuple[float, ...], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    compare: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.source, str) or not self.source.strip():
-            raise bad("system_or_loss", self.source, "the name of a system or the text of a loss", kind=InvalidType)
+        if not (isinstance(self.source, Flow | Field) or (isinstance(self.source, str) and self.source.strip())):
+            expected = "a Flow, a Field, the name of a system, the text of a loss or of equations"
+            raise bad("system_or_loss", self.source, expected, kind=InvalidType)
+        if not isinstance(self.compare, bool):
+            raise bad("compare", self.compare, "True or False", kind=InvalidType)
         if self.branch not in BRANCHES:
             raise unknown("branch", self.branch, BRANCHES)
         if self.time not in TIME_SCALES:
@@ -71,22 +84,28 @@ class Setting:
         if not _number("t_end", self.t_end) > 0:
             raise bad("t_end", self.t_end, "a positive number")
         object.__setattr__(self, "t_end", float(self.t_end))
-        object.__setattr__(self, "initial", _numbers("initial", self.initial))
-        object.__setattr__(self, "parameters", _numbers("parameters", self.parameters))
+        object.__setattr__(self, "initial", _numbers("initial", self.initial, _number))
+        object.__setattr__(self, "parameters", _numbers("parameters", self.parameters, _number_or_schedule))
+        object.__setattr__(self, "options", plain_options(self.options))
+
+    @property
+    def schedules(self) -> dict[str, str]:
+        """Parameters that are expressions in the flow time or in other parameters."""
+        return {name: value for name, value in self.parameters.items() if isinstance(value, str)}
 
     def moved(self, initial: Mapping[str, float]) -> Setting:
         """Return the setting with some initial values changed."""
         return replace(self, initial={**self.initial, **initial})
 
-    def tuned(self, parameters: Mapping[str, float]) -> Setting:
+    def tuned(self, parameters: Mapping[str, Any]) -> Setting:
         """Return the setting with some parameters changed."""
         return replace(self, parameters={**self.parameters, **parameters})
 
 
-def _numbers(argument: str, values: Any) -> dict[str, float]:
+def _numbers(argument: str, values: Any, read: Callable[[str, Any], Any]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise bad(argument, values, "a mapping {name: number}", kind=InvalidType)
-    return {str(name): _number(f"{argument}['{name}']", value) for name, value in values.items()}
+    return {name_of(argument, name): read(f"{argument}['{name}']", value) for name, value in values.items()}
 
 
 def _number(argument: str, value: Any) -> float:
@@ -97,3 +116,16 @@ def _number(argument: str, value: Any) -> float:
     if not isfinite(number):
         raise bad(argument, value, "a finite number")
     return number
+
+
+def _number_or_schedule(argument: str, value: Any) -> float | str:
+    """A number, or an expression that is no constant, as its text."""
+    if isinstance(value, sympy.Expr):
+        value = text(value)
+    if not isinstance(value, str):
+        return _number(argument, value)
+    try:
+        return _number(argument, float(value))
+    except ValueError:
+        expression = parse(value)
+    return value.strip() if expression.free_symbols else _number(argument, expression)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
-from dynsim.errors import bad, unknown
+from dynsim.errors import DynsimError, bad, unknown
 from dynsim.explorer.setting import Setting
+from dynsim.explorer.sources import METHOD, flow_from, is_listed
+from dynsim.field import TIME
+from dynsim.methods.catalogue import method
 from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.symbolic.functions import has_stop_gradient
-from dynsim.symbolic.sources import as_flow, with_loss
+from dynsim.symbolic.parser import parse
 from dynsim.systems.catalogue import entry_of, list_systems
 
 __all__ = ["Subject", "filled", "names_of_systems", "subject"]
@@ -34,10 +38,10 @@ class Subject:
 
     Attributes
     ----------
-    flow : Flow
+    flow : Flow or Field
         With observable `loss` wherever there is a loss.
     named : bool
-        Whether it is a system of the catalogue.
+        Whether it is a system of the catalogue or a method, rather than typed or given.
     branches, variants : tuple of str
         Those that make sense for it; no variants for a typed loss.
     summary, reference : str
@@ -50,7 +54,7 @@ class Subject:
         ``{state: (low, high)}``, the box of the phase plane.
     """
 
-    flow: Flow
+    flow: Any
     named: bool
     branches: tuple[str, ...]
     variants: tuple[str, ...]
@@ -59,6 +63,11 @@ class Subject:
     defaults: Mapping[str, float]
     ranges: Mapping[str, tuple[float, float]]
     view: Mapping[str, tuple[float, float]]
+
+    @property
+    def equations(self) -> Flow | None:
+        """The flow where it has equations; None for a Field, which only has numbers."""
+        return self.flow if isinstance(self.flow, Flow) else None
 
     @property
     def plane(self) -> tuple[str, ...]:
@@ -84,18 +93,29 @@ def subject(setting: Setting) -> Subject:
     >>> subject(Setting("(phi*theta - sg(theta))^2/2")).defaults
     {'phi': 0.6, 'theta': 0.1}
     """
-    return _subject(setting.source, setting.states, setting.branch, setting.variant)
+    return _subject(setting.source, setting.states, setting.branch, setting.variant, _key(setting.options))
+
+
+def _key(options: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple((name, _key(value) if isinstance(value, Mapping) else value) for name, value in options.items())
+
+
+_MAPPINGS = ("rates", "decay", "track", "roles")
 
 
 @lru_cache(maxsize=32)
-def _subject(source: str, states: tuple[str, ...] | None, branch: str, variant: str | None) -> Subject:
-    flow = with_loss(as_flow(source, states, branch=branch, variant=variant))
-    named = flow.name != ""
+def _subject(
+    source: Any, states: tuple[str, ...] | None, branch: str, variant: str | None, options: tuple[Any, ...]
+) -> Subject:
+    told = {name: dict(value) if name in _MAPPINGS else value for name, value in options}
+    flow = flow_from(source, states, branch, variant, told)
+    named = is_listed(source)
     names = (*flow.states, *flow.parameters)
+    told_ranges, told_view = (getattr(flow, part, {}) for part in ("ranges", "view"))
     usual = {name: _STATE_RANGE if name in flow.states else _PARAMETER_RANGE for name in names}
-    ranges = {**usual, **{name: _KNOWN_RANGES[name] for name in names if name in _KNOWN_RANGES}, **flow.ranges}
+    ranges = {**usual, **{name: _KNOWN_RANGES[name] for name in names if name in _KNOWN_RANGES}, **told_ranges}
     defaults = {**{name: 0.5 if name in flow.states else 1.0 for name in names}, **_KNOWN_DEFAULTS, **flow.defaults}
-    view = {name: flow.view.get(name, ranges[name]) for name in flow.states}
+    view = {name: told_view.get(name, ranges[name]) for name in flow.states}
     return Subject(
         flow,
         named,
@@ -106,13 +126,19 @@ def _subject(source: str, states: tuple[str, ...] | None, branch: str, variant: 
     )
 
 
-def _known(source: str, named: bool, flow: Flow) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
+def _known(source: Any, named: bool, flow: Any) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
     """Branches, variants, summary and reference."""
+    if isinstance(source, str) and source.startswith(METHOD):
+        about = method(source.removeprefix(METHOD).strip())
+        return ("stop",), (), about.summary, about.reference
     if named:
         entry = entry_of(source)
         return entry.branches, entry.variants, entry.summary, entry.reference
-    stopped = flow.loss is not None and has_stop_gradient(flow.loss)
-    return BRANCHES if stopped else ("stop", "full"), (), "", ""
+    if not isinstance(source, str):  # a Flow or a Field was made in one branch
+        return (getattr(flow, "branch", "stop"),), (), "", getattr(flow, "reference", "")
+    if flow.loss is None:
+        return ("stop",), (), "", ""  # equations
+    return BRANCHES if has_stop_gradient(flow.loss) else ("stop", "full"), (), "", ""
 
 
 def filled(setting: Setting) -> Setting:
@@ -152,6 +178,48 @@ def filled(setting: Setting) -> Setting:
         parameters={name: setting.parameters.get(name, about.defaults[name]) for name in parameters},
         plane=plane,
     )
+
+
+def analysed(setting: Setting) -> tuple[Any, Mapping[str, float]]:
+    """Return flow and numbers for an analysis of a filled setting: what is tied or moves is put into the equations.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.setting import Setting
+    >>> from dynsim.explorer.subject import analysed, filled
+    >>> flow, values = analysed(filled(Setting("scalar", parameters={"eta_p": "eta_s/2"})))
+    >>> sorted(values)
+    ['alpha', 'eta_s', 'sigma2']
+    """
+    flow = subject(setting).flow
+    if not setting.schedules:
+        return flow, setting.parameters
+    run = flow.with_parameters(setting.parameters)
+    return run.flow, run.values
+
+
+def is_steady(setting: Setting) -> bool:
+    """Whether the flow of a filled setting does not change in time: else nothing in it rests.
+
+    Examples
+    --------
+    >>> from dynsim.explorer.setting import Setting
+    >>> from dynsim.explorer.subject import filled, is_steady
+    >>> is_steady(filled(Setting("toy"))), is_steady(filled(Setting("toy", parameters={"alpha": "1 + t"})))
+    (True, False)
+    """
+    return _is_steady(subject(setting), tuple(setting.schedules.items()))
+
+
+@lru_cache(maxsize=64)
+def _is_steady(about: Subject, schedules: tuple[tuple[str, str], ...]) -> bool:
+    if any(symbol.name == TIME for _, value in schedules for symbol in parse(value).free_symbols):
+        return False
+    try:
+        about.flow.require_autonomous("a limit")
+    except DynsimError:
+        return False
+    return True
 
 
 def names_of_systems() -> tuple[str, ...]:

@@ -26,6 +26,7 @@ _PARAMETERS = {
     "kappa": (0.75, 0.1, 2.0),
     "r": (0.7, 0.0, 1.0),
 }
+_ROLES = {"predictor": "p", "encoder": "w", "teacher": "v"}
 _STARTS = {"w": 0.1, "p": 0.6, "v": 0.1, "a": 0.01, "b": 0.01}
 
 
@@ -49,6 +50,7 @@ def mode_flow(loss: str, modes: int, states: tuple[str, ...], decays: bool, draw
         rates={new: "alpha" for new, old in names if old == "p"},
         decay={new: {"w": "eta_s", "p": "eta_p"}[old] for new, old in names if old in "wp" and decays},
         track={new: (new.replace("v", "w"), "beta") for new, old in names if old == "v"},
+        roles={role: [new for new, old in names if old == letter] for role, letter in _ROLES.items()},
     )
 
 

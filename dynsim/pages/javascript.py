@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 
 from dynsim.errors import InvalidValue, bad
+from dynsim.symbolic.expectation import Loop, loops
 from dynsim.symbolic.functions import release
 
-__all__ = ["function_body", "javascript"]
+__all__ = ["function_body", "javascript", "product_rule"]
 
 _RUNTIME = {"sigmoid": "sigmoid", "softplus": "softplus", "logcosh": "logcosh", "logsumexp": "logsumexp", "erf": "erf"}
 
@@ -27,6 +30,8 @@ class _JavaScriptPrinter(JavascriptCodePrinter):
         if symbol not in self._names:
             raise bad("expression", symbol.name, "only states, parameters and t in what a page computes")
         return self._names[symbol]
+
+    _print_Dummy = _print_Symbol
 
     def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
         base, exponent = power.as_base_exp()
@@ -96,8 +101,24 @@ def javascript(expression: Any, names: Mapping[sympy.Symbol, str]) -> str:
     return str(_JavaScriptPrinter(names).doprint(release(sympy.sympify(expression))))
 
 
-def function_body(expressions: Sequence[Any], names: Mapping[sympy.Symbol, str], target: str = "out") -> str:
+def function_body(
+    expressions: Sequence[Any],
+    names: Mapping[sympy.Symbol, str],
+    target: str = "out",
+    tables: list[np.ndarray] | None = None,
+) -> str:
     """Statements that fill ``target[0], target[1], …``; common subexpressions are computed once.
+
+    Averages that are quadratures become loops over nodes, which `product_rule` prints as data: no statement grows
+    with their number.
+
+    Parameters
+    ----------
+    expressions : sequence of Expr
+    names : mapping
+        What a symbol is in JavaScript.
+    tables : list, optional
+        Tables of nodes; those that are needed and are not in it are appended, and ``TABLES[i]`` names them.
 
     Examples
     --------
@@ -107,12 +128,74 @@ def function_body(expressions: Sequence[Any], names: Mapping[sympy.Symbol, str],
     >>> function_body([w + 1], {w: "y[0]"})
     'out[0] = y[0] + 1;'
     """
-    shared, reduced = sympy.cse([release(sympy.sympify(item)) for item in expressions], sympy.numbered_symbols("_x"))
-    known = {**names, **{symbol: f"x{index}" for index, (symbol, _) in enumerate(shared)}}
-    printer = _JavaScriptPrinter(known)
+    released = [release(sympy.sympify(item)) for item in expressions]
     try:
-        lines = [f"const {known[symbol]} = {printer.doprint(value)};" for symbol, value in shared]
-        lines += [f"{target}[{index}] = {printer.doprint(value)};" for index, value in enumerate(reduced)]
+        return " ".join(_Body(names, tables).statements(released, target + "[{}] = {};"))
     except NotImplementedError as error:
         raise InvalidValue(f"expression: a page cannot compute it: {error}") from error
-    return " ".join(lines)
+
+
+class _Body:
+    """Statements of one function; every name it invents is its own."""
+
+    def __init__(self, names: Mapping[sympy.Symbol, str], tables: list[np.ndarray] | None) -> None:
+        self.names, self.tables, self.count = dict(names), tables, 0
+
+    def fresh(self, symbol: sympy.Symbol, letter: str) -> str:
+        self.names[symbol] = f"{letter}{self.count}"
+        self.count += 1
+        return self.names[symbol]
+
+    def statements(self, expressions: Sequence[sympy.Expr], assign: str, sums: Sequence[str] = ()) -> list[str]:
+        """Fill ``assign`` with index, or name, and value of every expression."""
+        shorter, found = loops(expressions)
+        lines = [line for loop in found for line in self.loop(loop)]
+        shared, reduced = sympy.cse(shorter, sympy.numbered_symbols("_x", cls=sympy.Dummy))
+        for symbol, value in shared:
+            printed = _JavaScriptPrinter(self.names).doprint(value)
+            lines.append(f"const {self.fresh(symbol, 'x')} = {printed};")
+        printer = _JavaScriptPrinter(self.names)
+        return [
+            *lines,
+            *[assign.format(sums[i] if sums else i, printer.doprint(one)) for i, one in enumerate(reduced)],
+        ]
+
+    def loop(self, loop: Loop) -> list[str]:
+        if self.tables is None:
+            raise bad("expression", "an average that is a quadrature", "tables= for its nodes")
+        lines = []
+        for symbol, value in loop.before:
+            printed = _JavaScriptPrinter(self.names).doprint(value)
+            lines.append(f"const {self.fresh(symbol, 'b')} = {printed};")
+        index = next((i for i, known in enumerate(self.tables) if np.array_equal(known, loop.table)), len(self.tables))
+        if index == len(self.tables):
+            self.tables.append(loop.table)
+        row = self.fresh(sympy.Dummy("row"), "r")
+        columns = [
+            f"const {self.fresh(one, 'g')} = TABLES[{index}][{row} + {i}];" for i, one in enumerate(loop.columns)
+        ]
+        sums = [self.fresh(one, "e") for one in loop.placeholders]
+        body = self.statements(loop.terms, "{} += {};", sums)
+        head = f"for (let {row} = 0; {row} < TABLES[{index}].length; {row} += {loop.table.shape[1]}) {{"
+        return [*lines, f"let {', '.join(f'{one} = 0' for one in sums)};", head, *columns, *body, "}"]
+
+
+def product_rule(table: np.ndarray) -> str:
+    """Print a table of nodes as what it is made of: points and weights along each of its dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.pages.javascript import product_rule
+    >>> product_rule(np.array([[-1.0, 0.5], [1.0, 0.5]]))
+    'productRule([[-1.0, 1.0]], [[0.5, 0.5]])'
+    """
+    points, shares = [], []
+    total = table[:, -1].sum()
+    for column in table[:, :-1].T:
+        values = np.array(list(dict.fromkeys(column.tolist())))
+        points.append(values.tolist())
+        # A row weighs the product of one weight per dimension: sums over the others give these, but for a factor.
+        shares.append([float(table[column == value, -1].sum() / total) for value in values])
+    shares[0] = [share * total for share in shares[0]]
+    return f"productRule({json.dumps(points)}, {json.dumps(shares)})"

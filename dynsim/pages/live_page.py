@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
@@ -19,19 +20,23 @@ from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import DynsimError, bad
 from dynsim.explorer.equations import readable
 from dynsim.explorer.message import styles
+from dynsim.explorer.presets import presets_of
 from dynsim.explorer.setting import Setting
+from dynsim.explorer.sources import METHOD
 from dynsim.explorer.steps import slider_step
-from dynsim.explorer.subject import Subject, filled, subject
-from dynsim.pages.javascript import function_body, javascript
+from dynsim.explorer.subject import Subject, filled, is_steady, subject
+from dynsim.pages.javascript import function_body, javascript, product_rule
 from dynsim.registry import Registry
 from dynsim.storage import write_text
+from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.printing import tidy, unicode_name
+from dynsim.symbolic.printing import tidy, unicode_name, unicode_text
+from dynsim.symbolic.quadrature import TOLD
 
 __all__ = ["PAGES", "live_page", "mathml", "write_live_page"]
 
 _EXPLORER = ("numbers", "panel", "curves", "legend", "plane")  # the drawing code, shared with the live explorer
-_PAGE = ("functions", "numerics", "page")
+_PAGE = ("functions", "numerics", "frames", "page")
 MOST_STATES = 4
 
 
@@ -68,16 +73,24 @@ def live_page(setting: Setting, *, title: str | None = None) -> str:
     """
     setting = filled(setting)
     about = subject(setting)
+    if about.equations is None:
+        raise bad("system_or_loss", "a Field", "a flow with equations", "Python functions cannot be put into a page")
     if len(about.flow.states) > MOST_STATES:
         raise bad("system_or_loss", setting.source, f"at most {MOST_STATES} states in a page",
                   f"it has {len(about.flow.states)}; use the explorer in a notebook")  # fmt: skip
-    branches = {branch: subject(replace(setting, branch=branch)) for branch in about.branches}
-    title = title or (f"{setting.source}: {about.summary}" if about.named else f"loss {setting.source}")
-    data = json.dumps(_data(setting, about), ensure_ascii=True).replace("<", "\\u003c")
-    flows = ",\n".join(f"{json.dumps(name)}: {_flow_code(one.flow, about)}" for name, one in branches.items())
+    shown = {branch: subject(replace(setting, branch=branch)) for branch in about.branches}
+    # What moves in time is put into the equations; the numbers in it become parameters of the page.
+    timed = {branch: one.flow.with_parameters(setting.parameters) for branch, one in shown.items()}
+    branches = {branch: one.flow if setting.schedules else shown[branch].flow for branch, one in timed.items()}
+    values = timed[setting.branch].values
+    title = title or _title(setting, about)
+    data = json.dumps(_data(setting, about, values), ensure_ascii=True).replace("<", "\\u003c")
+    tables: list[np.ndarray] = []
+    flows = ",\n".join(f"{json.dumps(name)}: {_flow_code(one, values, tables)}" for name, one in branches.items())
     script = "\n".join(
-        ['"use strict";', f"const DATA = {data};", *map(_source, _PAGE[:2]), f"const FLOWS = {{{flows}}};",
-         *[_source(name, "explorer") for name in _EXPLORER], _source(_PAGE[2])]
+        ['"use strict";', f"const DATA = {data};", *map(_source, _PAGE[:2]),
+         f"const TABLES = [{', '.join(map(product_rule, tables))}];", f"const FLOWS = {{{flows}}};",
+         *[_source(name, "explorer") for name in _EXPLORER], *map(_source, _PAGE[2:])]
     )  # fmt: skip
     style = (files("dynsim.explorer") / "browser" / "view.css").read_text(encoding="utf-8") + _source(
         "page", end="css"
@@ -89,7 +102,7 @@ def live_page(setting: Setting, *, title: str | None = None) -> str:
         summary=escape(about.reference),
         style=style,
         script=script,
-        equations="".join(_equations(name, one.flow, setting.branch) for name, one in branches.items()),
+        equations="".join(_equations(name, one, setting) for name, one in branches.items()),
         limits=escape(_limits(branches)),
     )
 
@@ -121,13 +134,21 @@ def _digest(content: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def _data(setting: Setting, about: Subject) -> dict[str, Any]:
+def _title(setting: Setting, about: Subject) -> str:
+    if about.summary and about.named:
+        return f"{setting.source.removeprefix(METHOD)}: {about.summary}"
+    if not isinstance(setting.source, str):
+        return f"the flow {about.flow.name}" if about.flow.name else unicode_text(about.flow.loss or about.flow.rhs)
+    return f"loss {setting.source}" if about.flow.loss is not None else setting.source
+
+
+def _data(setting: Setting, about: Subject, values: Mapping[str, float]) -> dict[str, Any]:
     """Everything of the page that is plain data."""
     drawn = styles(about)
     role = {name: role for role, names in about.flow.roles.items() for name in names}
 
     def described(name: str, value: float) -> dict[str, Any]:
-        low, high = about.ranges[name]
+        low, high = about.ranges.get(name) or (min(0.0, 2 * value), max(0.0, 2 * value) or 1.0)
         return {
             "name": name, "label": unicode_name(name), "value": value, "low": low, "high": high,
             "step": slider_step(low, high),
@@ -144,37 +165,48 @@ def _data(setting: Setting, about: Subject) -> dict[str, Any]:
     ]
     return {
         "states": states,
-        "parameters": [described(name, setting.parameters[name]) for name in about.flow.parameters],
+        "parameters": [described(name, value) for name, value in values.items()],
         "branches": list(about.branches),
         "branch": setting.branch,
         "plane": list(setting.plane or about.plane),
         "t_end": setting.t_end,
         "time": setting.time,
+        "compare": setting.compare,
+        "steady": is_steady(setting),
+        "presets": [
+            {
+                "name": name,
+                "initial": [one.initial[state] for state in about.flow.states],
+                "values": [one.parameters[parameter] for parameter in values],
+                "branch": one.branch,
+                "t_end": one.t_end,
+                "compare": one.compare,
+            }
+            for name, one in (presets_of(setting) if not setting.schedules else {}).items()
+        ],
     }
 
 
-def _flow_code(flow: Flow, about: Subject) -> str:
+def _flow_code(flow: Flow, parameters: Collection[str], tables: list[np.ndarray]) -> str:
     """Object literal with the functions of one branch; `y` and `p` are in the order of the page's data."""
-    parameters = about.flow.parameters
-    names = {symbol: "t" for symbol in flow.rhs.free_symbols if symbol.name == "t"}
-    observables = flow.observables.get("loss")
-    expressions = [flow.rhs, flow.jacobian, *([observables] if observables is not None else [])]
-    for symbol in set().union(*(sympy.sympify(item).free_symbols for item in expressions)) - set(names):
-        if symbol.name in flow.states:
-            names[symbol] = f"y[{about.flow.states.index(symbol.name)}]"
-        elif symbol.name in parameters:
-            names[symbol] = f"p[{parameters.index(symbol.name)}]"
-    parts = [
-        f"f: (t, y, p, out) => {{ {function_body(list(flow.rhs), names)} }}",
-        f"jacobian: (t, y, p, out) => {{ {function_body(list(flow.jacobian), names)} }}",
-    ]
-    if observables is not None:
-        parts.append(f"loss: (y, p) => {javascript(observables, names)}")
+    loss = flow.observables.get("loss")
+    expressions = [flow.rhs, flow.jacobian, *([loss] if loss is not None else [])]
+    places = {name: f"p[{index}]" for index, name in enumerate(parameters)}
+    places |= {name: f"y[{index}]" for index, name in enumerate(flow.states)}
+    symbols = set().union(*(sympy.sympify(item).free_symbols for item in expressions))
+    names = {symbol: "t" if symbol.name == "t" else places[symbol.name] for symbol in symbols}
+
+    def body(items: Sequence[Any]) -> str:
+        return f"(t, y, p, out) => {{ {function_body(items, names, tables=tables)} }}"
+
+    parts = [f"f: {body(list(flow.rhs))}", f"jacobian: {body(list(flow.jacobian))}"]
+    if loss is not None:
+        parts.append(f"loss: {body([loss])}")
     ends = flow.exact.ends if flow.exact is not None else None
     if ends:
-        start = {sympy.Symbol(f"{name}_0"): f"y[{index}]" for index, name in enumerate(about.flow.states)}
-        known = {**start, **{sympy.Symbol(name): f"p[{index}]" for index, name in enumerate(parameters)}}
-        parts.append(f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in about.flow.states)}]")
+        start = {sympy.Symbol(f"{name}_0"): f"y[{index}]" for index, name in enumerate(flow.states)}
+        known = {**start, **{sympy.Symbol(name): places[name] for name in parameters}}
+        parts.append(f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in flow.states)}]")
     return "{\n  " + ",\n  ".join(parts) + "\n}"
 
 
@@ -205,7 +237,7 @@ def _line(left: str, right: str) -> str:
     return f'<math display="block"><mrow>{left}<mo>=</mo>{right}</mrow></math>'
 
 
-def _equations(branch: str, flow: Flow, shown: str) -> str:
+def _equations(branch: str, flow: Flow, setting: Setting) -> str:
     rows = [
         _line(f"<msup><mi>{escape(unicode_name(name))}</mi><mo>′</mo></msup>", mathml(tidy(entry)))
         for name, entry in zip(flow.states, flow.rhs, strict=True)
@@ -216,17 +248,21 @@ def _equations(branch: str, flow: Flow, shown: str) -> str:
         conserved = ()
     symbols = [flow.symbols[name] for name in flow.states]
     kept = [_line(mathml(readable(item, symbols)), "<mtext>constant</mtext>") for item in conserved]
-    hidden = "" if branch == shown else " hidden"
+    hidden = "" if branch == setting.branch else " hidden"
     law = "<h2>Conserved</h2>" + "".join(kept) if kept else ""
-    return f'<div data-branch-block="{escape(branch)}"{hidden}><h2>The flow</h2>{"".join(rows)}{law}</div>'
+    told = f"<p>{escape(str(flow.expectation))}</p>" if flow.expectation > TOLD else ""
+    return f'<div data-branch-block="{escape(branch)}"{hidden}><h2>The flow</h2>{"".join(rows)}{told}{law}</div>'
 
 
-def _limits(branches: dict[str, Subject]) -> str:
-    ruled = [name for name, one in branches.items() if one.flow.exact is not None and one.flow.exact.ends]
+def _limits(branches: Mapping[str, Flow]) -> str:
+    ruled = [name for name, one in branches.items() if one.exact is not None and one.exact.ends]
+    averages = any(one.rhs.has(Expectation) for one in branches.values())
     where = f"by an exact rule ({', '.join(ruled)})" if ruled else "by integration until it rests"
     return (
-        f"Where a run ends is decided {where}, else by integration. Orbits have a relative tolerance of 1e-10. "
+        f"Where a run ends is decided {where}, else by integration. Orbits have a relative tolerance of 1e-10"
+        f"{' (of 1e-7 where a step takes long)' if averages else ''}. "
         "Equilibria are searched from a grid by Newton's method in the box shown: none is proven to be the last."
+        f"{' Averages E[·] are sums over the nodes of a quadrature.' if averages else ''}"
     )
 
 

@@ -184,11 +184,81 @@ def test_restore_gives_the_same_picture():
     assert again.controls.sliders["theta"].value == 0.123456
 
 
-def test_every_system_opens():
-    for row in dynsim.list_systems():
-        opened = dynsim.explore(row["name"])
-        assert opened.view.frame["sentence"], row["name"]
-        assert opened.view.scene["settled"]
+def opens(name):
+    opened = dynsim.explore(name)
+    assert opened.view.frame["sentence"], name
+    assert opened.view.scene["settled"]
+
+
+@pytest.mark.parametrize("name", ["barlow", "dirac-gan", "method:dino"])
+def test_kinds_of_systems_open(name):
+    opens(name)
+
+
+@pytest.mark.long
+def test_every_system_and_method_opens():
+    for name in [*dynsim.list_systems()["name"], *(f"method:{name}" for name in dynsim.list_methods()["name"])]:
+        opens(name)
+
+
+def test_what_is_random_and_what_moves_in_time_is_typed(view):
+    view.controls.loss.value = "E((phi*theta*(x + n) - sg(theta*x))^2)/2"
+    assert "x" in view.controls.error.value  # x and n are no states, and nothing says what they are drawn from
+    view.controls.random.value = "x ~ normal(0, 1), n ~ normal(0, sigma2)"
+    assert view.controls.error.value == ""
+    assert set(view.setting.parameters) == {"sigma2"}
+    view.controls.schedules.value = "sigma2 = 0.1 + 0.01*t"
+    assert view.setting.schedules == {"sigma2": "0.1 + 0.01*t"}
+    assert "sigma2" not in view.controls.sliders
+    assert "changes with the time" in view.picture.verdict.reason
+    view.controls.schedules.value = "sigma2"
+    assert "In time" in view.controls.error.value
+    view.controls.schedules.value = ""
+    assert view.setting.schedules == {}
+    assert "sigma2" in view.controls.sliders
+    view.controls.loss.value = "x' = y; y' = -x"
+    assert view.setting.states is None
+    assert list(view.setting.initial) == ["x", "y"]
+
+
+def test_a_preset_is_opened_and_named_while_it_is_shown(view):
+    view.controls.preset.value = "article-full: without stop-gradient"
+    assert (view.setting.branch, view.picture.verdict.collapsed) == ("full", True)
+    view.controls.sliders["theta"].value = 0.4
+    view.controls.compare.value = True
+    assert view.controls.preset.value == "(none of them)"
+    assert len(view.view.frame["branches"]) == 3
+    view.controls.preset.value = "article-full: without stop-gradient"
+    assert view.view.frame["branches"] == []
+
+
+def test_an_address_is_restored_and_a_wrong_one_is_said(view):
+    text = view.text
+    view.controls.branch.value = "full"
+    view._asked(view.view, {"type": "restore", "text": text}, [])
+    assert view.setting.branch == "stop"
+    assert view.view.frame["text"] == text
+    view._asked(view.view, {"type": "restore", "text": "show=toi"}, [])
+    assert "did you mean" in view.controls.error.value
+
+
+def test_a_flow_that_is_given_can_be_come_back_to():
+    flow = dynsim.gradient_flow("E(tanh(w*x)^2)", ["w"], random="x ~ normal(0, 1)")
+    view = dynsim.explore(flow)
+    sent = []
+    view.view.send = lambda message, buffers=None: sent.append(message)
+    for kind in ("code", "link", "png"):
+        view._asked(view.view, {"type": kind}, [])
+    assert [message["type"] for message in sent] == ["file"]  # a figure can be drawn, no text holds a quadrature
+    assert "quadrature" in view.controls.error.value
+    view.controls.system.value = "toy"
+    view.controls.system.value = "(the flow that was given)"
+    assert view.setting.source == flow
+    assert repr(view).startswith("Explorer(Flow")
+
+
+def test_the_distance_to_collapse_stands_beside_the_outcome(view):
+    assert view.distance.startswith("distance to collapse 0.4036")
 
 
 def test_wrong_arguments_are_errors_at_the_door():

@@ -99,7 +99,7 @@ def test_a_verdict_without_a_rule_is_settled_later():
 
 def test_an_orbit_that_circles_is_not_followed_for_ever():
     verdict = settled(filled(Setting("dirac-gan", initial={"theta": 0.98}))).verdict
-    assert "no rest in sight" in verdict.reason
+    assert "circles for ever" in verdict.sentence
     assert verdict.limit == {}
 
 

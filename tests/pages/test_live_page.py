@@ -1,7 +1,9 @@
 """A live page computes what Python computes, offline, and nothing a user types can become its code."""
 
+import itertools
 import json
 import re
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ import dynsim
 from dynsim.errors import DynsimError
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import filled, subject
-from dynsim.pages.javascript import function_body, javascript
+from dynsim.pages.javascript import function_body, javascript, product_rule
 from dynsim.pages.live_page import live_page, mathml
+from dynsim.symbolic.expectation import loops
 
 RUN = """({start, times, p, branch}) => {
     const {integrate, FLOWS, DATA} = dynsimNumerics;
@@ -34,19 +37,16 @@ def first_branch(name):
 
 
 def compare(opened, setting):
-    about = subject(filled(setting))
+    setting = filled(setting)
+    about = subject(setting)
     page = opened(live_page(setting))
     times = np.linspace(0.0, 3.0, 13)
+    values = page.evaluate("() => dynsimNumerics.DATA.parameters.map((one) => one.value)")
     for branch in about.branches:
         flow = subject(Setting(**{**setting.__dict__, "branch": branch})).flow
-        start = [about.defaults[name] for name in about.flow.states]
-        values = {name: about.defaults[name] for name in about.flow.parameters}
-        ours = page.evaluate(
-            RUN,
-            {"start": start, "times": times.tolist(), "p": list(values.values()), "branch": branch},
-        )
-        run = dynsim.solve(flow, dict(zip(flow.states, start, strict=True)), times=times, parameters=values,
-                           rtol=1e-11, atol=1e-13)  # fmt: skip
+        start = list(setting.initial.values())
+        ours = page.evaluate(RUN, {"start": start, "times": times.tolist(), "p": values, "branch": branch})
+        run = dynsim.solve(flow, setting.initial, times=times, parameters=setting.parameters, rtol=1e-11, atol=1e-13)
         expected = np.array([run[name].values for name in flow.states]).T
         assert ours["status"] == "ok"
         assert np.abs(np.array(ours["states"]) - expected).max() < 1e-8 * max(1.0, np.abs(expected).max())
@@ -59,6 +59,67 @@ def test_orbits_are_those_of_solve(opened, name):
 
 def test_names_that_are_keywords_of_javascript(opened):
     compare(opened, Setting(WORDS, states=("phi", "theta")))
+
+
+KINDS = {
+    "one dimension": Setting("E(tanh(w*x)^2) + (w - 1)^2/2", ("w",), options={"random": "x ~ normal(0, s)"}),
+    "two dimensions, a kink, a teacher": Setting(
+        "E((abs(w)*x + tanh(n*v*w) - sg(v))^2)/2", ("w", "v"),
+        options={"random": "x ~ normal(0, 1), n ~ uniform(-1, 1)", "rates": {"w": "a"}, "roles": {"encoder": ("v",)}},
+    ),
+    "an average inside a logarithm": Setting(
+        "E(log(1 + E(exp(tanh(w*x*y)), y))) + w^2", ("w",), options={"random": "x ~ normal(0, 1), y ~ normal(0, 1)"}
+    ),
+    "a parameter in time": Setting("toy", parameters={"alpha": "1 + 0.3*sin(2*t)"}),
+    "a loss in time": Setting("(w - cos(t))^2/2", ("w",)),
+    "equations": Setting("x' = y; y' = -sin(x) + eta*t"),
+    "a method": Setting("method:infonce"),
+    "two prototypes": Setting(
+        "-(sg((1+r*tanh(b/(2*tau_t)))/2)*log(1/(1+exp(-b/tau_s)))+sg((1-r*tanh(b/(2*tau_t)))/2)*log(1/(1+exp(b/tau_s))))",
+        ("b",), parameters={"r": 0.7, "tau_s": 0.1, "tau_t": 0.06}, initial={"b": 0.1},
+    ),
+    "a smooth variance": Setting("method:visreg"),
+}  # fmt: skip
+
+
+SLOW = ("an average inside a logarithm", "two prototypes")  # for Python
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in SLOW else []) for name in KINDS]
+)
+def test_orbits_of_every_kind_of_flow(opened, name):
+    compare(opened, KINDS[name])
+
+
+def test_nodes_are_data_and_pages_stay_small():
+    setting = Setting(
+        "E(tanh(w*x*y*n*m)^2)", ("w",), options={"random": ", ".join(f"{n} ~ normal(0, 1)" for n in "xynm")}
+    )
+    page = live_page(setting)
+    assert len(page.encode()) <= 400_000
+    flows = page[page.index("const FLOWS") :].split("};")[0]
+    assert len(flows) < 4000
+    table = next(iter(loops(list(subject(setting).flow.rhs))[1])).table
+    assert table.shape == (6**4, 5)
+    points, weights = json.loads(f"[{product_rule(table).removeprefix('productRule(').removesuffix(')')}]")
+    made = [np.prod(one) for one in itertools.product(*weights)]
+    np.testing.assert_allclose(made, table[:, -1], rtol=1e-12)
+    np.testing.assert_array_equal(list(itertools.product(*points)), table[:, :-1])
+
+
+def test_hand_written_numerics_stay_short():
+    parts = {
+        name: (files("dynsim.pages") / "browser" / f"{name}.js").read_text(encoding="utf-8")
+        for name in ("functions", "numerics", "frames")
+    }
+    parts["frames"] = parts["frames"][parts["frames"].index("function linesOfEquilibria") :]
+    assert sum(text.count("\n") for text in parts.values()) <= 800
+
+
+def test_a_field_cannot_be_put_into_a_page():
+    with pytest.raises(DynsimError, match="equations"):
+        live_page(Setting(dynsim.Field(("x",), lambda t, y: -y)))
 
 
 @pytest.mark.long
@@ -145,6 +206,105 @@ def test_what_moves_with_sliders_branch_and_address(opened):
     expect(root).not_to_have_attribute("data-last", before)
     page.get_by_role("button", name="Defaults").click()
     expect(sentence).to_contain_text("no collapse")
+
+
+def test_a_flow_in_time_says_so_and_claims_no_rest(opened):
+    page = opened(live_page(Setting("toy", parameters={"alpha": "1 + 0.1*t"})))
+    assert "changes with the time" in page.inner_text(".dynsim-reason")
+    assert "no equilibria" in page.inner_text(".dynsim-plane figcaption")
+    assert page.locator(".dynsim-plane path.nullcline").count() == 0
+    assert page.inner_text(".dynsim-distance") == ""
+
+
+def test_the_branches_at_once_the_presets_and_the_way_back(opened):
+    from playwright.sync_api import expect
+
+    page = opened(live_page(Setting("toy")))
+    sentence, root, curves = (
+        page.locator(".dynsim-sentence"),
+        page.locator("#dynsim"),
+        page.locator(".dynsim-states path"),
+    )
+    page.get_by_label("all branches at once").check()
+    expect(page).to_have_url(re.compile("compare:yes"))
+    shown = (
+        "() => [...document.querySelectorAll('.dynsim-states path')]"
+        ".filter((one) => one.style.display !== 'none').map((one) => one.dataset.name)"
+    )
+    assert page.evaluate(shown) == ["stop", "full", "target"]
+    strokes = {
+        curves.nth(i).evaluate("(one) => getComputedStyle(one).stroke + getComputedStyle(one).strokeDasharray")
+        for i in range(3)
+    }
+    assert len(strokes) == 3
+    page.get_by_role("combobox", name="preset").select_option("stop-gradient fails: φ too large")
+    expect(sentence).to_have_text(re.compile(r"[^o] collapse$"))
+    expect(page).to_have_url(re.compile("phi=1.5"))
+    assert not page.get_by_label("all branches at once").is_checked()
+    page.get_by_label("full gradient").check()
+    expect(page).to_have_url(re.compile("branch:full"))
+    expect(page.get_by_role("combobox", name="preset")).to_have_value("")
+    page.go_back()
+    expect(root).to_have_attribute("data-branch", "stop")
+    expect(page.get_by_role("combobox", name="preset")).to_have_value("stop-gradient fails: φ too large")
+    page.go_back()
+    expect(page.get_by_label("all branches at once")).to_be_checked()
+    assert page.evaluate(shown) == ["stop", "full", "target"]
+    page.reload()
+    page.wait_for_selector("#dynsim[data-settled]")
+    assert page.evaluate(shown) == ["stop", "full", "target"]
+
+
+@pytest.mark.parametrize(("branch", "start"), [("stop", (0.6, 0.1)), ("full", (0.6, 0.1)), ("target", (-0.4, 1.2))])
+def test_the_distance_to_collapse_is_that_of_resilience(opened, branch, start):
+    initial = dict(zip(("phi", "theta"), start, strict=True))
+    page = opened(live_page(Setting("toy", branch=branch, initial=initial)))
+    found = dynsim.resilience(dynsim.system("toy", branch=branch), initial, null_line=False)
+    expected = float(found.way_out if int(found.collapses) else found.fatal_shock)
+    told = page.inner_text(".dynsim-distance")
+    assert float(re.search(r"(?:collapse|is) (\d[\d.]*)[, ]", told)[1]) == pytest.approx(expected, rel=1e-3)
+    assert told.startswith("it collapses") is bool(int(found.collapses))
+
+
+def test_a_circle_is_drawn_as_a_circle(opened):
+    page = opened(live_page(Setting("x' = y; y' = -x", initial={"x": 0.6, "y": 0.8})), width=1100)
+    path = page.locator(".dynsim-plane path.orbit").first.get_attribute("d")
+    points = np.array(re.findall(r"([\d.]+),([\d.]+)", path), dtype=float)
+    width, height = np.ptp(points, axis=0)
+    assert width == pytest.approx(height, rel=0.01)
+    assert width > 100
+
+
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_everything_is_reached_by_tab_and_nothing_sticks_out(opened, width):
+    page = opened(live_page(Setting("toy")), width=width, height=720)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "() => { const e = document.activeElement; return e.getAttribute('aria-label')"
+                "|| e.labels?.[0]?.textContent || e.textContent.trim() }"
+            )[:30]
+        )
+    wanted = {"preset", "stop-gradient", "all branches at once", "φ(0)", "θ(0)", "α", "t end", "linear", "Defaults"}
+    assert wanted <= reached, wanted - reached
+    assert any(name.startswith("start point") for name in reached)
+
+
+def test_a_page_inside_another_one_works_without_an_address(opened, tmp_path):
+    (tmp_path / "inner.html").write_text(live_page(Setting("toy")), encoding="utf-8")
+    quoted = live_page(Setting("toy")).replace("&", "&amp;").replace('"', "&quot;")
+    page = opened(
+        f'<div id="dynsim" data-settled>outer</div><iframe srcdoc="{quoted}" width="1000" height="900"></iframe>'
+    )
+    inner = page.frame_locator("iframe")
+    inner.get_by_label("full gradient").check()
+    inner.locator("#dynsim[data-branch=full]").wait_for()
+    inner.get_by_role("button", name="Defaults").click()
+    inner.locator("#dynsim[data-branch=stop]").wait_for()
+    page.wait_for_timeout(300)
 
 
 def test_a_telephone_shows_picture_and_sliders(opened):

@@ -73,6 +73,7 @@ class TimePanels {
     this.speeds.show(frame.ratios.length > 0);
     const shown = [this.states, this.speeds, this.loss].filter((panel) => !panel.panel.box.hidden);
     for (const panel of shown) panel.lowest(panel === shown[shown.length - 1]);
+    for (const panel of shown) panel.panel.margins.right = frame.branches.length ? 104 : 84;
     this.drawStates(frame, scene, time, x);
     this.drawSpeeds(frame, scene, time, x);
     this.drawLoss(frame, time, x);
@@ -83,11 +84,18 @@ class TimePanels {
     const bound = 1e3; // a diverging run must not flatten the rest
     let [low, high] = extent([...frame.states.map((state) => state.values), limits.map(([, value]) => value)], [0, 0.2]);
     [low, high] = roundDomain(Math.max(low, -bound), Math.min(high, bound), 5);
-    const curves = scene.states.map((state, index) => {
+    let curves = scene.states.map((state, index) => {
       const values = frame.states[index].values;
       return { values, style: state.style, name: state.name, label: `${state.label} ${shortNumber(values[values.length - 1])}` };
     });
     this.states.panel.tell(scene.states.map((state) => `${state.label}(t)`).join(", ") + (limits.length ? "; dotted: the limit" : ""));
+    if (frame.branches.length) {
+      limits.length = 0;
+      this.states.panel.tell(`${scene.compared}(t) in every branch, from one start`);
+      curves = frame.branches.map((one) => ({ values: one.encoder, style: `branch-${one.branch}`, name: one.branch, label: `${one.branch} ${shortNumber(Number(lastFinite(one.encoder).toPrecision(3)))}` }));
+      [low, high] = extent(curves.map((curve) => curve.values), [0, 0.2]);
+      [low, high] = roundDomain(Math.max(low, -bound), Math.min(high, bound), 5);
+    }
     this.states.draw(time, curves, x, { low, high });
     this.states.levels(limits.map(([name, value]) => ({ value, style: scene.states.find((state) => state.name === name).style })));
     this.states.panel.svg.setAttribute("aria-label", `States over time. ${frame.sentence}`);
@@ -109,11 +117,17 @@ class TimePanels {
   drawLoss(frame, time, x) {
     if (!frame.loss) return;
     this.loss.panel.tell(frame.rises ? "loss: it rises on the way" : "loss");
-    const [lowest, highest] = extent([frame.loss]);
+    let curves = [{ values: frame.loss, style: "ink", name: "loss", label: "" }];
+    const compared = frame.branches.filter((one) => one.loss);
+    if (compared.length) {
+      curves = compared.map((one) => ({ values: one.loss, style: `branch-${one.branch}`, name: `loss-${one.branch}`, label: one.branch }));
+      this.loss.panel.tell("loss in every branch");
+    }
+    const [lowest, highest] = extent(curves.map((curve) => curve.values));
     const log = x.log && lowest > 0; // on a linear axis one sees it rise
     let domain = roundDomain(Math.min(lowest, 0), Math.max(highest, 1e-12), 3);
     if (log) domain = [10 ** Math.floor(Math.log10(Math.max(lowest, highest * 1e-6))), 10 ** Math.ceil(Math.log10(highest) + 1e-9)];
-    this.loss.draw(time, [{ values: frame.loss, style: "ink", name: "loss", label: "" }], x, { low: domain[0], high: domain[1], log });
+    this.loss.draw(time, curves, x, { low: domain[0], high: domain[1], log });
     this.loss.panel.svg.setAttribute("aria-label", `Loss over time, from ${shortNumber(frame.loss[0])} to ${shortNumber(frame.loss[frame.loss.length - 1])}`);
   }
 }

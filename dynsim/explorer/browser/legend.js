@@ -6,8 +6,9 @@ class Legend {
     this.told = "";
   }
 
-  show(scene) {
-    const items = scene.line ? [] : Legend.items(scene);
+  show(scene, branches) {
+    const runs = branches.map((one) => ["line", `curve branch-${one.branch}`, one.branch]);
+    const items = [...runs, ...(scene.line ? [] : Legend.items(scene))];
     const told = JSON.stringify(items);
     if (told === this.told) return;
     this.told = told;

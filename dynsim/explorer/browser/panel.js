@@ -40,11 +40,25 @@ class Panel {
     if (width < 60 || height < 50) return false;
     const { left, right, top, bottom } = this.margins;
     this.size = { width, height };
-    this.inner = { left, top, right: width - right, bottom: height - bottom };
-    for (const [key, value] of Object.entries({ x: left, y: top, width: width - left - right, height: height - top - bottom })) {
+    this.keep({ left, top, right: width - right, bottom: height - bottom });
+    return true;
+  }
+
+  keep(inner) {
+    this.inner = inner;
+    const { left, top, right, bottom } = inner;
+    for (const [key, value] of Object.entries({ x: left, y: top, width: right - left, height: bottom - top })) {
       this.window.setAttribute(key, Math.max(0, value));
     }
-    return true;
+  }
+
+  // Shrink the inner rectangle until a unit is as long across as upwards: circles are drawn as circles.
+  equalise(x, y) {
+    const { left, top, right, bottom } = this.inner;
+    const unit = Math.min((right - left) / (x.high - x.low), (bottom - top) / (y.high - y.low));
+    const [width, height] = [unit * (x.high - x.low), unit * (y.high - y.low)];
+    const shift = (right - left - width) / 2;
+    this.keep({ left: left + shift, top, right: left + shift + width, bottom: top + height });
   }
 
   tell(caption) {
@@ -55,7 +69,7 @@ class Panel {
     const { left, right, top, bottom } = this.inner;
     this.x = new (x.log ? LogScale : LinearScale)(x.low, x.high, left, right);
     this.y = new (y.log ? LogScale : LinearScale)(y.low, y.high, bottom, top);
-    const key = JSON.stringify([x, y, this.size]);
+    const key = JSON.stringify([x, y, this.inner]);
     if (key !== this.drawn) this.axes();
     this.drawn = key;
   }
@@ -72,7 +86,7 @@ class Panel {
 
   titles(x, y) {
     write(this.xTitle, (this.inner.left + this.inner.right) / 2, this.inner.bottom + 30, x, "middle");
-    write(this.yTitle, 6, 15, y, "start");
+    write(this.yTitle, Math.max(6, this.inner.left - 34), 15, y, "start");
   }
 
   // One element per item: those that exist are updated, those that are too many are hidden.

@@ -31,16 +31,23 @@ class Plane {
   draw(frame, scene) {
     const panel = this.panel;
     panel.tell(scene.caption);
-    this.legend.show(scene);
+    this.legend.show(scene, frame.branches);
     if (!panel.measure()) return;
     const [across, upwards] = scene.axes;
+    if (scene.equal) panel.equalise(across, upwards);
     panel.scales(across, upwards);
     panel.titles(across.label, upwards.label);
     [this.frame, this.scene] = [frame, scene];
     this.drawScenery(scene);
     panel.each("orbits", frame.orbits, "path", this.orbits, (node, [xs, ys], index) => {
-      node.setAttribute("class", index ? "curve orbit more" : "curve orbit");
+      const branch = frame.branches.length ? `branch-${frame.branch}` : "";
+      node.setAttribute("class", index ? "curve orbit more" : `curve orbit ${branch}`);
       node.setAttribute("d", pathOf(xs, ys, panel.x, panel.y));
+    });
+    const others = frame.branches.filter((one) => one.branch !== frame.branch);
+    panel.each("branches", others, "path", this.orbits, (node, one) => {
+      node.setAttribute("class", `curve orbit other branch-${one.branch}`);
+      node.setAttribute("d", pathOf(...one.orbit, panel.x, panel.y));
     });
     panel.each("starts", frame.orbits.slice(1), "circle", this.orbits, (node, [xs, ys]) => {
       node.setAttribute("class", "more-start");

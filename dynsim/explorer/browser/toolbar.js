@@ -38,17 +38,17 @@ class Toolbar {
     if (message.type === "file") this.download(message, buffers[0]);
   }
 
-  async copy({ text, what }) {
+  async copy({ text, what, note }) {
     this.text.hidden = false;
     this.text.value = what === "link" && document.body.dataset.voila ? `${location.origin}${location.pathname}?${text}` : text;
     this.text.rows = Math.min(8, this.text.value.split("\n").length + 1);
     this.tellForAWhile();
     try {
       await navigator.clipboard.writeText(this.text.value);
-      this.message.textContent = "Copied:";
+      this.message.textContent = `Copied:${note ?? ""}`;
     } catch {
       this.text.select();
-      this.message.textContent = "Select and copy:";
+      this.message.textContent = `Select and copy:${note ?? ""}`;
     }
   }
 

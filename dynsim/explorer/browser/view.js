@@ -7,6 +7,7 @@ function readFrame(raw) {
     states: raw.states.map((state) => ({ ...state, values: numbersOf(state.values) })),
     ratios: raw.ratios.map((ratio) => ({ ...ratio, values: numbersOf(ratio.values) })),
     loss: numbersOf(raw.loss),
+    branches: raw.branches.map((one) => ({ ...one, encoder: numbersOf(one.encoder), loss: numbersOf(one.loss), orbit: one.orbit.map(numbersOf) })),
     orbits: raw.orbits.map((orbit) => orbit.map(numbersOf)),
   };
 }
@@ -24,6 +25,7 @@ function render({ model, el }) {
   const words = html("div", { class: "dynsim-words", "aria-live": "polite" }, root);
   const sentence = html("p", { class: "dynsim-sentence" }, words);
   const reason = html("p", { class: "dynsim-reason" }, words);
+  const distance = html("p", { class: "dynsim-distance" }, words);
   const stage = html("div", { class: "dynsim-stage" }, root);
   const plane = new Plane(stage, {
     move(at) {
@@ -42,6 +44,7 @@ function render({ model, el }) {
     panels.draw(frame, scene);
     if (sentence.textContent !== frame.sentence) sentence.textContent = frame.sentence;
     if (reason.textContent !== frame.reason) reason.textContent = reason.title = frame.reason;
+    if (distance.textContent !== frame.distance) distance.textContent = distance.title = frame.distance;
     words.className = `dynsim-words ${{ true: "collapsed", false: "alive" }[frame.collapsed] ?? ""} ${frame.settled ? "" : "unsettled"}`;
     for (const key of ["serial", "start", "parameters", "branch"]) root.setAttribute(`data-${key}`, frame[key]);
     root.setAttribute("data-settled", frame.settled && scene.settled);
@@ -54,13 +57,48 @@ function render({ model, el }) {
   const resized = new ResizeObserver(() => draw());
   for (const part of [stage, ...stage.querySelectorAll("svg[role]")]) resized.observe(part);
   const unwatch = watchSliders(el);
+  const unheld = holdInAddress(model);
   if (model.get("scene").axes) onScene();
   if (model.get("frame").time) onFrame();
   return () => {
     resized.disconnect();
     unwatch();
+    unheld();
     model.off("change:frame", onFrame);
     model.off("change:scene", onScene);
+  };
+}
+
+// As a page of its own the explorer writes what it shows into the address: reload and back give it again.
+function holdInAddress(model) {
+  if (!document.body.dataset.voila) return () => {};
+  let [timer, told] = [0, null];
+  const look = new URLSearchParams(location.search).get("theme");
+  const address = (text) => `?${text}${look ? `&theme=${encodeURIComponent(look)}` : ""}`;
+  // What is chosen makes a step in the history, what is moved does not.
+  const chosen = (text) => text.split("&").filter((part) => /^(show|states|branch|variant|compare|time|plane)=/.test(part)).join("&");
+  const onFrame = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const { text } = model.get("frame");
+      if (!text || text === told) return;
+      if (told === null || chosen(text) === chosen(told)) history.replaceState(text, "", address(text));
+      else history.pushState(text, "", address(text));
+      told = text;
+    }, 400);
+  };
+  const onBack = (event) => {
+    if (!event.state) return;
+    told = event.state;
+    model.send({ type: "restore", text: event.state });
+  };
+  model.on("change:frame", onFrame);
+  addEventListener("popstate", onBack);
+  onFrame();
+  return () => {
+    clearTimeout(timer);
+    model.off("change:frame", onFrame);
+    removeEventListener("popstate", onBack);
   };
 }
 

@@ -34,3 +34,12 @@ function erf(x) {
   for (let n = 80; n >= 1; n--) fraction = size + n / 2 / fraction;
   return Math.sign(x) * (1 - Math.exp(-x * x) / (fraction * Math.sqrt(Math.PI)));
 }
+
+// Nodes of a product rule, row by row and flat: a point along each dimension, then the weight.
+function productRule(points, weights) {
+  let rows = [[1]];
+  points.forEach((axis, d) => {
+    rows = rows.flatMap((row) => axis.map((point, i) => [...row.slice(0, -1), point, row[row.length - 1] * weights[d][i]]));
+  });
+  return Float64Array.from(rows.flat());
+}

@@ -28,10 +28,10 @@ function integrate(field, start, times, rtol = 1e-10, atol = 1e-13, mostSteps = 
   const states = [Float64Array.from(y)];
   let t = times[0];
   field.f(t, y, k[0]);
-  const result = (status) => ({ times: times.slice(0, states.length), states, status, time: t });
+  let steps = 0;
+  const result = (status) => ({ times: times.slice(0, states.length), states, status, time: t, steps });
   if (!k[0].every(Number.isFinite)) return result("not-finite");
   let h = firstStep(field, t, y, k[0], rtol, atol, times[times.length - 1] - t);
-  let steps = 0;
   for (let i = 1; i < times.length; i++) {
     const end = times[i];
     while (t < end) {
@@ -90,11 +90,12 @@ function firstStep(field, t, y, slope, rtol, atol, span) {
 }
 
 // The run until it rests: {status: "rest" | "moving" | "blow-up" | …, state, time}.
-function integrateToRest(field, start, scale, horizon = 1e6) {
+function integrateToRest(field, start, scale, horizon = 1e6, mostSteps = MOST_STEPS) {
   const slope = new Float64Array(field.size);
   let [state, time, span] = [Float64Array.from(start), 0, 10];
   while (time < horizon) {
-    const run = integrate(field, state, [time, time + span], 1e-9, 1e-13, 20000);
+    const run = integrate(field, state, [time, time + span], 1e-9, 1e-13, Math.min(20000, mostSteps));
+    mostSteps -= run.steps;
     state = run.states[run.states.length - 1];
     time = run.time;
     if (run.status !== "ok") return { status: run.status === "step-limit" ? "moving" : run.status, state, time };
