@@ -15,7 +15,7 @@ import numpy as np
 from dynsim.field import Field
 from dynsim.methods.prototype_bifurcations import branches
 
-__all__ = ["FATES", "cluster_field", "cold_start", "fate", "warm_start"]
+__all__ = ["FATES", "assignments", "cluster_field", "cold_start", "fate", "warm_start"]
 
 FATES = ("uniform", "alive", "cycling", "one prototype", "undecided")
 """How prototypes end; the position of a fate is its number."""
@@ -103,36 +103,61 @@ def warm_start(agreement: float, tau_s: float, tau_t: float, prototypes: int, si
     return {name: value + start if name != "c" else start.mean(0) for name, value in noise.items()}
 
 
-def fate(student: np.ndarray, tau_s: float) -> int:
-    """Number, in `FATES`, of what logits (time, samples, K) over the last part of a run are.
+def assignments(scores: np.ndarray, tau_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What assignments softmax(scores/τ_s) of samples tell, and what they use.
 
-    Two numbers decide: how much the assignments tell about the sample (their mutual information, over ln K) and how
-    many prototypes are used (e to the entropy of the mean assignment). Uniform: it tells nothing, and all are used.
-    One prototype: one is used, always the same. Cycling: it tells nothing, and which one is used most changes; a
-    fresh leader of equals does not count. Alive: it tells more than 2 % all the time. Else undecided.
+    Parameters
+    ----------
+    scores : array
+        (…, samples, K).
+    tau_s : float
+
+    Returns
+    -------
+    told : array
+        (…): mutual information of sample and prototype over ln K, from 0, none knows its sample, to 1.
+    spread : array
+        (…): entropy of the mean assignment over ln K; 1: all prototypes are used alike.
+    leader : array of int
+        (…): the prototype that is used most.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from dynsim.methods.prototype_clusters import FATES, fate
-    >>> one = np.zeros((4, 9, 3)); one[..., 0] = 1.0
-    >>> [FATES[fate(x, 0.1)] for x in (np.zeros((4, 3, 3)), np.stack([np.eye(3)] * 4), one)]
+    >>> from dynsim.methods.prototype_clusters import assignments
+    >>> [float(x.round(3)) for x in assignments(np.eye(3), 0.1)]
+    [0.999, 1.0, 0.0]
+    """
+    shifted = np.exp((scores - scores.max(-1, keepdims=True)) / tau_s)
+    shares = shifted / shifted.sum(-1, keepdims=True)
+    mean, most = shares.mean(-2), np.log(shares.shape[-1])
+    spread = _entropy(mean)
+    return (spread - _entropy(shares).mean(-1)) / most, spread / most, mean.argmax(-1)
+
+
+def fate(told: np.ndarray, spread: np.ndarray, leader: np.ndarray) -> int:
+    """Number, in `FATES`, of what `assignments` (time,) over the last part of a run amount to.
+
+    Alive: they tell more than 2 % all the time. Uniform: less, and all prototypes are used. Cycling: one is used more
+    than the others, and which one changes. One prototype: the same is used all the time. Else undecided.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.methods.prototype_clusters import FATES, assignments, fate
+    >>> one = np.zeros((4, 9, 3))
+    >>> one[..., 0] = 1.0
+    >>> runs = np.zeros((4, 3, 3)), np.stack([np.eye(3)] * 4), one
+    >>> [FATES[fate(*assignments(run, 0.1))] for run in runs]
     ['uniform', 'alive', 'one prototype']
     """
-    shares = np.moveaxis(_softmax(np.moveaxis(np.asarray(student) / tau_s, -1, 1)), 1, -1)
-    mean, most = shares.mean(1), np.log(shares.shape[-1])
-    spread = _entropy(mean)
-    told = (spread - _entropy(shares).mean(1)) / most
     if told.min() > ALIVE:
         return FATES.index("alive")
-    if told.max() > ALIVE:
-        return FATES.index("undecided")
-    if spread.min() > UNIFORM * most:
+    if told.max() <= ALIVE and spread.min() > UNIFORM:
         return FATES.index("uniform")
-    leaders = mean.argmax(-1)
-    if (leaders != leaders[0]).any():
+    if (leader != leader[0]).any() and spread.min() <= UNIFORM:
         return FATES.index("cycling")
-    return FATES.index("one prototype" if spread.max() < ONE * most else "undecided")
+    return FATES.index("one prototype" if told.max() <= ALIVE and spread.max() < ONE else "undecided")
 
 
 ALIVE, UNIFORM, ONE = 0.02, 0.98, 0.25  # of ln K
