@@ -337,6 +337,7 @@ def _solved(
     if kind == "hopf" and len(flow.states) < 2:
         raise bad("flow", flow.states, "at least two states", "a flow of one state has no Hopf points")
     point = numbers(kind, given)
+    point.pop("lyapunov", None)  # which `continuation` tells of its Hopf points
     for name in point:
         if name not in (*flow.states, *flow.parameters):
             raise unknown(f"name in {kind}", name, (*flow.states, *flow.parameters))
