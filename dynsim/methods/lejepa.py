@@ -11,7 +11,7 @@ so the end is the minimum over v ≥ 0. It is unique while no slice has more var
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ import sympy
 from dynsim.errors import bad
 from dynsim.methods.method import Fact, Method
 from dynsim.methods.setting import Knob, MethodSetting
-from dynsim.methods.slice_statistics import KNOTS, slice_functions, slice_gradient, slice_value
+from dynsim.methods.slice_statistics import KNOTS, slice_functions, slice_gradient, slice_value_and_gradient
 from dynsim.symbolic.flow import Flow
 
 __all__ = ["CONVEX_BELOW", "LeJepa"]
@@ -174,21 +174,22 @@ def _minimum(pull: tuple[float, ...], width: int, lam: float, batch: int, knots:
     """Minimum of Σ pull_i v_i + λE_a[N·G + F] over the variances v ≥ 0 of the first of `width` coordinates."""
     inner, padding = np.array(pull), np.zeros(width - len(pull))
 
-    def gradient(v: np.ndarray) -> np.ndarray:
-        return inner + lam * slice_gradient(np.append(v, padding), batch, knots)[: len(v)]
+    def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = slice_value_and_gradient(np.append(v, padding), batch, knots)
+        return float(inner @ v) + lam * value, inner + lam * slope[: len(v)]
 
-    def value(v: np.ndarray) -> float:
-        return float(inner @ v + lam * slice_value(np.append(v, padding), batch, knots))
-
-    return _minimise(value, gradient, len(pull))
+    return _minimise(loss, len(pull))
 
 
-def _minimise(value: object, gradient: object, size: int) -> np.ndarray:
+def _minimise(loss: Callable[[np.ndarray], tuple[float, np.ndarray]], size: int) -> np.ndarray:
     """Minimum over v ≥ 0: a bounded quasi-Newton search, then Newton's method among those that live."""
     from scipy.optimize import brentq, minimize, root
 
+    def gradient(v: np.ndarray) -> np.ndarray:
+        return loss(v)[1]
+
     if size == 1:
-        slope = lambda v: float(gradient(np.array([v]))[0])  # type: ignore[operator]  # noqa: E731
+        slope = lambda v: float(gradient(np.array([v]))[0])  # noqa: E731
         if slope(0.0) >= 0:
             return np.zeros(1)
         high = 1.0
@@ -198,7 +199,7 @@ def _minimise(value: object, gradient: object, size: int) -> np.ndarray:
                 return np.array([np.inf])
         return np.array([brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14)])
     options = {"maxiter": 5000, "ftol": 0.0, "gtol": 1e-12, "maxcor": 30}
-    found = minimize(value, np.ones(size), jac=gradient, method="L-BFGS-B", bounds=[(0, None)] * size, options=options)
+    found = minimize(loss, np.ones(size), jac=True, method="L-BFGS-B", bounds=[(0, None)] * size, options=options)
     v = np.where(found.x > 1e-9, found.x, 0.0)
     for _ in range(size):
         alive = v > 0
@@ -208,12 +209,12 @@ def _minimise(value: object, gradient: object, size: int) -> np.ndarray:
             def inner(x: np.ndarray, alive: np.ndarray = alive, embed: np.ndarray = embed) -> np.ndarray:
                 full = embed.copy()
                 full[alive] = np.abs(x)
-                return gradient(full)[alive]  # type: ignore[operator]
+                return gradient(full)[alive]
 
             polished = root(inner, v[alive], method="hybr", options={"xtol": 1e-14})
             if np.abs(inner(polished.x)).max() <= np.abs(inner(v[alive])).max():
                 v[alive] = np.abs(polished.x)
-        wrong = (v == 0) & (gradient(v) < 0)  # type: ignore[operator]
+        wrong = (v == 0) & (gradient(v) < 0)
         if not wrong.any():
             break
         v[wrong] = 1e-6

@@ -18,11 +18,12 @@ from functools import cache
 import numpy as np
 from scipy.special import gammaln
 
-__all__ = ["KNOTS", "slice_functions", "slice_gradient", "slice_value"]
+__all__ = ["KNOTS", "slice_functions", "slice_gradient", "slice_value", "slice_value_and_gradient"]
 
 KNOTS = ("code", "continuum")
 
 _ROOT = np.sqrt(2 * np.pi)
+_NODES = 32
 
 
 @cache
@@ -71,7 +72,7 @@ def slice_functions(s: object, knots: str = "code", derivative: int = 0) -> tupl
 
 def slice_value(v: np.ndarray, batch: float, knots: str) -> float:
     """E_a[N·G + F] over slices a, for the variances v of all D features."""
-    return _both(np.asarray(v, dtype=float), batch, knots)[0]
+    return slice_value_and_gradient(v, batch, knots)[0]
 
 
 def slice_gradient(v: np.ndarray, batch: float, knots: str) -> np.ndarray:
@@ -86,10 +87,21 @@ def slice_gradient(v: np.ndarray, batch: float, knots: str) -> np.ndarray:
     >>> round(float(without[0] - missing[0]), 7)
     0.091187
     """
-    return _both(np.asarray(v, dtype=float), batch, knots)[1]
+    return slice_value_and_gradient(v, batch, knots)[1]
 
 
-def _both(v: np.ndarray, batch: float, knots: str) -> tuple[float, np.ndarray]:
+def slice_value_and_gradient(v: np.ndarray, batch: float, knots: str) -> tuple[float, np.ndarray]:
+    """`slice_value` and `slice_gradient` for the price of one of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.methods.slice_statistics import slice_value, slice_value_and_gradient
+    >>> v = np.array([0.5, 1.0])
+    >>> slice_value_and_gradient(v, 8, "code")[0] == slice_value(v, 8, "code")
+    True
+    """
+    v = np.asarray(v, dtype=float)
     if len(v) == 1:
         value, slope = (batch * g + f for g, f in (slice_functions(v, knots, order) for order in (0, 1)))
         return float(value[0]), slope
@@ -129,10 +141,13 @@ def _inverse_root(m: np.ndarray) -> tuple[float, np.ndarray]:
 
 @cache
 def _contour(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes u and du/π of a parabola u = μ(1 + iθ)² around the negative half-line, through the saddle u ≈ D/2."""
+    """Nodes u and du/π of a parabola u = μ(1 + iθ)² around the negative half-line, through the saddle u ≈ D/2.
+
+    The trapezium rule converges geometrically: twice as many nodes change no result by more than rounding.
+    """
     height = max(5.0, size / 2)
-    step = np.sqrt(48 / height) / 128
-    theta = step * (np.arange(128) + 0.5)  # the half above the real axis; the other one is its mirror image
+    step = np.sqrt(40 / height) / _NODES  # the integrand falls off as exp(−height·θ²)
+    theta = step * (np.arange(_NODES) + 0.5)  # the half above the real axis; the other one is its mirror image
     return height * (1 + 1j * theta) ** 2, step * height * 2j * (1 + 1j * theta) / np.pi
 
 
