@@ -392,3 +392,51 @@ def test_an_incomplete_method_fails_when_it_is_made(missing):
     del whole[missing]
     with pytest.raises(TypeError, match=f"abstract.*{missing}"):
         type("Part", (Method,), whole)()
+
+
+def vicreg_matrix(noise, weights, mixed, steps=20_000, lr=0.02):
+    """Gradient descent on the code's expected loss for all rows, from aligned ones or from rows that read anything."""
+    s, mu, c, eps = weights
+    generator = np.random.default_rng(1)
+    start = np.diag(np.sqrt(np.maximum(np.minimum(1, mu / (4 * s * noise)) ** 2 - eps, 0)))
+    w = start + (0.3 if mixed else 1e-4) * generator.normal(size=start.shape)
+    for _ in range(steps):
+        covariance = w @ w.T
+        variance = np.diag(covariance)
+        push = np.where(variance + eps < 1, mu / np.sqrt(variance + eps), 0.0)
+        w = w + lr / len(w) * (push[:, None] * w - 4 * s * w * noise - 8 * c * (covariance - np.diag(variance)) @ w)
+    return (w**2).sum(0)
+
+
+@pytest.mark.parametrize(("factor", "stays"), [(0.9, False), (1.1, True)])
+def test_vicreg_rows_stay_aligned_from_a_weight_of_the_covariances_on(factor, stays):
+    """s(ν_j − ν_i) < 2c(v_i − v_j): here c > 0.3515625."""
+    noise, knobs = np.array([0.3, 0.5]), {"s": 1.0, "mu": 0.8, "cov": 0.3515625 * factor}
+    fact = dynsim.method("vicreg", **knobs).amplitude(nu=noise)
+    assert fact.exact is stays
+    end = vicreg_matrix(noise, (1.0, 0.8, knobs["cov"], 1e-4), mixed=False, lr=0.2)
+    free = dynsim.method("vicreg", rows="free", **knobs).amplitude(nu=noise)
+    assert end == pytest.approx(fact.value if stays else free.value, rel=1e-4)
+
+
+def test_vicreg_with_the_published_weights_gives_the_reliable_features_the_rows_of_the_others():
+    noise = np.array([0.1, 0.2, 0.3, 0.5])
+    fact = dynsim.method("vicreg", rows="free").amplitude(nu=noise)
+    assert fact.exact
+    assert fact.value == pytest.approx([31 / 12, 4 / 3, 1 / 12, 0], abs=2e-3)  # (ρ − 25ν)₊/2 that sum to 4(1 − ε)
+    end = vicreg_matrix(noise, (25.0, 25.0, 1.0, 1e-4), mixed=True, steps=40_000, lr=0.002)
+    assert end == pytest.approx(fact.value, abs=0.03)  # steps at the hinge overshoot
+    alone = dynsim.method("vicreg").amplitude(nu=noise)
+    assert not alone.exact
+    assert "saddle" in alone.reason
+
+
+def test_vicreg_without_a_covariance_term_reads_one_feature_and_batches_add_chance_correlations():
+    free = dynsim.method("vicreg", rows="free", cov=0.0, mu=10.0).amplitude(nu=[0.2, 0.3])
+    assert free.value == pytest.approx([2 * (0.25 - 1e-4), 0.0])
+    knobs, noise = {"s": 1.0, "mu": 0.2, "cov": 5.0, "epsilon": 0.01}, [0.1, 0.2]
+    for rows in ("aligned", "free"):
+        sizes = [dynsim.method("vicreg", rows=rows, **knobs).amplitude(nu=noise, batch=n).value for n in (32, 10**6)]
+        assert (sizes[0] < 0.9 * sizes[1]).all()
+        limit = dynsim.method("vicreg", rows=rows, **knobs).amplitude(nu=noise).value
+        assert sizes[1] == pytest.approx(limit, rel=1e-3)

@@ -11,11 +11,13 @@ import xarray as xr
 from dynsim.gallery.dino.regions import STARTS
 from dynsim.methods.prototype_clusters import assignments, fate
 
-TAUS = (0.02, 0.04, 0.06, 0.07, 0.08, 0.1)
-MOMENTA = (0.0, 0.9, 0.97, 0.99, 0.999, 1.0)
-FINE_TAUS = (0.055, 0.06, 0.065, 0.07, 0.075, 0.08, 0.085, 0.09)
+TAUS = (0.02, 0.04, 0.06, 0.08, 0.1)
+MOMENTA = (0.0, 0.9, 0.96, 0.99, 0.999, 1.0)
+FINE_TAUS = (0.055, 0.065, 0.07, 0.075, 0.08, 0.09)
+TEACHER, PUBLISHED_TEACHER = 0.98, 0.996
 TRAINED = {"tau_t": 0.04, "centre_momentum": 0.9}  # what a warm start has been trained with
 RAMP = "0.04 + ({0} - 0.04)*min(1, step/({1}))"
+PROTOTYPES = 64
 RECORDS, LAST = 30, 10  # records of a run, and those at its end that decide
 SAMPLES = 400
 
@@ -29,11 +31,11 @@ def published(steps: int) -> dict[str, dict[str, Any]]:
     return rows | {name: {"centre_momentum": 0.9, "tau_t": tau} for name, tau in temperatures.items()}
 
 
-def experiment(steps: int, teacher: float = 0.99) -> Any:
+def experiment(steps: int, teacher: float = TEACHER) -> Any:
     """The network: an MLP on digits under the default augmentation, plain gradient descent."""
     from dynsim.networks import Experiment
 
-    fields: Mapping[str, Any] = {"prototypes": 64, "dim": 64, "batch": 64, "lr": 0.5, "momentum": 0.0, "measures": ()}
+    fields: Mapping[str, Any] = {"prototypes": PROTOTYPES, "batch": 48, "lr": 1.0, "momentum": 0.0, "measures": ()}
     return Experiment(objective="dino", encoder="mlp", teacher=teacher, steps=steps, every=steps, **fields)
 
 
@@ -153,7 +155,7 @@ def ablation(seeds: int, steps: int, note: Callable[[str], None], names: Sequenc
     loss, ends = [], []
     for name in chosen:
         note(f"digits, published: {name}")
-        seen, _ = digits.go(experiment(steps, teacher=0.996), rows[name])
+        seen, _ = digits.go(experiment(steps, teacher=PUBLISHED_TEACHER), rows[name])
         loss.append(seen["loss"])
         ends.append(_fates(seen))
     return xr.Dataset(
