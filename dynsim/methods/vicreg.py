@@ -25,7 +25,7 @@ the end: c = 1 holds rows apart only where noise shares differ by no more than a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -202,7 +202,7 @@ class VicReg(Method):
         from scipy.special import gammaln
 
         eps, free = self["epsilon"], batch - 1
-        x, weights = np.polynomial.legendre.leggauss(80)
+        x, weights = _rule()
         low, high = _range_of_chi(free)
         top = min((1 - eps) / v * free, high)
         bottom = min(low, top)
@@ -237,6 +237,13 @@ class VicReg(Method):
     def _flow(self, modes: int) -> Flow:
         """The code takes the mean over D coordinates, of which a mode is one."""
         return self._mode_flow(modes, loss=f"({self.mode})/dim")
+
+
+@cache
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss and Legendre on [−1, 1]."""
+    x, weights = np.polynomial.legendre.leggauss(80)
+    return x, weights
 
 
 @lru_cache(maxsize=64)
