@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from dynsim.methods.setting import Knob
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.functions import release
 
-__all__ = ["described", "growth_time", "mode_flow"]
+__all__ = ["described", "growth_time", "legendre", "mode_flow"]
 
 # Default, and range, of the parameters that are no knobs.
 _PARAMETERS = {
@@ -80,6 +81,20 @@ def described(flow: Flow, knobs: Mapping[str, Knob], values: Mapping[str, Any]) 
     )
 
 
+@cache
+def legendre(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss and Legendre on [−1, 1], made once.
+
+    Examples
+    --------
+    >>> from dynsim.methods.mode_flow import legendre
+    >>> [round(float(x), 6) for x in legendre(2)[0]]
+    [-0.57735, 0.57735]
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(number)
+    return nodes, weights
+
+
 def growth_time(field: Field, start: float, end: float) -> float:
     """Time in which the weight of a flow of one state grows from `start` to `end`: ∫ d ln w/(ln w)′.
 
@@ -90,7 +105,7 @@ def growth_time(field: Field, start: float, end: float) -> float:
     >>> round(growth_time(dynsim.gradient_flow("-w^2", "w").field(), 1.0, 2.0), 9)  # w′ = 2w: ½ ln 2
     0.34657359
     """
-    nodes, weights = np.polynomial.legendre.leggauss(200)
+    nodes, weights = legendre(200)
     low, high = np.log(start), np.log(end)
     w = np.exp((high + low) / 2 + (high - low) / 2 * nodes)
     rate = field.f(0.0, w[None])[0] / w

@@ -25,13 +25,14 @@ the end: c = 1 holds rows apart only where noise shares differ by no more than a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 import sympy
 
 from dynsim.methods.method import GAUSSIAN, LINEAR, Fact, Method
+from dynsim.methods.mode_flow import legendre
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 
@@ -138,13 +139,30 @@ class VicReg(Method):
         v = np.array([self._in_batches(float(limit), batch) for limit in smooth])
         if len(v) == 1 or push == 0 or not np.isfinite(v).all():
             return v
+        size_of = self._table(batch)
         for _ in range(500):  # chance correlations with the other rows count as noise
-            others = self["mu"] / (4 * self["s"] * (noise + push * (v.sum() - v)))
-            new = np.array([self._in_batches(float(limit), batch) for limit in others])
+            limit = self["mu"] / (4 * self["s"] * (noise + push * (v.sum() - v)))
+            new = size_of(limit)
             if np.abs(new - v).max() <= 1e-11 * max(float(v.max()), 1e-12):
                 break
             v = (v + new) / 2
-        return v
+        return np.array([self._in_batches(float(one), batch) for one in limit])
+
+    def _table(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+        """`_in_batches` for many at once, interpolated."""
+        from scipy.interpolate import CubicSpline
+
+        log_v = np.linspace(np.log(1e-9), np.log(1e4), 400)
+        log_limit = -np.log([max(self._mean_push(float(np.exp(x)), batch), 1e-300) for x in log_v])
+        rising = np.append(True, np.diff(log_limit) > 1e-12)
+        spline = CubicSpline(log_limit[rising], log_v[rising])
+        low, high = log_limit[rising][[0, -1]]
+
+        def size(limit: np.ndarray) -> np.ndarray:
+            at = np.log(limit)
+            return np.where(at <= low, 0.0, np.exp(spline(np.clip(at, low, high))))
+
+        return size
 
     def _doubt(self, noise: np.ndarray, v: np.ndarray, rows: int) -> str:
         """Why aligned rows are no end: which pair, or which idle row, turns."""
@@ -202,7 +220,7 @@ class VicReg(Method):
         from scipy.special import gammaln
 
         eps, free = self["epsilon"], batch - 1
-        x, weights = _rule()
+        x, weights = legendre(80)
         low, high = _range_of_chi(free)
         top = min((1 - eps) / v * free, high)
         bottom = min(low, top)
@@ -237,13 +255,6 @@ class VicReg(Method):
     def _flow(self, modes: int) -> Flow:
         """The code takes the mean over D coordinates, of which a mode is one."""
         return self._mode_flow(modes, loss=f"({self.mode})/dim")
-
-
-@cache
-def _rule() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of Gauss and Legendre on [−1, 1]."""
-    x, weights = np.polynomial.legendre.leggauss(80)
-    return x, weights
 
 
 @lru_cache(maxsize=64)

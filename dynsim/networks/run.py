@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,9 @@ from dynsim.networks.experiment import Experiment
 from dynsim.networks.images import Images
 from dynsim.networks.network import Network, Weights
 from dynsim.networks.optimisers import OPTIMISERS, Block
+from dynsim.networks.outputs import PROTOTYPES, scores
 from dynsim.networks.schedules import at_step, learning_rate
+from dynsim.networks.seeds import common_generator
 from dynsim.networks.text_objective import check_size
 from dynsim.networks.views import FixedBatch, MiniBatches, Source, full_batch
 
@@ -86,6 +89,19 @@ class Run:
                 self._centre.lerp_(mean, 1 - (0.9 if e.centre_momentum is None else e.centre_momentum))
         self.step += 1
         return losses.detach()
+
+    def pairs(self, number: int) -> Tensor:
+        """Two views of each of the first `number` training images, always the same, (1, 2, number, …)."""
+        rows = torch.arange(min(number, self.source.number), device=self.device)[None]
+        return self.source.batch(rows, [common_generator(0, self.device)]).views[:, :2]
+
+    def prototype_scores(self, pairs: Tensor) -> np.ndarray:
+        """Scores of the encoder's prototypes on such pairs, (views, seeds, samples, prototypes), in float64."""
+        rows = self._encoder.weights.detach()
+        with torch.no_grad():
+            features = self.network.encode(rows, pairs.expand(len(rows), *pairs.shape[1:]))
+            found = scores(features, self.network.encoder_layout.split(rows)[PROTOTYPES])
+        return np.asarray(found.permute(2, 0, 3, 1).double().cpu())
 
     def state(self) -> dict[str, Any]:
         """A copy of all that is needed to go on from here, bit by bit."""

@@ -43,17 +43,12 @@ class Digits:
     """Runs of networks that start alike, and what their assignments are on the way."""
 
     def __init__(self, seeds: int) -> None:
-        import torch
-
         from dynsim.networks.datasets import load_images
-        from dynsim.networks.seeds import common_generator
         from dynsim.networks.torch_settings import device_of
 
         self.seeds, self.device = range(seeds), device_of("cpu")
         self.images = load_images(experiment(1))
-        source = self._run(experiment(1)).source
-        rows = torch.arange(min(SAMPLES, source.number))[None]
-        self.views = source.batch(rows, [common_generator(0, self.device)]).views
+        self.pairs = self._run(experiment(1)).pairs(SAMPLES)
 
     def _run(self, plan: Any) -> Any:
         from dynsim.networks.run import Run
@@ -85,20 +80,12 @@ class Digits:
         return {name: np.array(values) for name, values in seen.items()}, run.state()
 
     def _look(self, run: Any) -> dict[str, np.ndarray]:
-        import torch
-
         from dynsim.networks import measures
-        from dynsim.networks.outputs import PROTOTYPES, scores
 
-        rows = run.weights.encoder.detach()
-        with torch.no_grad():
-            features = run.network.encode(rows, self.views.expand(len(rows), *self.views.shape[1:]))
-            found = scores(features, run.network.encoder_layout.split(rows)[PROTOTYPES])
-        one, other = found.permute(2, 0, 3, 1).double().numpy()
+        one, other = run.prototype_scores(self.pairs)
         told, spread, leader = assignments(one, run.network.objective.knobs["tau_s"])
-        return {
-            "told": told, "spread": spread, "leader": leader, "agreement": np.asarray(measures.agreement(one, other)),
-        }  # fmt: skip
+        agreement = np.asarray(measures.agreement(one, other))
+        return {"told": told, "spread": spread, "leader": leader, "agreement": agreement}
 
 
 def _fates(seen: Mapping[str, np.ndarray]) -> np.ndarray:
