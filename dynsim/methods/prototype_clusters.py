@@ -5,7 +5,7 @@ into the same cluster with P(i, j) = rδ_ij/K + (1−r)/K². With targets t_j = 
 
     S_i′ = [r t_i + (1−r) t̄ − softmax(S_i/τ_s)]/(Kτ_s),   T′ = β(S − T),   c′ = m(T̄ − c),
 
-bars are means over clusters. The uniform state is S = T = 0; the symmetric state S = b·1 obeys `prototype_bifurcations`.
+bars are means over clusters. The uniform state is S = T = 0; `prototype_bifurcations` tells of the state S = b·1.
 """
 
 from __future__ import annotations

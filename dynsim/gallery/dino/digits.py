@@ -1,4 +1,4 @@
-"""DINO on digits: the same plane of temperatures and centre momenta with networks, K = 64 and a moving-average teacher."""
+"""DINO on digits: networks over the same temperatures and centre momenta, K = 64, a moving-average teacher."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dynsim.gallery.dino.regions import STARTS
 from dynsim.methods.prototype_clusters import assignments, fate
 
 TAUS = (0.02, 0.04, 0.06, 0.08, 0.1)
-MOMENTA = (0.0, 0.9, 0.96, 0.99, 0.999, 1.0)
-FINE_TAUS = (0.055, 0.065, 0.07, 0.075, 0.08, 0.09)
+MOMENTA = (0.0, 0.9, 0.99, 0.999, 1.0)
+FINE_TAUS = (0.055, 0.065, 0.07, 0.075, 0.085)
 TEACHER, PUBLISHED_TEACHER = 0.98, 0.996
 TRAINED = {"tau_t": 0.04, "centre_momentum": 0.9}  # what a warm start has been trained with
 RAMP = "0.04 + ({0} - 0.04)*min(1, step/({1}))"
@@ -61,9 +61,7 @@ class Digits:
         """Train on from `state`; what was seen, (record, seed), and the state at the end."""
         from dynsim.networks.torch_settings import deterministic, one_thread
 
-        run = self._run(
-            plan.but(centre_momentum=settings["centre_momentum"], knobs={"tau_t": settings["tau_t"]})
-        )
+        run = self._run(plan.but(centre_momentum=settings["centre_momentum"], knobs={"tau_t": settings["tau_t"]}))
         if state is not None:
             run.restore({**state, "step": 0})
         marks = set(np.linspace(0, plan.steps, RECORDS + 1).round().astype(int)[1:].tolist())
@@ -95,7 +93,11 @@ def _fates(seen: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def plane(
-    seeds: int, steps: int, note: Callable[[str], None], taus: Sequence[float] = TAUS, momenta: Sequence[float] = MOMENTA
+    seeds: int,
+    steps: int,
+    note: Callable[[str], None],
+    taus: Sequence[float] = TAUS,
+    momenta: Sequence[float] = MOMENTA,
 ) -> xr.Dataset:
     """Fates over τ_t and the centre's momentum, from random weights and from trained ones."""
     digits, plan = Digits(seeds), experiment(steps)
@@ -116,9 +118,7 @@ def plane(
     )
 
 
-def hysteresis(
-    seeds: int, steps: int, note: Callable[[str], None], taus: Sequence[float] = FINE_TAUS
-) -> xr.Dataset:
+def hysteresis(seeds: int, steps: int, note: Callable[[str], None], taus: Sequence[float] = FINE_TAUS) -> xr.Dataset:
     """Long runs across the fold, cold against warm, centre momentum 0.9."""
     digits = Digits(seeds)
     _, trained = digits.go(experiment(max(2, steps // 3)), TRAINED)
@@ -130,7 +130,10 @@ def hysteresis(
         ends.append([_fates(seen) for seen in pair])
     dims = ("long_tau_t", "start", "seed")
     return xr.Dataset(
-        {"long_fate": (dims, np.array(ends)), "long_told": (("long_tau_t", "start", "record", "seed"), np.array(told))},
+        {
+            "long_fate": (dims, np.array(ends)),
+            "long_told": (("long_tau_t", "start", "record", "seed"), np.array(told)),
+        },
         {"long_tau_t": list(taus), "start": list(STARTS), "seed": range(seeds)},
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -76,14 +75,12 @@ def two_clusters() -> Flow:
 
 
 def hopf_line(taus: np.ndarray) -> xr.Dataset:
-    """Centre rate over teacher's rate at which the uniform state starts to cycle, by continuation of the Hopf point."""
+    """m/β at which the uniform state starts to cycle, by continuation of the Hopf point."""
     beta = 1 / (4 * TAU_S**2 * SLOWNESS)
     flow = two_clusters()
     fixed = {"tau_s": TAU_S, "beta": beta, "r": AGREEMENT}
     rest = dict.fromkeys(flow.states, 0.0)
-    found = continuation(
-        flow, "mu", (0.05, 20.0), parameters={**fixed, "tau_t": 0.04}, initial=rest
-    )
+    found = continuation(flow, "mu", (0.05, 20.0), parameters={**fixed, "tau_t": 0.04}, initial=rest)
     first = next(point for point in found.hopf if abs(point["b"]) < 1e-9)
     curve = hopf_curve(
         flow, ("mu", "tau_t"), first, parameters=fixed, span={"mu": (1e-3, 1e3), "tau_t": (taus.min(), taus.max())}
