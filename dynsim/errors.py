@@ -157,7 +157,8 @@ def unknown(argument: str, received: object, known: Iterable[object], advice: st
     from difflib import get_close_matches  # an error may take its time, start-up may not
 
     names = sorted(str(name) for name in known)
-    close = get_close_matches(str(received), names, n=3)
+    close = [name for name in names if name.lower() == str(received).lower()]
+    close += get_close_matches(str(received), names, n=3)
     hint = f"did you mean '{close[0]}'?" if close else advice
     listed = ", ".join(names) or "(none)"
     if len(listed) > _READABLE:

@@ -16,6 +16,7 @@ from dynsim.registry import Registry
 
 __all__ = ["DATASETS", "Images", "as_floats"]
 
+_LARGEST = 20.0  # of standardised pixels; beyond, bytes were given as floats
 _CHANNELS = 4  # at most: grey, grey and alpha, colours, colours and alpha
 _CHUNK = 4096
 
@@ -27,7 +28,7 @@ class Images:
     Parameters
     ----------
     train, test : numpy.ndarray
-        Shape (number, channels, height, width). Pictures are bytes or floats in [0, 1], as they were given: bytes stay
+        Shape (number, channels, height, width). Pictures are bytes or floats, as they were given: bytes stay
         bytes in memory and count as x/255; vectors (height 1) lie anywhere.
     train_labels, test_labels : numpy.ndarray or None
         int64, from 0, numbering the values that occur; None when the data have no labels.
@@ -64,8 +65,8 @@ class Images:
         Parameters
         ----------
         images : array-like
-            (N, H, W), (N, C, H, W) or (N, H, W, C) with up to four channels: bytes 0…255 or floats in [0, 1]. Or
-            (N, d): vectors of any size, for which geometric augmentations make no sense.
+            (N, H, W), (N, C, H, W) or (N, H, W, C) with up to four channels: bytes 0…255, or floats in [0, 1] or
+            standardised. Or (N, d): vectors of any size, for which geometric augmentations make no sense.
         labels : array-like, optional
             N numbers, ids or words, one per class; without them there is no kNN and no probe.
         test, test_labels : array-like, optional
@@ -200,9 +201,9 @@ def _checked(value: Any, name: str, what: str) -> np.ndarray:
     floats = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     if not np.isfinite(floats).all():
         raise bad(what, "NaN or infinite pixels", "finite numbers")
-    if not vectors and (floats.min() < 0 or floats.max() > 1):
+    if not vectors and max(-floats.min(), floats.max()) > _LARGEST:
         span = f"{array.dtype} between {array.min():.6g} and {array.max():.6g}"
-        raise bad(what, span, "uint8 between 0 and 255 or floats between 0 and 1", "scale them first")
+        raise bad(what, span, "uint8 between 0 and 255, or floats between 0 and 1 or standardised", "scale them first")
     return floats
 
 

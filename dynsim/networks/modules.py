@@ -49,7 +49,7 @@ class _Module:
     """
 
     def __init__(self, factory: Callable[[], nn.Module], role: str, example: Tensor) -> None:
-        self.factory, self.role = factory, role
+        self.factory, self.role, self.example = factory, role, example
         self.module = self._made(0)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             try:
@@ -69,7 +69,16 @@ class _Module:
     def _made(self, seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = self.factory()
+            try:
+                module = self.factory()
+                if isinstance(module, nn.Module) and any(map(nn.parameter.is_lazy, module.parameters())):
+                    module.eval()(self.example)  # lazy layers take their shapes, and their start, from a first batch
+                    module.train()
+            except Exception as error:
+                first = str(error).strip().split("\n")[0]
+                raise bad(
+                    self.role, self.factory, "a function without arguments that makes a module", first
+                ) from error
         if not isinstance(module, nn.Module):
             raise bad(self.role, module, "a function without arguments that makes an nn.Module", kind=InvalidType)
         return module

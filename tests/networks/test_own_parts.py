@@ -86,6 +86,24 @@ def test_own_and_registered_encoders_agree(small):
     np.testing.assert_allclose(own.features(pictures), ours.features(pictures), rtol=0.03, atol=0.03)
 
 
+def test_lazy_layers_take_their_shapes_from_the_images(small):
+    def lazy():
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(6), nn.ReLU(), nn.LazyLinear(4))
+
+    def plain():
+        return nn.Sequential(nn.Flatten(), nn.Linear(36, 6), nn.ReLU(), nn.Linear(6, 4))
+
+    one, other = (fit(small(encoder=factory, measures=["spread"]), [3]).parameters(3) for factory in (lazy, plain))
+    for name in other:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_standardised_images_are_read(small, pictures):
+    x = np.concatenate([pictures.train, pictures.test])
+    run = train(small(data=(x - x.mean()) / x.std(), augmentation=flip, measures=["spread"]), 1)
+    assert np.isfinite(run.spread).all()
+
+
 def test_seeds_start_apart_and_do_not_see_each_other(small):
     e = small(encoder=mlp, predictor=head, augmentation=flip, measures=["spread", largest], head=True)
     both, alone = train(e, [0, 5]), train(e, [5])
@@ -159,6 +177,7 @@ def test_text_names_functions_and_does_not_bring_them_back(small):
     [
         ({"encoder": Conv()}, "lambda: MyModule"),
         ({"encoder": lambda: 3}, "makes an nn.Module"),
+        ({"encoder": nn.Linear}, "without arguments that makes a module; .*in_features"),
         ({"encoder": lambda: nn.Linear(3, 2)}, "takes inputs of shape"),
         ({"predictor": lambda: nn.Linear(4, 3)}, "3 outputs.*4 outputs"),
         ({"augmentation": lambda x: x[:, :, :3]}, "returns a tensor of the shape it gets"),
