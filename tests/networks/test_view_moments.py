@@ -91,6 +91,7 @@ def test_the_estimate_is_unbiased_before_it_is_projected():
         (lambda: second_moments(Experiment(), np.ones((4, 2))), "a whole number"),
         (lambda: second_moments(np.ones((4, 2)), lambda x: x, number=1), "number: got 1"),
         (lambda: second_moments(np.ones((4, 2)), np.ones((5, 2))), "the shape of the first"),
+        (lambda: second_moments(np.ones((4, 2)), lambda x: x[:3]), "one view of each of the 4 images"),
         (lambda: second_moments(np.ones((4, 2)), np.full((4, 2), np.nan)), "finite"),
         (lambda: second_moments(np.ones((1, 2)), np.ones((1, 2))), "at least two images"),
         (lambda: second_moments("a", "b"), "arrays"),
