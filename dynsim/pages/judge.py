@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+import dynsim.gallery
 from dynsim.gallery.collapse_table.training import judged as judged_cells
 from dynsim.gallery.counter_examples import judged as judged_settings
 from dynsim.gallery.plotting import stored_file
@@ -20,8 +22,9 @@ from dynsim.networks.collapse import KINDS, judge_run
 from dynsim.storage import open_dataset
 from dynsim.table import Table
 
-__all__ = ["PLANTED", "alarm_outcomes", "alarm_table", "confusion", "judge_page", "stored_runs_table"]
+__all__ = ["ALARM_RUNS", "PLANTED", "alarm_outcomes", "alarm_table", "confusion", "judge_page", "stored_runs_table"]
 
+ALARM_RUNS = Path(dynsim.gallery.__file__).with_name("data") / "alarm.nc"  # made by benchmarks/alarm.py
 _DIM, _SAMPLES, _PROTOTYPES = 32, 400, 64
 _GAIN, _LEAST_GAIN = 0.5, 0.05  # of kNN: kept above this share; a smaller gain of the reference is scatter
 
@@ -198,7 +201,7 @@ def alarm_outcomes(data: xr.Dataset | None = None) -> Table:
     A run that lives must not alarm. One that never lives must within the first tenth of the steps. One that dies at
     half of the steps must afterwards, before kNN has lost a fifth of its largest gain for good.
     """
-    data = open_dataset(stored_file("alarm")) if data is None else data
+    data = open_dataset(ALARM_RUNS) if data is None else data
     steps = int(data.attrs["steps"])
     rows = []
     for i in range(data.sizes["run"]):
@@ -260,7 +263,7 @@ def judge_page() -> str:
     runs = stored_runs_table()
     wrong = sum(row["collapsed"] for row in runs if row["kNN's gain"] == "kept")
     kept = sum(row["runs"] for row in runs if row["kNN's gain"] == "kept")
-    alarm = alarm_table().to_markdown() if stored_file("alarm").exists() else ""
+    alarm = alarm_table().to_markdown() if ALARM_RUNS.exists() else ""
     parts = [
         "# How often the judge is right",
         "Collapse is judged in one place, `dynsim.networks.collapse`; `dynsim.diagnose`, `assert_no_collapse`, "
