@@ -21,6 +21,9 @@ from dynsim.verdict import Verdict
 MEASURES = ("spread", "rankme", "norm_ratio", "knn")
 
 
+FACTORS = (0.8, 1.25)  # on each measure: other thresholds that are as reasonable
+
+
 def compute(
     progress: Progress | None = None,
     *,
@@ -147,6 +150,18 @@ def alarms(data: xr.Dataset) -> xr.DataArray:
     ).transpose("measure", "setting")
 
 
+def scaled(data: xr.Dataset, name: str, factor: float) -> xr.Dataset:
+    """The same with one measure's ends multiplied, which is its thresholds divided: what the count hangs on."""
+    measured = data[name].copy()
+    measured.loc[{"moment": "end"}] *= factor
+    return data.assign({name: measured})
+
+
+def worse(data: xr.Dataset) -> xr.DataArray:
+    """Whether a setting's features serve less than untrained ones: kNN below that at the start, in every seed."""
+    return (data["knn"].sel(moment="end") < data["knn"].sel(moment="start")).all("seed")
+
+
 def fates(data: xr.Dataset) -> xr.DataArray:
     """1 where seeds of a setting have collapsed, 0 where all are healthy, NaN where some are unsure."""
     found = judged(data).transpose("setting", "seed").values
@@ -183,8 +198,23 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"{close['modes']:.2f}"
     )
     doubt = int((~decided).sum())
+    counts = {int(failed.sum())}
+    for name in ("spread", "rankme", "norm_ratio"):
+        other = [int((fates(scaled(data, name, factor)) == 1).sum()) for factor in FACTORS]
+        counts |= set(other)
+        told = ", ".join(
+            f"{count} at its thresholds over {factor:g}" for count, factor in zip(other, FACTORS, strict=True)
+        )
+        detail += f"; if {name} were judged otherwise, {told} would fail"
+    poor = failed & worse(data)
+    spared = [str(name).strip() for name in data["setting"].values[(failed & ~worse(data)).values]]
+    detail += (
+        f"; of the failures {int(poor.sum())} have worse features than untrained ones in every seed (kNN), not so: "
+    )
+    detail += " and ".join(spared) or "none"
+    number = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
     headline = (
-        f"{int(failed.sum())} of {failed.size} settings collapse in spite of stop-gradient"
+        f"{number} of {failed.size} settings collapse in spite of stop-gradient"
         + (f", {doubt} in doubt" if doubt else "")
         + f"; toy right in {right}"
     )

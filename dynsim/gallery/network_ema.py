@@ -17,6 +17,7 @@ from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.integrate.solve import solve
+from dynsim.networks.collapse import collapsed
 from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
 from dynsim.systems.matrix_flow import matrix_flow
@@ -26,7 +27,7 @@ COEFFICIENTS = (0.0, 0.9, 0.99, 0.996, 1.0)
 STARTS = {"warm": "copy", "cold": "zero"}
 MEASURES = ("spread", "rankme", "norm_ratio", "knn", "probe")
 DECAY = 0.06  # of the linear network, under which a mode that comes too late is lost
-COLLAPSED = 0.05  # of the size at the start
+SHRUNK = (0.05, 0.15, 0.25)  # of the size at the start: other thresholds at which the facts count
 
 
 def compute(
@@ -129,37 +130,55 @@ def _flow_norm(initial: dict[str, np.ndarray], beta: float | None, times: np.nda
     return size / size[0]
 
 
-def collapsed(data: xr.Dataset, which: str) -> xr.DataArray:
-    """Whether the linear network's features, or the flow's, have shrunk to nothing, seed by seed."""
-    return data[f"norm_{which}"].isel(record=-1) < COLLAPSED
+def dead(data: xr.Dataset, which: str) -> xr.DataArray:
+    """Whether the linear network's features, or the flow's, collapsed, seed by seed, by the one judge of networks."""
+    return collapsed(data[[f"norm_{which}"]].rename({f"norm_{which}": "norm_ratio"})) == 1
 
 
 def verdict(data: xr.Dataset) -> Verdict:
     """Say whether the coefficient decides over collapse, what a frozen teacher costs, and whether the flow knew."""
-    last, coefficients = data.isel(step=-1), data["teacher"].values
-    told = {
-        name: ", ".join(f"{float(last[name].sel(teacher=m).mean()):.2f}" for m in coefficients)
-        for name in ("spread", "knn")
-    }
+    last, coefficients, seeds = data.isel(step=-1), data["teacher"].values, data.sizes["seed"]
+    hidden = data[[name for name in MEASURES if name in data]]
+    fates = collapsed(hidden)
+    without = collapsed(data[[f"{one}_full" for one in hidden]].rename({f"{one}_full": str(one) for one in hidden}))
     lost = last["knn"].sel(teacher=0.0) - last["knn"].sel(teacher=1.0)  # seeds start alike
-    network, flow = collapsed(data, "network"), collapsed(data, "flow")
-    dead = ", ".join(f"{int(network.sel(start='cold', teacher=m).sum())}" for m in coefficients)
-    detail = (
-        f"teacher coefficients {', '.join(f'{m:g}' for m in coefficients)}: with a hidden layer the spread ends at "
-        f"{told['spread']} (without stop-gradient {float(last['spread_full'].mean()):.2f}), kNN at {told['knn']} "
-        f"(untrained {float(data['knn'].isel(step=0, teacher=0).mean()):.2f}, without stop-gradient "
-        f"{float(last['knn_full'].mean()):.2f}): no average is needed, and even a frozen random teacher passes, at a "
-        f"cost of {float(lost.mean()):.2f} ± {float(lost.std()):.2f} in kNN; in the linear network with decay "
-        f"η = {data.attrs['eta']:g}, of {data.sizes['seed']} seeds with a warm teacher "
-        f"{int(network.sel(start='warm').sum('seed').max())} collapse at most, with a cold one {dead}, as the matrix "
-        f"flow says in {int((network == flow).sum())} of {network.size} runs"
+    network, flow = dead(data, "network"), dead(data, "flow")
+    facts = []
+    for m in coefficients:
+        one = last.sel(teacher=m)
+        ends = f"spread {float(one['spread'].mean()):.2f}, kNN {float(one['knn'].mean()):.2f} at the end"
+        facts.append(f"m = {m:g}: with a hidden layer {_counted(fates.sel(teacher=m))}, {ends}")
+    facts += [
+        f"without stop-gradient {_counted(without)}, spread {float(last['spread_full'].mean()):.2f}, kNN "
+        f"{float(last['knn_full'].mean()):.2f} at the end, untrained kNN "
+        f"{float(data['knn'].isel(step=0, teacher=0).mean()):.2f}",
+        f"a frozen random teacher costs {float(lost.mean()):.2f} ± {float(lost.std()):.2f} in kNN",
+    ]
+    size = data["norm_network"].isel(record=-1)
+    for start in data["start"].values:
+        counts = ", ".join(f"{int(network.sel(start=start, teacher=m).sum())}" for m in coefficients)
+        facts.append(f"linear network with decay η = {data.attrs['eta']:g} and a {start} teacher: of {seeds} seeds "
+                     f"{counts} collapse at m = {', '.join(f'{m:g}' for m in coefficients)}")  # fmt: skip
+        facts += [
+            f"{start} teacher, counted as collapsed below {bound:g} of the start: "
+            + ", ".join(f"{int((size.sel(start=start, teacher=m) < bound).sum())}" for m in coefficients)
+            for bound in SHRUNK
+        ]
+    facts.append(
+        f"network and matrix flow have the same fate in {int((network == flow).sum())} of {network.size} runs"
     )
     most = int(network.sel(start="cold").sum("seed").max())
-    headline = (
-        f"Hidden layer: spread ≥ {float(last['spread'].mean('seed').min()):.2f} for every teacher; "
-        f"a cold one kills up to {most} of {data.sizes['seed']} linear runs"
-    )
-    return concluded("measured", headline, detail)
+    alive = int(sum(bool((fates.sel(teacher=m) == 0).all()) for m in coefficients))
+    hidden_word = f"Hidden layer: {alive} of {len(coefficients)} teachers keep every seed"
+    headline = f"{hidden_word}; a cold one kills up to {most} of {seeds} linear runs"
+    return concluded("measured", [headline, hidden_word], "; ".join(facts))
+
+
+def _counted(fates: xr.DataArray) -> str:
+    """How many seeds collapsed, and how many are in doubt."""
+    known, total = int((fates == 1).sum()), fates.sizes["seed"]
+    doubt = int(fates.isnull().sum())
+    return f"{known} of {total} seeds collapse" + (f", {doubt} in doubt" if doubt else "")
 
 
 _PANELS = (

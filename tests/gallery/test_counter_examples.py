@@ -69,10 +69,27 @@ def test_alarms_hear_what_they_should(data):
             assert counter_examples.fates(ill).isnull().all()
             ill["knn"].loc[{"moment": "end", "seed": 1}] = 0.3
         assert (counter_examples.fates(ill) == 1).all() or name == "knn"
+    near = healthy.copy(deep=True)
+    near["rankme"].loc[{"moment": "end"}] = 7.0
+    near["rankme"].loc[{"moment": "start"}] = 10.0
+    assert (counter_examples.fates(near) == 0).all()
+    assert (counter_examples.fates(counter_examples.scaled(near, "rankme", 0.8)) == 1).all()
+    assert "0 to 1 of 1 settings" in counter_examples.verdict(near).headline
+    assert not counter_examples.worse(near).any()
+    near["knn"].loc[{"moment": "end"}] = 0.2
+    assert counter_examples.worse(near).all()
     lost = healthy.copy(deep=True)
     for name in counter_examples.MEASURES:
         lost[name].loc[{"moment": "end"}] = np.nan
     assert counter_examples.alarms(lost).all()
+
+
+def test_a_predictor_at_one_loses_rank_and_no_features():
+    stored = open_dataset(stored_file("counter-examples"))
+    name = "linear: predictor starts at +1"
+    assert counter_examples.fates(stored).sel(setting=name) == 1
+    assert not counter_examples.worse(stored).sel(setting=name)
+    assert name in str(counter_examples.verdict(stored).facts).rpartition("not so:")[2]
 
 
 def test_the_stored_run_finds_failures_that_no_single_measure_without_labels_sees():

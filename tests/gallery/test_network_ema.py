@@ -44,3 +44,14 @@ def test_the_stored_run_starts_where_a_fresh_one_does(data):
         fresh = data[name].isel(step=0)
         np.testing.assert_allclose(fresh, stored[name].isel(step=0).sel(seed=fresh["seed"]), atol=0.03)
     assert (stored["spread_full"].isel(step=-1) < stored["spread"].isel(step=-1).min()).all()
+
+
+def test_the_one_judge_of_networks_decides_the_fate(data):
+    """Its thresholds, not some of our own: a norm of a tenth of the start has collapsed, of a fifth is in doubt."""
+    shrunk = data.copy(deep=True)
+    shrunk["norm_network"].loc[{"record": data["record"][-1].item()}] = 0.1
+    assert network_ema.dead(shrunk, "network").all()
+    shrunk["norm_network"].loc[{"record": data["record"][-1].item()}] = 0.2
+    assert not network_ema.dead(shrunk, "network").any()
+    shrunk["norm_network"].loc[{"record": data["record"][-1].item()}] = 2e3
+    assert network_ema.dead(shrunk, "network").all(), "what explodes does not survive"
