@@ -46,20 +46,35 @@ def draw_portrait(data: xr.Dataset, axes: Any) -> None:
     )
 
 
+_EVERY = 4  # of the points of a streamline is drawn
+
+
 def draw_field(axes: Any, data: xr.Dataset) -> None:
     """Draw the direction of motion as streamlines."""
+    before = len(axes.patches)
     with np.errstate(all="ignore"):
-        axes.streamplot(
+        stream = axes.streamplot(
             data["x"].values,
             data["y"].values,
             np.nan_to_num(data["velocity_x"].values.T),
             np.nan_to_num(data["velocity_y"].values.T),
-            color="#B8B8B8",
+            color=_FIELD,
             linewidth=0.5,
             arrowsize=0.6,
             density=0.9,
             zorder=1,
         )
+    # Its points lie closer than a page can show, which makes large files; all lines joined with gaps are one.
+    pieces = stream.lines.get_segments()
+    stream.lines.remove()
+    for arrow in list(axes.patches)[before::2]:
+        arrow.remove()
+    thinned = [np.vstack([one[:-1:_EVERY], one[-1:], [[np.nan, np.nan]]]) for one in pieces if len(one) > 1]
+    if thinned:
+        axes.plot(*np.vstack(thinned).T, color=_FIELD, linewidth=0.5, zorder=1, scalex=False, scaley=False)
+
+
+_FIELD = "#B8B8B8"
 
 
 def draw_nullclines(axes: Any, data: xr.Dataset) -> None:
@@ -86,7 +101,8 @@ def draw_separatrices(axes: Any, data: xr.Dataset) -> None:
         return
     for index, manifold in enumerate(data["separatrix_manifold"].values):
         x, y = (data[f"separatrix_{part}"].isel(separatrix=index) for part in ("x", "y"))
-        axes.plot(x, y, color=COLOURS["purple"], zorder=3, **_manifold_style(manifold))
+        if str(manifold):
+            axes.plot(x, y, color=COLOURS["purple"], zorder=3, **_manifold_style(manifold))
 
 
 def draw_points(axes: Any, data: xr.Dataset) -> None:
@@ -94,7 +110,8 @@ def draw_points(axes: Any, data: xr.Dataset) -> None:
     if "point" not in data.dims:
         return
     for x, y, kind in zip(data["point_x"].values, data["point_y"].values, data["point_kind"].values, strict=True):
-        _draw_point(axes, x, y, str(kind))
+        if str(kind):  # without one it only fills up the row of a portrait with fewer points
+            _draw_point(axes, x, y, str(kind))
 
 
 def draw_orbit(axes: Any, x: Any, y: Any, **style: Any) -> None:

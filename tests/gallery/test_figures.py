@@ -104,6 +104,9 @@ def test_text_of_a_picture_is_text_with_a_description(tmp_path):
     assert 'role="img"' in svg
     assert re.search(r"<text[^>]*>flow time t</text>", svg)
     assert '"versions"' not in svg
+    paths = " ".join(re.findall(r'\sd="([^"]*)"', svg))
+    assert re.search(r"\d\.\d", paths)
+    assert not re.search(r"\d\.\d{3}", paths), "hundredths of a point are enough"
 
 
 def moved(data, factor):
