@@ -157,7 +157,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     # Without a predictor everything decays; with one and noise, the branch without stop-gradient does.
     gone = error < 1e-9 and float(abs(data["w"].isel(round=-1)).max()) < 0.1
     headline = (
-        f"Alternation: without predictor every mode {'decays' if gone else 'need not decay'}; "
+        f"Alternation: without predictor {'every mode decays' if gone else 'some mode is left'}; "
         f"with one {'nothing moves' if change < 1e-9 else 'it moves'} after round 1"
     )
     return concluded("measured", headline, detail)

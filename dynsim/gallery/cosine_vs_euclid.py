@@ -130,7 +130,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     drift = float(abs(plain - 1).max())
     iso = float(abs(data["norm"].sel(loss="cosine", case="IsoLoss") - 1).max())
     left = data["modes_used"].sel(loss="cosine", case=["full", "target"]).isel(time=-1)
-    slopes = {case: ", ".join(f"{slowing(data, loss, case):.2f}" for loss in LOSSES) for case in ("stop", "IsoLoss")}
+    slopes = {case: ", ".join(_slope(data, loss, case) for loss in LOSSES) for case in ("stop", "IsoLoss")}
     detail = (
         f"{'; '.join(sentences)}; of {data.sizes['mode']} modes the latter leave {float(left.min()):.2g} to "
         f"{float(left.max()):.2g}; the cosine loss conserves ‖ẑ‖ within {drift:.1g} in its three branches, with "
@@ -151,11 +151,18 @@ def verdict(data: xr.Dataset) -> Verdict:
     return concluded("measured", headline, detail)
 
 
+def _slope(data: xr.Dataset, loss: str, case: str) -> str:
+    value = slowing(data, loss, case)
+    return f"{value:.2f}" if np.isfinite(value) else "unknown (too short)"
+
+
 def slowing(data: xr.Dataset, loss: str, case: str) -> float:
     """Exponent p of the learning time λ(0)^−p, fitted over all modes that grow."""
     time = data["half_time"].sel(loss=loss, case=case).values
     start = data["variance"].sel(loss=loss, case=case).isel(time=0).values
-    grows = np.isfinite(time)
+    grows = np.isfinite(time) & (time > 0)
+    if grows.sum() < 2:  # the run is too short for a slope
+        return np.nan
     return -float(np.polyfit(np.log(start[grows]), np.log(time[grows]), 1)[0])
 
 

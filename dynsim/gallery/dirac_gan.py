@@ -106,13 +106,15 @@ def verdict(data: xr.Dataset) -> Verdict:
     converge = [name for name, ratio in zip(names, flow, strict=True) if ratio < 0.5]
     circle = [name for name, ratio in zip(names, flow, strict=True) if ratio >= 0.5]
     grow = [name for name, ratio, base in zip(names, steps, flow, strict=True) if not ratio <= 1.05 * max(base, 0.05)]
+    last = float(data["time"][-1])
     detail = (
-        f"as flows {', '.join(converge)} approach the solution, {', '.join(circle)} do not; with simultaneous steps "
+        f"as flows {', '.join(converge) or 'none'} come within half of their distance until t = {last:g}, "
+        f"{', '.join(circle) or 'none'} do not; with simultaneous steps "
         f"of {data.attrs['lr']:g} these end farther out than their flow: {', '.join(grow) or 'none'}"
     )
     headline = (
-        f"As flows {len(converge)} of {len(names)} variants converge; steps of {data.attrs['lr']:g} "
-        f"drive {len(grow)} farther out"
+        f"By t = {last:g} {len(converge)} of {len(names)} flows have halved their distance; steps of "
+        f"{data.attrs['lr']:g} drive {len(grow)} out"
     )
     return concluded("measured", headline, detail)
 

@@ -69,21 +69,41 @@ def compute(
 
 def verdict(data: xr.Dataset) -> Verdict:
     """Say which modes are learned, in which order, and which the decay removes."""
-    end = abs(data["w"].isel(time=-1))
-    learned = end > LEARNED
-    half = (abs(data["w"]) >= 0.5 * end).argmax("time")
-    times = data["time"].isel(time=half).where(learned)
-    order = [
-        f"{float(data['lambda_d'].sel(mode=m)):g}" for m in times.sortby(times)["mode"].values if learned.sel(mode=m)
+    size, time = abs(data["w"]).transpose("mode", "time").values, data["time"].values
+    signals = [float(value) for value in data["lambda_d"].values]
+    # A mode that still changes in the second half of the time is on its way: nobody knows where to.
+    rests = np.abs(size[:, -1] - size[:, np.searchsorted(time, 0.5 * time[-1])]) <= 0.01 * np.maximum(
+        size[:, -1], LEARNED
+    )
+    learned, lost = rests & (size[:, -1] > LEARNED), size[:, -1] <= LEARNED
+    way = np.abs(size - size[:, :1]) >= 0.5 * np.abs(size[:, -1:] - size[:, :1])
+    times = {
+        signal: float(time[one.argmax()]) for signal, one, kept in zip(signals, way, learned, strict=True) if kept
+    }
+    order = sorted(times, key=lambda signal: times[signal])
+    gone = [signal for signal, dead in zip(signals, lost, strict=True) if dead]
+    moving = [signal for signal, a, b in zip(signals, learned, lost, strict=True) if not a and not b]
+    told = [
+        (f"learned in the order λ_d = {_listed(order)}" if len(order) > 1 else f"learned: λ_d = {_listed(order)}")
+        if order
+        else "none is learned",
+        f"λ_d = {_listed(gone)} lost to decay" if gone else "none lost to decay",
+        *([f"λ_d = {_listed(moving)} still moving"] if moving else []),
     ]
-    lost = [f"{float(value):g}" for value, kept in zip(data["lambda_d"], learned, strict=True) if not kept]
-    tail = f"; λ_d = {', '.join(lost)} decays away" if lost else "; none decays away"
-    detail = f"the modes are learned in the order λ_d = {', '.join(order) or 'none'}, the strongest signal first{tail}"
+    facts = [*told]
+    if len(order) > 1:
+        facts.append(
+            f"{'the strongest' if order == sorted(order, reverse=True) else 'not the strongest'} signal first"
+        )
     headline = [
-        f"Modes are learned in the order λ_d = {', '.join(order) or 'none'}{tail}",
-        f"{len(order)} of {data.sizes['mode']} modes are learned, {len(lost)} decay away",
+        f"Of the modes {'; '.join(told)}",
+        f"{len(order)} of {len(signals)} modes are learned, {len(gone)} decay away, {len(moving)} still move",
     ]
-    return concluded("measured", headline, detail)
+    return concluded("measured", headline, "; ".join(facts))
+
+
+def _listed(values: list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:

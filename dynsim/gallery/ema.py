@@ -62,20 +62,28 @@ def compute(
 def verdict(data: xr.Dataset) -> Verdict:
     """Say what a slow teacher delays, and how much of the map only a cold teacher loses."""
     beta = data["beta"]
-    half = (data["theta"].isel(time=0) + data["theta"].isel(time=-1)) / 2
-    reached = (data["theta"] >= half).argmax("time")
-    delay = data["time"].isel(time=reached)
+    warm_runs = ", ".join(_grown(data.sel(beta=one), float(one)) for one in (beta[0], beta[-1]))
     below = data["collapsed"].sel(eta_grid=slice(None, data.attrs["threshold"]))
     warm, cold = (float(below.sel(teacher=name).mean()) for name in ("warm", "cold"))
     lost = beta.values[(abs(data["theta_cold"].isel(time=-1)) < COLLAPSED).values]
     detail = (
-        f"behind a warm teacher of rate {float(beta[0]):g} the encoder has half of its growth at t = "
-        f"{float(delay[0]):.3g}, behind one of rate {float(beta[-1]):g} at t = {float(delay[-1]):.3g}, towards the "
-        f"same end; behind a cold one it dies for β = {', '.join(f'{b:g}' for b in lost) or 'none'}; "
+        f"behind a warm teacher {warm_runs}; "
+        f"behind a cold one it dies for β = {', '.join(f'{b:g}' for b in lost) or 'none'}; "
         f"below η_c a warm teacher collapses on {warm:.0%} of the map, a cold one (ξ(0) = 0) on {cold:.0%}"
     )
     headline = f"Below η_c a cold teacher collapses on {cold:.0%} of the map, a warm one on {warm:.0%}"
     return concluded("measured", headline, detail)
+
+
+def _grown(run: xr.Dataset, beta: float) -> str:
+    """When the encoder has half of its growth; or what it does instead."""
+    theta = abs(run["theta"]).values
+    if theta[-1] < COLLAPSED:
+        return f"of rate {beta:g} the encoder dies"
+    if theta[-1] <= theta[0]:
+        return f"of rate {beta:g} it shrinks to {theta[-1]:.3g}"
+    when = float(run["time"][int((theta >= (theta[0] + theta[-1]) / 2).argmax())])
+    return f"of rate {beta:g} it has half of its growth to {theta[-1]:.3g} at t = {when:.3g}"
 
 
 def draw(data: xr.Dataset, figure: Any) -> None:

@@ -23,7 +23,7 @@ from dynsim.verdict import Verdict, Word
 
 START = "start"
 MEASURES = ("spread", "rankme", "norm_ratio", "knn")
-SHARES = (0.001, 0.01, 0.1)  # of the largest direction at the start; the verdict takes the middle one
+SHARES = (0.03, 0.1, 0.3)  # of the largest direction at the start; the verdict takes the middle one
 
 
 def compute(
@@ -41,10 +41,9 @@ def compute(
     Returns
     -------
     xarray.Dataset
-        `place` over `moment` (start, then the end of each branch), `sample`, `axis`: features of augmented test
-        images, centred, over the root mean square of their size, on their own two first principal axes; `label` over
-        `sample`. `deviation` over `branch`, `seed`, `step`, `direction`: standard deviations along all principal axes,
-        over the same size. `spread`, `rankme`, `norm_ratio`, `knn` over `branch`, `seed`, `step`.
+        `place` over `moment` (start, then the end of each branch), `sample`, `axis`: directions z/‖z‖ of the features
+        of augmented test images, centred, on their own two first principal axes; `label` over `sample`. `deviation`
+        over `branch`, `seed`, `step`, `direction`: standard deviations of z/‖z‖ along all principal axes. `spread`, `rankme`, `norm_ratio`, `knn` over `branch`, `seed`, `step`.
     """
     from dynsim.networks import fit
 
@@ -73,24 +72,24 @@ def compute(
     return stamp(data, "torch", "scikit-learn", experiment=about)
 
 
-def _size(features: np.ndarray) -> float:
-    return float(np.sqrt((features**2).sum(axis=1).mean()))
+def _unit(features: np.ndarray) -> np.ndarray:
+    """Directions: the cosine loss does not see lengths, which differ also where all directions are one."""
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-30)
 
 
 def _map(features: np.ndarray) -> np.ndarray:
-    """The two first principal components over the size; signs so that the largest entry of an axis is positive."""
-    centred = features - features.mean(axis=0)
+    """The two first principal components; signs so that the largest entry of an axis is positive."""
+    centred = _unit(features) - _unit(features).mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     axes = axes[:2] * np.sign(axes[:2][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])[:, None]
-    return centred @ axes.T / max(_size(features), 1e-30)
+    return np.asarray(centred @ axes.T)
 
 
 def _deviation(index: int) -> Callable[[np.ndarray], float]:
-    """A measure: the standard deviation of the features along one principal axis, over their size."""
+    """A measure: the standard deviation of the features' directions along one principal axis."""
 
     def deviation(features: np.ndarray) -> float:
-        values = np.linalg.eigvalsh(np.cov(features, rowvar=False))[::-1]
-        return float(np.sqrt(max(values[index], 0.0)) / max(_size(features), 1e-30))
+        return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(_unit(features), rowvar=False))[-1 - index], 0.0)))
 
     deviation.__name__ = f"deviation_{index}"
     return deviation
@@ -107,7 +106,8 @@ def verdict(data: xr.Dataset) -> Verdict:
     ]
     facts += [f"{branch}: {dead[branch]} of {data.sizes['seed']} seeds collapsed" for branch in BRANCHES]
     facts += [
-        f"{name}: the map shows {float((data['place'].sel(moment=name) ** 2).sum('axis').mean()):.0%} of the size"
+        f"{name}: root mean square distance from the middle of the map "
+        f"{float((data['place'].sel(moment=name) ** 2).sum('axis').mean()) ** 0.5:.3g}"
         for name in data["moment"].values
     ]
     shares = [f"{name} {float(one.mean()):.0%}" for name, one in right.items() if name != "target"]
@@ -137,23 +137,25 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 def _maps(data: xr.Dataset, panels: Any, moments: tuple[str, ...]) -> None:
     classes = int(data["label"].max()) + 1 if "label" in data else 1
     colours = colormaps[SEQUENCE](np.linspace(0.0, 0.9, classes))
+    reach = 1.08 * float(abs(data["place"]).max())
     for axes, moment in zip(panels, moments, strict=True):
         here = data["place"].sel(moment=moment).values
         for one in range(classes):
             chosen = here[data["label"].values == one] if "label" in data else here
             marker = f"${one}$" if 1 < classes <= 10 else "."
-            axes.plot(*chosen.T, marker, color=tuple(colours[one]), markersize=4.5, markeredgewidth=0.2)
+            look = {"marker": marker, "linestyle": "none", "markersize": 4.5, "markeredgewidth": 0.2}
+            axes.plot(*chosen.T, color=tuple(colours[one]), **look)
         step = 0 if moment == START else -1
         accuracy = float(data["knn"].sel(branch="stop" if moment == START else moment).isel(step=step).mean())
-        axes.set(title=f"{BRANCH_WORDS.get(moment, 'at the start')}\nkNN {accuracy:.0%}", aspect="equal")
-        axes.set_xlabel("first axis")
+        axes.set(title=f"{BRANCH_WORDS.get(moment, 'at the start')}\nkNN {accuracy:.0%}", xlabel="first axis")
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1)
     panels[0].set_ylabel("second axis")
 
 
 def _say_map(data: xr.Dataset, figure: Any) -> None:
     about = provenance(data)["experiment"]
-    caption(figure, data, "Test views on the two first principal axes of their features, over the features' size: one "
-            "scale, so that a collapsed encoder is a point. kNN: mean over seeds",
+    caption(figure, data, "Test views on the two first principal axes of the directions z/‖z‖ of their features, on one "
+            "scale: a collapsed encoder is a point. kNN: mean over seeds",
             f"Data: {about['data']}, {about['encoder']} encoder, norm '{about['norm']}', {about['steps']} steps",
             )  # fmt: skip
 
@@ -199,10 +201,10 @@ def draw_spectrum(data: xr.Dataset, figure: Any) -> None:
         axes.set(yscale="log", xlabel="step", title=BRANCH_WORDS[branch], xlim=(0, float(data["step"][-1])))
         axes.set_ylim(bottom=max(1e-5, 0.5 * float(deviation.where(deviation > 1e-6).min())))
         axes.label_outer()
-    figure.supylabel("deviation / size of features")
+    figure.supylabel("standard deviation of z/‖z‖")
     about = provenance(data)["experiment"]
-    caption(figure, data, "A line per principal axis of the features of test views, the largest dark: standard "
-            "deviation over the root mean square of their size; first seed",
+    caption(figure, data, "A line per principal axis of the directions z/‖z‖ of test views, the largest dark: standard "
+            "deviation along it; first seed",
             f"Data: {about['data']}, {about['encoder']} encoder, norm '{about['norm']}'")  # fmt: skip
 
 
@@ -214,8 +216,8 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=30.0,
-    height=3.3,
-    full_height=2.9,
+    height=3.7,
+    full_height=3.1,
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 20, "records": 2},

@@ -85,8 +85,11 @@ def verdict(data: xr.Dataset) -> Verdict:
     detail = (
         f"critical manifold φ = {data.attrs['critical']}, reduced flow θ' = {data.attrs['reduced']}, normal "
         f"eigenvalue {data.attrs['normal']}: not normally hyperbolic at θ = 0. At t = 2 the distance to the nullcline "
-        f"of φ falls like α^{-power:.2f}; survivors end at θ = {float(ends[0]):.3g} for α = "
-        f"{float(data['alpha'][0]):g} and at {float(ends[-1]):.3g} for α = {float(data['alpha'][-1]):g}"
+        f"of φ {'falls' if power > 0 else 'grows'} like α^{-power:.2f}; the highest stable point in view: "
+        + ", ".join(
+            f"{f'θ = {float(end):.3g}' if float(end) > 1e-9 else 'none that lives'} for α = {float(alpha):g}"
+            for end, alpha in ((ends[0], data["alpha"][0]), (ends[-1], data["alpha"][-1]))
+        )
     )
     headline = f"At t = 2 the distance to the slow manifold goes like α to the power {-power:.2g}"
     return concluded("measured", headline, detail)

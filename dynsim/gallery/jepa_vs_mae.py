@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
+from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
@@ -41,6 +42,9 @@ def compute(
     feature at the same λ_d: as time goes like 1/λ_d, a feature has to be so many times stronger to be as early.
     """
     deepest, best = max(depths), max(RHOS)
+    least = min(min(RHOS) ** float(_power(objective, deepest)) for objective in OBJECTIVES)
+    if not 0 < start < 0.5 * least:
+        raise bad("start", start, f"above 0 and below {0.5 * least:.3g}, half of where the least feature ends")
     rho = xr.DataArray(list(RHOS), dims="rho", coords={"rho": list(RHOS)})
     pace = np.linspace(0.0, 2.0, 401)
     fine = np.linspace(min(RHOS), best, resolution)
@@ -98,7 +102,8 @@ def _measured(flow: Any, start: float, rho: float, depth: float, t_end: float) -
     once = solve(
         flow, {"w": start}, times=[t_end], parameters=values, events=[f"w - {end / 2!r}"], method="LSODA", rtol=1e-10
     )
-    return float(once["event_time"].values.ravel()[0]), float(once["w"][-1])
+    when = once["event_time"].values.ravel()
+    return float(when[0]) if when.size else np.nan, float(once["w"][-1])
 
 
 def verdict(data: xr.Dataset) -> Verdict:
@@ -117,12 +122,13 @@ def verdict(data: xr.Dataset) -> Verdict:
         [data["rho"] ** _power(str(o), data["depth"]) for o in data["objective"].values], data["objective"]
     )
     error = float(abs(data["measured_end"] - exact).max())
+    late = int(data["measured_time"].isnull().sum())
     depths = ", ".join(str(depth) for depth in data["depth"].values)
     detail = (
         f"how many times stronger a feature of ρ = {noisy:g} must be to be learned as early as one of ρ = {best:g}, "
         f"at depth {depths}: {'; '.join(shares)}; of a strong noisy and a weak robust feature JEPA of depth "
         f"{data.attrs['deepest']:g} learns the {first['jepa']} one first, MAE the {first['mae']} one; the runs end at "
-        f"ρ^L and ρ^(L/(L+1)) within {error:.1g}"
+        f"ρ^L and ρ^(L/(L+1)) within {error:.1g}; {late} of {data['measured_time'].size} runs end before half of it"
     )
     headline = (
         f"JEPA of depth {data.attrs['deepest']:g} learns the {first['jepa']} feature first, MAE the {first['mae']} one"

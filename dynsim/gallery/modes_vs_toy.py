@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib import colormaps
 
 from dynsim.drawing.canvas import panel_row
+from dynsim.drawing.labels import label_ends
 from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
@@ -81,7 +82,11 @@ def compute(
     assert isinstance(default, xr.Dataset)
     default["mode_error"] = _prediction_error(default, t_end / 2)
     shown = default[["alignment", "weighted_alignment", "commutator", "asymmetry", "mode_error"]]
-    data = xr.merge([aligned, shown, _hidden_layer(seeds, steps)], combine_attrs="drop")
+    data = xr.merge([aligned.isel(aligned_time=slice(None, None, 2)), shown, _hidden_layer(seeds, steps)],
+                    combine_attrs="drop")  # fmt: skip
+    for name, values in data.data_vars.items():
+        if "seed" in values.dims:  # what differs between seeds needs no double precision
+            data[name] = values.astype("float32")
     report(4 + 2 * seeds, "network with a hidden layer")
     about = linear_experiment(dim=dim).to_dict()
     return stamp(data, "torch", "scikit-learn", experiment=about, t_end=t_end, sigma2=NOISE**2, start=START)
@@ -229,14 +234,13 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     modes, predictions, alignment = panel_row(figure, 3)
     _draw_modes(data, modes)
     _draw_predictions(data, predictions)
-    _draw_measure(data, alignment, "alignment", "cos(u$_j$, P u$_j$), mean over modes")
-    alignment.legend(loc="lower right")
+    _draw_measure(data, alignment, "alignment", r"alignment $\cos(u_j, P u_j)$")
+    alignment.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     caption(
         figure,
         data,
-        "Linear encoder and predictor on digits, full-batch flow; right: from torch's start, green a "
-        "hidden "
-        f"layer. Bands and bars: range over {data.sizes['seed']} seeds",
+        "Linear network on digits, full-batch flow. Left: lines scalar equation, rings network, thresholds η_c at the "
+        f"ends. Right: mean over modes. Bands and bars: range over {data.sizes['seed']} seeds",
     )
 
 
@@ -247,13 +251,13 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     _draw_aligned_error(data, grid[0, 1])
     _draw_predictions(data, grid[0, 2])
     titles = {
-        "alignment": "cos(u$_j$, P u$_j$), mean over modes",
-        "commutator": "commutator ‖FP − PF‖/(‖F‖‖P‖)",
-        "asymmetry": "asymmetry ‖P − Pᵀ‖/‖P‖",
+        "alignment": r"alignment $\cos(u_j, P u_j)$",
+        "commutator": r"$\|FP - PF\|\,/\,\|F\|\|P\|$",
+        "asymmetry": r"$\|P - P^T\|\,/\,\|P\|$",
     }
     for axes, (name, title) in zip(grid[1], titles.items(), strict=True):
         _draw_measure(data, axes, name, title)
-    grid[1, 0].legend(fontsize=7, loc="lower right")
+    grid[1, 1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
     caption(
         figure,
         data,
@@ -263,25 +267,23 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     )
 
 
+ROUNDING = 1e-7  # what is smaller is error of the integration, and drawn as a line at this height
+
+
 def _draw_modes(data: xr.Dataset, axes: Any) -> None:
     one, decay = data.sel(branch="stop"), float(data["decay"][-1])
-    few = slice(None, None, max(1, data.sizes["aligned_time"] // 14))
+    few = slice(None, None, max(1, data.sizes["aligned_time"] // 10))
     shades = colormaps[SEQUENCE](np.linspace(0.0, 0.88, data.sizes["mode"]))
+    ends = []
     for shade, mode in zip(shades, data["mode"].values, strict=True):
-        limit = float(one["threshold"].sel(mode=mode))
-        axes.plot(one["aligned_time"], one["w_toy"].sel(mode=mode), color=shade, label=f"{limit:.3f}")
-        axes.plot(
-            one["aligned_time"][few],
-            one["w_network"].sel(mode=mode)[few],
-            "o",
-            color=shade,
-            markersize=4.5,
-            markerfacecolor="white",
-            zorder=3,
-        )
-    axes.set(xlabel="flow time t", ylabel="w$_j$", ylim=(0, None))
-    axes.set_title(f"aligned, stop, decay η = {decay:g}\nlines: scalar equation, rings: network")
-    axes.legend(title="η$_c$ of the mode", fontsize=7, ncols=2)
+        toy, network = one["w_toy"].sel(mode=mode), one["w_network"].sel(mode=mode)
+        axes.plot(one["aligned_time"], toy, color=shade)
+        axes.plot(one["aligned_time"][few], network[few], "o", color=shade, ms=4, mfc="white", zorder=3)
+        ends.append((float(toy[-1]), f"{float(one['threshold'].sel(mode=mode)):.3f}", tuple(shade)))
+    axes.set(xlabel="flow time t", ylabel=r"size $w_j$ of mode j", xlim=(0, float(one["aligned_time"][-1])))
+    axes.set_ylim(bottom=0)
+    axes.set_title(rf"aligned start, decay $\eta = {decay:g}$")
+    label_ends(axes, ends)
 
 
 def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
@@ -289,15 +291,13 @@ def _draw_aligned_error(data: xr.Dataset, axes: Any) -> None:
         one, style = data.sel(branch=branch), BRANCH_STYLE[str(branch)]
         encoder, predictor = abs(one["w_network"] - one["w_toy"]), abs(one["p_network"] - one["p_toy"])
         error = encoder.where(encoder > predictor, predictor).max("mode")
-        axes.plot(one["aligned_time"], error.where(error > 0), label=str(branch), **style)
-    leak = data["leak"].max("branch")
-    axes.plot(data["aligned_time"], leak.where(leak > 0), color=COLOURS["grey"], lw=1.2, ls=":", label="off the modes")
-    axes.axhline(1e-7, color=COLOURS["black"], linewidth=1, linestyle="--")
-    axes.annotate("10⁻⁷", (0.98, 1e-7), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                  ha="right")  # fmt: skip
-    axes.set(xlabel="flow time t", yscale="log", ylim=(1e-17, 1e-6))
-    axes.set_title("aligned: |network − scalar equation|,\nworst mode, p or w")
-    axes.legend()
+        axes.plot(one["aligned_time"], np.maximum(error, ROUNDING), label=str(branch), **style)
+    leak = np.maximum(data["leak"].max("branch"), ROUNDING)
+    axes.plot(data["aligned_time"], leak, color=COLOURS["grey"], lw=1.2, ls=":", label="off the modes")
+    worst = max(float(aligned_error(data).max()), float(data["leak"].max()))
+    axes.set(xlabel="flow time t", yscale="log", ylim=(0.3 * ROUNDING, max(1e-3, 3 * worst)))
+    axes.set_title("|network − scalar equation|" + (f": below {ROUNDING:g}" if worst < ROUNDING else ""))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
 
 
 def _draw_predictions(data: xr.Dataset, axes: Any) -> None:
@@ -316,16 +316,15 @@ def _draw_predictions(data: xr.Dataset, axes: Any) -> None:
             fmt=marker,
             color=colour,
             markerfacecolor=face,
-            markersize=5,
+            markersize=4,
             elinewidth=1,
-            label=f"η = {float(data['decay'][d]):g}, from t = {float(data['started'][s]):g}",
+            label=rf"$\eta = {float(data['decay'][d]):g}$, from t = {float(data['started'][s]):g}",
         )
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
-    axes.set(xlabel="mode j (by size at the start of the prediction)", yscale="log", xticks=modes, ylim=(1e-6, 3))
-    axes.set_title(
-        f"torch's start: relative error of the scalar\nprediction of w$_j$, {_ahead(data):g} ahead", fontsize=10
-    )
-    axes.legend(fontsize=7, ncols=2, loc="lower center")
+    least = float(data["mode_error"].where(data["mode_error"] > 0).min())
+    axes.set(xlabel="mode j, by size", yscale="log", xticks=modes, ylim=(max(1e-6, 0.5 * least), 3))
+    axes.set_title(f"torch's start: error of $w_j$, {_ahead(data):g} ahead")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
 def _ahead(data: xr.Dataset) -> float:
@@ -335,7 +334,7 @@ def _ahead(data: xr.Dataset) -> float:
 def _draw_measure(data: xr.Dataset, axes: Any, name: str, title: str) -> None:
     time = data["time"].values
     for eta, style in zip(data["decay"].values, (_PLAIN, _DECAYED), strict=True):
-        draw_seeds(axes, time / time[-1], data[name].sel(decay=eta), style, label=f"linear, η = {eta:g}")
+        draw_seeds(axes, time / time[-1], data[name].sel(decay=eta), style, label=rf"linear, $\eta = {eta:g}$")
         if name == "alignment":
             weighted = data["weighted_alignment"].sel(decay=eta)
             draw_seeds(axes, time / time[-1], weighted, {**style, "linewidth": 0.9}, label="… weighted by size")
@@ -353,9 +352,10 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=35.0,
-    height=3.4,
+    height=3.9,
     full_height=7.2,
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "dim": 3, "t_end": 20.0, "steps": 30},
+    stored=True,
 )

@@ -174,4 +174,5 @@ FIGURE = Figure(
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},
+    stored=True,
 )

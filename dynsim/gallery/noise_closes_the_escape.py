@@ -59,7 +59,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     holds = bool((abs(data["theta"]) <= bound * (1 + 1e-6) + 1e-9).where(data["sigma2"] > 0, True).all())
     law = "|θ| ≤ |θ(0)|·e^(−σ²t) holds" if holds else "the bound |θ(0)|·e^(−σ²t) is broken"
     noisy = ", ".join(f"{float(s):g}" for s in data["sigma2"].values if s > 0)
-    detail = f"without stop-gradient; with noise σ² = {noisy}: {law}"
+    detail = f"without stop-gradient; with noise σ² = {noisy}: {law}" if noisy else "without stop-gradient and noise"
     if 0.0 not in data["sigma2"]:
         return concluded("holds" if holds else "does not hold", f"With noise {law}", detail)
     clean = abs(float(data["theta"].sel(sigma2=0.0).isel(time=-1)))
@@ -67,7 +67,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     word = f"escapes, θ → {clean:.3g}" if escapes else "collapses"
     return concluded(
         "holds" if holds and escapes else "holds under conditions" if holds else "does not hold",
-        f"Without noise this start {word}; with noise {law}",
+        f"Without noise this start {word}" + (f"; with noise {law}" if noisy else ""),
         f"{detail}; without noise the start {word}, by the exact rule",
     )
 

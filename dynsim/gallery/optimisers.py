@@ -189,4 +189,5 @@ FIGURE = Figure(
     full_height=5.3,
     panels=3,
     small={"resolution": (7, 5), "span": 20.0},
+    stored=True,
 )

@@ -45,19 +45,24 @@ def given(figure: Figure, options: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in options.items():
         if key in known:
-            found[key] = value
+            found[key] = _several(known[key], value)
         elif key in ("parameters", "initial") and isinstance(value, Mapping):
-            single = [name for name, default in known.items() if isinstance(default, int | float | None)]
+            single = [name for name, default in known.items() if isinstance(default, int | float | str | tuple | None)]
             for name, one in value.items():
                 if name not in single and not figure.takes_more:
                     what = "parameter" if key == "parameters" else "starting value"
                     raise unknown(f"{what} of figure '{figure.name}'", str(name), tuple(single))
-                found[name] = one
+                found[name] = _several(known.get(name), one)
         elif figure.takes_more:
             found[key] = value
         else:
             raise unknown(f"option of figure '{figure.name}'", key, tuple(known))
     return found
+
+
+def _several(default: Any, value: Any) -> Any:
+    """One number where a figure takes several is a list of one."""
+    return (value,) if isinstance(default, tuple) and isinstance(value, int | float | str) else value
 
 
 def data_for(
@@ -79,7 +84,14 @@ def data_for(
     stored = stored_file(name)
     if figure.from_store and not chosen and not recompute and stored.exists():
         return open_dataset(stored).assign_attrs(stored_run=1)
-    return figure.compute(progress=progress, **chosen).assign_attrs(figure=name)
+    try:
+        return figure.compute(progress=progress, **chosen).assign_attrs(figure=name)
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        if isinstance(error, DynsimError) or not chosen:
+            raise
+        told = ", ".join(f"{key}={value!r}" for key, value in chosen.items())
+        reason = " ".join(str(error).split())[:120]
+        raise bad(f"options of figure '{name}'", told, "values for which it can be computed", reason) from error
 
 
 def drawn(

@@ -127,7 +127,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             axes.contourf(x, y, dead.T, levels=[0.5, 1.5], colors=["#EFE0D6"], zorder=0)
         draw_portrait(one.assign_attrs(data.attrs), axes)
         draw_orbit(axes, one["orbit_phi"], one["orbit_theta"])
-        axes.set(title=rf"$\eta = {eta:g}$", aspect="equal")
+        axes.set(title=rf"$\eta = {eta:g}$", box_aspect=1)  # the view is a square
         axes.label_outer()
     caption(figure, data, "Grey: field. Dotted: nullclines. Black: orbit. Filled point: stable, square: saddle. "
             "Green: lines of equilibria. Purple: separatrices",
@@ -142,7 +142,7 @@ FIGURE = Figure(
     verdict=verdict,
     draw=draw,
     cost=3.0,
-    height=3.3,
+    height=3.7,
     panels=3,
     small={"count": 21, "etas": (0.0, 0.3)},
 )

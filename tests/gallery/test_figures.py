@@ -17,9 +17,7 @@ from dynsim.gallery.catalogue import ENTRIES, FIGURES
 from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
 
-# Even their small runs take half a minute; parts of them are tried in files of their own.
-SLOW = ("expansion", "matrix-flow", "modes-vs-toy")
-NAMES = [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in sorted(FIGURES)]
+NAMES = sorted(FIGURES)
 FULL = [name for name in sorted(FIGURES) if FIGURES[name].draw_full]
 
 
@@ -58,9 +56,7 @@ def test_figure_contract(name):
         assert min(text.get_fontsize() for text in texts) >= 7
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in FULL]
-)
+@pytest.mark.parametrize("name", FULL)
 def test_all_panels_on_a_subfigure(name):
     left, _ = Figure(figsize=(14, 7), layout="constrained").subfigures(1, 2)
     front = dynsim.plot(name, data=data_of(name))

@@ -12,9 +12,10 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=40.0,
-    height=3.1,
+    height=3.9,
     full_height=7.8,
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40, "images": 20, "views": 32, "many": 64},
+    stored=True,
 )

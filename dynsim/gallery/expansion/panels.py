@@ -77,12 +77,12 @@ def _draw_errors(data: xr.Dataset, network: str, axes: Any) -> None:
     axes.set(
         xscale="log",
         yscale="log",
-        xlabel="strength of the augmentation ε",
+        xlabel=r"strength $\varepsilon$",
         ylabel="relative error",
         title=f"{network} ({kind})",
         ylim=(3e-6, 1),
     )
-    axes.legend(loc="lower right", fontsize=7)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
 def _draw_factor(data: xr.Dataset, axes: Any) -> None:
@@ -101,9 +101,9 @@ def _draw_factor(data: xr.Dataset, axes: Any) -> None:
         axes.errorbar(views, middle, reach, fmt=marker, color=colour, mfc="white", ms=5, label=name)
     axes.set_xscale("log", base=2)
     axes.set_xticks(views, [str(number) for number in views])
-    axes.set(xlabel="views K that estimate E_T F(T x)", ylabel="two-view loss / optimal-target loss")
-    axes.set_title("factor; dotted: 2/(1 ∓ 1/K)")
-    axes.legend()
+    axes.set(xlabel="views K of the estimate")
+    axes.set_title(r"factor; dotted: $2/(1 \mp 1/K)$")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
 def _draw_variances(data: xr.Dataset, axes: Any) -> None:
@@ -121,7 +121,7 @@ def _draw_variances(data: xr.Dataset, axes: Any) -> None:
     axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
     axes.set(ylabel="½ two-view loss / optimal-target loss", ylim=(0.8, None))
     axes.set_title("variance (bars: identity, marks: pairs)")
-    axes.legend()
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3, columnspacing=0.8)
 
 
 def _draw_training(data: xr.Dataset, axes: Any) -> None:
@@ -129,4 +129,4 @@ def _draw_training(data: xr.Dataset, axes: Any) -> None:
         draw_seeds(axes, data["step"].values, data["norm_ratio"].sel(trained=name), style, label=str(name))
     axes.set(xlabel="step", ylabel="norm of the features / at the start", ylim=(0, 1.75))
     axes.set_title("training")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))

@@ -6,7 +6,7 @@ from dynsim.gallery.matrix_flow.panels import draw, draw_full
 
 FIGURE = Figure(
     name="matrix-flow",
-    summary="A linear network against the matrix flow: field, balance law, order",
+    summary="A linear network against the matrix flow: field, law, order",
     compute=compute,
     verdict=verdict,
     draw=draw,
@@ -17,4 +17,5 @@ FIGURE = Figure(
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "dim": 2, "t_end": 6.0, "records": 4, "halvings": 3},
+    stored=True,
 )
