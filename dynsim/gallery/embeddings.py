@@ -43,7 +43,8 @@ def compute(
     xarray.Dataset
         `place` over `moment` (start, then the end of each branch), `sample`, `axis`: directions z/‖z‖ of the features
         of augmented test images, centred, on their own two first principal axes; `label` over `sample`. `deviation`
-        over `branch`, `seed`, `step`, `direction`: standard deviations of z/‖z‖ along all principal axes. `spread`, `rankme`, `norm_ratio`, `knn` over `branch`, `seed`, `step`.
+        over `branch`, `seed`, `step`, `direction`: standard deviations of z/‖z‖ along all principal axes.
+        `spread`, `rankme`, `norm_ratio`, `knn` over `branch`, `seed`, `step`.
     """
     from dynsim.networks import fit
 
@@ -154,8 +155,8 @@ def _maps(data: xr.Dataset, panels: Any, moments: tuple[str, ...]) -> None:
 
 def _say_map(data: xr.Dataset, figure: Any) -> None:
     about = provenance(data)["experiment"]
-    caption(figure, data, "Test views on the two first principal axes of the directions z/‖z‖ of their features, on one "
-            "scale: a collapsed encoder is a point. kNN: mean over seeds",
+    caption(figure, data, "Test views on the two first principal axes of the directions z/‖z‖ of their features, on "
+            "one scale: a collapsed encoder is a point. kNN: mean over seeds",
             f"Data: {about['data']}, {about['encoder']} encoder, norm '{about['norm']}', {about['steps']} steps",
             )  # fmt: skip
 
@@ -203,8 +204,8 @@ def draw_spectrum(data: xr.Dataset, figure: Any) -> None:
         axes.label_outer()
     figure.supylabel("standard deviation of z/‖z‖")
     about = provenance(data)["experiment"]
-    caption(figure, data, "A line per principal axis of the directions z/‖z‖ of test views, the largest dark: standard "
-            "deviation along it; first seed",
+    caption(figure, data, "A line per principal axis of the directions z/‖z‖ of test views, the largest dark: "
+            "standard deviation along it; first seed",
             f"Data: {about['data']}, {about['encoder']} encoder, norm '{about['norm']}'")  # fmt: skip
 
 

@@ -59,7 +59,11 @@ def verdict(data: xr.Dataset) -> Verdict:
     tail = f"to the end of the run, t = {until:.3g}" if peak == loss.size - 1 else f"until t = {until:.3g}"
     return concluded(
         "holds",
-        f"With stop-gradient the loss rises {times:.3g}-fold {tail}; {elsewhere}",
+        [
+            f"With stop-gradient the loss rises {times:.3g}-fold {tail}; {elsewhere}",
+            f"With stop-gradient the loss rises {times:.3g}-fold to the end of the run; {elsewhere}",
+            f"With stop-gradient the loss rises {times:.3g}-fold {tail}",
+        ],
         f"the loss rises from {float(loss[0]):.4g} to {float(loss[peak]):.4g}, {tail}; {elsewhere}",
     )
 

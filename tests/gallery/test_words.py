@@ -8,41 +8,105 @@ import pytest
 import dynsim
 from dynsim import DynsimError
 from dynsim.gallery.catalogue import ENTRIES, FIGURES
-from dynsim.gallery.plotting import data_for
+from dynsim.gallery.plotting import data_for, given
 
 OPTIONS = {
     "slow": {"parameters": {"alpha": 0.1}},
     "fast": {"parameters": {"alpha": 10.0}},
+    "noisy": {"parameters": {"sigma2": 0.5}},
+    "decaying": {"parameters": {"eta": 0.3}},
     "elsewhere": {"initial": {"phi": 1.4, "theta": 0.3}},
     "dead": {"initial": {"phi": 1.6, "theta": 0.05}},
     "full": {"branch": "full"},
     "target": {"branch": "target"},
+    "system": {"system": "scalar"},
     "short": {"t_end": 5.0},
+    "images": {"data": "digits"},
+    "few": {"seeds": 2},
+    "brief": {"steps": 12},
 }
-QUICK = sorted(name for name, entry in ENTRIES.items() if entry.cost <= 1.5 and not entry.needs)
+TOYS = {"article", "article-full", "article-stop", "article-target", "landscape", "loss-rise", "one-run", "timescales",
+        "who-is-fast"}  # fmt: skip
+ANY = {"continuation", "one-run", "portrait", "portrait-decay"}  # of a system with parameters of its own
+FIELDS = {"compare", "embeddings", "network-collapse", "spectrum"}  # take fields of an Experiment
+LANES = {"fast-lane", "network-timescales"}
+TRAINED = {"collapse-table", "counter-examples", "deep-image-prior", "expansion", "methods", "network-ema",
+           "network-weight-decay", "optimisers-network", "prior", "xbar"}  # fmt: skip
 # Which figures have the thing; all others say that they have not.
 TAKES = {
-    "parameters": {"article", "article-stop", "article-full", "article-target", "landscape", "loss-rise",
-                   "noise-closes-the-escape", "one-run", "timescales", "who-is-fast"},
-    "initial": set(QUICK),
-    "branch": {"article-stop", "article-full", "article-target", "one-run"},
-    "t_end": set(QUICK),
+    "alpha": TOYS | ANY | FIELDS | LANES | {"basins", "bifurcation-decay", "collapse-map", "noise-closes-the-escape"},
+    "sigma2": TOYS | ANY | FIELDS | {"basins", "collapse-map", "ema", "fast-slow", "noise", "tipping"},
+    "eta": TOYS | ANY | FIELDS | {"direct-set", "eigenmodes", "ema", "fast-slow", "noise", "step-size"},
+    "phi": TOYS | ANY | FIELDS | {"alternating", "dirac-gan", "noise-closes-the-escape", "optimisers",
+                                  "predictor-ratio", "step-size"},
+    "branch": ANY | FIELDS | {"article-stop", "article-full", "article-target"},
+    "system": ANY - {"portrait-decay"} | FIELDS | {"article", "article-stop", "article-full", "article-target"},
+    "t_end": TOYS - {"portrait"} | FIELDS | LANES
+    | {"basins", "collapse-map", "cosine-vs-euclid", "dirac-gan", "eigenmodes", "ema", "jepa-vs-mae", "matrix-flow",
+       "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
+    "data": FIELDS | LANES,
+    "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise"},
+    "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy"},
 }  # fmt: skip
+# What costs too much for the first tier with any option; `FIGURES[…].small` makes it smaller in the second.
+CHEAP = sorted(name for name, entry in ENTRIES.items() if entry.cost <= 1.5 and not entry.needs)
 
 
-@pytest.mark.parametrize(("name", "label"), list(product(QUICK, OPTIONS)))
-def test_an_option_works_or_is_refused(name, label):
-    options = OPTIONS[label]
+def asked(options):
+    """The name under which TAKES knows an option."""
     (key,) = options
-    if name not in TAKES[key]:
-        with pytest.raises(DynsimError, match=f"of figure '{name}'"):
-            data_for(name, options)
-        return
-    data = data_for(name, options)
-    verdict = FIGURES[name].verdict(data)
+    return next(iter(options[key])) if key in ("parameters", "initial") else key
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_a_figure_takes_an_option_or_says_that_it_has_not_the_thing(name):
+    """Nothing is computed here: an option is refused before any work."""
+    figure = FIGURES[name]
+    for options in OPTIONS.values():
+        if name in TAKES[asked(options)]:
+            assert given(figure, options)
+        else:
+            with pytest.raises(DynsimError, match=f"of figure '{name}'"):
+                given(figure, options)
+
+
+def computed(name, label):
+    """Words and picture of a figure under an option; a refusal by the computation is in plain words as well."""
+    options, figure = OPTIONS[label], FIGURES[name]
+    small = {key: value for key, value in figure.small.items() if key not in options} if name not in CHEAP else {}
+    refused = ""
+    try:
+        data = data_for(name, {**small, **options})
+    except DynsimError as error:
+        refused = str(error)
+    assert "values for which it can be computed" not in refused, "only a last resort may say so little"
+    if refused:
+        return None, None
+    verdict = figure.verdict(data)
     assert not {"nan", "inf"} & set(str(verdict).lower().replace(",", " ").split())
-    if name in TRUTHS:
-        TRUTHS[name](data, verdict.headline, options)
+    assert not verdict.headline.endswith("…")
+    dynsim.plot(name, data=data)
+    return data, verdict
+
+
+TAKEN = [pair for pair in product(sorted(ENTRIES), OPTIONS) if pair[0] in TAKES[asked(OPTIONS[pair[1]])]]
+
+
+@pytest.mark.parametrize(("name", "label"), [pair for pair in TAKEN if pair[0] in CHEAP])
+def test_words_follow_an_option(name, label):
+    data, verdict = computed(name, label)
+    if data is not None and name in TRUTHS:
+        TRUTHS[name](data, verdict.headline, OPTIONS[label])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "label"), [pair for pair in TAKEN if pair[0] not in CHEAP])
+def test_words_of_what_costs_more_follow_an_option(name, label):
+    for extra in FIGURES[name].needs:
+        pytest.importorskip({"networks": "torch"}.get(extra, extra))
+    data, verdict = computed(name, label)
+    if data is not None and name in TRUTHS:
+        TRUTHS[name](data, verdict.headline, OPTIONS[label])
 
 
 def fate(branch, options):
