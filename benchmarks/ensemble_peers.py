@@ -12,7 +12,9 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from dynsim import system
+from dynsim import gradient_flow, system
+from dynsim.symbolic.functions import sigmoid
+from dynsim.symbolic.sources import as_flow
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,43 @@ class Problem:
         names |= {flow.symbols[p]: sympy.Symbol(f"p{i}") for i, p in enumerate(flow.parameters)}
         return [entry.xreplace(names) for entry in flow.rhs], [float(values[p]) for p in flow.parameters]
 
-    def function(self, modules):
-        """Callable ``rhs(x0, x1, …, p0, p1, …)`` in the functions of a module."""
+    @property
+    def plain_equations(self):
+        """The same in functions that every peer has."""
         rhs, values = self.equations
+        return [entry.replace(sigmoid, lambda x: 1 / (1 + sympy.exp(-x))) for entry in rhs], values
+
+    def function(self, modules, *, plain=True):
+        """Callable ``rhs(x0, x1, …, p0, p1, …)`` in the functions of a module."""
+        rhs, values = self.plain_equations if plain else self.equations
         arguments = [sympy.Symbol(f"x{i}") for i in range(self.size)]
         arguments += [sympy.Symbol(f"p{i}") for i in range(len(values))]
         return sympy.lambdify(arguments, rhs, modules=modules, cse=True), values
+
+
+def dino():
+    """DINO with two prototypes: student a + bX, teacher A + BX behind it at the rate beta, centre c behind A."""
+
+    def share(base, slope, tau, weighted):
+        return " + ".join(f"{sign * weighted or 1}*sigmoid(({base} + {sign}*{slope})/{tau})/2" for sign in (1, -1))
+
+    student, teacher = ("a", "b", "tau_s"), ("A - c", "B", "tau_t")
+    equations = (
+        f"a' = -({share(*student, 0)} - ({share(*teacher, 0)}))/tau_s",
+        f"b' = -({share(*student, 1)} - r*({share(*teacher, 1)}))/tau_s",
+        "A' = beta*(a - A)",
+        "B' = beta*(b - B)",
+        "c' = m*(A - c)",
+    )
+    return as_flow("; ".join(equations)).describe(defaults={"tau_s": 0.1, "tau_t": 0.04, "r": 0.7, "beta": 5, "m": 60})
+
+
+def tanh_network():
+    """A network of three hidden units with two layers of weights on three points: six states."""
+    points = {-1.0: -0.5, 0.5: 0.8, 1.5: 0.3}
+    output = {x: "+".join(f"v{j}*tanh({x}*w{j})" for j in (1, 2, 3)) for x in points}
+    loss = " + ".join(f"({output[x]} - ({y}))^2/2" for x, y in points.items())
+    return gradient_flow(loss, [f"{layer}{j}" for layer in "vw" for j in (1, 2, 3)])
 
 
 PROBLEMS = {
@@ -53,6 +86,9 @@ PROBLEMS = {
         Problem("toy stop", system("toy"), 30.0),
         Problem("toy full", system("toy", branch="full"), 30.0),
         Problem("byol", system("byol"), 30.0),
+        Problem("modes k=4", system("modes", k=4), 30.0),
+        Problem("dino", dino(), 1.0, 0.3),
+        Problem("tanh net", tanh_network(), 5.0),
     )
 }
 
@@ -79,7 +115,9 @@ def dynsim(problem, tolerance, threads=1):
 def heyoka(problem, tolerance, width=8):
     import heyoka as hy
 
-    rhs, values = problem.function("math")
+    rhs, values = problem.function(
+        [{name: getattr(hy, name) for name in ("exp", "tanh", "sigmoid")}, "math"], plain=False
+    )
     states = [hy.make_vars(f"x{i}") for i in range(problem.size)]
     equations = list(zip(states, rhs(*states, *(hy.par[i] for i in range(len(values)))), strict=True))
     pars = np.repeat(np.array(values)[:, None], width, axis=1)
@@ -139,7 +177,7 @@ def _numbalsoda(problem):
     import numba
     from numbalsoda import dop853, lsoda_sig
 
-    rhs, values = problem.equations
+    rhs, values = problem.plain_equations
     shared, results = sympy.cse(rhs, order="none", symbols=sympy.numbered_symbols("c"))
     lines = [f"x{i} = u[{i}]" for i in range(problem.size)] + [f"p{i} = p[{i}]" for i in range(len(values))]
     lines += [f"{name} = {entry}" for name, entry in shared]
@@ -175,7 +213,7 @@ def torchode(problem, tolerance):
     import torchode as to
 
     torch.set_num_threads(1)
-    rhs, values = problem.function([{"sqrt": torch.sqrt, "exp": torch.exp}, "math"])
+    rhs, values = problem.function([{"sqrt": torch.sqrt, "exp": torch.exp, "tanh": torch.tanh}, "math"])
     term = to.ODETerm(lambda t, y: torch.stack(torch.broadcast_tensors(*rhs(*y.unbind(1), *values)), dim=1))
     method = to.Dopri5(term=term)
     controller = to.IntegralController(atol=tolerance, rtol=tolerance, term=term)

@@ -1,11 +1,36 @@
-"""CPU time of ``dynsim --help`` against a bare interpreter, alternating; the ratio should stay below 4."""
+"""CPU time of the commands against that of what they must import, in alternating turns.
 
+    python benchmarks/startup.py [RUNS]
+
+Every command runs in a process of its own, its bytecode written; the ratio is that of medians.
+"""
+
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 
-RUNS = 21
+from table import Row, print_table
+
+COMMAND = "import sys; from dynsim.cli import main; sys.exit(main(sys.argv[1:]))"
+BARE = ("-c", "pass")
+SYMPY = ("-c", "import sympy")
+DRAWING = ("-c", "import sympy, xarray, matplotlib.backends.backend_agg")
+LOSS = "(phi*theta - sg(theta))^2/2"
+
+COMMANDS = (
+    (("--help",), BARE, 4.0),
+    (("list",), BARE, 30.0),
+    (("info",), BARE, 30.0),
+    (("methods",), BARE, 30.0),
+    (("claims",), BARE, 30.0),
+    (("derive", LOSS, "--states", "phi,theta"), SYMPY, 2.0),
+    (("outcome", "toy", "--initial", "phi=0.6,theta=0.1"), SYMPY, 2.5),
+    (("plot", "article"), DRAWING, 1.6),
+)
+"""Arguments, what is imported at least, and how many times the CPU of that the command may take."""
 
 
 def cpu(*argv):
@@ -15,17 +40,25 @@ def cpu(*argv):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def rows(runs=7):
+    """One row per command."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for words, least, most in COMMANDS:
+            out = ("--out", folder) if words[0] == "plot" else ()
+            command = ("-c", COMMAND, *words, *out)
+            cpu(*command)
+            spent = [(cpu(*least), cpu(*command)) for _ in range(runs)]
+            bare, full = (statistics.median(times) for times in zip(*spent, strict=True))
+            text = f"dynsim {' '.join(word if ' ' not in word else repr(word) for word in words)}"
+            shown = f"{1e3 * full:.0f} ms, {1e3 * bare:.0f} ms for python -c {least[1]!r}"
+            found.append(Row(text, full / bare, most, "at most", shown))
+    return found
+
+
 def main():
-    help_command = ("-c", "import sys; from dynsim.cli import main; sys.exit(main(['--help']))")
-    cpu(*help_command)  # writes the byte code
-    bare, full = [], []
-    for _ in range(RUNS):
-        bare.append(cpu("-c", "pass"))
-        full.append(cpu(*help_command))
-    ratios = [b / a for a, b in zip(bare, full, strict=True)]
-    print(f"python -c pass   median {1e3 * statistics.median(bare):6.1f} ms CPU")
-    print(f"dynsim --help    median {1e3 * statistics.median(full):6.1f} ms CPU")
-    print(f"ratio            median {statistics.median(ratios):6.2f}  (range {min(ratios):.2f} to {max(ratios):.2f})")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    print_table("Commands: CPU over that of what must be imported", rows(int(sys.argv[1]) if sys.argv[1:] else 15))
 
 
 if __name__ == "__main__":

@@ -91,14 +91,17 @@ def stamp(dataset: xarray.Dataset, *more_libraries: str, **attributes: Any) -> x
 
 def plain_attributes(*more_libraries: str, **attributes: Any) -> dict[str, str | int | float]:
     """Attributes as `stamp` writes them, for a Dataset that is yet to be made."""
-    found = {name: _plain_attribute(value) for name, value in attributes.items()}
+    found = {name: v if type(v) in (str, float, int) else _plain_attribute(v) for name, v in attributes.items()}
     return {**found, "versions": _versions_text(more_libraries)}
+
+
+_ATTRIBUTE = (str, int, float)
 
 
 def _plain_attribute(value: Any) -> str | int | float:
     if isinstance(value, bool):
         return int(value)
-    return value if isinstance(value, str | int | float) else as_json(value)
+    return value if isinstance(value, _ATTRIBUTE) else as_json(value)
 
 
 @cache

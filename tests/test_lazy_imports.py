@@ -37,3 +37,16 @@ def test_symbols_do_not_load_integrators():
 
 def test_torch_stays_out_of_a_figure():
     assert "torch" not in loaded("import dynsim; dynsim.plot('article-stop')")
+
+
+def test_lists_are_kept_so_that_the_next_call_imports_no_member(tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNSIM_CACHE", str(tmp_path / "cache"))
+    code = "from dynsim.cli import main\nmain(['list'])\nmain(['methods'])"
+    assert "sympy" in loaded(code)
+    assert loaded(code) == []
+
+
+def test_a_rule_needs_no_integrator():
+    code = "import dynsim, sys\ndynsim.outcome('toy', {'phi': 0.6, 'theta': 0.1})\n"
+    code += "assert 'scipy.integrate' not in sys.modules"
+    assert "sympy" in loaded(code)

@@ -27,20 +27,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or one method."""
-    from dynsim.cli.arguments import words_or_numbers
-    from dynsim.cli.output import print_json
+    from dynsim.cli.output import listed, print_json
     from dynsim.errors import bad
-    from dynsim.methods.catalogue import list_methods, method
 
     if args.name is None:
         if args.values:
             raise bad("--set", args.values[0], "nothing without the NAME of a method")
-        table = list_methods()
+        rows = listed("method", _methods)
         if args.json:
-            print_json(list(table))
+            print_json(rows)
         else:
-            _print_table(table)
+            _print_table(rows)
         return 0
+
+    from dynsim.cli.arguments import words_or_numbers
+    from dynsim.methods.catalogue import method
+
     values = words_or_numbers("--set", args.values)
     bare = method(args.name)
     knobs = {key: value for key, value in values.items() if key in bare.knobs}
@@ -78,10 +80,16 @@ def _facts(chosen: Any, values: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_table(table: Any) -> None:
+def _methods() -> list[dict[str, Any]]:
+    from dynsim.methods.catalogue import list_methods
+
+    return list(list_methods())
+
+
+def _print_table(table: list[dict[str, Any]]) -> None:
     from textwrap import fill
 
-    width = max(len(name) for name in table["name"])
+    width = max(len(row["name"]) for row in table)
     indent = " " * (width + 2)
     for row in table:
         print(f"{row['name']:<{width}}  {row['summary']}")

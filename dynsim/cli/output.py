@@ -12,11 +12,33 @@ from dynsim.storage import looked_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-__all__ = ["TABLES", "check_out", "print_json", "rows_of", "write_dataset"]
+__all__ = ["TABLES", "check_out", "listed", "print_json", "rows_of", "write_dataset"]
 
 TABLES = (".nc", ".csv")
+
+
+def listed(kind: str, make: Callable[[], Any]) -> Any:
+    """Plain data that a command lists of all members of a kind, kept on disk.
+
+    To make it imports every member and with it SymPy, which takes longer than all else that a listing does. The entry
+    belongs to the text of the room's files; where an installed package adds members, nothing is kept.
+    """
+    import hashlib
+    from importlib.metadata import entry_points
+
+    import dynsim
+    from dynsim.integrate.engine.cache import cached
+    from dynsim.registry import TABLES
+
+    if entry_points(group=f"dynsim.{kind}s"):
+        return make()
+    room = Path(dynsim.__file__).parent / TABLES[kind].split(".")[1]
+    source = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(room.glob("*.py")))).hexdigest()
+    key = f"list of {kind}s|{dynsim.__version__}|{source}"
+    return json.loads(cached(key, lambda: json.dumps(make(), ensure_ascii=False).encode()))
 
 
 def print_json(value: Any) -> None:

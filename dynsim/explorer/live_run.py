@@ -14,6 +14,7 @@ from dynsim.errors import BlowUp, Unfinished
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, subject
 from dynsim.field import Dynamics, Field
+from dynsim.integrate.compiled_run import compiled_states
 from dynsim.integrate.solve import solve
 
 __all__ = ["LiveRun", "field_at", "live_run", "live_times"]
@@ -82,6 +83,9 @@ def live_run(setting: Setting, start: tuple[float, ...] | None = None) -> LiveRu
 @lru_cache(maxsize=64)
 def _run(field: Field, y0: tuple[float, ...], t_end: float) -> LiveRun:
     times = live_times(t_end)
+    found = compiled_states(field, np.array(y0), times, _RTOL, _ATOL)
+    if found is not None and np.isfinite(found).all():
+        return LiveRun(times, found)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a run that fails is seen below and repeated with care
         states, report = odeint(field.f, y0, times, tfirst=True, rtol=_RTOL, atol=_ATOL, full_output=True, mxstep=2000)

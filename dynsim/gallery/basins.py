@@ -42,10 +42,10 @@ def compute(
         for noise in levels:
             flow = system("scalar", branch=branch)
             values = {"sigma2": noise, "alpha": alpha, "eta_p": eta_p, "eta_s": eta_s}
-            grid = {"phi": phi, "theta": theta}
+            grid, starts = {"phi": phi, "theta": theta}, {"phi": phi[:, None], "theta": theta}
             computed = basins(flow.describe(exact=None), grid, values, t_end=t_end)
             part = xr.Dataset({"limit": (("phi", "theta"), abs(computed["limit_theta"]).values.astype(np.float32))})
-            part["collapses"] = (("phi", "theta"), _rule(flow, phi, theta, values))
+            part["collapses"] = (("phi", "theta"), flow.exact.collapses(starts, values, ("theta",)))
             parts.append(part.merge(_borders(flow, values)))
             done += 1
             if progress:
@@ -58,17 +58,6 @@ def compute(
     about = {"name": "scalar", "reference": flow.reference, "states": list(flow.states), "roles": flow.roles}
     values = {"alpha": alpha, "eta_p": eta_p, "eta_s": eta_s}
     return stamp(data.drop_attrs(), flow=about, parameters=values, t_end=t_end)
-
-
-def _rule(flow: Any, phi: np.ndarray, theta: np.ndarray, values: dict[str, float]) -> np.ndarray:
-    """What the exact rule says of every start."""
-    told = np.full((len(phi), len(theta)), -1, dtype=np.int8)
-    for i, x in enumerate(phi):
-        for j, y in enumerate(theta):
-            end = flow.exact.end({"phi": float(x), "theta": float(y)}, values)
-            if end is not None and end.collapsed is not None:
-                told[i, j] = end.collapsed
-    return told
 
 
 def _borders(flow: Any, values: dict[str, float]) -> xr.Dataset:

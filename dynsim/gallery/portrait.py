@@ -68,17 +68,12 @@ def _orbit(flow: Flow, start: Mapping[str, float], parameters: Any) -> xr.Datase
 
 def _collapse_map(flow: Flow, parameters: Any, part: xr.Dataset, count: int = 122) -> np.ndarray:
     """1 where the exact rule says collapse, 0 where it says none, −1 where the flow has no rule."""
-    told = np.full((count, count), -1, dtype=np.int8)
     if flow.exact is None:
-        return told
-    x_name, y_name = part.attrs["x_name"], part.attrs["y_name"]
-    for i, x in enumerate(np.linspace(float(part.x[0]), float(part.x[-1]), count)):
-        for j, y in enumerate(np.linspace(float(part.y[0]), float(part.y[-1]), count)):
-            values = {key: float(value) for key, value in flow.values(parameters).items()}
-            end = flow.exact.end({x_name: float(x), y_name: float(y)}, values)
-            if end is not None and end.collapsed is not None:
-                told[i, j] = int(end.collapsed)
-    return told
+        return np.full((count, count), -1, dtype=np.int8)
+    x, y = (np.linspace(float(axis[0]), float(axis[-1]), count) for axis in (part.x, part.y))
+    starts = {part.attrs["x_name"]: x[:, None], part.attrs["y_name"]: y[None, :]}
+    values = {key: float(value) for key, value in flow.values(parameters).items()}
+    return flow.exact.collapses(starts, values, flow.roles.get("encoder", ()))
 
 
 def _aligned(parts: list[xr.Dataset]) -> list[xr.Dataset]:

@@ -80,8 +80,8 @@ class EnsembleArrays:
         return cls(
             np.empty((field.size + len(field.observables), members, times)),
             field.size,
-            np.full(members, Status.NOT_RUN, dtype=np.int8),
-            np.zeros(members, dtype=np.int32),
+            np.full(members, -1, np.int8),  # not run
+            np.zeros(members, np.int32),
         )
 
     @property
@@ -101,7 +101,14 @@ class EnsembleArrays:
 
     def part(self, start: int, stop: int) -> EnsembleArrays:
         """Views of members `start` … `stop` − 1."""
+        if start == 0 and stop >= len(self.status):
+            return self
         return EnsembleArrays(self.outputs[:, start:stop], self.size, self.status[start:stop], self.steps[start:stop])
+
+    @property
+    def gravest(self) -> int:
+        """The largest status of all members, as a plain number."""
+        return int(self.status.max(initial=0))
 
     def put(self, index: np.ndarray, other: EnsembleArrays) -> None:
         """Copy the members of `other` to the places `index`."""
@@ -161,6 +168,9 @@ def block_shape(shape: tuple[int, ...], limit: int) -> tuple[int, ...]:
 
 def blocks(shape: tuple[int, ...], limit: int) -> Iterator[GridBlock]:
     """All blocks of a grid, in the order of the members."""
+    if not shape:
+        yield GridBlock(0, 1, ())
+        return
     size = prod(shape)
     box = block_shape(shape, limit)
     start = 0

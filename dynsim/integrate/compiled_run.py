@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,35 +10,73 @@ import numpy as np
 from dynsim.errors import bad
 from dynsim.field import Field
 from dynsim.integrate.batch import EnsembleArrays, Members
-from dynsim.integrate.engines import choose
+from dynsim.integrate.engines import choose, why_not_compiled
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.solver import Settings, Trajectory
 from dynsim.status import Status
+from dynsim.symbolic.compiled import FlowField
 
-__all__ = ["compiled_trajectory"]
+__all__ = ["compiled_states", "compiled_trajectory"]
 
 
 class _Engine:
     """States of the one run at any times."""
 
-    def __init__(self, bound: Any, y0: np.ndarray, settings: Settings) -> None:
-        self.bound, self.y0, self.rtol = bound, y0[:, None], settings.rtol
+    def __init__(self, bound: Any, field: Field, y0: np.ndarray, settings: Settings) -> None:
+        self.bound, self.field, self.y0, self.rtol = bound, field, y0[:, None], settings.rtol
         self.atol = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
         self.engine = choose("compiled", bound.flow, False).engine
 
     def run(self, times: np.ndarray) -> EnsembleArrays:
+        """The run that ends at the last of the times."""
         batch = Members(self.bound.flow, self.y0, self.bound.values, times, self.rtol, self.atol)
-        run = EnsembleArrays.empty(batch.field, 1, len(times))
+        run = EnsembleArrays.empty(self.field, 1, len(times))
         self.engine(batch, run)
         return run
 
-    def states(self, times: np.ndarray) -> np.ndarray:
-        """States of shape ``(size, len(times))``; the times increase."""
-        at = np.asarray(times, dtype=float)
-        if at[0] == 0.0:
-            later = self.run(at[1:]).states[:, 0] if len(at) > 1 else np.empty((len(self.y0), 0))
-            return np.concatenate([self.y0, later], axis=1)
-        return self.run(at).states[:, 0]
+    def along(self, end: float) -> Callable[[np.ndarray], np.ndarray]:
+        """States of shape ``(size, len(times))`` at times that do not decrease, of the run that ends at `end`."""
+        from dynsim.integrate.engine.program import OneStart
+
+        fast = OneStart(self.bound.flow, self.y0[:, 0], self.bound.values, end, self.rtol, self.atol)
+        before: list[np.ndarray] = []
+
+        def states(times: np.ndarray) -> np.ndarray:
+            if not before or not np.array_equal(before[0], times):  # several events ask for the same times
+                found = fast(times)
+                before[:] = times, self._slowly(times) if found is None else found
+            return before[1]
+
+        return states
+
+    def _slowly(self, times: np.ndarray) -> np.ndarray:
+        """The same of a run that does not come to its end or slides on the way."""
+        found, later = np.repeat(self.y0, len(times), axis=1), times > 0
+        if later.any():
+            found[:, later] = self.run(times[later]).states[:, 0]
+        return found
+
+
+def compiled_states(field: Field, y0: np.ndarray, times: np.ndarray, rtol: float, atol: float) -> np.ndarray | None:
+    """States of shape ``(field.size, len(times))`` as arrays, in microseconds, for pictures that follow a hand.
+
+    None where the engine cannot do the field, is not installed, or stops before the last time.
+
+    Examples
+    --------
+    >>> import dynsim, numpy as np
+    >>> from dynsim.integrate.compiled_run import compiled_states
+    >>> field = dynsim.system("toy").field()
+    >>> compiled_states(field, np.array([0.6, 0.1]), np.array([0.0, 60.0]), 1e-9, 1e-11)[:, -1].round(6)
+    array([1.      , 0.806226])
+    """
+    if not isinstance(field, FlowField) or why_not_compiled(field.compiled.flow):
+        return None
+    from dynsim.integrate.engine.program import OneStart
+
+    flow = field.compiled.flow
+    values = dict(zip(flow.parameters, field.constants, strict=True))
+    return OneStart(flow, y0, values, float(times[-1]), rtol, atol)(times)
 
 
 def compiled_trajectory(
@@ -57,11 +94,11 @@ def compiled_trajectory(
     if grid[-1] < 0 or np.isfinite(settings.max_step) or settings.breakpoints:
         what = "a run forward in time without max_step and breakpoints"
         raise bad("method", "compiled", what, "take method='DOP853'")
-    engine = _Engine(bound, y0, settings)
+    engine = _Engine(bound, field, y0, settings)
     if grid[-1] == 0.0:
         return Trajectory(y0[:, None], 0.0, Status.OK, y0)
     run = engine.run(grid[grid > 0] if grid[0] == 0.0 else grid)
-    states = engine.states(grid) if grid[0] == 0.0 and len(grid) == 1 else _with_start(run, y0, grid)
+    states = _with_start(run, y0, grid)
     status = Status(int(run.status[0]))
     known = np.isfinite(states).all(axis=0)
     done = len(grid) if known.all() else int(np.argmin(known))
@@ -81,28 +118,31 @@ def _with_start(run: EnsembleArrays, y0: np.ndarray, grid: np.ndarray) -> np.nda
 
 
 def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Sequence[Watched]) -> None:
-    """Record the events, panel by panel, and end the run at the first terminal one."""
-    edges = np.linspace(0.0, found.reached, max(found.steps, 1) + 1)
-    edges = np.unique(np.concatenate([edges, grid[grid <= found.reached], [0.0]]))
-    at_edges = engine.states(edges)
+    """Record the events and end the run at the first terminal one.
+
+    The engine does not tell where its steps were, so intervals of their mean length stand for them, and shorter ones
+    near the start, where a run changes most.
+    """
+    early = found.reached * 2.0 ** -np.arange(20.0, 0.0, -1.0)
+    edges = np.union1d(np.linspace(0.0, found.reached, max(found.steps, 1) + 1), early)
+    states = engine.along(found.reached)
     hits: list[tuple[float, int]] = []
     for index, event in enumerate(events):
-        if event.label == "rest":
-            hits += [(time, index) for time in _rest(engine, event, edges, at_edges)]
-            continue
 
         def along(times: np.ndarray, event: Watched = event) -> np.ndarray:
-            return np.asarray(event.function(times, engine.states(times)), dtype=float)
+            return np.asarray(event.function(times, states(times)), dtype=float)
 
+        if event.label == "rest":
+            hits += [(time, index) for time in _rest(along, edges)]
+            continue
         sign = 0.0
-        for left, right in pairwise(edges):
-            for time, new in sign_changes(along, float(left), float(right)):
-                if new != sign and new * event.direction >= 0:
-                    hits.append((time, index))
-                sign = new
+        for time, new in sign_changes(along, *edges.tolist()):
+            if new != sign and new * event.direction >= 0:
+                hits.append((time, index))
+            sign = new
+    hits.sort()
     counts = [0] * len(events)
-    for time, index in sorted(hits):
-        y = engine.states(np.array([time]))[:, 0] if time > 0 else engine.y0[:, 0]
+    for (time, index), y in zip(hits, states(np.array([time for time, _ in hits])).T, strict=True):
         found.hits.append((time, index, y))
         counts[index] += 1
         if events[index].terminal and counts[index] >= events[index].terminal:
@@ -113,16 +153,10 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
             return
 
 
-def _rest(engine: _Engine, event: Watched, edges: np.ndarray, states: np.ndarray) -> list[float]:
+def _rest(distance: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> list[float]:
     """When the run comes to rest, if it does."""
-    moving = np.array([event.function(t, y) for t, y in zip(edges, states.T, strict=True)])
+    moving = distance(edges)
     at = int(np.argmax(moving <= 0))
     if not moving[at] <= 0:
         return []
-    if at == 0:
-        return [0.0]
-
-    def distance(times: np.ndarray) -> np.ndarray:
-        return np.array([event.function(t, y) for t, y in zip(times, engine.states(times).T, strict=True)])
-
-    return [change_of_sign(distance, float(edges[at - 1]), float(edges[at]))]
+    return [change_of_sign(distance, float(edges[at - 1]), float(edges[at]))] if at else [0.0]

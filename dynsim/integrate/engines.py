@@ -10,12 +10,11 @@ import numpy as np
 
 from dynsim.errors import bad, missing_extra
 from dynsim.integrate.batch import Engine, EnsembleArrays, Members
-from dynsim.integrate.concatenated import by_scipy
 from dynsim.integrate.solver import slide
 from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 
-__all__ = ["METHODS", "Choice", "by_closed_form", "choose"]
+__all__ = ["METHODS", "Choice", "by_closed_form", "choose", "why_not_compiled"]
 
 METHODS = ("auto", "compiled", "scipy", "exact")
 
@@ -52,9 +51,11 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
         raise bad("t_end", float("inf"), "a finite time", f"method '{method}' integrates; use method='exact'")
     if forever or method == "exact":
         return _closed_form(flow, forever)
+    from dynsim.integrate.concatenated import by_scipy  # imports SciPy's integrators, which a closed form does without
+
     if method == "scipy":
         return Choice("scipy", _sliding_too(by_scipy))
-    reason = _obstacle(flow)
+    reason = why_not_compiled(flow)
     if method == "compiled":
         if reason == _ABSENT:
             raise missing_extra("llvmlite", "fast", "compiled ensembles")
@@ -75,8 +76,10 @@ def _sliding_too(engine: Engine) -> Engine:
 
     def engine_and_sliding(batch: Members, run: EnsembleArrays) -> int:
         stiff = engine(batch, run)
+        if run.gravest < Status.SLIDING or not isinstance(batch.flow, Flow):
+            return stiff
         members = np.flatnonzero(run.status == Status.SLIDING)
-        if members.size and isinstance(batch.flow, Flow):
+        if members.size:
             slide(batch, run, members)
         return stiff
 
@@ -90,7 +93,7 @@ def _closed_form(flow: Any, forever: bool) -> Choice:
     raise bad(argument, received, "a flow with a closed form in time", "integrate to a finite time instead")
 
 
-def _obstacle(flow: Any) -> str:
+def why_not_compiled(flow: Any) -> str:
     """Why the compiled engine cannot do a flow, or the empty text."""
     if not isinstance(flow, Flow):
         return "a Field has no equations to compile"

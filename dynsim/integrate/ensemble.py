@@ -214,9 +214,10 @@ def _description(flow: Any) -> str:
     """What the flow says of itself, as text; written once for a Flow, which does not change."""
     if not isinstance(flow, Flow):
         return as_json(described(flow))
-    if flow not in _texts:
-        _texts[flow] = as_json(described(flow))
-    return _texts[flow]
+    found = _texts.get(flow)
+    if found is None:
+        found = _texts[flow] = as_json(described(flow))
+    return found
 
 
 def _constants(flow: Any) -> tuple[str, ...]:
@@ -226,6 +227,9 @@ def _constants(flow: Any) -> tuple[str, ...]:
 def _members(flow: Any, grid: Grid, start: int, stop: int) -> tuple[np.ndarray, dict[str, Any]]:
     """Starts of shape ``(size, members)``, and parameters: numbers, or arrays where they vary."""
     states = flow.states if isinstance(flow, Flow) else flow.names
+    if not grid.dims:
+        alone = np.concatenate([grid.values[name].ravel() for name in states])
+        return alone[:, None], {name: grid.values[name].item() for name in _constants(flow)}
     y0 = [grid.members(name, start, stop).reshape(stop - start, math.prod(grid.own(name))).T for name in states]
     values = {
         name: grid.members(name, start, stop) if grid.spans[name] else grid.values[name].item()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "Terminal",
     "Watched",
     "change_of_sign",
+    "changes_of_sign",
     "compile_events",
     "distance_from_rest",
     "sign_changes",
@@ -114,15 +116,15 @@ class Watched:
     direction: float = 0.0
 
 
-def distance_from_rest(field: Field, atol: float) -> Callable[[float, Any], float]:
+def distance_from_rest(field: Field, atol: float) -> Callable[[Any, Any], Any]:
     """Return a function that is positive while some state moves faster than rest allows.
 
     A state rests when |y'| ≤ 1e-10·|y| + atol per unit of flow time: what moves slower cannot be told
-    from the integration error.
+    from the integration error. It takes a state, or states of shape ``(size, n)``.
     """
 
-    def distance(t: float, y: Any) -> float:
-        return float(np.max(np.abs(field.f(t, y)) - REST_RATE * np.abs(y) - atol))
+    def distance(t: Any, y: Any) -> Any:
+        return np.max(np.abs(field.f(t, y)) - REST_RATE * np.abs(y) - atol, axis=0)
 
     return distance
 
@@ -144,9 +146,9 @@ def _compile(event: Any, field: Field, atol: float) -> Watched:
     if not isinstance(event, Event):
         raise bad("events", event, '"rest", an expression, Event(…) or Terminal(expression)', kind=InvalidType)
     parameters = dict(field.about.get("parameters", {}))
-    expr = plain("events", event.expression)
+    known = isinstance(event.expression, str | sympy.Expr)
+    expr, label, arguments = _remembered(event.expression) if known else _read(event.expression)
     scalars = [name for name in field.names if field.shape(name) == ()]
-    arguments = sorted(expr.free_symbols, key=lambda symbol: symbol.name)
     for symbol in arguments:
         if symbol.name not in scalars and symbol.name not in parameters and symbol.name != "t":
             raise unknown("symbol in events", symbol.name, [*scalars, *parameters])
@@ -161,25 +163,35 @@ def _compile(event: Any, field: Field, atol: float) -> Watched:
         found = np.asarray(raw(*(value_of(symbol.name, t, y) for symbol in arguments))[0], dtype=float)
         return np.broadcast_to(found, np.shape(t))
 
-    return Watched(text(expr), function, int(event.terminal), float(event.direction))
+    return Watched(label, function, int(event.terminal), float(event.direction))
+
+
+def _read(written: Any) -> tuple[sympy.Expr, str, list[sympy.Symbol]]:
+    """An expression, its printed form and its symbols."""
+    expr = plain("events", written)
+    return expr, text(expr), sorted(expr.free_symbols, key=lambda symbol: symbol.name)
+
+
+_remembered = lru_cache(maxsize=64)(_read)  # reading text takes longer than a run
 
 
 _DEGREE = 16
 _NODES = np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)[::-1]
 _FIT = np.linalg.inv(chebyshev.chebvander(_NODES, _DEGREE))
 _FLAT = 1e-11  # an expansion whose last terms are below this share of the largest is one
+_NOISE = 1e-14  # and so is one whose last terms are below this share of the largest anywhere
 _DEPTH = 10  # halvings of a step in search of one
 
 
-def sign_changes(function: Callable[[np.ndarray], np.ndarray], start: float, end: float) -> list[tuple[float, float]]:
-    """Times between `start` and `end` at which a function changes sign, in their order, each with its new sign.
+def sign_changes(function: Callable[[np.ndarray], np.ndarray], *edges: float) -> list[tuple[float, float]]:
+    """Times between the first and the last edge at which a function changes sign, in order, each with its new sign.
 
     Parameters
     ----------
     function : callable
-        Of an array of times; smooth between the two.
-    start, end : float
-        `end` may lie before `start`; a zero at `start` does not count, one at `end` does.
+        Of an array of times, in their order; smooth between neighbouring edges, or nearly so.
+    *edges : float
+        At least two; they may run backward. A zero at the first one does not count, one at the last one does.
 
     Examples
     --------
@@ -190,61 +202,119 @@ def sign_changes(function: Callable[[np.ndarray], np.ndarray], start: float, end
     [(0.5, -1.0), (0.51, 1.0)]
     """
     found: list[tuple[float, float]] = []
-    for left, right, cuts, values in _pieces(function, start, end, _DEPTH):
-        at = (left, *cuts, right)
+    brackets: list[tuple[float, float]] = []
+    for at, values in _pieces(function, np.array(edges)):
         for i in range(len(at) - 1):
             if values[i] * values[i + 1] < 0:
-                sign = float(np.sign(values[i + 1]))
-                found.append((change_of_sign(function, at[i], at[i + 1]), sign))
+                brackets.append((at[i], at[i + 1]))
+                found.append((at[i + 1], float(np.sign(values[i + 1]))))
             elif values[i + 1] == 0 and values[i] != 0:
-                after = _sign_after(function, at[i + 1], end)
-                if after * values[i] < 0 or at[i + 1] == end:
+                after = _sign_after(function, at[i + 1], edges)
+                if after * values[i] < 0 or at[i + 1] == edges[-1]:
                     found.append((at[i + 1], after or -float(np.sign(values[i]))))
+    if brackets:
+        left, right = np.array(brackets).T
+        exact = dict(zip(right.tolist(), changes_of_sign(function, left, right).tolist(), strict=True))
+        found = [(exact.get(time, time), sign) for time, sign in found]
     return found
 
 
-def _sign_after(function: Callable[[np.ndarray], np.ndarray], t: float, end: float) -> float:
-    """Sign of a function right behind a zero of it."""
-    ahead = t + (end - t) * 2.0 ** -np.arange(1.0, 21.0)
+def _sign_after(function: Callable[[np.ndarray], np.ndarray], t: float, edges: tuple[float, ...]) -> float:
+    """Sign of a function right behind a zero of it, 0 behind the last edge."""
+    forward = edges[-1] > edges[0]
+    end = next((edge for edge in edges if (edge > t if forward else edge < t)), t)
+    ahead = t + (end - t) * 2.0 ** -np.arange(20.0, 0.0, -1.0)
     signs = np.sign(function(ahead)) if t != end else np.zeros(1)
-    return next((float(sign) for sign in signs[::-1] if sign), 0.0)
+    return next((float(sign) for sign in signs if sign), 0.0)
 
 
 def change_of_sign(function: Callable[[np.ndarray], np.ndarray], left: float, right: float) -> float:
-    """The change of sign between two times, by sections: sixteen values cost one call, like one."""
+    """The change of sign between two times: the first number behind it, or the zero itself."""
+    return float(changes_of_sign(function, np.array([left]), np.array([right]))[0])
+
+
+_SECTIONS = np.linspace(0.0, 1.0, 18)
+_AROUND = np.array([-1.0, *-(16.0 ** -np.arange(1.0, 9.0)), 0.0, *16.0 ** -np.arange(8.0, 1.0, -1.0), 1.0])
+
+
+def changes_of_sign(function: Callable[[np.ndarray], np.ndarray], left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The change of sign in each of several brackets, which follow one another, by sections.
+
+    Eighteen values in each bracket cost one call, like one. They are spread evenly at first, then set around the zero
+    of the inverse parabola through three of them: three calls or four find what bisection finds in fifty. Where that
+    does not help, for what is left of the function is rounding, they are spread evenly again.
+    """
+    rows = np.arange(len(left))
+    evenly = np.ones(len(left), dtype=bool)
+    guess = left
     for _ in range(20):
-        times = np.linspace(left, right, 18)
-        signs = np.sign(function(times))
-        at = int(np.argmax(signs != signs[0]))
-        if at == 0 or signs[at] == 0:
-            return float(times[at]) if at else right
-        if (times[at - 1], times[at]) == (left, right):
+        width = right - left
+        times = np.where(evenly, left, guess)[:, None] + width[:, None] * np.where(evenly[:, None], _SECTIONS, _AROUND)
+        times = np.clip(times, np.minimum(left, right)[:, None], np.maximum(left, right)[:, None])
+        times[:, 0], times[:, -1] = left, right
+        values = np.asarray(function(times.ravel()), dtype=float).reshape(times.shape)
+        changed = np.sign(values) != np.sign(values[:, :1])
+        found = changed.any(axis=1)
+        at = np.maximum(np.argmax(changed, axis=1), 1)
+        ended = (values[rows, at] == 0) | ~found
+        before, after = times[rows, at - 1], np.where(found, times[rows, at], right)
+        left, right = np.where(ended, after, before), after
+        if (ended | (np.nextafter(left, right) == right)).all():
             break
-        left, right = float(times[at - 1]), float(times[at])
+        evenly = np.abs(right - left) > np.abs(width) / 8
+        guess = _inverse_parabola(times, values, rows, at, left, right)
     return right
 
 
-def _pieces(
-    function: Callable[[np.ndarray], np.ndarray], left: float, right: float, depth: int
-) -> Iterable[tuple[float, float, list[float], np.ndarray]]:
-    """Intervals that may hold a zero, the extrema inside, and the values at both ends and at the extrema."""
-    half, middle = (right - left) / 2, (right + left) / 2
-    times = middle + half * _NODES
-    times[0], times[-1] = left, right
-    values = function(times)
-    if not np.isfinite(values).all():
-        return  # the function is not defined along the whole of it
-    coefficients = _FIT @ values
-    size = np.abs(coefficients)
-    if size[0] > size[1:].sum():
-        return  # the mean outweighs everything that varies
-    if size[-3:].sum() > _FLAT * size.max() and depth:
-        yield from _pieces(function, left, middle, depth - 1)
-        yield from _pieces(function, middle, right, depth - 1)
-        return
-    slope = chebyshev.chebder(np.where(size > 1e-15 * size.max(), coefficients, 0.0))
-    slope = np.trim_zeros(slope, "b")
-    roots = chebyshev.chebroots(slope) if len(slope) > 1 else np.empty(0)
-    real = np.sort(roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) < 1)])
-    cuts = [float(t) for t in middle + half * real if left != t != right]
-    yield left, right, cuts, function(np.array([left, *cuts, right]))
+def _inverse_parabola(
+    times: np.ndarray, values: np.ndarray, rows: np.ndarray, at: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Where the time as a quadratic function of the value is at the value 0; the middle where that is no help."""
+    third = np.where(at >= 2, at - 2, np.minimum(at + 1, times.shape[1] - 1))
+    (a, b, c), (x, y, z) = ([array[rows, index] for index in (at - 1, at, third)] for array in (values, times))
+    with np.errstate(all="ignore"):
+        slope, other = (y - x) / (b - a), (z - y) / (c - b)
+        bent = x - a * slope + a * b * (other - slope) / (c - a)
+        straight = x - a * slope
+    inside = (bent - left) * (bent - right) <= 0
+    guess = np.where(inside, bent, straight)
+    return np.where((guess - left) * (guess - right) <= 0, guess, (left + right) / 2)
+
+
+def _pieces(function: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> list[tuple[list[float], list[float]]]:
+    """Times between which a function is monotone, and its values there, wherever it may have a zero."""
+    left, right = edges[:-1], edges[1:]
+    pieces: list[tuple[float, float, list[float], float, float]] = []
+    scale = 0.0
+    for depth in range(_DEPTH + 1):
+        half, middle = (right - left) / 2, (right + left) / 2
+        times = middle[:, None] + half[:, None] * _NODES
+        times[:, 0], times[:, -1] = left, right
+        values = np.asarray(function(times.ravel()), dtype=float).reshape(times.shape)
+        defined = np.isfinite(values).all(axis=1)  # along the whole of an interval
+        coefficients = np.where(defined[:, None], values, 0.0) @ _FIT.T
+        size = np.abs(coefficients)
+        largest = size.max(axis=1)
+        scale = max(scale, float(largest.max()))
+        varies = defined & (size[:, 0] <= size[:, 1:].sum(axis=1))  # else the mean outweighs all that varies
+        rough = size[:, -3:].sum(axis=1) > np.maximum(_FLAT * largest, _NOISE * scale)
+        split = varies & rough & (depth < _DEPTH)
+        for i in np.flatnonzero(varies & ~split):
+            cuts = [] if left[i] == right[i] else (middle[i] + half[i] * _extrema(coefficients[i], size[i])).tolist()
+            pieces.append((float(left[i]), float(right[i]), cuts, float(values[i, 0]), float(values[i, -1])))
+        if not split.any():
+            break
+        left, right = (np.column_stack(pair)[split].ravel() for pair in ((left, middle), (middle, right)))
+    pieces.sort(reverse=bool(edges[-1] < edges[0]))
+    inner = [time for piece in pieces for time in piece[2]]
+    known = iter(np.asarray(function(np.array(inner)), dtype=float).tolist() if inner else ())
+    return [([a, *cuts, b], [at_a, *(next(known) for _ in cuts), at_b]) for a, b, cuts, at_a, at_b in pieces]
+
+
+def _extrema(coefficients: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Where a Chebyshev series between −1 and 1 turns."""
+    slope = np.trim_zeros(chebyshev.chebder(np.where(size > 1e-15 * size.max(), coefficients, 0.0)), "b")
+    if len(slope) < 2 or abs(slope[0]) > np.abs(slope[1:]).sum():
+        return np.empty(0)
+    roots = chebyshev.chebroots(slope)
+    return np.sort(roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) < 1)])

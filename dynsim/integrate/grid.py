@@ -153,6 +153,10 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
         flow = bound.flow
     else:
         flow.values(parameters)  # which refuses all
+    numbers = {**starts, **constants, **more}
+    if all(type(value) is float for value in numbers.values()) and not any(map(flow.shape, starts)):
+        values = {name: np.array(value) for name, value in numbers.items()}  # one member, as most often
+        return Grid((), (), _NO_COORDINATES, values, dict.fromkeys(values, ()), flow, schedules)
     labels = {name: f"{name}0" for name in starts} | {name: name for name in (*constants, *more)}
     entries = {
         name: _entry(f"initial['{name}']", value, labels[name], flow.shape(name), name)

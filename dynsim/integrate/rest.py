@@ -8,7 +8,7 @@ tolerance, and that nothing small can grow meanwhile.
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from dynsim.field import Field
 

@@ -17,8 +17,8 @@ from dynsim.integrate.sliding import switching_of
 from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, trajectory
 from dynsim.integrate.stepping import SOLVERS
 from dynsim.integrate.validation import breakpoints_of, field_of, start_of, times_of, tolerance
-from dynsim.records import as_json, stamp
-from dynsim.status import Status, status_attributes
+from dynsim.records import as_json, plain_attributes
+from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
@@ -144,14 +144,7 @@ def solve(
     if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
         run.status = Status.AT_REST
     states, recorded = _up_to_there(run, grid)
-    dataset = run_dataset(field, states, "time", recorded)
-    dataset["time"].attrs["long_name"] = "flow time"
-    dataset["status"] = ((), np.int8(run.status), status_attributes())
-    if watched:
-        dataset = dataset.assign(_event_variables(field, run))
-        dataset.attrs["event_counts"] = as_json([sum(hit[1] == i for hit in run.hits) for i in range(len(watched))])
-    stamp(
-        dataset,
+    attributes = plain_attributes(
         kind="run",
         flow={key: value for key, value in field.about.items() if key != "parameters"},
         parameters=field.about.get("parameters", {}),
@@ -163,8 +156,11 @@ def solve(
         end_time=run.reached,
         end_reason=_reason(run, watched),
     )
+    if watched:
+        attributes["event_counts"] = as_json([sum(hit[1] == i for hit in run.hits) for i in range(len(watched))])
     if run.sliding:
-        dataset.attrs["sliding"] = as_json([{"along": s, "from": a, "until": b} for s, a, b in run.sliding])
+        attributes["sliding"] = as_json([{"along": s, "from": a, "until": b} for s, a, b in run.sliding])
+    dataset = run_dataset(field, states, recorded, run.status, _happened(field, run) if watched else {}, attributes)
     if _failed(run, grid):
         error, message = _FAILURES[run.status]
         said = f" ({run.message})" if run.message and run.status == Status.SOLVER_FAILED else ""
@@ -234,14 +230,11 @@ def _up_to_there(run: Trajectory, grid: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.column_stack((run.states[:, before], run.last)), np.append(grid[before], run.reached)
 
 
-def _event_variables(field: Field, run: Trajectory) -> dict[str, Any]:
-    times = [time for time, _, _ in run.hits]
-    states = np.array([y for _, _, y in run.hits]).reshape(len(times), field.size).T
-    variables: dict[str, Any] = {
-        "event_time": ("event", times),
-        "event_index": ("event", np.array([index for _, index, _ in run.hits], dtype=np.int32)),
+def _happened(field: Field, run: Trajectory) -> dict[str, np.ndarray]:
+    """Times, kinds and states of the events, as they are recorded."""
+    states = np.array([y for _, _, y in run.hits]).reshape(len(run.hits), field.size).T
+    return {
+        "event_time": np.array([time for time, _, _ in run.hits], dtype=float),
+        "event_index": np.array([index for _, index, _ in run.hits], dtype=np.int32),
+        **{f"event_{name}": values for name, values in field.split(states).items() if values.ndim == 1},
     }
-    for name, values in field.split(states).items():
-        if values.ndim == 1:
-            variables[f"event_{name}"] = ("event", values)
-    return variables

@@ -13,7 +13,7 @@ from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.rest import RestWatch
 from dynsim.integrate.sliding import Switching, switching_of
-from dynsim.integrate.stepping import IMPLICIT, SOLVERS, Stepper, quiet, why_it_stopped
+from dynsim.integrate.stepping import IMPLICIT, Stepper, quiet, solver_class, why_it_stopped
 from dynsim.status import Status
 
 __all__ = ["MOST_STEPS", "Settings", "Trajectory", "slide", "trajectory"]
@@ -180,7 +180,7 @@ def _leg(
 
     def stepper_from(t: float, y: np.ndarray) -> Stepper:
         return Stepper(
-            SOLVERS[settings.method],
+            solver_class(settings.method),
             function,
             t,
             y,

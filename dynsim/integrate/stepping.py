@@ -12,20 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, OdeSolver, Radau
 
 from dynsim.status import Status
 
-__all__ = ["IMPLICIT", "SOLVERS", "Stepper", "quiet", "why_it_stopped"]
+__all__ = ["IMPLICIT", "SOLVERS", "Stepper", "quiet", "solver_class", "why_it_stopped"]
 
-SOLVERS: dict[str, type[OdeSolver]] = {
-    "RK23": RK23,
-    "RK45": RK45,
-    "DOP853": DOP853,
-    "Radau": Radau,
-    "BDF": BDF,
-    "LSODA": LSODA,
-}
+SOLVERS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+"""Classes of `scipy.integrate`, which is imported where one of them steps."""
+
 IMPLICIT = ("Radau", "BDF", "LSODA")
 
 # So many steps that advance time by less than this share are no progress: no number of further ones would do. Steps
@@ -35,6 +29,13 @@ _LOOK, _ADVANCE = 2000, 1e-6
 _CHATTER, _PAIRS = 500, 32
 
 Velocity = Callable[[float, np.ndarray], np.ndarray]
+
+
+def solver_class(name: str) -> Any:
+    """SciPy's solver of a name."""
+    import scipy.integrate
+
+    return getattr(scipy.integrate, name)
 
 
 @contextmanager
@@ -86,7 +87,7 @@ class Stepper:
 
     def __init__(
         self,
-        solver: type[OdeSolver],
+        solver: Any,
         function: Velocity,
         t0: float,
         y0: np.ndarray,

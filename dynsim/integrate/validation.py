@@ -104,6 +104,8 @@ def breakpoints_of(breakpoints: Any) -> tuple[float, ...]:
 
 def floats_of(argument: str, values: Any, expected: str) -> np.ndarray:
     """Array of real numbers; one too large for a float is infinite, and what a mask hides is no number."""
+    if type(values) is np.ndarray and values.dtype == np.float64:
+        return values
     if np.ma.is_masked(values):
         raise bad(argument, values, f"{expected}, not masked", "fill or drop what is masked")
     try:

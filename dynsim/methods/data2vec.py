@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import sympy
-from scipy.special import erf
 
 from dynsim.errors import bad
 from dynsim.methods.method import ALIGNED, GAUSSIAN, LINEAR, Fact
@@ -139,7 +139,7 @@ class Data2Vec(SimSiam):
     def _factor(self, deviation: np.ndarray) -> np.ndarray:
         width = self["smooth"]
         with np.errstate(divide="ignore"):
-            return erf(width / (np.sqrt(2) * deviation)) / width
+            return scipy.special.erf(width / (np.sqrt(2) * deviation)) / width
 
     def _largest_force(self, at: MethodSetting) -> np.ndarray:
         grid = np.linspace(0, 1, 400)

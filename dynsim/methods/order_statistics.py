@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import gammaln, ndtr, ndtri
-from scipy.stats import binom
+import scipy  # its parts come when they are used: scipy.stats takes half a second
 
 from dynsim.methods.mode_flow import legendre
 
@@ -31,8 +30,8 @@ def quantile_defect(batch: int) -> float:
     x = 8.5 * nodes
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
     ranks = np.arange(1, batch + 1)
-    quantiles = ndtri(ranks / (batch + 1))
-    mean_quantile = binom.pmf(ranks[:, None] - 1, batch - 1, ndtr(x)).T @ quantiles
+    quantiles = scipy.special.ndtri(ranks / (batch + 1))
+    mean_quantile = scipy.stats.binom.pmf(ranks[:, None] - 1, batch - 1, scipy.special.ndtr(x)).T @ quantiles
     total = 8.5 * weights @ (x * density * mean_quantile)  # Σ q_i E[x_(i)]/N
-    deviation = np.sqrt(2 / batch) * np.exp(gammaln(batch / 2) - gammaln((batch - 1) / 2))
+    deviation = np.sqrt(2 / batch) * np.exp(scipy.special.gammaln(batch / 2) - scipy.special.gammaln((batch - 1) / 2))
     return float(1 - total / deviation)

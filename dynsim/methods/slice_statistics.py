@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy.special import gammaln
+import scipy
 
 __all__ = ["KNOTS", "slice_functions", "slice_gradient", "slice_value", "slice_value_and_gradient"]
 
@@ -134,7 +134,7 @@ def _inverse_root(m: np.ndarray) -> tuple[float, np.ndarray]:
     y, weights = _half_line()
     size = len(m)
     factors = 1 + 2 * np.multiply.outer(y**2, m)
-    front = np.sqrt(2 / np.pi) * np.exp(gammaln(size / 2) - gammaln((size - 1) / 2))
+    front = np.sqrt(2 / np.pi) * np.exp(scipy.special.gammaln(size / 2) - scipy.special.gammaln((size - 1) / 2))
     integrand = 2 * front * weights * np.exp(-0.5 * np.log(factors).sum(1))
     return float(integrand.sum()), -(integrand * y**2) @ (1 / factors)
 
@@ -157,6 +157,6 @@ def _exponential(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low = kappa.min(1, keepdims=True)  # Σa_i² = 1: what all have in common comes out in front
     u, weights = _contour(size)
     factors = u[:, None, None] + (kappa - low)  # contour × row × feature
-    exponent = u[:, None] + gammaln(size / 2) - low[:, 0] - 0.5 * np.log(factors).sum(2)
+    exponent = u[:, None] + scipy.special.gammaln(size / 2) - low[:, 0] - 0.5 * np.log(factors).sum(2)
     parts = weights[:, None] * np.exp(exponent)
     return parts.imag.sum(0), -0.5 * (parts[:, :, None] / factors).imag.sum(0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import sympy
 
 from dynsim.errors import bad
@@ -97,6 +98,41 @@ class Exact:
     def end(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Limit | None:
         """Where the run from `initial` ends, or None where no rule is known."""
         return None if self.limit is None else self.limit(initial, self.original(parameters))
+
+    def collapses(
+        self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None, encoder: Iterable[str]
+    ) -> np.ndarray:
+        """What the rule says of many starts: 1 where the run collapses, 0 where it does not, −1 where it is silent.
+
+        Parameters
+        ----------
+        initial : mapping
+            ``{state: array}``; the arrays broadcast.
+        parameters : mapping, optional
+        encoder : iterable of str
+            The states that are zero at the end of a run that collapses.
+
+        Examples
+        --------
+        >>> import dynsim, numpy as np
+        >>> flow = dynsim.system("toy")
+        >>> flow.exact.collapses({"phi": np.array([0.5, 1.5]), "theta": 0.5}, {"alpha": 1.0}, ["theta"])
+        array([0, 1], dtype=int8)
+        """
+        starts = dict(zip(initial, np.broadcast_arrays(*initial.values()), strict=True))
+        original = self.original(parameters)
+        if self.ends:
+            named = {**{f"{name}_0": values for name, values in starts.items()}, **original}
+            ends = [_evaluated(end, named) for end in self.ends.values()]
+            zero = np.all([_evaluated(self.ends[name], named) == 0 for name in encoder], axis=0)
+            return np.where(np.isfinite(ends).all(axis=0), zero, -1).astype(np.int8)
+        told = np.full(next(iter(starts.values())).shape, -1, dtype=np.int8)
+        if self.limit is not None:
+            for index in np.ndindex(told.shape):
+                end = self.limit({name: float(values[index]) for name, values in starts.items()}, original)
+                if end is not None and end.collapsed is not None:
+                    told[index] = end.collapsed
+        return told
 
     def elsewhere(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Elsewhere | None:
         """The same run as one of another flow, with its parameters, where that stays bounded and this may not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import digamma, lambertw, wrightomega
+import scipy
 
 __all__ = ["log_linear", "logistic", "passage", "power_logistic", "signed_root"]
 
@@ -81,7 +81,7 @@ def log_linear(t: Any, start: Any, whole: Any, rate: Any) -> tuple[Any, Any]:
     with np.errstate(all="ignore"):
         elapsed = np.asarray(rate, dtype=float) * t
         start, whole, elapsed = np.broadcast_arrays(start, whole, elapsed)
-        above = wrightomega(np.where(start > 0, start + np.log(np.abs(start)) - elapsed, 0.0))
+        above = scipy.special.wrightomega(np.where(start > 0, start + np.log(np.abs(start)) - elapsed, 0.0))
         level = np.where(start < 0, _from_minus_one(whole) + elapsed, 1.0)
         w = np.where(whole > 0, _inside(level), -_outside(level))
         u = np.where(start > 0, above, np.where((whole > 0) & (level > 1), -_lambert(level), w - 1))
@@ -101,7 +101,7 @@ def _from_minus_one(w: Any) -> Any:
 
 def _lambert(level: Any) -> Any:
     """1 − w for 0 < w < 1 where F is large."""
-    return -lambertw(-np.exp(-1 - np.maximum(level, 1.0))).real
+    return -scipy.special.lambertw(-np.exp(-1 - np.maximum(level, 1.0))).real
 
 
 def _inside(level: Any) -> Any:
@@ -251,7 +251,7 @@ def _difference(log_low: np.ndarray, log_high: np.ndarray, exponent: np.ndarray)
 def _tail(clock: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Σ y^(b+k)/(b+k) for 1 < b ≤ 2 and y ≥ ½: around y = 1, −ln(1 − y) split off."""
     y, rest = 1 / (1 + np.exp(-clock)), 1 / (1 + np.exp(clock))
-    weight, gap, around = np.ones_like(b), digamma(1.0) - digamma(b), np.zeros_like(b)
+    weight, gap, around = np.ones_like(b), scipy.special.digamma(1.0) - scipy.special.digamma(b), np.zeros_like(b)
     for k in range(_TERMS):
         around = around + weight * gap
         weight = weight * rest * (b + k) / (k + 1)

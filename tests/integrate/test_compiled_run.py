@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dynsim import BlowUp, DynsimError, Event, Field, Flow, Move, Terminal, gradient_flow, solve, system
+from dynsim import BlowUp, DynsimError, Event, Field, Flow, Move, Terminal, ensemble, gradient_flow, solve, system
+from dynsim.integrate.compiled_run import compiled_states
 from dynsim.status import Status
 
 pytest.importorskip("llvmlite")
@@ -56,3 +57,32 @@ def test_what_it_does_not_do_is_refused(change):
         solve(system("toy"), START, **{"t_end": 1.0, **change}, method="compiled")
     with pytest.raises(DynsimError, match="Flow"):
         solve(Field(("x",), lambda t, y: -y), {"x": 1.0}, 1.0, method="compiled")
+
+
+def test_one_start_gives_the_states_of_the_ensemble_at_any_times():
+    flow = system("byol")
+    start = {"phi": 0.6, "theta": 0.3, "xi": 0.2}
+    times = np.array([0.0, 0.0, 1.0, 2.5, 2.5, 20.0])
+    found = compiled_states(flow.field(), np.array([start[name] for name in flow.states]), times, 1e-10, 1e-12)
+    runs = ensemble(flow, start, times=np.unique(times), rtol=1e-10, atol=1e-12, method="compiled")
+    for row, name in zip(found, flow.states, strict=True):
+        np.testing.assert_allclose(row, runs[name].sel(time=times), rtol=1e-9)
+
+
+def test_one_start_that_stops_early_or_has_no_machine_code_is_left_to_others():
+    blows = gradient_flow("-w^4/4", ["w"]).field()
+    assert compiled_states(blows, np.array([1.0]), np.array([0.0, 10.0]), 1e-8, 1e-8) is None
+    assert compiled_states(Field(("x",), lambda t, y: -y), np.array([1.0]), np.array([1.0]), 1e-8, 1e-8) is None
+
+
+def test_the_dataset_of_one_member_can_be_written_and_changes_no_other():
+    options = {"times": [0.0, 1.0], "method": "compiled"}
+    first = ensemble(system("toy"), START, **options)
+    first["theta"].attrs["said"], first.attrs["said"] = "something", "something"
+    first["theta"].values[:] = 7.0
+    first["status"].values[...] = 5
+    second = ensemble(system("toy"), START, **options)
+    assert "said" not in second.attrs
+    assert "said" not in second["theta"].attrs
+    assert float(second["theta"][0]) == START["theta"]
+    assert int(second["status"]) == Status.OK

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynsim import DynsimError, Event, Flow, Move, Terminal, solve, system
-from dynsim.integrate.events import sign_changes
+from dynsim.integrate.events import changes_of_sign, sign_changes
 
 OSCILLATOR = Flow.of({"x": Move("v"), "v": Move("-x")})
 SWING = {"x": 1.0, "v": 0.0}
@@ -97,3 +97,26 @@ def test_a_state_that_decays_keeps_its_sign():
 def test_an_event_that_makes_no_sense_is_refused(make):
     with pytest.raises(DynsimError):
         make()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=6, unique=True), st.booleans())
+def test_intervals_find_together_what_one_finds(roots, backward):
+    roots = np.sort(np.array(roots))
+    roots = roots[np.concatenate([[True], np.diff(roots) > 1e-3])]
+    edges = [-1.5, -0.37, 0.1, 0.11, 1.5][:: -1 if backward else 1]
+    found = sign_changes(lambda t: np.prod([np.subtract(t, r) for r in roots], axis=0), *edges)
+    np.testing.assert_allclose([t for t, _ in found], roots[:: -1 if backward else 1], atol=1e-8)
+    assert all(one * other < 0 for (_, one), (_, other) in pairwise(found))
+
+
+def test_a_zero_on_an_inner_edge_counts_once_and_one_that_only_touches_does_not():
+    assert sign_changes(lambda t: t, -1.0, 0.0, 1.0) == [(0.0, 1.0)]
+    assert sign_changes(lambda t: t**2, -1.0, 0.0, 1.0) == []
+
+
+def test_where_only_rounding_is_left_the_search_still_ends():
+    def steps(t):
+        return np.where(t < 0.3, -1e-17, 1e-17)
+
+    np.testing.assert_allclose(changes_of_sign(steps, np.array([0.0]), np.array([1.0])), 0.3, rtol=1e-12)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dynsim.analysis.numerics.fate import fate_of
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.validation import named, start_of, tolerance
@@ -156,6 +155,8 @@ def _integrated(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any],
 
 def _integrate(field: Field, initial: Mapping[Any, Any], tolerances: Tolerances) -> Outcome:
     """Integrate until it is known what becomes of the run."""
+    from dynsim.analysis.numerics.fate import fate_of  # SciPy's integrators, which a rule does without
+
     y0 = start_of(field, initial)
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")

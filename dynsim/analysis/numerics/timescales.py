@@ -10,9 +10,9 @@ import sympy
 import xarray as xr
 
 from dynsim.analysis.numerics.slow_manifold import slow_manifold_distance
-from dynsim.errors import DynsimError, InvalidType, bad
+from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
-from dynsim.integrate.solve import solve
+from dynsim.integrate.solver import Settings, trajectory
 from dynsim.records import provenance, stamp
 from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
@@ -217,11 +217,10 @@ class _Run:
             return None
         if ends not in self._between:
             steps = np.linspace(0.0, ends[1] - ends[0], _BETWEEN)
-            try:
-                run = solve(self.field, self.field.split(y[:, index]), times=steps[1:], method="LSODA", rtol=1e-10)
-            except DynsimError:  # the field does not last that long: this is not the run it made
+            run = trajectory(self.field, y[:, index], steps[1:], Settings("LSODA", 1e-10))
+            if run.reached != steps[-1]:  # the field does not last that long: this is not the run it made
                 return None
-            inner = np.hstack([y[:, [index]], _state_vector(self.field, run)])
+            inner = np.hstack([y[:, [index]], run.states])
             gap = np.abs(inner[:, -1] - y[:, index + 1])
             moved = np.abs(y[:, index + 1] - y[:, index])
             if (gap > 0.01 * moved + 1e-6 * np.abs(y[:, index + 1])).any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -22,7 +23,7 @@ from dynsim.status import Status
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.functions import release
 
-__all__ = ["Program", "by_compiled", "by_compiled_or_radau", "obstacle", "program"]
+__all__ = ["OneStart", "Program", "by_compiled", "by_compiled_or_radau", "obstacle", "program"]
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
 _FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
@@ -65,16 +66,23 @@ class Program:
 
     def __init__(self, code: bytes, width: int, observes: bool) -> None:
         address, self._keep = machine.load(code, ENTRY)
-        self._run = _FUNCTION(address)
+        self.run = _FUNCTION(address)
         self.width = width
         self.observes = observes
 
     def task(self, batch: Members, run: EnsembleArrays, step_limit: int, reached: np.ndarray) -> Any:
         """``task(start, stop)`` integrates these members into `run`; any number may run at the same time."""
         y0 = np.ascontiguousarray(batch.y0)
-        values = [np.asarray(value, dtype=float, order="C") for value in batch.values.values()]
-        strides = np.array([8 * value.ndim for value in values], dtype=np.int64)
-        addresses = np.array([_address(value) for value in values], dtype=np.int64)
+        values = list(batch.values.values())
+        if all(type(value) is float for value in values):
+            shared = np.array([*values, 0.0])
+            values, strides = [shared], np.zeros(len(values), np.int64)
+            first = _address(shared)
+            addresses = np.arange(first, first + 8 * len(strides), 8)
+        else:
+            values = [np.asarray(value, dtype=float, order="C") for value in values]
+            strides = np.array([8 * value.ndim for value in values], dtype=np.int64)
+            addresses = np.array([_address(value) for value in values], dtype=np.int64)
         times = np.full(len(batch.times) + self.width, np.inf)
         times[: len(batch.times)] = batch.times
         n_times, stride, out_stride = len(batch.times), y0.shape[1], run.outputs.strides[0] // 8
@@ -83,8 +91,8 @@ class Program:
         keep = (y0, values, times, reached)
 
         def task(start: int, stop: int, _keep: Any = keep) -> None:
-            here = addresses + start * strides
-            self._run(
+            here = addresses + start * strides if start else addresses
+            self.run(
                 stop - start,
                 starts + 8 * start,
                 stride,
@@ -105,6 +113,48 @@ class Program:
         return task
 
 
+class OneStart:
+    """One start of a flow, whose states are asked for again and again, at other times.
+
+    Parameters
+    ----------
+    flow : Flow
+    y0 : array of shape ``(size,)``
+    values : mapping
+        ``{parameter: number}``.
+    end : float
+        Where the run ends, whatever times are asked for: so that the steps, and with them the states between, are
+        always the same.
+    rtol, atol : float
+    """
+
+    def __init__(
+        self, flow: Flow, y0: np.ndarray, values: Mapping[str, Any], end: float, rtol: float, atol: float
+    ) -> None:
+        self._end = end
+        self._code = program(flow, dense=True)
+        self._rows = len(y0) + (len(flow.observables) if self._code.observes else 0)
+        self._status, self._steps = np.zeros(1, np.int8), np.zeros(1, np.int32)
+        self._y0, constants = np.array(y0, dtype=float), np.array([*map(float, values.values()), 0.0])
+        strides, reached = np.zeros(len(values), np.int64), np.empty((1, 1 + len(y0)))
+        first = _address(constants)
+        addresses = np.arange(first, first + 8 * len(values), 8)
+        self._keep = constants, strides, reached, addresses
+        self._before = 1, _address(self._y0), 1, _address(addresses), _address(strides)
+        self._tolerances = rtol, atol, MOST_STEPS
+        self._after = _address(self._status), _address(self._steps), _address(reached)
+
+    def __call__(self, times: np.ndarray) -> np.ndarray | None:
+        """States of shape ``(size, len(times))`` at times that do not decrease; None if the run stops early."""
+        count = len(times) + 1
+        at, outputs = np.full(count + self._code.width, np.inf), np.empty((self._rows, count))
+        at[: count - 1], at[count - 1] = times, self._end
+        self._status[0] = Status.OK
+        where = _address(outputs), count
+        self._code.run(*self._before, _address(at), count, *self._tolerances, *where, *self._after)
+        return outputs[: len(self._y0), :-1] if self._status[0] in (0, 1) else None
+
+
 def _address(array: np.ndarray) -> int:
     if array.size and array.flags.carray:  # four times as fast
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
@@ -122,27 +172,28 @@ _obstacles: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
 
 def obstacle(flow: Flow) -> str:
     """Why a flow cannot be compiled, or the empty text."""
-    if flow not in _obstacles:
+    found = _obstacles.get(flow)
+    if found is None:
         name = unsupported(list(flow.rhs))
         large = f"{len(flow.states)} states are more than {MOST_STATES}" if len(flow.states) > MOST_STATES else ""
-        _obstacles[flow] = large or (f"no machine code for '{name}'" if name else "")
-    return _obstacles[flow]
+        found = _obstacles[flow] = large or (f"no machine code for '{name}'" if name else "")
+    return found
 
 
 def by_compiled(batch: Members, run: EnsembleArrays) -> int:
     """Fill `run` with DOP853, every member with steps of its own."""
-    _integrate(batch, run)
-    run.status[run.status == STIFF] = Status.STEP_LIMIT
+    if not _integrate(batch, run):
+        run.status[run.status == STIFF] = Status.STEP_LIMIT
     return 0
 
 
 def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
     """The same, and members that are stiff are done again with an implicit method."""
-    _integrate(batch, run)
-    return by_radau(batch, run)
+    return 0 if _integrate(batch, run) else by_radau(batch, run)
 
 
-def _integrate(batch: Members, run: EnsembleArrays) -> None:
+def _integrate(batch: Members, run: EnsembleArrays) -> bool:
+    """Fill `run`; whether every member came to its end."""
     assert isinstance(batch.flow, Flow)
     code = program(batch.flow, dense=len(batch.times) > 1)
     reached = np.empty((batch.y0.shape[1], 1 + len(batch.y0)))
@@ -153,7 +204,7 @@ def _integrate(batch: Members, run: EnsembleArrays) -> None:
         integrate(first, stop)
 
     count = batch.y0.shape[1]
-    size = max(LEAST, min(PIECE, OUTPUTS // (len(run.outputs) * len(batch.times))))
+    size = count if count == 1 else max(LEAST, min(PIECE, OUTPUTS // (len(run.outputs) * len(batch.times))))
     pieces = [(first, min(first + size, count)) for first in range(0, count, size)]
     if batch.workers == 1 or len(pieces) < 2:
         for piece in pieces:
@@ -163,6 +214,9 @@ def _integrate(batch: Members, run: EnsembleArrays) -> None:
             list(pool.map(lambda piece: task(*piece), pieces))
     if not code.observes:
         run.observe(batch)
+    if run.gravest <= Status.AT_REST:
+        return True
     run.explain(batch, np.flatnonzero(run.status == Status.BLOW_UP), reached[:, 0], reached[:, 1:].T)
     limited = np.flatnonzero((run.status == Status.STEP_LIMIT) | (run.status == STIFF))
     run.explain(batch, limited, reached[:, 0], reached[:, 1:].T, only=Status.SLIDING)
+    return False
