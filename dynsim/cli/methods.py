@@ -83,7 +83,7 @@ def _facts(chosen: Any, values: dict[str, Any]) -> dict[str, Any]:
 def _methods() -> list[dict[str, Any]]:
     from dynsim.methods.catalogue import list_methods
 
-    return list(list_methods())
+    return [dict(row) for row in list_methods()]
 
 
 def _print_table(table: list[dict[str, Any]]) -> None:

@@ -41,6 +41,7 @@ def compute(
     for branch in BRANCHES:
         for noise in levels:
             flow = system("scalar", branch=branch)
+            assert flow.exact is not None
             values = {"sigma2": noise, "alpha": alpha, "eta_p": eta_p, "eta_s": eta_s}
             grid, starts = {"phi": phi, "theta": theta}, {"phi": phi[:, None], "theta": theta}
             computed = basins(flow.describe(exact=None), grid, values, t_end=t_end)

@@ -298,7 +298,7 @@ def _pieces(function: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> 
         scale = max(scale, float(largest.max()))
         varies = defined & (size[:, 0] <= size[:, 1:].sum(axis=1))  # else the mean outweighs all that varies
         rough = size[:, -3:].sum(axis=1) > np.maximum(_FLAT * largest, _NOISE * scale)
-        split = varies & rough & (depth < _DEPTH)
+        split = varies & rough if depth < _DEPTH else np.zeros_like(varies)
         for i in np.flatnonzero(varies & ~split):
             cuts = [] if left[i] == right[i] else (middle[i] + half[i] * _extrema(coefficients[i], size[i])).tolist()
             pieces.append((float(left[i]), float(right[i]), cuts, float(values[i, 0]), float(values[i, -1])))
