@@ -38,6 +38,7 @@ __all__ = ["PAGES", "live_page", "mathml", "write_live_page"]
 _EXPLORER = ("numbers", "panel", "curves", "legend", "plane")  # the drawing code, shared with the live explorer
 _PAGE = ("functions", "numerics", "frames", "page")
 MOST_STATES = 4
+LONGEST_RULE = 250_000
 
 
 def live_page(setting: Setting, *, title: str | None = None) -> str:
@@ -134,6 +135,11 @@ def _digest(content: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
+def _ends(flow: Flow) -> dict[str, sympy.Expr]:
+    """The exact rule of where a run ends as expressions, with a state that the rule leaves open as NaN."""
+    return {} if flow.exact is None else flow.exact.ends(flow.states, flow.parameters)
+
+
 def _title(setting: Setting, about: Subject) -> str:
     if about.summary and about.named:
         return f"{setting.source.removeprefix(METHOD)}: {about.summary}"
@@ -202,11 +208,11 @@ def _flow_code(flow: Flow, parameters: Collection[str], tables: list[np.ndarray]
     parts = [f"f: {body(list(flow.rhs))}", f"jacobian: {body(list(flow.jacobian))}"]
     if loss is not None:
         parts.append(f"loss: {body([loss])}")
-    ends = flow.exact.ends if flow.exact is not None else None
-    if ends:
+    if ends := _ends(flow):
         start = {sympy.Symbol(f"{name}_0"): f"y[{index}]" for index, name in enumerate(flow.states)}
         known = {**start, **{sympy.Symbol(name): places[name] for name in parameters}}
-        parts.append(f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in flow.states)}]")
+        rule = f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in flow.states)}]"
+        parts += [rule] if len(rule) < LONGEST_RULE else []  # a page is mailed; without its rule it integrates
     return "{\n  " + ",\n  ".join(parts) + "\n}"
 
 
@@ -255,7 +261,7 @@ def _equations(branch: str, flow: Flow, setting: Setting) -> str:
 
 
 def _limits(branches: Mapping[str, Flow]) -> str:
-    ruled = [name for name, one in branches.items() if one.exact is not None and one.exact.ends]
+    ruled = [name for name, one in branches.items() if _ends(one)]
     averages = any(one.rhs.has(Expectation) for one in branches.values())
     where = f"by an exact rule ({', '.join(ruled)})" if ruled else "by integration until it rests"
     return (

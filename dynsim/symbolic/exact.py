@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
+from dynsim.symbolic.decisions import MOST_WAYS, as_expressions
 from dynsim.symbolic.expressions import substitute
 from dynsim.symbolic.numeric import compile_expressions
 
 __all__ = ["Exact", "Limit"]
 
+_SHORT = 40  # ways through a rule that is worth computing for many starts at once
 Elsewhere = tuple[Any, dict[str, Any], Callable[[Mapping[str, float]], dict[str, float]]]
 
 
@@ -54,10 +56,6 @@ class Exact:
     may_know : callable, optional
         ``may_know(initial, parameters)`` with an array per state returns a mask, False where `limit` surely does not
         say the whole end: of a million starts few need be asked one by one. None: all of them.
-    ends : mapping, optional
-        ``{state: expression}`` of the end in initial values, symbols named ``phi_0`` and so on, and parameters: the
-        same rule as `limit` where it is one expression (a Piecewise, NaN where the rule says nothing). What is printed
-        from it computes without Python.
     boundary : callable, optional
         ``boundary(parameters)``: where the starts that collapse end, as ``{its equation: curve}`` with ``curve(s)`` a
         mapping of states for any real s; None where it is not known. States whose encoder is zero are left out.
@@ -76,7 +74,6 @@ class Exact:
     solution: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
     regular: Callable[[Mapping[str, Any], Mapping[str, Any]], Elsewhere | None] | None = None
     may_know: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
-    ends: Mapping[str, sympy.Expr] = field(default_factory=dict)
     boundary: Callable[[Mapping[str, Any]], dict[str, Callable[[Any], dict[str, Any]]] | None] | None = None
     bindings: Mapping[str, sympy.Expr] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -121,11 +118,14 @@ class Exact:
         """
         starts = dict(zip(initial, np.broadcast_arrays(*initial.values()), strict=True))
         original = self.original(parameters)
-        if self.ends:
+        # A short rule is computed for all starts at once, a long one is sooner asked start by start.
+        symbols = {name: sympy.Symbol(name) for name in original}
+        if rule := self._expressions(tuple(starts), symbols, most=_SHORT):
             named = {**{f"{name}_0": values for name, values in starts.items()}, **original}
-            ends = [_evaluated(end, named) for end in self.ends.values()]
-            zero = np.all([_evaluated(self.ends[name], named) == 0 for name in encoder], axis=0)
-            return np.where(np.isfinite(ends).all(axis=0), zero, -1).astype(np.int8)
+            shape = next(iter(starts.values())).shape
+            ends = np.array([np.broadcast_to(_evaluated(rule[name], named), shape) for name in encoder])
+            zero = (ends == 0).all(axis=0)
+            return np.where(np.isnan(ends).any(axis=0), -1, zero).astype(np.int8)
         told = np.full(next(iter(starts.values())).shape, -1, dtype=np.int8)
         if self.limit is not None:
             for index in np.ndindex(told.shape):
@@ -133,6 +133,39 @@ class Exact:
                 if end is not None and end.collapsed is not None:
                     told[index] = end.collapsed
         return told
+
+    def ends(self, states: Collection[str], parameters: Collection[str]) -> dict[str, sympy.Expr]:
+        """The rule of `limit` as expressions: what is printed from them computes without Python.
+
+        Parameters
+        ----------
+        states, parameters : collection of str
+            Of the flow; the symbol of an initial value is named ``phi_0`` and so on.
+
+        Returns
+        -------
+        dict
+            ``{state: expression}``, a `Piecewise` that is NaN where the rule says nothing; empty where there is no
+            rule, or one that is no expression.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> dynsim.system("jepa", L=2).exact.ends(["w"], ["lambda_d", "rho"])["w"].subs({"w_0": 0.1, "lambda_d": 1})
+        Piecewise((rho**2.0, rho > 0), (nan, True))
+        """
+        values: dict[str, Any] = {key: sympy.sympify(value) for key, value in self.defaults.items()}
+        values |= {name: sympy.Symbol(name) for name in parameters}
+        for name, bound in self.bindings.items():
+            values[name] = substitute(bound, values)
+        return self._expressions(tuple(states), values)
+
+    def _expressions(
+        self, states: tuple[str, ...], values: Mapping[str, sympy.Expr], most: int = MOST_WAYS
+    ) -> dict[str, sympy.Expr]:
+        if self.limit is None:
+            return {}
+        return as_expressions(self.limit, {name: sympy.Symbol(f"{name}_0") for name in states}, values, most)
 
     def elsewhere(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Elsewhere | None:
         """The same run as one of another flow, with its parameters, where that stays bounded and this may not."""
@@ -149,8 +182,7 @@ class Exact:
     def bind(self, bindings: Mapping[str, sympy.Expr], defaults: Mapping[str, Any]) -> Exact:
         """Return the same closed forms for a flow in which `bindings` were substituted."""
         chained = {name: substitute(bound, bindings) for name, bound in self.bindings.items()}
-        ends = {name: substitute(end, bindings) for name, end in self.ends.items()}
-        return replace(self, ends=ends, bindings={**bindings, **chained}, defaults=dict(defaults))
+        return replace(self, bindings={**bindings, **chained}, defaults=dict(defaults))
 
 
 def _evaluated(bound: sympy.Expr, values: Mapping[str, Any]) -> Any:

@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sympy
 
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.laws import logistic, signed_root
+from dynsim.systems.toy import square_root
 
 BARLOW_DEFAULTS = {"s": 0.05, "gamma": 1.0}
 
@@ -48,8 +48,7 @@ def _barlow_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         return Limit({"s": s}, bool(s == 0), "s(0) = 0 never moves" if s == 0 else "γ = 0: nothing moves")
     if gamma < 0:
         return Limit({"s": 0 * s}, True, "γ < 0: the mode decays")
-    end = (1 if s > 0 else -1) / sympy.sqrt(gamma)
-    return Limit({"s": end if isinstance(s, sympy.Basic) else float(end)}, False, "s → ±γ^(−1/2)")
+    return Limit({"s": (1 if s > 0 else -1) / square_root(gamma)}, False, "s → ±γ^(−1/2)")
 
 
 def _barlow_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,8 +93,7 @@ def _spectral_limit(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -
         return Limit({"w": 0 * w}, True, "λ_d ≤ 0: w' = 4w(λ_d − λ_s²w²) only shrinks w")
     if view == 0:
         return None
-    end = (1 if w > 0 else -1) * sympy.sqrt(signal) / abs(view)
-    return Limit({"w": end if isinstance(w, sympy.Basic) else float(end)}, False, "w → ±√λ_d/λ_s")
+    return Limit({"w": (1 if w > 0 else -1) * square_root(signal) / abs(view)}, False, "w → ±√λ_d/λ_s")
 
 
 def _spectral_solution(t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

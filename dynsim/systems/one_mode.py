@@ -60,8 +60,10 @@ def _fading_rate(branch: str, parameters: Mapping[str, Any]) -> Any:
     if any(isinstance(term, sympy.Basic) for term in terms):
         return rate
     # Terms that cancel leave rounding, whose sign means nothing.
-    found = np.where(np.abs(rate) <= 4e-16 * sum(np.abs(term) for term in terms), 0.0, rate)
-    return found if found.ndim else float(found)
+    nothing = abs(rate) <= 4e-16 * sum(map(abs, terms))
+    if isinstance(rate, np.ndarray):
+        return np.where(nothing, 0.0, rate)
+    return 0.0 * rate if nothing else rate
 
 
 def _faded(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ def square_root(value: Any) -> Any:
     """Root of a number of either kind; a float that rounding made negative counts as zero."""
     if isinstance(value, sympy.Basic):
         return sympy.sqrt(sympy.nsimplify(value) if value.is_Rational else value)
+    if hasattr(value, "square_root"):  # what a rule is read as an expression with
+        return value.square_root()
     return math.sqrt(max(value, 0.0))
 
 
@@ -94,7 +96,7 @@ def _target(initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit:
 
 def _like(value: Any, other: Any) -> Any:
     """Give `value` the number type of `other`: a SymPy number or a float."""
-    return sympy.sympify(value) if isinstance(other, sympy.Basic) else float(value)
+    return sympy.sympify(value) if isinstance(other, sympy.Basic) else value + 0.0
 
 
 LIMITS = {"stop": stop_limit, "full": _full, "target": _target}
@@ -107,32 +109,6 @@ def toy_limit(branch: str) -> Any:
 
 def _toy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     return LIMITS[branch](initial, parameters) if parameters["alpha"] > 0 else None
-
-
-def _ends(branch: str) -> dict[str, sympy.Expr]:
-    """The same rules as expressions in the start, NaN for α ≤ 0; a test holds the two together."""
-    phi, theta, alpha = sympy.symbols("phi_0 theta_0 alpha")
-    square, gap = alpha * theta**2, 1 - phi
-    side = sympy.Piecewise((1, phi > 0), (-1, True))
-    collapsed_at, collapses, alive = {
-        "stop": (
-            side * sympy.sqrt(sympy.Max(phi**2 - square, 0)),
-            phi**2 - square >= sympy.Piecewise((1, phi > 0), (0, True)),
-            theta**2 + (1 - phi**2) / alpha,
-        ),
-        "full": (
-            1 - sympy.Piecewise((1, gap > 0), (-1, True)) * sympy.sqrt(sympy.Max(gap**2 - square, 0)),
-            gap**2 >= square,
-            theta**2 - gap**2 / alpha,
-        ),
-        "target": (phi + square / 2, sympy.And(gap > 0, 2 * gap >= square), theta**2 - 2 * gap / alpha),
-    }[branch]
-    root = sympy.Piecewise((1, theta > 0), (-1, True)) * sympy.sqrt(sympy.Max(alive, 0))
-    still, unknown = sympy.Eq(theta, 0), alpha <= 0
-    return {
-        "phi": sympy.Piecewise((sympy.nan, unknown), (phi, still), (collapsed_at, collapses), (1, True)),
-        "theta": sympy.Piecewise((sympy.nan, unknown), (0, still), (0, collapses), (root, True)),
-    }
 
 
 Curves = dict[str, Callable[[Any], dict[str, Any]]]
@@ -176,7 +152,6 @@ def build(branch: str, variant: str | None) -> Flow:
         exact=Exact(
             limit=toy_limit(branch),
             solution=SOLUTIONS[branch],
-            ends=_ends(branch),
             boundary=partial(collapse_boundary, branch),
             defaults={"alpha": 1.0},
         ),

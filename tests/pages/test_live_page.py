@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -16,6 +17,7 @@ from dynsim.explorer.subject import filled, subject
 from dynsim.pages.javascript import function_body, javascript, product_rule
 from dynsim.pages.live_page import live_page, mathml
 from dynsim.symbolic.expectation import loops
+from dynsim.symbolic.printing import unicode_name
 
 RUN = """({start, times, p, branch}) => {
     const {integrate, FLOWS, DATA} = dynsimNumerics;
@@ -108,6 +110,12 @@ def test_nodes_are_data_and_pages_stay_small():
     np.testing.assert_array_equal(list(itertools.product(*points)), table[:, :-1])
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", small_systems())
+def test_the_page_of_every_small_system_can_be_mailed(name):
+    assert len(live_page(Setting(name, branch=first_branch(name))).encode()) <= 400_000
+
+
 def test_hand_written_numerics_stay_short():
     parts = {
         name: (files("dynsim.pages") / "browser" / f"{name}.js").read_text(encoding="utf-8")
@@ -140,6 +148,26 @@ def test_the_rule_of_the_page_is_the_rule_of_the_outcome(opened):
             ours = page.evaluate("({y, p, b}) => dynsimNumerics.FLOWS[b].end(y, p)", given)
             end = dynsim.outcome(flow, dict(zip(("phi", "theta"), start, strict=True)), {"alpha": alpha})
             assert ours == pytest.approx([end.limit["phi"], end.limit["theta"]], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("setting", "initial", "values"),
+    [
+        (Setting("scalar"), {"phi": 0.6, "theta": 0.1}, {"sigma2": 0.1}),
+        (Setting("scalar", branch="full"), {"phi": 0.6, "theta": 0.1}, {"eta_p": 0.1}),
+        (Setting("eigenmode"), {"p": 0.4, "s": 0.16, "tau": 1.0}, {"eta_p": 0.1, "eta_s": 0.1}),
+        (Setting("eigenmode"), {"p": 0.4, "s": 0.3, "tau": 1.0}, {"eta_p": 0.1, "eta_s": 0.1}),
+    ],
+)
+def test_where_a_rule_is_an_expression_the_page_says_exact_else_integrated(opened, setting, initial, values):
+    setting = filled(replace(setting, initial=initial, parameters=values))
+    page = opened(live_page(setting))
+    end = dynsim.outcome(subject(setting).flow, setting.initial, setting.parameters)
+    reason, sentence = page.inner_text(".dynsim-reason"), page.inner_text(".dynsim-sentence")
+    assert reason.startswith("exact" if end.exact else "integrated")
+    told = dict(re.findall(r"(\w) → (−?[\d.]+)", sentence))
+    for name, value in end.limit.items():
+        assert float(told[unicode_name(name)].replace("−", "-")) == pytest.approx(float(value), abs=1e-4)
 
 
 def test_eigenvalues_equilibria_and_contours(opened):

@@ -293,8 +293,9 @@ function phasePlane(model, scene, box, [a, b], settled) {
   if (!settled) return scene;
   const found = findEquilibria(field, box, starts);
   scene.points = found.map((point) => ({ x: point.state[0], y: point.state[1], kind: point.kind }));
-  scene.separatrices = model.flow.end ? fateBoundary(model, xs, ys) : [];
-  if (!model.flow.end) for (const point of found) if (point.kind === "saddle") scene.separatrices.push(...manifoldOf(field, point, box, true), ...manifoldOf(field, point, box, false));
+  const ruled = model.flow.end ? fateBoundary(model, xs, ys) : null;
+  scene.separatrices = ruled ?? [];
+  if (!ruled) for (const point of found) if (point.kind === "saddle") scene.separatrices.push(...manifoldOf(field, point, box, true), ...manifoldOf(field, point, box, false));
   return scene;
 }
 
@@ -336,16 +337,17 @@ function linesOfEquilibria(field, zero, velocity) {
   return [...new Map(kept.map((piece) => [key(piece), piece])).values()];
 }
 
-// The boundary between the starts that collapse and those that live, by the exact rule, refined by bisection.
+// The boundary between the starts that collapse and those that live, by the exact rule, refined by bisection; null
+// where the rule does not decide every start.
 function fateBoundary(model, xs, ys) {
   const [encoder] = encoders();
-  if (encoder === undefined) return [];
+  if (encoder === undefined) return null;
   const start = Float64Array.from(model.initial);
   const rows = model.plane.map(indexOf);
   const fate = ([x, y]) => {
     [start[rows[0]], start[rows[1]]] = [x, y];
-    const end = model.flow.end(start, model.values);
-    return end === null || !Number.isFinite(end[encoder]) ? NaN : Math.abs(end[encoder]) > 1e-12 ? 1 : -1;
+    const end = model.flow.end(start, model.values)[encoder]; // infinite where the encoder grows for ever
+    return Number.isNaN(end) ? NaN : Math.abs(end) > 1e-12 ? 1 : -1;
   };
   const refine = (from, to) => {
     const first = fate(from);
@@ -361,6 +363,7 @@ function fateBoundary(model, xs, ys) {
   // Starts on θ = 0 never move; a grid that avoids the line sees the boundary and not the line.
   const shifted = ys.map((y) => (Math.abs(y) < 1e-9 ? y + 1e-6 * (ys[1] - ys[0]) : y));
   const values = xs.map((x) => shifted.map((y) => fate([x, y])));
+  if (values.some((column) => column.some(Number.isNaN))) return null;
   return contours(xs, shifted, values, refine).map((line) => ({ ...line, into: true }));
 }
 
@@ -369,12 +372,13 @@ function distanceToCollapse(model) {
   const { end } = model.flow;
   const held = encoders();
   if (!end || !DATA.steady || DATA.states.length !== 2 || !held.length || held.every((j) => model.initial[j] === 0)) return "";
+  let open = false; // whether the rule was silent anywhere
   const collapses = (y) => {
     const limit = end(y, model.values);
-    return limit.every(Number.isFinite) ? held.every((j) => Math.abs(limit[j]) < 1e-12) : null;
+    if (held.some((j) => Number.isNaN(limit[j]))) open = true;
+    return held.every((j) => Math.abs(limit[j]) < 1e-12);
   };
   const here = collapses(model.initial);
-  if (here === null) return "";
   const at = (angle, radius) => [model.initial[0] + radius * Math.cos(angle), model.initial[1] + radius * Math.sin(angle)];
   const other = (angle, radius) => collapses(at(angle, radius)) === !here;
   const reach = 2 * Math.max(...DATA.states.map(({ view }) => view[1] - view[0]), ...model.initial.map(Math.abs));
@@ -394,6 +398,7 @@ function distanceToCollapse(model) {
     const first = nearer.findIndex((radius) => other(ray, radius));
     if (first >= 0) [best, angle] = [closest(ray, first ? nearer[first - 1] : 0, nearer[first]), ray];
   }
+  if (open) return "";
   if (best === Infinity) return here ? "it collapses, and so does every start around" : "no start around collapses";
   for (let spread = Math.PI / 180; spread > 1e-9; spread *= 0.5) {
     for (const ray of [-2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2].map((share) => angle + share * spread)) {
