@@ -22,7 +22,8 @@ from dynsim.pages.live_page import write_live_page
 # One move of a slider; resolves with the milliseconds to the picture, style and layout included.
 MOVE = """([label, share]) => new Promise((done) => {
   const root = document.getElementById("dynsim");
-  const slider = [...document.querySelectorAll('input[type=range]')].find((one) => one.labels[0].textContent === label);
+  const sliders = [...document.querySelectorAll('input[type=range]')];
+  const slider = sliders.find((one) => one.labels[0].textContent === label);
   const before = root.dataset.serial;
   requestAnimationFrame(() => {
     slider.value = Math.round(share * slider.max);

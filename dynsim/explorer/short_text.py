@@ -23,8 +23,6 @@ def to_text(setting: Setting) -> str:
     Examples
     --------
     >>> from dynsim.explorer.setting import Setting
-    from dynsim.explorer.sources import equations_text
-    from dynsim.symbolic.flow import Flow
     >>> from dynsim.explorer.short_text import to_text
     >>> to_text(Setting("toy", branch="full", initial={"phi": 0.6, "theta": 0.1}))
     'show=toy&branch=full&initial=phi:0.6,theta:0.1'

@@ -189,7 +189,7 @@ def analysed(setting: Setting) -> tuple[Any, Mapping[str, float]]:
     >>> from dynsim.explorer.subject import analysed, filled
     >>> flow, values = analysed(filled(Setting("scalar", parameters={"eta_p": "eta_s/2"})))
     >>> sorted(values)
-    ['alpha', 'eta_s', 'sigma2']
+    ['alpha', 'eta_p[0]', 'eta_s', 'sigma2']
     """
     flow = subject(setting).flow
     if not setting.schedules:

@@ -152,7 +152,7 @@ class Exact:
         --------
         >>> import dynsim
         >>> dynsim.system("jepa", L=2).exact.ends(["w"], ["lambda_d", "rho"])["w"].subs({"w_0": 0.1, "lambda_d": 1})
-        Piecewise((rho**2.0, rho > 0), (nan, True))
+        Piecewise((rho**2, rho > 0), (nan, True))
         """
         values: dict[str, Any] = {key: sympy.sympify(value) for key, value in self.defaults.items()}
         values |= {name: sympy.Symbol(name) for name in parameters}
