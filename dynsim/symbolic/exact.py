@@ -116,14 +116,15 @@ class Exact:
         >>> flow.exact.collapses({"phi": np.array([0.5, 1.5]), "theta": 0.5}, {"alpha": 1.0}, ["theta"])
         array([0, 1], dtype=int8)
         """
+        held = tuple(encoder)
         starts = dict(zip(initial, np.broadcast_arrays(*initial.values()), strict=True))
         original = self.original(parameters)
         # A short rule is computed for all starts at once, a long one is sooner asked start by start.
         symbols = {name: sympy.Symbol(name) for name in original}
-        if rule := self._expressions(tuple(starts), symbols, most=_SHORT):
+        if held and (rule := self._expressions(tuple(starts), symbols, most=_SHORT)):
             named = {**{f"{name}_0": values for name, values in starts.items()}, **original}
             shape = next(iter(starts.values())).shape
-            ends = np.array([np.broadcast_to(_evaluated(rule[name], named), shape) for name in encoder])
+            ends = np.array([np.broadcast_to(_evaluated(rule[name], named), shape) for name in held])
             zero = (ends == 0).all(axis=0)
             return np.where(np.isnan(ends).any(axis=0), -1, zero).astype(np.int8)
         told = np.full(next(iter(starts.values())).shape, -1, dtype=np.int8)
