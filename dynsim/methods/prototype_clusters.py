@@ -15,7 +15,7 @@ import numpy as np
 from dynsim.field import Field
 from dynsim.methods.prototype_bifurcations import branches
 
-__all__ = ["FATES", "assignments", "cluster_field", "cold_start", "fate", "warm_start"]
+__all__ = ["ALIVE", "FATES", "assignments", "cluster_field", "cold_start", "fate", "warm_start"]
 
 FATES = ("uniform", "alive", "cycling", "one prototype", "undecided")
 """How prototypes end; the position of a fate is its number."""
@@ -138,7 +138,7 @@ def assignments(scores: np.ndarray, tau_s: float) -> tuple[np.ndarray, np.ndarra
 def fate(told: np.ndarray, spread: np.ndarray, leader: np.ndarray) -> int:
     """Number, in `FATES`, of what `assignments` (time,) over the last part of a run amount to.
 
-    Alive: they tell more than 2 % all the time. Uniform: less, and all prototypes are used. Cycling: one is used more
+    Alive: they tell more than half a percent all the time. Uniform: less, and all prototypes are used. Cycling: one is used more
     than the others, and which one changes. One prototype: the same is used all the time. Else undecided.
 
     Examples
@@ -160,7 +160,8 @@ def fate(told: np.ndarray, spread: np.ndarray, leader: np.ndarray) -> int:
     return FATES.index("one prototype" if told.max() <= ALIVE and spread.max() < ONE else "undecided")
 
 
-ALIVE, UNIFORM, ONE = 0.02, 0.98, 0.25  # of ln K
+# Of ln K. Networks that have settled tell either less than 0.001 or more than 0.01.
+ALIVE, UNIFORM, ONE = 0.005, 0.98, 0.25
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

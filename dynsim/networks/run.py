@@ -90,6 +90,11 @@ class Run:
         self.step += 1
         return losses.detach()
 
+    def encoder_parameters(self) -> dict[str, np.ndarray]:
+        """Current weights of the encoder, ``{name: (seeds, *shape)}``."""
+        parts = self.network.encoder_layout.split(self._encoder.weights.detach())
+        return {name: np.asarray(value.cpu()) for name, value in parts.items()}
+
     def pairs(self, number: int) -> Tensor:
         """Two views of each of the first `number` training images, always the same, (1, 2, number, …)."""
         rows = torch.arange(min(number, self.source.number), device=self.device)[None]

@@ -142,15 +142,17 @@ def ablation(seeds: int, steps: int, note: Callable[[str], None], names: Sequenc
     """The published settings, with the published teacher."""
     digits, rows = Digits(seeds), published(steps)
     chosen = list(rows) if names is None else list(names)
-    loss, ends = [], []
+    loss, told, ends = [], [], []
     for name in chosen:
         note(f"digits, published: {name}")
         seen, _ = digits.go(experiment(steps, teacher=PUBLISHED_TEACHER), rows[name])
         loss.append(seen["loss"])
+        told.append(seen["told"][-1])
         ends.append(_fates(seen))
     return xr.Dataset(
         {
             "published_loss": (("setting", "record", "seed"), np.array(loss)),
+            "published_told": (("setting", "seed"), np.array(told)),
             "published_fate": (("setting", "seed"), np.array(ends)),
         },
         {"setting": chosen, "seed": range(seeds)},

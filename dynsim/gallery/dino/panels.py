@@ -14,7 +14,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.dino import digits, regions
 from dynsim.gallery.dino.verdict import centre_ratio, hopf_ratio, published, scores
-from dynsim.methods.prototype_clusters import FATES
+from dynsim.methods.prototype_clusters import ALIVE, FATES
 
 PAINT = ("#C9C9C9", "#56B4E9", "#E69F00", "#8C2D04", "#FFFFFF")  # of FATES
 LOW, HIGH = 0.025, 40.0  # where a ratio of 0 and one of infinity are drawn
@@ -139,7 +139,7 @@ def _draw_hysteresis(data: xr.Dataset, axes: Any) -> None:
             )
     axes.axvline(found["r"] * regions.TAU_S, color=COLOURS["black"], linewidth=1.0, linestyle="--")
     axes.axvline(found["fold"], color=COLOURS["black"], linewidth=1.0, linestyle=":")
-    axes.axhline(0.02, color=COLOURS["grey"], linewidth=0.8)
+    axes.axhline(ALIVE, color=COLOURS["grey"], linewidth=0.8)
     axes.set(xlabel="teacher's temperature τ_t", ylabel="what assignments tell, share of ln K", yscale="log")
     axes.set(title="long runs across the fold")
     axes.legend(loc="lower left")

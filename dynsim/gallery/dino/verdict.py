@@ -53,7 +53,7 @@ def compute(
         `flow_fate` over (flow_tau_t, flow_ratio, start), numbers of `dynsim.methods.prototype_clusters.FATES`;
         `hopf_ratio` (hopf_tau_t), `fold`, `uniform_loses` of the flow; `fate`, `agreement`, `told` over (tau_t,
         momentum, start, seed); `long_fate`, `long_told` over (long_tau_t, start, seed); `published_loss`,
-        `published_fate` over (setting, seed).
+        `published_told`, `published_fate` over (setting, seed).
     """
     done = [0]
 

@@ -1,0 +1,160 @@
+"""What the table says: how often theory is right about networks, and how it is drawn."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.drawing.style import COLOURS
+from dynsim.drawing.words import caption
+from dynsim.gallery.figure import concluded
+from dynsim.gallery.methods.training import CLOSE, NOISE
+from dynsim.methods.catalogue import list_methods, method
+from dynsim.verdict import Verdict, Word
+
+
+def alive(data: xr.Dataset, network: str = "measured") -> xr.DataArray:
+    """Whether a feature is there at the end: above 1 % of what is predicted, or of the largest where death is."""
+    least = xr.where(data["predicted"] > 0, data["predicted"], data[network].max("feature"))
+    return data[network] > 0.01 * least
+
+
+def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Per row: features classed right, far from their thresholds and near, by either network; amplitudes; order."""
+    from scipy.stats import spearmanr
+
+    found = {}
+    for name in data["method"].values:
+        one = data.sel({"method": name})
+        lives = one["predicted"] > 0
+        right, mlp = alive(one) == lives, alive(one, "mlp") == lives
+        far = (one["decided"] & ~one["near"]).broadcast_like(right)
+        near = one["near"].broadcast_like(right)
+        mean, end = one["measured"].mean("seed"), one["predicted"].where(lives)
+        # Half the step changes the largest amplitudes of a run by so much of themselves.
+        counted = one["decided"] & ~one["near"] & (one["predicted"] > 0.05 * one["predicted"].max("feature"))
+        shift = np.abs(one["halved"] / one["measured"].isel(seed=0) - 1).where(counted).max("feature")
+        error = np.abs(mean / end - 1).where(counted)
+        close = error.where(shift <= CLOSE).values
+        ranks, times = one["order"].values, one["half_time"].mean("seed").values
+        timed = (ranks > 0) & (times > 0)
+        together = spearmanr(ranks[timed], times[timed]).statistic if timed.sum() > 2 else np.nan
+        found[str(name)] = {
+            "theory": float(one["theory"]),
+            "features": int(far.sum()),
+            "right": float(right.values[far.values].mean()),
+            "mlp": float(mlp.values[far.values].mean()),
+            "near": int(near.sum()),
+            "right_near": float(right.values[near.values].mean()) if near.any() else np.nan,
+            "error": float(np.nanmedian(error.values)) if np.isfinite(error.values).any() else np.nan,
+            "close": int((shift <= CLOSE).sum()),
+            "error_close": float(np.nanmedian(close)) if np.isfinite(close).any() else np.nan,
+            "order": float(together),
+        }
+    return found
+
+
+def verdict(data: xr.Dataset) -> Verdict:
+    """Which methods' linear networks keep the features that theory lets live, how large, in which order; the MLP."""
+    table = scores(data)
+    claimed = {name: row for name, row in table.items() if row["theory"]}
+    good = [name for name, row in claimed.items() if row["right"] >= 0.95]
+    small = [name for name, row in claimed.items() if row["error_close"] <= 0.05]
+    agree = [name for name, row in claimed.items() if row["mlp"] >= 0.95]
+    details = []
+    for name, row in table.items():
+        nearby = f", {row['right_near']:.0%} of {row['near']} near it" if row["near"] else ", none near it"
+        runs = data.sizes["value"]
+        exact = f", {row['error_close']:.1%} in the {row['close']} of {runs}" if row["close"] else "; in none of the"
+        details.append(
+            f"{name}{'' if row['theory'] else ' (a measurement)'}: {row['right']:.1%} of {row['features']} features "
+            f"farther than 5 % from their threshold are classed right{nearby}, MLP {row['mlp']:.0%}, order ρ = "
+            f"{row['order']:.2f}, median error of the amplitude {row['error']:.1%}{exact.replace('; in', ' and in')}"
+            f" settings within {CLOSE:.0%} of the flow"
+        )
+    details.append("the other methods, and images with their own augmentation, were not trained here")
+    all_hold = bool(claimed) and len(good) == len(small) == len(claimed)
+    word: Word = "holds" if all_hold else "holds under conditions" if good else "does not hold"
+    many = len(claimed)
+    return concluded(
+        word,
+        [
+            f"≥ 95 % right in {len(good)} of {many} methods, MLP in {len(agree)}; amplitudes within 5 % in {len(small)}",
+            f"≥ 95 % right in {len(good)} of {many} methods; amplitudes within 5 % in {len(small)}",
+        ],
+        "; ".join(details),
+    )
+
+
+MARKERS = "osD^vPX<>"
+
+
+def draw(data: xr.Dataset, figure: Any) -> None:
+    """Amplitudes against theory, and the table of all methods with what was observed."""
+    wide = figure.bbox.width / (figure.dpi if hasattr(figure, "dpi") else figure.figure.dpi)
+    above, below = figure.subplots(2, 1, height_ratios=(1, 2.9 if wide > 5 else 1.6))
+    draw_amplitudes(data, above)
+    draw_table(data, below, wide)
+    caption(
+        figure,
+        data,
+        "Linear encoders trained on each method's loss (SimSiam: full batch); eight principal directions of the "
+        f"digits, Gaussian noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data with the same moments), "
+        f"{data.sizes['value']} values of one knob, {data.sizes['seed']} seeds",
+        "Empty: predicted to die; smaller values are drawn at 10⁻⁵. “–”: no run here. VICReg starts with aligned rows",
+    )
+
+
+def draw_amplitudes(data: xr.Dataset, axes: Any) -> None:
+    """Measured over predicted variance of every feature, where the run is long enough to tell."""
+    colours = ["blue", "vermilion", "green", "orange", "purple", "sky", "black"]
+    for name, marker, colour in zip(data["method"].values, MARKERS, colours, strict=False):
+        one = data.sel({"method": name}).where(data["decided"].sel({"method": name}))
+        y = one["measured"].mean("seed").values.ravel()
+        x = np.broadcast_to(one["predicted"].values, one["measured"].mean("seed").shape).ravel()
+        lives = x > 0
+        style = {"marker": marker, "s": 14, "edgecolors": COLOURS[colour], "linewidths": 0.8}
+        axes.scatter(x[lives], np.maximum(y[lives], 1e-5), facecolors=COLOURS[colour], label=str(name), **style)
+        axes.scatter(np.full((x == 0).sum(), 1e-5), np.maximum(y[x == 0], 1e-5), facecolors="none", **style)
+    axes.plot([1e-5, 5], [1e-5, 5], color=COLOURS["grey"], linewidth=0.8, zorder=0)
+    axes.set(xscale="log", yscale="log", xlim=(6e-6, 6), ylim=(6e-6, 6))
+    axes.set(xlabel="predicted variance of the feature (left edge: dead)", ylabel="of the network")
+    axes.legend(loc="lower right", ncols=2)
+
+
+def draw_table(data: xr.Dataset, axes: Any, wide: float) -> None:
+    """A row per method: survives iff, what kills it, what is learned first, what was observed."""
+    observed = {
+        name: f"{row['right']:.0%} of {row['features']} right, amplitude ±{row['error']:.0%}"
+        for name, row in scores(data).items()
+    }
+    columns = [("method", 16, 0.0), ("survives iff", 38, 0.14), ("what kills it", 23, 0.51)]
+    columns += [("first", 11, 0.725), ("observed", 18, 0.83)]
+    if wide < 5:
+        columns = [("method", 15, 0.0), ("survives iff", 23, 0.3), ("observed", 11, 0.78)]
+    rows = []
+    for name in list_methods()["name"]:
+        asked = method(name)
+        cells = {
+            "method": name,
+            "survives iff": asked.survives_if,
+            "what kills it": asked.killed_by,
+            "first": asked.learned_first,
+            "observed": observed.get(name, "–"),
+        }
+        rows.append([textwrap.wrap(cells[title], width) for title, width, _ in columns])
+    heights = [max(map(len, row)) + 0.5 for row in rows]
+    total, top = sum(heights) + 1.5, 0.0
+    axes.set(xlim=(0, 1), ylim=(total, 0))
+    axes.axis("off")
+    for title, _, x in columns:
+        axes.text(x, 0.2, title, fontsize=7, weight="bold", va="top")
+    top = 1.5
+    for row, height in zip(rows, heights, strict=True):
+        axes.axhline(top - 0.1, color=COLOURS["grey"], linewidth=0.3)
+        for (_, _, x), lines in zip(columns, row, strict=True):
+            axes.text(x, top, "\n".join(lines), fontsize=7, va="top", linespacing=1.05)
+        top += height

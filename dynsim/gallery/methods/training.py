@@ -1,0 +1,315 @@
+"""Networks trained on the text of each method, over five values of the knob that kills features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynsim.methods.catalogue import method
+from dynsim.records import stamp
+
+NOISE = 0.3  # standard deviation of the noise that makes the views; pixels lie in [0, 1]
+DIRECTIONS = (0, 1, 3, 5, 8, 12, 16, 20)  # principal directions of the digits: reliabilities from .9 to .4
+NEAR = 0.05  # share of λ_d by which a feature may move without changing its predicted fate
+CLOSE = 0.02  # a run is close to the flow if half the step, twice as often, changes no amplitude by more
+MOMENTS = 100  # at which a run that learns from a small start is looked at
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a method is trained: which knob is moved, on which data, and in which steps.
+
+    Attributes
+    ----------
+    knob, values : str, tuple
+        What is moved.
+    lr, steps, batch : float, int, int or "full"
+        Of the linear encoder.
+    gaussian : bool
+        Gaussian data with the digits' second moments.
+    fields, knobs : mapping
+        Of the experiment and of the method.
+    method : str
+        The method's name, where it is not that of the row.
+    theory : bool
+        Whether theory claims these data; else the row is a measurement.
+    start : float
+        Factor on the initial weights in the run that shows the order.
+    mlp_lr : float
+        Of the MLP, with momentum 0.9.
+    """
+
+    knob: str
+    values: tuple[float, ...]
+    lr: float
+    steps: int
+    batch: int | str
+    gaussian: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    method: str = ""
+    theory: bool = True
+    start: float = 0.1
+    mlp_lr: float = 0.02
+
+    def named(self, row: str) -> str:
+        """Name of the method."""
+        return self.method or row
+
+
+_SIMSIAM = {"predictor": "linear", "predictor_init": "identity"}
+_VICREG = {"s": 1.0, "cov": 0.25, "epsilon": 1e-3, "rows": "free"}
+_DECAYS, _BATCHES = (0.15, 0.25, 0.4, 0.7, 1.1), (4, 6, 8, 12, 16)
+PLANS = {
+    "simsiam": Plan("eta", (0.005, 0.012, 0.025, 0.05, 0.1), 0.5, 1000, "full", fields=_SIMSIAM, start=0.3),
+    "vicreg": Plan("mu", (0.15, 0.2, 0.3, 0.4, 0.5), 1.0, 1000, 128, knobs=_VICREG, mlp_lr=0.1),
+    "barlow": Plan("lam", (0.002, 0.01, 0.03, 0.1, 0.3), 0.1, 1200, 256, start=1.0),
+    "spectral": Plan("eta_s", (0.3, 0.5, 0.8, 1.4, 2.2), 0.05, 800, 128, mlp_lr=0.005),
+    "infonce": Plan("eta_s", _DECAYS, 0.1, 800, 128, gaussian=True),
+    "lejepa": Plan("batch", _BATCHES, 2.0, 400, 0, gaussian=True, knobs={"lam": 0.05}, mlp_lr=0.1),
+    "infonce, digits": Plan("eta_s", _DECAYS, 0.1, 800, 128, method="infonce", theory=False),
+    "lejepa, digits": Plan(
+        "batch", _BATCHES, 2.0, 400, 0, knobs={"lam": 0.05}, method="lejepa", theory=False, mlp_lr=0.1
+    ),
+    "simclr, digits": Plan("tau", (0.1, 0.2, 0.4, 0.8, 1.6), 0.5, 800, 256, method="simclr", theory=False, start=1.0),
+}
+
+
+def compute(
+    progress: Callable[[int, int, str], None] | None = None,
+    *,
+    seeds: int = 3,
+    steps: float = 1.0,
+    methods: Sequence[str] = tuple(PLANS),
+) -> xr.Dataset:
+    """Train linear encoders and MLPs on the text of each method, over five values of the knob that kills features.
+
+    The data are eight principal directions of the digits, with Gaussian noise as the augmentation; for InfoNCE and
+    LeJEPA, whose theory needs Gaussian features, Gaussian data with the same second moments, and the digits as well.
+
+    Parameters
+    ----------
+    progress : callable, optional
+    seeds : int
+    steps : float
+        Factor on the numbers of steps.
+    methods : sequence of str
+        Rows of `PLANS`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `method`, `value` (number of the knob's value), `feature` and `seed`: `measured`, the variance of the
+        embedding that the feature explains, of the linear encoder, and `mlp`, of the MLP. Over all but `seed`:
+        `predicted`, the same at the end after the theory; `halved`, of a linear encoder with half the step, seed 0;
+        `near`, whether λ_d · (1 ± 0.05) has another fate; `decided`, whether the rate times the flow time of the run
+        is above 10. Over `method`, `feature`: `order`, the predicted rank of the time of half amplitude at the first
+        value of the knob, and with `seed` `half_time`, that step from a small start. `knob` (`method`, `value`),
+        `knob_name`, `theory` (`method`).
+    """
+    parts = []
+    for index, name in enumerate(methods):
+        if progress:
+            progress(index, len(methods), name)
+        parts.append(row(name, seeds, steps))
+    return joined(parts)
+
+
+def row(name: str, seeds: int, steps: float) -> xr.Dataset:
+    """All runs of one row."""
+    plan = PLANS[name]
+    lambda_d, directions = spectrum(plan.gaussian)
+    runs = [one_value(plan, name, value, seeds, steps, lambda_d, directions) for value in plan.values]
+    dims = ("value", "feature")
+    data = xr.Dataset({key: (dims, np.array([run[key] for run in runs])) for key in ("predicted", "near", "decided")})
+    data["halved"] = (dims, np.array([run["halved"] for run in runs]))
+    for key in ("measured", "mlp"):
+        data[key] = ((*dims, "seed"), np.array([run[key] for run in runs]))
+    data["order"] = ("feature", order(plan, name, lambda_d))
+    data["half_time"] = (("feature", "seed"), half_times(plan, name, seeds, steps, lambda_d, directions))
+    data["knob"] = ("value", np.array(plan.values, dtype=float))
+    data = data.assign_coords(knob_name=plan.knob, theory=plan.theory, lambda_d=("feature", lambda_d))
+    return data.expand_dims({"method": [name]})
+
+
+def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Rows as one Dataset."""
+    # The Gaussian data have moments of their own; a feature is called by those of the digits.
+    named = [part.assign_coords(lambda_d=("feature", spectrum(False)[0])) for part in parts]
+    data = xr.concat(named, "method", combine_attrs="drop", coords="minimal", compat="override")
+    for name in ("knob_name", "theory"):
+        data = data.assign_coords({name: ("method", [part[name].item() for part in parts])})
+    data = data.assign_coords(feature=range(1, len(DIRECTIONS) + 1), seed=range(data.sizes["seed"]))
+    batches = {str(name): str(PLANS[str(name)].batch or "the knob") for name in data["method"].values}
+    return stamp(data, kind="features", noise=NOISE, seeds=data.sizes["seed"], batches=batches)
+
+
+def one_value(
+    plan: Plan, name: str, value: float, seeds: int, steps: float, lambda_d: np.ndarray, directions: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What networks do at one value of the knob, and what theory says."""
+    linear = _experiment(plan, name, value, steps)
+    answer = theory(name, plan, value, lambda_d, lambda_d + NOISE**2, linear.steps * plan.lr)
+    half = linear.but(lr=plan.lr / 2, steps=2 * linear.steps)
+    mlp = _mlp(plan, linear)
+    return {
+        **answer,
+        "measured": explained(linear, seeds, directions),
+        "halved": explained(half, 1, directions)[:, 0],
+        "mlp": explained(mlp, seeds, directions),
+    }
+
+
+def _experiment(plan: Plan, name: str, value: float, steps: float) -> Any:
+    from dynsim.networks import Experiment
+
+    settings: dict[str, Any] = {"predictor": "none", "init": "orthogonal", "batch": plan.batch, **plan.fields}
+    knobs = {key: known for key, known in plan.knobs.items() if key != "rows"}
+    if plan.knob == "eta":
+        settings |= {"eta_p": value, "eta_s": value}
+    elif plan.knob in ("eta_s", "batch"):
+        settings[plan.knob] = value
+    else:
+        knobs[plan.knob] = value
+    if plan.named(name) == "infonce":
+        knobs["tau"] = 1.0
+    return Experiment(
+        data=data_of(plan.gaussian), augmentation={"noise": NOISE}, encoder="linear", norm="none",
+        objective="squared" if name == "simsiam" else method(plan.named(name)).loss,
+        dim=len(DIRECTIONS), dtype="float64", measures=(), momentum=0.0, lr=plan.lr,
+        steps=max(2, round(plan.steps * steps)), every=10**6, knobs=knobs, **settings,
+    )  # fmt: skip
+
+
+def _mlp(plan: Plan, linear: Any) -> Any:
+    """The same with an MLP; a predictor stays linear, a full batch becomes one of 256."""
+    batch = 256 if linear.batch == "full" else linear.batch
+    changes = {"encoder": "mlp", "init": "default", "momentum": 0.9, "lr": plan.mlp_lr, "batch": batch}
+    return linear.but(**changes, dtype="float32")
+
+
+def explained(experiment: Any, seeds: int, directions: np.ndarray) -> np.ndarray:
+    """Variance of the embedding of views that each feature explains, (feature, seed): ‖Cov(z, y)‖²/Var y."""
+    from dynsim.networks import fit
+
+    trained = fit(experiment, seeds)
+    if experiment.encoder == "linear":
+        x = trained.images.train.reshape(-1, len(DIRECTIONS))
+        x = x - x.mean(0)
+        variance = np.diag(directions.T @ x.T @ x @ directions) / len(x) + NOISE**2
+        weights = np.stack([trained.parameters(seed)["W"] for seed in range(seeds)])
+        return np.asarray(variance[:, None] * np.square(weights @ directions).sum(1).T)
+    shape = trained.images.train.shape
+    views = trained.images.train + NOISE * np.random.default_rng(0).normal(size=shape)
+    y = (views.reshape(len(views), -1) - views.reshape(len(views), -1).mean(0)) @ directions
+    z = trained.features(views.astype(trained.images.train.dtype)).numpy().astype(float)
+    z = z - z.mean(1, keepdims=True)
+    cross = np.einsum("snk,nf->sfk", z, y) / len(y)
+    return np.asarray((np.square(cross).sum(2) / y.var(0)).T)
+
+
+def order(plan: Plan, name: str, lambda_d: np.ndarray) -> np.ndarray:
+    """Predicted ranks of the times of half amplitude, from equal small starts; −1 for what dies."""
+    times = method(plan.named(name), **_known(plan, name)).half_times(
+        lambda_d=lambda_d, lambda_s=lambda_d + NOISE**2, **_values(plan, name, plan.values[_first(plan)])
+    )
+    ranks = np.full(len(times), -1)
+    finite = np.flatnonzero(np.isfinite(times))
+    ranks[finite[np.argsort(times[finite], kind="stable")]] = np.arange(1, len(finite) + 1)
+    return ranks
+
+
+def _first(plan: Plan) -> int:
+    """The value of the knob at which most features live."""
+    return len(plan.values) - 1 if plan.knob in ("mu", "batch", "lam") else 0
+
+
+def half_times(
+    plan: Plan, name: str, seeds: int, steps: float, lambda_d: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """Step at which each feature of a linear encoder passes half its end from a small start, (feature, seed)."""
+    from dynsim.networks.datasets import load_images
+    from dynsim.networks.run import Run
+    from dynsim.networks.torch_settings import device_of
+
+    experiment = _experiment(plan, name, plan.values[_first(plan)], steps)
+    smaller = {"init_scale": plan.start}
+    if experiment.predictor == "linear":
+        smaller["predictor_scale"] = plan.start
+    run = Run(experiment.but(**smaller), load_images(experiment), range(seeds), device_of("cpu"))
+    sizes, marks = [], np.unique(np.geomspace(1, experiment.steps, MOMENTS).round().astype(int))
+    for mark in marks:
+        while run.step < mark:
+            run.advance()
+        weights = run.encoder_parameters()["W"]
+        sizes.append(np.square(weights @ directions).sum(1).T * (lambda_d + NOISE**2)[:, None])
+    grown = np.array(sizes)
+    passed = grown >= grown[-1] / 2
+    return np.where(passed.any(0), marks[passed.argmax(0)], -1)
+
+
+def _known(plan: Plan, name: str) -> dict[str, Any]:
+    return {**plan.knobs, **({"tau": 1.0} if plan.named(name) == "infonce" else {})}
+
+
+def _values(plan: Plan, name: str, value: float) -> dict[str, Any]:
+    values: dict[str, Any] = {plan.knob: value, "dim": len(DIRECTIONS)}
+    if plan.named(name) == "lejepa":
+        values["views"] = 2
+    if plan.named(name) == "vicreg":
+        values["batch"] = plan.batch
+    return values
+
+
+def theory(
+    name: str, plan: Plan, value: float, lambda_d: np.ndarray, lambda_s: np.ndarray, time: float
+) -> dict[str, np.ndarray]:
+    """Which features live and how large, which are near their threshold, and which a run of this length decides."""
+    values = _values(plan, name, value)
+    asked = method(plan.named(name), **_known(plan, name))
+    alive, near = asked.survives(lambda_d=lambda_d, lambda_s=lambda_s, **values).value, []
+    for j in range(len(lambda_d)):
+        fates = set()
+        for factor in (1 - NEAR, 1 + NEAR):
+            moved = lambda_d.copy()
+            moved[j] *= factor
+            fates.add(bool(asked.survives(lambda_d=moved, lambda_s=moved + NOISE**2, **values).value[j]))
+        near.append(fates != {bool(alive[j])})
+    rate = np.abs(np.asarray(asked.origin_rate(lambda_d=lambda_d, lambda_s=lambda_s, **values).value, dtype=float))
+    scale_free = plan.named(name) in ("barlow", "simclr")
+    size = np.asarray(asked.amplitude(lambda_d=lambda_d, lambda_s=lambda_s, **values).value, dtype=float)
+    return {
+        "predicted": size,
+        "near": np.array(near),
+        "decided": np.full(len(rate), True) if scale_free else rate * time > 10,
+    }
+
+
+def data_of(gaussian: bool) -> np.ndarray:
+    """Coordinates of the digits along some principal directions, or Gaussian numbers with their second moments."""
+    from dynsim.networks import Experiment
+    from dynsim.networks.datasets import load_images
+
+    x = load_images(Experiment()).train.reshape(-1, 64).astype(float)
+    x -= x.mean(0)
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    kept = [len(values) - 1 - index for index in DIRECTIONS]
+    if not gaussian:
+        return x @ vectors[:, kept]
+    drawn: np.ndarray = np.random.default_rng(0).normal(size=(len(x), len(kept))) * np.sqrt(values[kept])
+    return drawn
+
+
+def spectrum(gaussian: bool) -> tuple[np.ndarray, np.ndarray]:
+    """λ_d of the features of the training images, largest first, and their directions."""
+    from dynsim.networks import Experiment
+    from dynsim.networks.datasets import load_images
+
+    x = load_images(Experiment(data=data_of(gaussian))).train.reshape(-1, len(DIRECTIONS)).astype(float)
+    x = x - x.mean(0)
+    lambda_d, directions = np.linalg.eigh(x.T @ x / len(x))
+    return lambda_d[::-1], directions[:, ::-1]
