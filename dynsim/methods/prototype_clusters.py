@@ -138,8 +138,8 @@ def assignments(scores: np.ndarray, tau_s: float) -> tuple[np.ndarray, np.ndarra
 def fate(told: np.ndarray, spread: np.ndarray, leader: np.ndarray) -> int:
     """Number, in `FATES`, of what `assignments` (time,) over the last part of a run amount to.
 
-    Alive: they tell more than half a percent all the time. Uniform: less, and all prototypes are used. Cycling: one is used more
-    than the others, and which one changes. One prototype: the same is used all the time. Else undecided.
+    Alive: they tell more than half a percent all the time. Uniform: less, and all prototypes are used. Cycling: one is
+    used more than the others, and which one changes. One prototype: the same is used all the time. Else undecided.
 
     Examples
     --------

@@ -187,6 +187,12 @@ class Network:
         first, second = self._outputs(weights, batch)
         return self._loss_of_outputs(first, second, step), first.teacher_outputs.detach().mean((2, 3))
 
+    def teacher_mean(self, weights: Weights, batch: Batch) -> Tensor:
+        """Mean over views and batch of the teacher's outputs, (seeds, outputs), which a running centre follows."""
+        rows = weights.encoder if weights.teacher is None else weights.teacher
+        encoded = self._encoded(rows, batch)
+        return Outputs(encoded, encoded, self.predict, None).teacher_outputs.mean((2, 3))
+
     def _outputs(
         self,
         weights: Weights,

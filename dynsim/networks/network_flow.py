@@ -14,8 +14,7 @@ from dynsim.field import Field
 from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.network import Batch, Network, Weights, named_parameters, teacher_name
-from dynsim.networks.objectives import objective_of
-from dynsim.networks.schedules import learning_rate, scheduled, teacher_rate
+from dynsim.networks.schedules import centre_rate, learning_rate, scheduled, teacher_rate
 from dynsim.networks.seeds import seed_list
 from dynsim.networks.torch_settings import device_of
 from dynsim.networks.views import Source, full_batch, knows_moments_only
@@ -32,8 +31,8 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     Expectations over augmentations are exact for a bias-free linear network under a quadratic loss with Gaussian
     noise (or none); otherwise they are averages over `fixed_views` pairs of views of every training image, always
     the same ones. Predictor and encoder have weight decay; batch and schedule play no role. A teacher's coefficient m
-    becomes the rate β = (1 − m)/lr, with momentum of sgd (1 − m)(1 − momentum)/lr, as on the time axis of `train`;
-    nothing else depends on the optimiser.
+    becomes the rate β = (1 − m)/lr, with momentum of sgd (1 − m)(1 − momentum)/lr, as on the time axis of `train`, and
+    the centre's momentum the rate of a running centre likewise; nothing else depends on the optimiser.
     The alternating objective flows with targets that follow at once (`alternating_steps` plays no role).
 
     Linear networks and ``mlp-tanh`` with a linear predictor have smooth fields, which tight tolerances suit. With ReLU
@@ -50,8 +49,8 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     Returns
     -------
     Field
-        States are the parameters: of a linear network ``P`` (k × k), ``W`` (k × d) and, with a teacher, ``V``;
-        deeper ones ``P1``, ``P1_bias``, ``W1``, ``W1_scale``, … The Jacobian is that of the resolved field; there is
+        States are the parameters: of a linear network ``P`` (k × k), ``W`` (k × d) and, with a teacher, ``V``; of a
+        loss with a running centre also ``centre`` (outputs); deeper ones ``P1``, ``P1_bias``, ``W1``, ``W1_scale``, … The Jacobian is that of the resolved field; there is
         none for the optimal predictor, nor for more than 1000 parameters. Observables: `loss`.
 
     Raises
@@ -103,7 +102,10 @@ def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray
     experiment = _checked(experiment)
     images = load_images(experiment)
     network = Network(experiment, images.shape, images.classes)
-    parts = named_parameters(network, network.initial(seed_list([seed])))
+    weights = network.initial(seed_list([seed]))
+    parts = named_parameters(network, weights)
+    if weights.centre is not None:
+        parts["centre"] = weights.centre
     return {name: value[0].numpy() for name, value in parts.items()}
 
 
@@ -118,8 +120,6 @@ def _checked(experiment: Experiment) -> Experiment:
             advice = f"say at which step: experiment.but({name}=…)"
             expected = "a number: the field of a flow is the same at all times"
             raise bad(name, getattr(experiment, name), expected, advice)
-    if "centre" in objective_of(experiment.objective, experiment.knobs).symbols:
-        raise bad("objective", experiment.objective, "one without a running centre", "a flow knows the weights only")
     if isinstance(experiment.lr, str):
         experiment = experiment.but(lr=learning_rate(experiment, 0) or learning_rate(experiment, 1))
     return experiment.but(dtype="float64")
@@ -138,12 +138,16 @@ class _NetworkFlow:
         self.beta = teacher_rate(experiment)
         encoder = self.network.encoder_layout.size
         self.sizes = [self.network.predictor_layout.size, encoder, *([] if self.beta is None else [encoder])]
+        self.outputs = 0
+        if "centre" in self.network.objective.symbols:
+            self.outputs = self.network.prototypes or self.network.encoder.features
+            self.sizes.append(self.outputs)
 
     def field(self) -> Field:
         """The Field, which speaks NumPy with members along trailing axes."""
         e, predictor, encoder = self.experiment, self.network.predictor.shapes, self.network.encoder.shapes
         teacher = {} if self.beta is None else {teacher_name(name): shape for name, shape in encoder.items()}
-        shapes = {**predictor, **encoder, **teacher}
+        shapes = {**predictor, **encoder, **teacher, **({"centre": (self.outputs,)} if self.outputs else {})}
         blocks = {"predictor": tuple(predictor), "encoder": tuple(encoder), "teacher": tuple(teacher)}
         differentiable = e.predictor != "optimal" and sum(self.sizes) <= _LARGEST_JACOBIAN
         parameters = {"alpha": e.alpha, "eta_p": e.eta_p, "eta_s": e.eta_s}
@@ -173,7 +177,9 @@ class _NetworkFlow:
         return result.reshape((*result.shape[:-1], *y.shape[1:]))
 
     def _weights(self, rows: Tensor) -> Weights:
-        return Weights(*rows.split(self.sizes, dim=1))
+        parts = list(rows.split(self.sizes, dim=1))
+        centre = parts.pop() if self.outputs else None
+        return Weights(*parts, centre=centre)
 
     def _batch(self, members: int) -> Batch:
         labels = self.batch.labels
@@ -189,7 +195,8 @@ class _NetworkFlow:
     def _velocity(self, rows: Tensor) -> Tensor:
         weights = self._weights(rows)
         leaves = [weights.predictor.clone().requires_grad_(), weights.encoder.clone().requires_grad_()]
-        values = self.network.loss(Weights(leaves[0], leaves[1], weights.teacher), self._batch(len(rows)))
+        live = Weights(leaves[0], leaves[1], weights.teacher, weights.centre)
+        values = self.network.loss(live, self._batch(len(rows)))
         return self._drift(weights, *self._gradients(values, leaves))
 
     def _jacobian(self, rows: Tensor) -> Tensor:
@@ -198,7 +205,7 @@ class _NetworkFlow:
         weights = self._weights(root)
         live = [weights.predictor.clone(), weights.encoder.clone()]
         values = self.network.loss(
-            Weights(live[0], live[1], weights.teacher),
+            Weights(live[0], live[1], weights.teacher, weights.centre),
             self._batch(len(rows)),
             held=weights.encoder,
             held_predictor=weights.predictor,
@@ -224,4 +231,7 @@ class _NetworkFlow:
         ]
         if self.beta is not None and weights.teacher is not None:
             moves.append(self.beta * (weights.encoder - weights.teacher))
+        if weights.centre is not None:
+            mean = self.network.teacher_mean(weights, self._batch(len(predictor)))
+            moves.append(centre_rate(self.experiment) * (mean - weights.centre))
         return torch.cat(moves, dim=1)

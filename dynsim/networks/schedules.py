@@ -10,7 +10,16 @@ import numpy as np
 
 from dynsim.integrate.schedules import Schedule
 
-__all__ = ["SCHEDULED", "at_step", "flow_times", "learning_rate", "scheduled", "teacher_rate", "values_of"]
+__all__ = [
+    "SCHEDULED",
+    "at_step",
+    "centre_rate",
+    "flow_times",
+    "learning_rate",
+    "scheduled",
+    "teacher_rate",
+    "values_of",
+]
 
 # Fields of an Experiment that may be text in step, steps and t.
 SCHEDULED = ("lr", "teacher", "alpha", "eta_p", "eta_s", "temperature")
@@ -111,6 +120,20 @@ def teacher_rate(experiment: Any) -> float | None:
     if experiment.teacher == 0:
         return None
     return (1 - experiment.teacher) * _slowness(experiment) / experiment.lr
+
+
+def centre_rate(experiment: Any) -> float:
+    """Rate of the running centre c′ = m(mean − c) per unit of flow time, from its momentum as `teacher_rate` has it.
+
+    Examples
+    --------
+    >>> from dynsim.networks.experiment import Experiment
+    >>> from dynsim.networks.schedules import centre_rate
+    >>> centre_rate(Experiment(objective="dino", centre_momentum=0.75, lr=0.1, momentum=0.0))
+    2.5
+    """
+    momentum = 0.9 if experiment.centre_momentum is None else experiment.centre_momentum
+    return float((1 - momentum) * _slowness(experiment) / experiment.lr)
 
 
 def _slowness(experiment: Any) -> float:

@@ -282,3 +282,27 @@ def test_there_is_no_jacobian_where_it_would_be_wrong_or_endless(linear, small):
 def test_bad_input(call):
     with pytest.raises(DynsimError, match=r"a dynsim.networks.Experiment"):
         call("toy")
+
+
+@pytest.mark.parametrize("teacher", [0.0, 0.9])
+def test_a_running_centre_is_a_state_that_moves_as_in_training(teacher):
+    """A full-batch step of training is the flow's velocity times the learning rate; the Jacobian is the field's."""
+    e = Experiment(
+        data=np.random.default_rng(0).normal(size=(20, 3)), augmentation={"noise": 0.3}, encoder="linear", dim=2,
+        objective="dino", prototypes=3, teacher=teacher, centre_momentum=0.8, lr=0.05, momentum=0.0, steps=1,
+        batch="full", dtype="float64", measures=(),
+    )  # fmt: skip
+    field, state = flow(e), initial_state(e)
+    assert set(field.names) == {"W", "C", "centre"} | set(field.roles.get("teacher", ()))
+    assert field.shape("centre") == (3,)
+    run = Run(e, load_images(e), [0], torch.device("cpu"))
+    velocity = field.split(field.f(0.0, flat(field, state)))
+    run.advance()
+    np.testing.assert_allclose(run.weights.centre[0], state["centre"] + 0.05 * velocity["centre"], rtol=1e-12)
+    moved = run.encoder_parameters()
+    for name, value in moved.items():
+        np.testing.assert_allclose(value[0], state[name] + 0.05 * velocity[name], rtol=1e-12, atol=1e-14)
+    y = np.random.default_rng(1).normal(size=field.size)
+    shifts = 1e-6 * np.eye(field.size)
+    columns = [(field.f(0.0, y + shift) - field.f(0.0, y - shift)) / 2e-6 for shift in shifts]
+    np.testing.assert_allclose(field.jacobian(0.0, y), np.transpose(columns), atol=1e-6)

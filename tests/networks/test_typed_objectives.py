@@ -232,5 +232,3 @@ def test_what_does_not_fit_is_refused_before_training():
         Experiment(knobs=3)
     with pytest.raises(InvalidType, match="objective"):
         Experiment(objective=3)
-    with pytest.raises(InvalidValue, match="running centre"):
-        flow(Experiment(objective="dino", prototypes=4))

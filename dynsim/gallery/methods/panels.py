@@ -82,7 +82,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     return concluded(
         word,
         [
-            f"≥ 95 % right in {len(good)} of {many} methods, MLP in {len(agree)}; amplitudes within 5 % in {len(small)}",
+            f"≥ 95 % right in {len(good)} of {many} methods, MLP in {len(agree)}; size to 5 % in {len(small)}",
             f"≥ 95 % right in {len(good)} of {many} methods; amplitudes within 5 % in {len(small)}",
         ],
         "; ".join(details),
