@@ -50,8 +50,9 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     -------
     Field
         States are the parameters: of a linear network ``P`` (k × k), ``W`` (k × d) and, with a teacher, ``V``; of a
-        loss with a running centre also ``centre`` (outputs); deeper ones ``P1``, ``P1_bias``, ``W1``, ``W1_scale``, … The Jacobian is that of the resolved field; there is
-        none for the optimal predictor, nor for more than 1000 parameters. Observables: `loss`.
+        loss with a running centre also ``centre`` (outputs); deeper ones ``P1``, ``P1_bias``, ``W1``, ``W1_scale``, …
+        The Jacobian is that of the resolved field; there is none for the optimal predictor, nor for more than 1000
+        parameters. Observables: `loss`.
 
     Raises
     ------
