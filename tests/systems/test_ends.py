@@ -45,7 +45,7 @@ def cases():
         yield pytest.param(*case, marks=[pytest.mark.long] if "byol" in case else [])
 
 
-@pytest.mark.parametrize(("name", "variant", "branch"), cases())
+@pytest.mark.parametrize(("name", "variant", "branch"), list(cases()))
 def test_the_expressions_say_what_the_rule_says(name, variant, branch):
     flow = SYSTEMS[name].flow(branch=branch, variant=variant)
     ends = flow.exact.ends(flow.states, flow.parameters)
