@@ -16,6 +16,7 @@ import sympy
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.validation import named, start_of, tolerance
+from dynsim.symbolic.exact import Limit
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
@@ -96,7 +97,9 @@ def outcome(
     Returns
     -------
     Outcome
-        Prints as two lines: where the run ends, and how that is known.
+        Prints as two lines: where the run ends, and how that is known: by the system's rule; or, of a polynomial flow
+        of one state, or of two that conserve a polynomial, by following the level curve in exact arithmetic, where
+        that takes at most 10 seconds; or by integration.
 
     Raises
     ------
@@ -122,10 +125,12 @@ def outcome(
         given = [_number("parameters", v) for v in (parameters or {}).values()]
         symbolic = all(isinstance(v, sympy.Basic) for v in [*start.values(), *given])
         start, values = (_of_one_kind(kind, symbolic) for kind in (start, values))
-        known = None if flow.exact is None else flow.exact.end(start, values)
+        known = _from_its_law(flow, start, values) if flow.exact is None else flow.exact.end(start, values)
         if known is not None and set(flow.states) <= set(known.values):
-            limit = {name: known.values[name] + 0 for name in flow.states}  # no −0.0
-            return Outcome(limit, known.collapsed, True, known.reason)
+            # Floats for floats, and no −0.0.
+            limit = {name: known.values[name] + 0 if symbolic else float(known.values[name]) + 0.0 for name in start}
+            unknown = known.collapsed is None and flow.roles and not flow.roles.get("encoder")
+            return Outcome(limit, known.collapsed, True, known.reason + (f"; {_NO_ENCODER}" if unknown else ""))
         found = _integrated(flow, start, values, tolerances)
         limit = {name: _like(value, symbolic) for name, value in found.limit.items()}
         if known is None:
@@ -135,6 +140,12 @@ def outcome(
         reason = f"{known.reason}; the rest is integrated: {found.reason}"
         return replace(found, limit=limit, collapsed=known.collapsed, reason=reason)
     return _integrate(flow.field(parameters), initial, tolerances)
+
+
+def _from_its_law(flow: Flow, start: Mapping[str, Any], values: Mapping[str, Any]) -> Limit | None:
+    from dynsim.analysis.algebra.level_curves import algebraic_limit  # the search for laws, which a rule does without
+
+    return algebraic_limit(flow, start, values)
 
 
 def _like(value: float, symbolic: bool) -> Any:
