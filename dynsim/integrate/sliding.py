@@ -25,6 +25,7 @@ from dynsim.field import Field
 from dynsim.integrate.events import sign_changes
 from dynsim.integrate.stepping import Stepper
 from dynsim.names import TIME
+from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.numeric import VectorFunction
 
@@ -58,8 +59,8 @@ def switching_of(flow: Any, values: dict[str, Any]) -> Switching | None:
         return -found if flipped else found
 
     def smooth(node: sympy.Basic) -> sympy.Basic:
-        if not node.has(sympy.sign, sympy.Heaviside, sympy.Piecewise):
-            return node
+        if isinstance(node, Expectation) or not node.has(sympy.sign, sympy.Heaviside, sympy.Piecewise):
+            return node  # what jumps sample by sample does not jump on average
         arguments = [smooth(item) for item in node.args]
         if isinstance(node, sympy.sign):
             return sign_of(arguments[0])

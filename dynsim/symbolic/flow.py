@@ -234,7 +234,8 @@ class Flow(Equations, Parametric):
         """
         if not self.rhs.has(Expectation):
             return EXACT
-        parameters = [self.symbols[name] for name in self.parameters]
+        time = [symbol for symbol in self.rhs.free_symbols if symbol.name == TIME]
+        parameters = [*(self.symbols[name] for name in self.parameters), *time]
         return quadrature_of(list(self.rhs), self._state_symbols, parameters, self.ranges)
 
     def about(self) -> dict[str, Any]:

@@ -170,6 +170,13 @@ def test_where_a_rule_is_an_expression_the_page_says_exact_else_integrated(opene
         assert float(told[unicode_name(name)].replace("−", "-")) == pytest.approx(float(value), abs=1e-4)
 
 
+def test_a_run_that_a_jump_holds_is_said_to_rest_there(opened):
+    page = opened(live_page(Setting("method:vicreg")))
+    end = dynsim.outcome(dynsim.method("vicreg").flow(), {"w": 0.1})
+    assert f"w → {end.limit['w']:.4g}" in page.inner_text(".dynsim-sentence")
+    assert "jumps" in page.inner_text(".dynsim-reason")
+
+
 def test_eigenvalues_equilibria_and_contours(opened):
     page = opened(live_page(Setting("(x^2-1)^2/4 + (y-x)^2/2", states=("x", "y"), branch="full")))
     rng = np.random.default_rng(1)

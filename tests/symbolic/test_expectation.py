@@ -423,3 +423,10 @@ def test_what_can_overflow_is_stable_with_its_derivatives(at):
         with mpmath.workdps(800):
             expected = [float(v) for v in exact(mpmath.mpf(at))]
         assert values[:2] == pytest.approx(expected, rel=1e-12, abs=1e-300), text
+
+
+def test_the_error_of_an_average_that_moves_in_time_is_known():
+    flow = gradient_flow("E(tanh(w*x + t)^2) + w^2", ["w"], random="x ~ normal(0, 1)")
+    assert 0 <= flow.expectation < 1e-3
+    still = gradient_flow("E(tanh(w*x)^2)", ["w"], random="x ~ normal(0, 1)")
+    assert flow.expectation.nodes == still.expectation.nodes

@@ -200,7 +200,8 @@ function outcomeOf(model, run) {
   const exact = rule !== null && rule.every(Number.isFinite);
   let end = exact ? { status: "rest", state: rule } : null;
   if (!end && run.status === "ok") end = integrateToRest(model.field, model.initial, Math.max(1, norm(model.initial)), 1e4, effortOf(model).steps);
-  if (run.status === "step-limit") return { ...none, sentence: `${now()} at t = ${shortNumber(run.times[run.times.length - 1])}`, reason: "the page gave up there: too many steps, as where the field jumps" };
+  if (run.status === "step-limit" && heldByJump(model.field, run)) end = { status: "rest", state: run.last, time: run.time, held: true };
+  else if (run.status === "step-limit") return { ...none, sentence: `${now()} at t = ${shortNumber(run.times[run.times.length - 1])}`, reason: "the page gave up there: too many steps, as where the field jumps" };
   if (!end || end.status === "moving") return { ...none, sentence: `${now()} at t = ${shortNumber(run.times[run.times.length - 1])}`, reason: "integrated: no rest in sight of the page; it may circle, drift or grow for ever" };
   if (end.status !== "rest") return { ...none, sentence: `the run diverges at t = ${shortNumber(end.time)}`, reason: "integrated" };
   const order = DATA.states.map((_, j) => j).sort((i, j) => (DATA.states[j].role === "encoder") - (DATA.states[i].role === "encoder"));
@@ -209,9 +210,18 @@ function outcomeOf(model, run) {
   const word = collapsed === null ? "" : collapsed ? ": collapse" : ": no collapse";
   return {
     sentence: order.map((j) => `${DATA.states[j].label} → ${shortNumber(end.state[j])}`).join(", ") + word,
-    reason: exact ? "exact: by what the flow conserves" : `integrated until the run rests, at t = ${shortNumber(end.time)}`,
+    reason: end.held ? "integrated: the field jumps there, and holds the run" : exact ? "exact: by what the flow conserves" : `integrated until the run rests, at t = ${shortNumber(end.time)}`,
     limit: Object.fromEntries(DATA.states.map((state, j) => [state.name, end.state[j]])), collapsed, settled: true,
   };
+}
+
+// Whether a run of one state chatters about a place to which the field leads from both sides.
+function heldByJump(field, run) {
+  if (field.size !== 1) return false;
+  const [at, out] = [run.last[0], new Float64Array(1)];
+  const beside = 1e-6 * Math.max(1, Math.abs(at));
+  const velocity = (y) => (field.f(0, [y], out), out[0]);
+  return velocity(at - beside) > 0 && velocity(at + beside) < 0;
 }
 
 // ---- scenes: what stands still while a run moves ----

@@ -29,7 +29,7 @@ function integrate(field, start, times, rtol = 1e-10, atol = 1e-13, mostSteps = 
   let t = times[0];
   field.f(t, y, k[0]);
   let steps = 0;
-  const result = (status) => ({ times: times.slice(0, states.length), states, status, time: t, steps });
+  const result = (status) => ({ times: times.slice(0, states.length), states, status, time: t, steps, last: Float64Array.from(y) });
   if (!k[0].every(Number.isFinite)) return result("not-finite");
   let h = firstStep(field, t, y, k[0], rtol, atol, times[times.length - 1] - t);
   for (let i = 1; i < times.length; i++) {
