@@ -1,7 +1,8 @@
 """The user's own run: what it records while it trains, and what has happened to it.
 
-`Monitor` is called once per step of a plain training loop, `attach` listens to a model by forward hooks. Both give a
-Dataset that `dynsim.diagnose` and `dynsim.draw` take. Importing this package imports no torch.
+`Monitor` is called once per step of a plain training loop, `attach` listens to a model by forward hooks,
+`LightningMonitor` is a callback of Lightning's Trainer. All give a Dataset that `dynsim.diagnose` and `dynsim.draw`
+take. Importing this package imports no torch.
 
 Examples
 --------
@@ -19,9 +20,9 @@ from importlib import import_module
 from typing import Any
 
 # public name -> module that defines it
-_HOME = {"Monitor": "recording", "attach": "hooks"}
+_HOME = {"LightningMonitor": "lightning_callback", "Monitor": "recording", "attach": "hooks"}
 
-__all__ = ["Monitor", "attach"]
+__all__ = ["LightningMonitor", "Monitor", "attach"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,7 +67,7 @@ def attach(model: Any, layers: Any, *, views: int | str = 2, **options: Any) -> 
     count = 1 if views == "halves" else views
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise bad("views", views, "a number of forward calls per step, or 'halves'")
-    chosen = _layers(unwrapped(model, "model"), layers)
+    chosen = layers_of(unwrapped(model, "model"), layers)
     listener = _Listener(Monitor(**options), list(chosen), count, halves=views == "halves")
     handles = [module.register_forward_hook(listener.heard(name)) for name, module in chosen.items()]
     handles.append(model.register_forward_hook(listener.passed))
@@ -78,7 +78,8 @@ def attach(model: Any, layers: Any, *, views: int | str = 2, **options: Any) -> 
             handle.remove()
 
 
-def _layers(model: nn.Module, layers: Any) -> dict[str, nn.Module]:
+def layers_of(model: nn.Module, layers: Any) -> dict[str, nn.Module]:
+    """Name → layer, in the order that was asked for."""
     known = dict(model.named_modules())
     chosen: dict[str, nn.Module] = {}
     for one in layers if isinstance(layers, Sequence) and not isinstance(layers, str) else [layers]:
@@ -110,10 +111,7 @@ class _Listener:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             if not self._counts(module) or self.step % self.monitor.every:
                 return
-            if not isinstance(output, Tensor) or output.ndim < 2:
-                raise bad("layers", f"{name!r} puts out {type(output).__name__}", "layers that put out a tensor",
-                          "one row per sample")  # fmt: skip
-            self.kept.setdefault(name, []).append(output.detach().clone())  # in-place ReLUs write over it
+            self.kept.setdefault(name, []).append(kept_output(name, output))
 
         return hook
 
@@ -134,14 +132,30 @@ class _Listener:
         return module.training and torch.is_grad_enabled()
 
     def _record(self, step: int, kept: dict[str, list[Tensor]]) -> None:
-        final = kept.get(self.names[-1])
-        if not final:
-            raise bad("layers", self.names[-1], "a layer that the model passes through")
-        parts = final[0].chunk(2) if self.halves else final[:2]
-        if len(parts) > 1 and parts[0].shape != parts[1].shape:
-            parts = parts[:1]
-        dead = {name: _units(values[0]) for name, values in kept.items() if name != self.names[-1]}
-        self.monitor.record_layers(step, parts[0], parts[1] if len(parts) > 1 else None, dead)
+        record_kept(self.monitor, step, self.names, kept, halves=self.halves)
+
+
+def kept_output(name: str, output: Any) -> Tensor:
+    """A copy of what a layer puts out, for in-place ReLUs write over it."""
+    if not isinstance(output, Tensor) or output.ndim < 2:
+        expected = "layers that put out a tensor"
+        raise bad("layers", f"{name!r} puts out {type(output).__name__}", expected, "one row per sample")
+    return output.detach().clone()
+
+
+def record_kept(
+    monitor: Monitor, step: int, names: Sequence[str], kept: Mapping[str, list[Tensor]], *, halves: bool,
+    loss: Any = None,
+) -> None:  # fmt: skip
+    """Record what layers have put out in one step: features of the last, dead units of the others."""
+    final = kept.get(names[-1])
+    if not final:
+        raise bad("layers", names[-1], "a layer that the model passes through")
+    parts = final[0].chunk(2) if halves else final[:2]
+    if len(parts) > 1 and parts[0].shape != parts[1].shape:
+        parts = parts[:1]
+    dead = {name: _units(values[0]) for name, values in kept.items() if name != names[-1]}
+    monitor.record_layers(step, parts[0], parts[1] if len(parts) > 1 else None, dead, loss=loss)
 
 
 def _units(output: Tensor) -> Tensor:

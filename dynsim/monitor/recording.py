@@ -168,12 +168,14 @@ class Monitor:
             found["loss"] = _scalar(loss)
         return self._keep(step, found)
 
-    def record_layers(self, step: int, z1: Any, z2: Any, layers: Mapping[str, Any]) -> dict[str, float] | None:
-        """Record features, and the share of dead units of layers; what `attach` calls.
+    def record_layers(
+        self, step: int, z1: Any, z2: Any, layers: Mapping[str, Any], *, loss: Any = None
+    ) -> dict[str, float] | None:
+        """Record features, and the share of dead units of layers; what `attach` and `LightningMonitor` call.
 
         Parameters
         ----------
-        step, z1, z2
+        step, z1, z2, loss
             As for `record`.
         layers : mapping
             Name → activations (samples, units).
@@ -183,6 +185,8 @@ class Monitor:
         found = self._measured(z1, z2, None, None, None, None, None)
         for name, activations in layers.items():
             found[f"dead_share_{name.replace('.', '_')}"] = float(dead_share(activations))
+        if loss is not None:
+            found["loss"] = _scalar(loss)
         return self._keep(step, found)
 
     def _due(self, step: int) -> bool:
