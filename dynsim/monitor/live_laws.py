@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import exp
 from typing import Any
@@ -91,8 +91,10 @@ class Laws:
         self._last: dict[str, list[Tensor]] = {}
         self._teacher: list[Tensor] | None = None
 
-    def record(self, step: int, encoder: Any, predictor: Any, teacher: Any, pair: Any) -> dict[str, float]:
-        """Everything that these modules and the pair (features, targets) allow."""
+    def record(
+        self, step: int, encoder: Any, predictor: Any, teacher: Any, pair: Callable[[], Any]
+    ) -> dict[str, float]:
+        """Everything that these modules and the pair (features, targets) allow; the pair is asked for where needed."""
         modules = {
             name: unwrapped(module, name)
             for name, module in (("encoder", encoder), ("predictor", predictor), ("teacher", teacher))
@@ -105,8 +107,8 @@ class Laws:
             if {"encoder", "predictor"} <= modules.keys():
                 found |= self._speeds(modules["encoder"], modules["predictor"])
                 found |= self._loss_shares(modules["encoder"], modules["predictor"])
-            if "predictor" in modules and pair is not None:
-                found |= _gap(modules["predictor"], *pair)
+            if "predictor" in modules:
+                found |= _gap(modules["predictor"], pair)
             if "teacher" in modules:
                 found |= self._distances(modules["teacher"], modules.get("encoder"))
         return found
@@ -202,11 +204,12 @@ def _bias_free(layer: nn.Module) -> bool:
     return type(layer) is nn.Linear and layer.bias is None
 
 
-def _gap(predictor: nn.Module, features: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def _gap(predictor: nn.Module, pair: Callable[[], Any]) -> dict[str, float]:
     """Distance of a linear bias-free predictor from the best one under squared error, by least squares."""
     layers = _chain(predictor)
-    if not layers or not all(map(_bias_free, layers)):
+    if not layers or not all(map(_bias_free, layers)) or (given := pair()) is None:
         return {}
+    features, targets = given
     matrix = np.eye(features.shape[1])
     for layer in layers:
         weight = _weight(layer)

@@ -238,7 +238,13 @@ class Monitor:
             timed = bool({"lr", "learning_rate"} & self.settings.keys())
             self._laws = Laws(self._flow, timed=timed, fresh=not self._steps)
         target = t2 if t2 is not None else z2
-        pair = None if target is None else (_rows(z1, "z1"), _rows(target, "t2"))
+
+        def pair() -> tuple[np.ndarray, np.ndarray] | None:
+            if target is None:
+                return None
+            own = _rows(z1, "z1") if self.probe or self.features is None else self.features
+            return own, _rows(target, "t2")
+
         found = self._laws.record(step, encoder, predictor, teacher, pair)
         if "teacher_moved" in found:  # after a restart the way since then is all that can be measured
             before = [row["teacher_moved"] for row in self._rows if row.get("teacher_moved", 0.0) > 0]

@@ -82,12 +82,14 @@ def test_each_rule():
         rows = [{name: value, "norm": 1.0} for value in values]
         return first_alarm(steps, rows, **more)
 
-    assert said("spread", [0.9, 0.85, 0.9, 0.95, 0.87]) is None
-    assert "step 40: directions" in said("spread", [0.9, 0.85, 0.9, 0.95, 0.85])
-    assert said("rankme", [20, 18, 14, 12, 11]) is None
-    assert "step 40: dimensions" in said("rankme", [20, 18, 14, 12, 9])
-    assert said("norm_ratio", [1, 1.5, 1.3, 1.3, 1.25]) is None
-    assert "step 40: features shrink" in said("norm_ratio", [1, 1.5, 1.3, 1.3, 1.1])
+    assert said("spread", [0.9, 0.85, 0.9, 0.95, 0.77]) is None
+    assert "step 40: directions" in said("spread", [0.9, 0.85, 0.9, 0.95, 0.75])
+    assert said("rankme", [20, 18, 14, 12, 3.7]) is None
+    assert "step 40: dimensions" in said("rankme", [20, 18, 14, 12, 3.5])
+    assert said("norm_ratio", [1, 1.2, 1.1, 0.8, 0.72]) is None
+    assert "step 40: features shrink" in said("norm_ratio", [1, 1.2, 1.1, 0.8, 0.69])
+    assert said("norm_ratio", [1, 2, 4, 3, 2.1]) is None
+    assert "step 40: features shrink" in said("norm_ratio", [1, 2, 4, 3, 1.9])
     assert "step 20: loss is not finite" in said("loss", [1, 1, np.nan, 1, 1])
     assert said("mean_entropy", [4.15, 4.0, 3.0, 2.0, 2.0], most=np.log(64)) is None
     assert "step 40: no sample" in said("mean_entropy", [4.15, 4.0, 3.0, 2.0, 4.15], most=np.log(64))
