@@ -346,3 +346,80 @@ def test_themes(pages, voila, name, query):
         )
         brightness = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) / 3
         assert (brightness < 80) is (name == "dark")
+
+
+@pytest.mark.long
+def test_the_address_holds_the_state_for_reload_and_back(pages, voila):
+    with pages() as view:
+        page = view.page
+        view.open(voila)
+        page.get_by_role("button", name="full", exact=True).click()
+        page.wait_for_url("**branch=full**")
+        page.get_by_label("Preset").select_option("stop-gradient fails: φ too large")
+        page.wait_for_url("**phi:1.5**")
+        view.settle()
+        page.go_back()
+        view.wait("data.branch === 'full'")
+        view.wait_for_start(phi=0.6)
+        page.go_back()
+        view.wait("data.branch === 'stop'")
+        view.settle()
+        agrees(view)
+        page.go_forward()
+        view.wait("data.branch === 'full'")
+        page.reload()
+        view.settle()
+        agrees(view, "full")
+
+
+def test_random_symbols_and_schedules_are_typed(in_voila):
+    view, page = in_voila, in_voila.page
+    loss, random = (page.get_by_label(name, exact=True) for name in ("Loss", "Random"))
+    loss.fill("E((phi*theta*(x + n) - sg(theta*x))^2)/2")
+    loss.press("Enter")
+    page.get_by_role("alert").wait_for()
+    random.fill("x ~ normal(0, 1), n ~ normal(0, sigma2)")
+    random.press("Enter")
+    view.wait("'sigma2' in JSON.parse(data.parameters)")
+    page.get_by_role("alert").wait_for(state="detached")
+    view.settle()
+    schedule = page.get_by_label("In time", exact=True)
+    schedule.fill("sigma2 = 0.1 + 0.01*t")
+    schedule.press("Enter")
+    page.wait_for_function(
+        "() => document.querySelector('.dynsim-reason').textContent.includes('changes with the time')"
+    )
+    run = dynsim.solve(
+        dynsim.gradient_flow("E((phi*theta*(x + n) - sg(theta*x))^2)/2", "phi, theta",
+                             random="x ~ normal(0, 1), n ~ normal(0, sigma2)"),
+        view.start, 30.0, parameters={"sigma2": "0.1 + 0.01*t"},
+    )  # fmt: skip
+    np.testing.assert_allclose(view.last, [float(run.phi[-1]), float(run.theta[-1])], atol=1e-5)
+
+
+def test_all_branches_at_once(in_voila):
+    view, page = in_voila, in_voila.page
+    shown = (
+        "() => [...document.querySelectorAll('.dynsim-states path')]"
+        ".filter((one) => one.style.display !== 'none').map((one) => one.dataset.name).join()"
+    )
+    page.get_by_role("button", name="all branches at once").click()
+    page.wait_for_function(f"() => ({shown})() === 'stop,full,target'")
+    view.settle()
+    view.shot("voila-branches")
+    page.get_by_role("button", name="all branches at once").click()
+    page.wait_for_function(f"() => ({shown})() === 'phi,theta'")
+
+
+@pytest.mark.long
+def test_a_telephone_shows_the_picture_above_the_controls(pages, voila):
+    with pages() as view:
+        page = view.page
+        page.set_viewport_size({"width": 390, "height": 844})
+        view.open(voila)
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        plane, system = (page.locator(one).bounding_box() for one in (".dynsim-plane > svg", ".dynsim-controls"))
+        assert plane["x"] + plane["width"] <= 390
+        assert plane["width"] > 250
+        assert plane["y"] < system["y"]
+        view.shot("voila-telephone")
