@@ -82,16 +82,20 @@ def _setting(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Setting that the options describe, checked before any server starts."""
     from urllib.parse import quote
 
-    from dynsim.cli.arguments import assignments, made_of
+    from dynsim.cli.arguments import assignments, made_of, words_or_numbers
     from dynsim.errors import bad
     from dynsim.explorer.setting import Setting
     from dynsim.explorer.short_text import from_text
+    from dynsim.explorer.sources import METHOD
     from dynsim.explorer.subject import filled
 
     if args.restore is not None:
         return filled(from_text(args.restore))
     if args.field is not None and args.what is not None:
         raise bad("--field", args.field, "equations, or a system or loss, not both")
+    knobs: dict[str, object] = {}
+    if str(args.what).startswith(METHOD):  # its knobs may be words
+        knobs, args.structure = words_or_numbers("--structure", args.structure), []
     more = from_text(f"more={quote(args.more)}").more if args.more else ()
     setting = Setting(
         args.field or args.what or "toy",
@@ -104,7 +108,7 @@ def _setting(args: argparse.Namespace):  # type: ignore[no-untyped-def]
         args.time,
         _names(args.plane),
         more,
-        made_of(args),
+        {**made_of(args), **knobs},
         args.compare,
     )
     return filled(setting)

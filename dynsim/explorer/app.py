@@ -221,7 +221,7 @@ class Explorer(widgets.VBox):
         with self.view.hold_sync():
             self._send_scene(self.setting)
             self._send_frame()
-        self._tell(facts.integrals)
+        self._tell(facts.integrals, facts.accuracy)
 
     def _show_distance(self, distance: str, serial: int) -> None:
         if serial == self._serial:
@@ -235,10 +235,11 @@ class Explorer(widgets.VBox):
             self._distance = distance_line(self.setting)
         return self._distance
 
-    def _tell(self, integrals: Sequence[str]) -> None:
-        """Write the equations, in LaTeX."""
+    def _tell(self, integrals: Sequence[str], accuracy: str = "") -> None:
+        """Write the equations, in LaTeX, and how exact the averages in them are."""
         lines = [*equations(self.setting), *[rf"{line} \quad\text{{(conserved)}}" for line in integrals]]
         told = "".join(f'<span class="formula">${escape(line)}$</span>' for line in lines)
+        told += f'<span class="formula">{escape(accuracy)}</span>' if accuracy else ""
         if told != self.equations.value:
             self.equations.value = told
 

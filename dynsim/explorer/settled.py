@@ -18,6 +18,7 @@ from dynsim.explorer.subject import analysed, is_steady, subject
 from dynsim.records import stamp
 from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.printing import unicode_name
+from dynsim.symbolic.quadrature import TOLD
 
 __all__ = ["Settled", "distance_line", "settled"]
 
@@ -37,12 +38,15 @@ class Settled:
         LaTeX of what is conserved.
     half_lives : str
         "half-life φ 7.1, θ 5.6".
+    accuracy : str
+        Of the averages in the field, where they are not exact to six digits.
     """
 
     scenery: PlaneData
     verdict: OutcomeLine
     integrals: tuple[str, ...]
     half_lives: str
+    accuracy: str = ""
 
 
 def settled(setting: Setting, scenery: PlaneData | None = None) -> Settled:
@@ -65,6 +69,13 @@ def settled(setting: Setting, scenery: PlaneData | None = None) -> Settled:
         if verdict.limit and is_steady(setting)
         else "",  # half of a way that ends nowhere says nothing
     )
+
+
+def _accuracy(setting: Setting) -> str:
+    flow = subject(setting).equations
+    if flow is None or not flow.rhs.has(Expectation) or not flow.expectation > TOLD:
+        return ""
+    return str(flow.expectation)
 
 
 def distance_line(setting: Setting) -> str:

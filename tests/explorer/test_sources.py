@@ -46,6 +46,7 @@ TEXTS = {
     ),
     "structure": lambda: given("jepa", L=4),
     "method": lambda: given("method:infonce"),
+    "knob of a method": lambda: given("method:infonce", kernel="gaussian"),
     "flow of a method": lambda: given(dynsim.method("simsiam").flow()),
     "expression": lambda: given(dynsim.parse("(φ·θ − sg(θ))²/2")),
     "schedule": lambda: given("toy", shown={"parameters": {"alpha": "max(1, 2 - 0.1*t)"}}),
