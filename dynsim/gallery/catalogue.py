@@ -71,9 +71,9 @@ ENTRIES = {
     "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 60, NETWORKS),
     "spectrum": Entry("In how many directions features differ, over training, in the three branches", 30, NETWORKS,
                       stored=True, at="embeddings:SPECTRUM"),
-    "step-size": Entry("Gradient descent over its step size, and the bound of stability", 14, stored=True),
+    "step-size": Entry("Gradient descent over its step size, and the bound of stability", 60, stored=True),
     "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
-    "tipping": Entry("Parameters that move: late collapse, collapse by speed, loops", 6),
+    "tipping": Entry("Parameters that move: late collapse, collapse by speed, loops", 120, NETWORKS),
     "who-is-fast": Entry("Shares of the way covered by predictor and encoder, per branch", 0.5),
     "xbar": Entry("The mean view as target: which settings collapse, which features serve", 120, NETWORKS),
 }

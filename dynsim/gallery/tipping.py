@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from scipy.special import ai_zeros
 
 from dynsim.drawing.canvas import panel_row
-from dynsim.drawing.style import COLOURS
+from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
 from dynsim.integrate.events import Terminal
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
@@ -26,24 +28,39 @@ FEATURES, RELIABILITY, TAU_S = 10, 0.7, 0.1  # clusters, r and student's tempera
 DECAY = 0.88  # of the fold, in the run under a predictor that is slowed down: 0.2 at σ² = 0.1
 
 
+LAYERS = {"linear": 1, "mlp-tanh": 2}  # of the encoders that are trained, beside one linear predictor
+NAMES = {"linear": "linear", "mlp-tanh": "two-layer"}
+LR, BATCH, WARM = 0.1, 128, 100.0  # of the networks; flow time before the ramp begins
+FIRST = {"linear": 0.045, "mlp-tanh": 0.025}  # decay before the ramp
+
+
 def compute(
-    progress: Any = None, *, sigma2: float = 0.1, beta: float = 1.0, slowest: float = 1e-10, rate: float = 1e-6
+    progress: Any = None,
+    *,
+    sigma2: float = 0.1,
+    beta: float = 1.0,
+    slowest: float = 1e-10,
+    rate: float = 1e-6,
+    seeds: int = 5,
+    speeds: Any = (2.5e-4, 1e-3, 4e-3),
 ) -> xr.Dataset:
     """Runs under ramps: of weight decay through the fold, of the predictor's rate, of decay and temperature and back.
 
     `slowest` is the slowest ramp of the decay per unit of flow time, `rate` that of the loops, in units of their span
-    per unit of flow time times ten.
+    per unit of flow time times ten. Networks on the digits, a linear one and one of two layers, have their decay
+    raised at the `speeds`.
     """
     fold = 1 / (4 * (1 + sigma2))
     speed = np.geomspace(1e-5, slowest, 1 + round(2 * np.log10(1e-5 / slowest)))
     delay = np.array([[_delay(eps, sigma2, fold, None), _delay(eps, sigma2, fold, beta)] for eps in speed])
+    total = 3 + len(LAYERS) * len(speeds)
     if progress:
-        progress(1, 3, "delays")
+        progress(1, total, "delays")
     times = np.linspace(0.0, 90.0, 181)
     ramp = np.array([10.0, 20.0, 30.0, 40.0])
     tipped = np.array([_slowed(float(length), sigma2, times) for length in ramp])
     if progress:
-        progress(2, 3, "ramps of α")
+        progress(2, total, "ramps of α")
     data = xr.Dataset(
         {
             "delay": (("speed", "teacher"), delay),
@@ -53,9 +70,136 @@ def compute(
     )
     data = data.merge(_loops(sigma2, fold, rate))
     if progress:
-        progress(3, 3, "loops")
+        progress(3, total, "loops")
+    if len(speeds):
+        data = data.merge(_networks(tuple(float(speed) for speed in speeds), seeds, progress, total))
     flow = find_system("scalar").fix(eta_p="eta", eta_s="eta")
-    return stamp(data, flow=flow.about(), parameters={"sigma2": sigma2, "alpha": 1.0}, beta=beta, threshold=fold)
+    return stamp(
+        data,
+        "torch",
+        "scikit-learn",
+        flow=flow.about(),
+        parameters={"sigma2": sigma2, "alpha": 1.0},
+        beta=beta,
+        threshold=fold,
+    )
+
+
+def _networks(speeds: tuple[float, ...], seeds: int, progress: Any, total: int) -> xr.Dataset:
+    """Networks under a ramp of their decay: sizes of their features over it, and the step at which they collapse."""
+    lambda_d, lambda_s = _leading()
+    rows = []
+    for encoder, layers in LAYERS.items():
+        fold, place, _ = _network_fold(layers, lambda_d, lambda_s)
+        level = (place / 2) ** layers * np.sqrt(lambda_d)
+        decays = np.linspace(FIRST[encoder], 2.4 * fold, 160)
+        for speed in speeds:
+            ramp = f"{FIRST[encoder]!r} + {speed!r}*max(0, t - {WARM!r})"
+            foretold = _predicted(layers, lambda_d, lambda_s, ramp, speed, FIRST[encoder])
+            steps = int(np.ceil((1.25 * (foretold - WARM) + WARM + 20 / fold**0.5) / LR))
+            norm, times = _trained(encoder, ramp, steps, seeds)
+            lost = np.array([_first_below(times, one, level) for one in norm])
+            at = WARM + (decays - FIRST[encoder]) / speed
+            sizes = np.array([np.interp(at, times, one, right=np.nan) for one in norm])
+            rows.append(
+                xr.Dataset(
+                    {
+                        "network_size": (("seed", "share"), sizes / level),
+                        "observed": ("seed", lost / LR),
+                        "predicted": ((), foretold / LR),
+                        "network_decay": ("share", decays),
+                        "network_fold": ((), fold),
+                        "asymptotic": ((), (WARM + (fold + _lag(layers, fold, speed) - FIRST[encoder]) / speed) / LR),
+                    }
+                )
+            )
+            if progress:
+                progress(3 + len(rows), total, f"{encoder} network, ramp {speed:g}")
+    many = len(speeds)
+    over = xr.DataArray(list(speeds), dims="network_speed", name="network_speed")
+    parts = [xr.concat(rows[i * many : (i + 1) * many], over) for i in range(len(LAYERS))]
+    return xr.concat(parts, xr.DataArray(list(LAYERS), dims="network", name="network"))
+
+
+def _leading() -> tuple[float, float]:
+    """λ_d and λ_s of the digits' leading direction."""
+    lambda_d = float(np.linalg.eigvalsh(digit_moments()[0])[-1])
+    return lambda_d, lambda_d + NOISE**2
+
+
+def _network_fold(layers: int, lambda_d: float, lambda_s: float) -> tuple[float, float, float]:
+    """Decay at the fold, size p of every layer there, and AB of x' = Ax² + Bεt.
+
+    Balanced layers of a bias-free encoder have the size p of the predictor each: p' = p[p^(2L−1)(λ_d − λ_s·p) − η].
+    With one layer that is the aligned mode of the scalar system. What tanh bends is left out: near collapse its
+    arguments are small.
+    """
+    power = 2 * layers - 1
+    place = power * lambda_d / ((power + 1) * lambda_s)
+    fold = place**power * (lambda_d - lambda_s * place)
+    bend = place**power * power * lambda_d / place / 2  # −p·h''/2 of h = p^(2L−1)(λ_d − λ_s·p), at its largest value
+    return float(fold), float(place), float(bend * place)
+
+
+def _lag(layers: int, fold: float, speed: float) -> float:
+    """Ω₀(ε²/|AB|)^(1/3), the delay of the normal form."""
+    return float(OMEGA * np.cbrt(speed**2 / _network_fold(layers, *_leading())[2]))
+
+
+def _predicted(layers: int, lambda_d: float, lambda_s: float, ramp: str, speed: float, first: float) -> float:
+    """Flow time at which a layer has half its size at the fold, from the equilibrium before the ramp."""
+    fold, place, _ = _network_fold(layers, lambda_d, lambda_s)
+    power = 2 * layers - 1
+    grid = np.linspace(place, lambda_d / lambda_s, 100_001)
+    upper = float(grid[np.argmin(np.abs(grid**power * (lambda_d - lambda_s * grid) - first))])
+    flow = Flow.of({"p": Move(f"p*(p^{power}*({lambda_d!r} - {lambda_s!r}*p) - eta)")})
+    t_end = WARM + (20 * fold + 40 * np.cbrt(speed**2)) / speed
+    half = Terminal(f"p - {place / 2!r}")
+    run = solve(flow, {"p": upper}, t_end, parameters={"eta": ramp}, events=[half], method="LSODA", max_step=5.0)
+    return float(run["event_time"][0])
+
+
+def _trained(encoder: str, ramp: str, steps: int, seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean square of the features of every seed, and the flow times at which it was taken."""
+    from dynsim.networks import train
+
+    every = max(1, steps // 400)
+    experiment = linear_experiment(
+        encoder=encoder,
+        bias=False,
+        lr=LR,
+        batch=BATCH,
+        dtype="float32",
+        eta_p=ramp,
+        eta_s=ramp,
+        steps=steps,
+        every=every,
+        measures=(feature_size,),
+    )
+    data = train(experiment, seeds)
+    return data["feature_size"].transpose("seed", "step").values, data["step"].values * LR
+
+
+def feature_size(features: np.ndarray) -> float:
+    """Root mean square of the norm of features ``(images, dim)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynsim.gallery.tipping import feature_size
+    >>> feature_size(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    3.5355339059327378
+    """
+    return float(np.sqrt((np.asarray(features, dtype=float) ** 2).sum(axis=1).mean()))
+
+
+def _first_below(times: np.ndarray, values: np.ndarray, level: float) -> float:
+    """When a curve falls below a level for good, between two records; NaN if it does not."""
+    above = np.flatnonzero(values > level)
+    if not above.size or above[-1] == len(values) - 1:
+        return float("nan")
+    i = int(above[-1])
+    return float(np.interp(-level, -values[i : i + 2], times[i : i + 2]))
 
 
 def _upper(eta: float, sigma2: float) -> float:
@@ -163,18 +307,115 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"collapses, within {', '.join(f'{x:g}' for x in kept)} lives, though the equilibrium is stable throughout; "
         f"DINO's clusters are lost at τ_t = {loop['down']:.4f} (fold {float(data['dino_fold']):.4f}) and come back at "
         f"{loop['up']:.4f}; after decay has gone up and down φ is {loop['returned']:.0e} of what it was; "
-        "networks under these ramps are not measured"
+        f"{_network_words(data)}"
     )
     state = data["dino_state"].values
     back = {"temperature": float(state[-1] / state[0]) > 0.5, "decay": loop["returned"] > 0.5}
     told = ", ".join(f"{name} {'comes back' if returned else 'does not'}" for name, returned in back.items())
-    headline = f"Collapse lags the fold by ε^{exponent:.2f}; {told}"
+    worst = float(abs(network_errors(data)).max())
+    headline = [
+        f"Collapse lags the fold by ε^{exponent:.2f}, networks within {worst:.0%}; {told}",
+        f"Collapse lags the fold by ε^{exponent:.2f}; {told}",
+    ]
     return concluded("holds" if good and loop["returned"] < 0.01 else "measured", headline, detail)
 
 
+def network_errors(data: xr.Dataset) -> xr.DataArray:
+    """Observed step of collapse over the predicted one, counted from the beginning of the ramp, minus 1."""
+    start = WARM / LR
+    return (data["observed"] - start) / (data["predicted"] - start) - 1
+
+
+def _network_words(data: xr.Dataset) -> str:
+    """Predicted and observed steps of every network, with the spread over its seeds."""
+    told = []
+    for network in data["network"].values:
+        one = data.sel(network=network)
+        steps = ", ".join(
+            f"{float(part['predicted']):.0f} against {float(part['observed'].mean()):.0f} "
+            f"({float(part['observed'].min()):.0f} to {float(part['observed'].max()):.0f})"
+            for part in (one.sel(network_speed=speed) for speed in data["network_speed"].values)
+        )
+        told.append(f"{NAMES[str(network)]} network, steps until collapse, predicted against observed: {steps}")
+    speeds = ", ".join(f"{speed:g}" for speed in data["network_speed"].values)
+    worst = float(abs(network_errors(data)).max())
+    return (
+        f"networks on digits, ramps {speeds} per flow time, {data.sizes['seed']} seeds: {'; '.join(told)}; "
+        f"the step from the beginning of the ramp on is met within {worst:.1%}"
+    )
+
+
 def draw(data: xr.Dataset, figure: Any) -> None:
-    """Delays over the speed of the ramp; a predictor slowed down; the two loops."""
-    late, slowed, loops = panel_row(figure, 3)
+    """Delays over the speed of the ramp; networks against their prediction; the two loops."""
+    late, networks, loops = panel_row(figure, 3)
+    _draw_delays(data, late)
+    _draw_predicted(data, networks)
+    _draw_loops(data, loops)
+    caption(
+        figure,
+        data,
+        "Left: scalar system, lines Ω₀ε^(2/3)η_c^(−1/3) and its teacher's factor. Middle: networks on digits, decay "
+        f"raised through the fold; range over {data.sizes['seed']} seeds",
+    )
+
+
+def draw_full(data: xr.Dataset, figure: Any) -> None:
+    """Above the toy: delays, a predictor slowed down, the loops; below the networks over decay, and their steps."""
+    grid = figure.subplots(2, 3)
+    _draw_delays(data, grid[0, 0])
+    _draw_slowed(data, grid[0, 1])
+    _draw_loops(data, grid[0, 2])
+    for axes, network in zip(grid[1], data["network"].values, strict=False):
+        _draw_sizes(data.sel(network=network), axes)
+        axes.set_title(f"{NAMES[str(network)]} network, features over decay")
+    _draw_predicted(data, grid[1, 2])
+    caption(
+        figure,
+        data,
+        "Top left: lines Ω₀ε^(2/3)η_c^(−1/3) and its teacher's factor; scalar system, equal decay. Below: networks on "
+        f"digits, {data.sizes['seed']} seeds each; grey lines: the fold; triangles: where collapse is predicted",
+    )
+
+
+def _draw_sizes(one: xr.Dataset, axes: Any) -> None:
+    """Size of the features over the decay, every seed a line, with the predicted place of collapse."""
+    shades = colormaps[SEQUENCE](np.linspace(0.0, 0.7, one.sizes["network_speed"]))
+    for shade, speed in zip(shades, one["network_speed"].values, strict=True):
+        run = one.sel(network_speed=speed)
+        for seed in run["seed"].values:
+            label = f"ε = {speed:g}" if seed == run["seed"].values[0] else None
+            axes.plot(
+                run["network_decay"], run["network_size"].sel(seed=seed), color=shade, linewidth=0.9, label=label
+            )
+        first = float(run["network_decay"][0])
+        at = first + speed * (float(run["predicted"]) * LR - WARM)
+        axes.plot(at, 1.0, "v", color=shade, markeredgecolor=COLOURS["black"], markersize=6, zorder=4)
+    axes.axvline(float(one["network_fold"].isel(network_speed=0)), color=COLOURS["grey"], linewidth=1)
+    axes.set(xlabel="weight decay η", ylabel="features / size that counts as collapse", ylim=(0, None))
+    axes.legend(loc="upper right")
+
+
+def _draw_predicted(data: xr.Dataset, axes: Any) -> None:
+    """Steps from the beginning of the ramp to the collapse: observed over predicted."""
+    start = WARM / LR
+    for network, marker, colour in zip(
+        data["network"].values, ("o", "s"), (COLOURS["blue"], COLOURS["vermilion"]), strict=True
+    ):
+        one = data.sel(network=network)
+        x, y = one["predicted"] - start, one["observed"] - start
+        mean = y.mean("seed")
+        spread = np.abs(np.stack([y.min("seed") - mean, y.max("seed") - mean]))
+        look = {"color": colour, "markerfacecolor": "white", "markersize": 5}
+        axes.errorbar(x, mean, spread, fmt=marker, label=NAMES[str(network)], **look)
+    shown = data["predicted"] - start
+    ends = [0.7 * float(shown.min()), 1.4 * float(shown.max())]
+    axes.plot(ends, ends, color=COLOURS["grey"], linewidth=0.9, zorder=0)
+    axes.set(xscale="log", yscale="log", xlabel="predicted steps of the ramp", ylabel="observed steps")
+    axes.set_title("collapse of networks")
+    axes.legend(loc="upper left")
+
+
+def _draw_delays(data: xr.Dataset, late: Any) -> None:
     speed, labels = data["speed"].values, ("no teacher", f"teacher, β = {data.attrs['beta']:g}")
     colours = (COLOURS["blue"], COLOURS["vermilion"])
     for index, (label, colour) in enumerate(zip(labels, colours, strict=True)):
@@ -183,6 +424,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     late.set(xscale="log", yscale="log", xlabel="speed ε of the decay", ylabel=r"delay $\eta^* - \eta_c$")
     late.set(title="collapse behind the fold")
     late.legend(loc="upper left")
+
+
+def _draw_slowed(data: xr.Dataset, slowed: Any) -> None:
+    colours = (COLOURS["blue"], COLOURS["vermilion"])
     for length in data["ramp"].values:
         one = data["phi"].sel(ramp=length)
         lost = float(one[-1]) < 0.01
@@ -192,6 +437,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         offset, side = ((3, 2), "left") if lost else ((0, -9), "center")
         slowed.annotate(f"T = {length:g}", where, xytext=offset, textcoords="offset points", ha=side)
     slowed.set(xlabel="flow time t", ylabel="predictor φ", title="α from 10 to 1 within T")
+
+
+def _draw_loops(data: xr.Dataset, loops: Any) -> None:
+    colours = (COLOURS["blue"], COLOURS["vermilion"])
     for name, colour, label in (("dino", colours[0], "DINO over τ_t"), ("decay", colours[1], "toy over η")):
         x = data[f"{name}_parameter"] / (data.attrs["threshold"] if name == "decay" else float(data["dino_fold"]))
         y = data[f"{name}_state"] / float(data[f"{name}_state"][0])
@@ -200,7 +449,6 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         loops.plot(x[middle:], y[middle:], color=colour, linestyle="--")
     loops.set(xlabel="parameter over its fold", ylabel="state over its start", title="up solid, back dashed")
     loops.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
-    caption(figure, data, "Lines left: Ω₀ε^(2/3)η_c^(−1/3) and its teacher's factor. Scalar system, equal decay")
 
 
 FIGURE = Figure(
@@ -209,8 +457,11 @@ FIGURE = Figure(
     compute=compute,
     verdict=verdict,
     draw=draw,
-    cost=6.0,
+    draw_full=draw_full,
+    cost=120.0,
     height=3.3,
+    full_height=6.6,
     panels=3,
-    small={"slowest": 1e-7, "rate": 1e-5},
+    needs=("networks",),
+    small={"slowest": 1e-7, "rate": 1e-5, "seeds": 1, "speeds": (4e-3, 1.6e-2)},
 )

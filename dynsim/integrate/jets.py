@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -108,4 +109,10 @@ class Jets:
 
     def expression(self, element: PolyElement) -> sympy.Expr:
         """Return the element with every generator replaced by what it stands for."""
-        return element.as_expr().xreplace(self.values)
+        leaves = [self.values.get(symbol, symbol) for symbol in self.ring.symbols]
+        powers = cache(lambda place, power: leaves[place] ** power)
+        terms = []  # every product is made once, of what is to stand in it: SymPy makes some hundred per second
+        for exponents, number in element.items():
+            factors = (powers(place, power) for place, power in enumerate(exponents) if power)
+            terms.append(sympy.Mul(sympy.Rational(int(number.numerator), int(number.denominator)), *factors))
+        return sympy.Add(*terms)

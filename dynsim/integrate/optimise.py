@@ -61,7 +61,7 @@ def optimise(
         Record every so many steps; the start and the last step are always recorded.
     teacher : float, array or DataArray, optional
         EMA coefficient m per step of every teacher state, v ← m·v + (1 − m)·w after the student w has moved: 0 is
-        SimSiam (the teacher equals the encoder), 1 a frozen teacher; it is the rate β = (1 − m)/lr. By default
+        SimSiam (the teacher equals the encoder), 1 a frozen teacher; it is the rate β = −ln(m)/lr. By default
         teachers follow the flow's own rate, one Euler step at a time.
     **optimiser_options
         Options of the optimiser, such as ``momentum=0.9``, ``beta2=0.99``, ``order=("theta", "phi")``, ``k=5``.

@@ -7,7 +7,7 @@ from typing import Any
 
 from dynsim.errors import InvalidType, bad, explained, unknown
 
-__all__ = ["training_parameters"]
+__all__ = ["average_rate", "training_parameters"]
 
 _OPTIMISERS = ("sgd", "adam", "adamw", "sign", "lamb", "lars")
 _PASSED = ("batch", "dim", "views", "tau_t", "tau_s", "tau", "steps")
@@ -131,8 +131,22 @@ def _rate(name: str, given: dict[str, Any], step: float) -> float | None:
     """Rate per flow time of a moving average with this coefficient per step."""
     if name not in given:
         return None
-    kept = _number(name, given[name], 0.0, 1.0)
-    return inf if kept == 0 else -log(kept) / step + 0.0
+    return average_rate(_number(name, given[name], 0.0, 1.0), step)
+
+
+def average_rate(kept: float, time: float) -> float:
+    """Rate β of ξ' = β(θ − ξ) for a moving average that keeps a share of itself in a time: −ln(kept)/time.
+
+    While θ rests, the average and the flow are then the same at every step; (1 − kept)/time, the rate of one Euler
+    step, is that to first order. ∞ where nothing is kept, 0 where everything is.
+
+    Examples
+    --------
+    >>> from dynsim.integrate.training_settings import average_rate
+    >>> round(average_rate(0.996, 0.2), 8), average_rate(0.0, 0.1), average_rate(1.0, 0.1)
+    (0.02004011, inf, 0.0)
+    """
+    return inf if kept == 0 else -log(kept) / time + 0.0
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -31,7 +31,7 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     Expectations over augmentations are exact for a bias-free linear network under a quadratic loss with Gaussian
     noise (or none); otherwise they are averages over `fixed_views` pairs of views of every training image, always
     the same ones. Predictor and encoder have weight decay; batch and schedule play no role. A teacher's coefficient m
-    becomes the rate β = (1 − m)/lr, with momentum of sgd (1 − m)(1 − momentum)/lr, as on the time axis of `train`, and
+    becomes the rate β = −ln(m)/lr, with momentum of sgd −ln(m)(1 − momentum)/lr, as on the time axis of `train`, and
     the centre's momentum the rate of a running centre likewise; nothing else depends on the optimiser.
     The alternating objective flows with targets that follow at once (`alternating_steps` plays no role).
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.integrate.schedules import Schedule
+from dynsim.integrate.training_settings import average_rate
 
 __all__ = [
     "SCHEDULED",
@@ -106,20 +107,20 @@ def _summed(lr: Any, schedule: str, steps: int) -> np.ndarray:
 def teacher_rate(experiment: Any) -> float | None:
     """Rate β of the teacher ξ' = β(θ − ξ) per unit of flow time, None where there is no teacher.
 
-    A step moves the teacher by (1 − m)(θ − ξ) and takes the time that `flow_times` gives it, at the learning rate
-    `lr`: β = (1 − m)/lr, with momentum of sgd (1 − m)(1 − momentum)/lr.
+    A step keeps the share m of the teacher and takes the time that `flow_times` gives it at the learning rate `lr`:
+    β = −ln(m)/lr, with momentum of sgd −ln(m)(1 − momentum)/lr, as `training_parameters` has it.
 
     Examples
     --------
     >>> from dynsim.networks.experiment import Experiment
     >>> from dynsim.networks.schedules import teacher_rate
-    >>> experiment = Experiment(teacher=0.5, lr=0.1, momentum=0.75)
-    >>> teacher_rate(experiment), teacher_rate(experiment.but(optimiser="adam")), teacher_rate(Experiment())
-    (1.25, 5.0, None)
+    >>> experiment = Experiment(teacher=0.996, lr=0.2, momentum=0.75)
+    >>> [round(teacher_rate(e), 8) for e in (experiment, experiment.but(optimiser="adam"))], teacher_rate(Experiment())
+    ([0.00501003, 0.02004011], None)
     """
     if experiment.teacher == 0:
         return None
-    return (1 - experiment.teacher) * _slowness(experiment) / experiment.lr
+    return average_rate(experiment.teacher, experiment.lr / _slowness(experiment))
 
 
 def centre_rate(experiment: Any) -> float:

@@ -42,7 +42,7 @@ class Track:
     source : str or Symbol
         The state it follows.
     rate : expression
-        Per unit of flow time. An EMA coefficient m per step of size h is rate (1 − m)/h.
+        Per unit of flow time. An EMA coefficient m per step of size h is rate −ln(m)/h.
 
     Examples
     --------

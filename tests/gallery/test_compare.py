@@ -32,7 +32,7 @@ def test_the_toy_is_the_leading_mode_in_the_networks_time():
 
 def test_a_teacher_brings_the_scalar_system_with_a_teacher():
     predicted = dynsim.provenance(compute(**TINY, teacher=0.9, lr=0.05))["predicted"]
-    slow = 0.1 * 0.1 / 0.05 / predicted["lambda_d"]  # (1 − m)(1 − momentum)/lr, in the toy's units
+    slow = -np.log(0.9) * 0.1 / 0.05 / predicted["lambda_d"]  # −ln(m)(1 − momentum)/lr, in the toy's units
     assert predicted["parameters"]["beta"] == pytest.approx(slow, abs=1e-6)
 
 

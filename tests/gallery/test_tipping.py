@@ -7,11 +7,13 @@ import pytest
 from scipy.special import airy
 
 from dynsim.gallery import tipping
+from dynsim.gallery.plotting import stored_file
+from dynsim.storage import open_dataset
 
 
 @cache
 def data():
-    return tipping.compute(slowest=1e-9)
+    return tipping.compute(slowest=1e-9, speeds=())
 
 
 def test_the_constant_of_the_normal_form():
@@ -49,3 +51,39 @@ def test_temperature_makes_a_loop_and_decay_does_not():
     np.testing.assert_allclose(data().dino_state[-1], data().dino_state[0], rtol=1e-2)
     assert float(data().decay_state[middle:].max()) < 1e-3
     assert float(data().decay_state[0]) > 0.5
+
+
+@pytest.mark.parametrize(("layers", "share"), [(1, 1 / 4), (2, 27 / 256)])
+def test_the_fold_of_a_layer_and_its_normal_form(layers, share):
+    """η_c = λ_d²/(4λ_s), and (27/256)λ_d⁴/λ_s³ with two layers; −AB from differences of the velocity."""
+    lambda_d, lambda_s = 0.7, 0.8
+    fold, place, product = tipping._network_fold(layers, lambda_d, lambda_s)
+    assert fold == pytest.approx(share * lambda_d ** (2 * layers) / lambda_s ** (2 * layers - 1), rel=1e-12)
+
+    def velocity(p):
+        return p * (p ** (2 * layers - 1) * (lambda_d - lambda_s * p) - fold)
+
+    h = 1e-3
+    assert velocity(place) == pytest.approx(0, abs=1e-14)
+    bend = (velocity(place + h) + velocity(place - h)) / h**2 / 2
+    assert product == pytest.approx(-bend * place, rel=1e-4)
+
+
+def test_networks_under_the_ramp_collapse_when_it_is_predicted():
+    """Of the stored run, 5 seeds: the linear network within 5 %, two layers within 15 %, all behind the fold."""
+    stored = open_dataset(stored_file("tipping"))
+    off = tipping.network_errors(stored)
+    assert float(abs(off.sel(network="linear")).max()) < 0.05
+    assert float(abs(off.sel(network="mlp-tanh").mean("seed")).max()) < 0.1
+    assert (off.notnull()).all()
+    later = tipping.WARM + (stored.network_fold - [[0.045], [0.025]]) / stored.network_speed
+    assert (stored.observed * tipping.LR > later).all()
+    words = str(tipping.verdict(stored).facts)
+    assert "5 seeds" in words
+    assert f"{float(stored.predicted[0, 0]):.0f}" in words
+
+
+def test_a_network_is_watched_until_its_features_are_lost_for_good():
+    times = np.arange(5.0)
+    assert tipping._first_below(times, np.array([3.0, 0.5, 3.0, 1.0, 0.0]), 2.0) == 2.5
+    assert np.isnan(tipping._first_below(times, np.array([3.0, 1.0, 3.0, 3.0, 3.0]), 2.0))

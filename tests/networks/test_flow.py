@@ -59,21 +59,20 @@ def test_with_a_teacher(linear, vectors):
     field = flow(e)
     assert field.roles == {"predictor": ("P",), "encoder": ("W",), "teacher": ("V",)}
     y = np.random.default_rng(0).normal(size=field.size)
-    assert_equal(field.split(field.f(0.0, y)), matrix_flow(field.split(y), vectors, beta=0.1 * 0.5 / 0.02))
+    assert_equal(field.split(field.f(0.0, y)), matrix_flow(field.split(y), vectors, beta=-np.log(0.9) * 0.5 / 0.02))
 
 
 @pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
 def test_the_teacher_moves_as_far_per_step_as_in_training(linear, optimiser):
-    """One step takes the time that `train` gives it, and 1 − m of the way from teacher to encoder."""
+    """In the time that `train` gives a step the way from a resting encoder to its teacher falls to the share m."""
     e = linear(teacher=0.9, lr=0.02, momentum=0.5, optimiser=optimiser, steps=1)
     (_, time_of_a_step) = train(e, [0]).time.values
     field = flow(e)
     y = np.random.default_rng(0).normal(size=field.size)
     state, velocity = field.split(y), field.split(field.f(0.0, y))
-    np.testing.assert_allclose(velocity["V"] * time_of_a_step, 0.1 * (state["W"] - state["V"]), rtol=1e-12)
-    assert dynsim.provenance(dynsim.solve(field, field.split(y), 0.01))["parameters"]["beta"] == pytest.approx(
-        0.1 / time_of_a_step
-    )
+    beta = dynsim.provenance(dynsim.solve(field, field.split(y), 0.01))["parameters"]["beta"]
+    np.testing.assert_allclose(velocity["V"], beta * (state["W"] - state["V"]), rtol=1e-12)
+    assert np.exp(-beta * time_of_a_step) == pytest.approx(0.9, rel=1e-12)
 
 
 def test_the_other_quadratic_losses_are_exact_too(linear, vectors):
