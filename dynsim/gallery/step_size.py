@@ -269,12 +269,12 @@ def _draw_shift(data: xr.Dataset, axes: Any) -> None:
         axes.plot(fine, stated, color=colour, linewidth=0.9, zorder=1)
     axes.set(xlabel="start φ₀", ylabel="shift of αθ₀² / effective step", title="boundary of collapse")
     axes.set_ylim(-2.0, 0.38)
-    for x, y, words, name, side in (
+    for left, top, words, name, side in (
         (-1.6, 0.32, "full, and stop from φ₀ < 0: none", "vermilion", "left"),
         (-0.3, -1.35, "target", "green", "left"),
         (2.3, -1.1, "stop (○)\nheavy ball (△)\nNesterov (×)", "blue", "right"),
     ):
-        axes.text(x, y, words, color=COLOURS[name], ha=side, va="top")
+        axes.text(left, top, words, color=COLOURS[name], ha=side, va="top")
 
 
 def _draw_attractor(data: xr.Dataset, axes: Any, name: str) -> None:

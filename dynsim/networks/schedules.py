@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.errors import bad
 from dynsim.integrate.schedules import Schedule
 from dynsim.integrate.training_settings import average_rate
 
@@ -130,11 +131,14 @@ def centre_rate(experiment: Any) -> float:
     --------
     >>> from dynsim.networks.experiment import Experiment
     >>> from dynsim.networks.schedules import centre_rate
-    >>> centre_rate(Experiment(objective="dino", centre_momentum=0.75, lr=0.1, momentum=0.0))
-    2.5
+    >>> round(centre_rate(Experiment(objective="dino", centre_momentum=0.75, lr=0.1, momentum=0.0)), 6)
+    2.876821
     """
-    momentum = 0.9 if experiment.centre_momentum is None else experiment.centre_momentum
-    return float((1 - momentum) * _slowness(experiment) / experiment.lr)
+    kept = 0.9 if experiment.centre_momentum is None else experiment.centre_momentum
+    if kept == 0:
+        advice = "a flow's centre follows at a finite rate"
+        raise bad("centre_momentum", kept, "more than 0", advice)
+    return average_rate(kept, experiment.lr / _slowness(experiment))
 
 
 def _slowness(experiment: Any) -> float:

@@ -14,6 +14,7 @@ from dynsim.networks.encoders import ENCODERS
 from dynsim.networks.objectives import BRANCHES, OBJECTIVES
 from dynsim.networks.optimisers import OPTIMISERS
 from dynsim.networks.run import Run
+from dynsim.networks.schedules import centre_rate
 
 NOISE = 0.5
 
@@ -285,7 +286,9 @@ def test_bad_input(call):
 
 @pytest.mark.parametrize("teacher", [0.0, 0.9])
 def test_a_running_centre_is_a_state_that_moves_as_in_training(teacher):
-    """A full-batch step of training is the flow's velocity times the learning rate; the Jacobian is the field's."""
+    """A full-batch step of training is the flow's velocity times the learning rate, of the centre a share 1 − m of the
+    way; the Jacobian is the field's.
+    """
     e = Experiment(
         data=np.random.default_rng(0).normal(size=(20, 3)), augmentation={"noise": 0.3}, encoder="linear", dim=2,
         objective="dino", prototypes=3, teacher=teacher, centre_momentum=0.8, lr=0.05, momentum=0.0, steps=1,
@@ -297,7 +300,9 @@ def test_a_running_centre_is_a_state_that_moves_as_in_training(teacher):
     run = Run(e, load_images(e), [0], torch.device("cpu"))
     velocity = field.split(field.f(0.0, flat(field, state)))
     run.advance()
-    np.testing.assert_allclose(run.weights.centre[0], state["centre"] + 0.05 * velocity["centre"], rtol=1e-12)
+    way = velocity["centre"] / centre_rate(e)
+    np.testing.assert_allclose(run.weights.centre[0], state["centre"] + 0.2 * way, rtol=1e-12)
+    assert np.exp(-0.05 * centre_rate(e)) == pytest.approx(0.8, rel=1e-12)
     moved = run.encoder_parameters()
     for name, value in moved.items():
         np.testing.assert_allclose(value[0], state[name] + 0.05 * velocity[name], rtol=1e-12, atol=1e-14)
