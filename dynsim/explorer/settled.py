@@ -61,13 +61,13 @@ def settled(setting: Setting, scenery: PlaneData | None = None) -> Settled:
     'half-life φ 7.63, θ 6.65'
     """
     verdict = settled_outcome(setting)
+    rests = bool(verdict.limit) and is_steady(setting)  # half of a way that ends nowhere says nothing
     return Settled(
         scenery if scenery is not None else settled_plane(setting),
         verdict,
         integral_lines(setting),
-        _half_lives(setting)
-        if verdict.limit and is_steady(setting)
-        else "",  # half of a way that ends nowhere says nothing
+        _half_lives(setting) if rests else "",
+        _accuracy(setting),
     )
 
 

@@ -257,6 +257,14 @@ def test_a_flow_that_is_given_can_be_come_back_to():
     assert repr(view).startswith("Explorer(Flow")
 
 
+def test_how_exact_an_average_is_stands_beside_the_equations():
+    random = "x ~ normal(0, 1), y ~ normal(0, 1)"
+    view = dynsim.explore("E(tanh(w*x*y)^2) + w^2", "w", random=random)
+    flow = dynsim.gradient_flow("E(tanh(w*x*y)^2) + w^2", "w", random=random)
+    assert flow.expectation > 1e-6
+    assert str(flow.expectation) in view.equations.value
+
+
 def test_the_distance_to_collapse_stands_beside_the_outcome(view):
     assert view.distance.startswith("distance to collapse 0.4036")
 
