@@ -7,7 +7,9 @@ import pytest
 import xarray as xr
 
 import dynsim
-from dynsim import basins, outcome, system
+from dynsim import Flow, Move, basins, outcome, system
+from dynsim.analysis.algebra.equilibrium import Equilibria
+from dynsim.analysis.numerics.attractors import Attractors
 from dynsim.errors import DynsimError
 
 GRID = {"phi": np.linspace(-1.45, 1.7, 16), "theta": np.linspace(-1.35, 1.4, 12)}
@@ -167,3 +169,38 @@ def test_parameters_without_defaults():
     flow = dynsim.gradient_flow("(p*lambda - sg(lambda))^2/2", ["p", "lambda"], rates={"p": "alpha"})
     found = basins(flow, {"p": [0.6], "lambda": 0.1}, {"alpha": 1.0})
     assert float(found.limit_lambda[0]) == pytest.approx(np.sqrt(0.65), abs=1e-6)
+
+
+def test_a_run_that_passes_a_saddle_closely_is_not_left_there():
+    """At a hundredth of the time, t = 10, the run is within 1e-4 of the saddle; it goes on to the node."""
+    flow = Flow.of({"x": Move("x - x^3"), "y": Move("-2*y")})
+    found = basins(flow, {"x": np.array([1e-12, -1e-12]), "y": np.array([1.0])})
+    assert found.limit_x.values.ravel().tolist() == pytest.approx([1.0, -1.0])
+
+
+def test_next_to_a_slow_point_nothing_is_decided():
+    """x = 0 attracts at rate 1e-7 only up to 1e-7: from 2e-7 the run leaves, in a time of 1e7."""
+    flow = Flow.of({"x": Move("x*(x - 1/10^7)*(1 - x)")})
+    box = {"x": (-1.0, 2.0)}
+    assert basins(flow, {"x": np.array([2e-7, 0.5e-7])}, box=box).attractor.values.tolist() == [-1, -1]
+    late = basins(flow, {"x": np.array([0.5e-7])}, box=box, t_end=1e10)
+    assert abs(float(late.limit_x[0])) < 1e-7
+
+
+def test_rests_are_learned_only_after_enough_time():
+    flow = Flow.of({"x": Move("-x/100")})
+    attractors = Attractors(flow, flow.field(), Equilibria([], False, "", flow.states), 1.0)
+    ends = np.array([[1e-9, -1e-9]])
+    assert attractors.learn_rests(ends, after=100.0) == 0  # one time constant
+    assert attractors.learn_rests(ends, after=2000.0) == 1
+    assert attractors.assign(ends, 1e-6, after=100.0)[0].tolist() == [-1, -1]
+    assert attractors.assign(ends, 1e-6, after=2000.0)[0].tolist() == [0, 0]
+    assert attractors.assign(ends, 1e-10, after=2000.0)[0].tolist() == [-1, -1]
+
+
+def test_long_before_the_end_a_run_must_be_closer():
+    """x = 0 attracts at rate 1, but up to 5e-4 only; what leaves from beyond is within 1e-3 at t = 10."""
+    flow = Flow.of({"x": Move("x*(x - 5/10^4)*(1 - x)*2000")})
+    start = 5e-4 * (1 + 1e-6)
+    found = basins(flow, {"x": np.array([start, 4e-4])}, box={"x": (-1.0, 2.0)}, t_end=1000.0)
+    assert found.limit_x.values.tolist() == pytest.approx([1.0, 0.0], abs=1e-6)

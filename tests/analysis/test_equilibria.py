@@ -3,7 +3,7 @@ import pytest
 import sympy
 
 import dynsim
-from dynsim import Flow, equilibria, gradient_flow, system
+from dynsim import Flow, Move, equilibria, gradient_flow, system
 from dynsim.analysis.algebra import equilibria as module
 from dynsim.errors import DynsimError
 
@@ -320,3 +320,12 @@ def test_equilibria_can_be_drawn_and_one_of_them_prints_in_two_lines():
     lines = equilibria(system("toy")).dataset
     np.testing.assert_allclose(lines.growth, [lines.phi[0] * (1 - lines.phi[0]), -(lines.theta[1] ** 2)])
     assert all(len(repr(item).splitlines()) == 2 for item in equilibria(system("toy")))
+
+
+def test_a_surface_is_found_where_few_of_its_points_lie_in_the_box():
+    gap = "z - x - y"
+    flow = Flow.of({"x": Move(gap), "y": Move(gap), "z": Move(f"2*({gap})")})
+    found = dynsim.equilibria(flow, box={"x": (3, 5), "y": (6, 8), "z": (11.95, 12.05)})
+    assert [item.kind for item in found] == ["surface of dimension 2"]
+    assert 11.95 <= float(found[0].point["z"]) <= 12.05
+    assert len(dynsim.equilibria(flow, box={"x": (3, 5), "y": (6, 8), "z": (14, 15)})) == 0

@@ -9,7 +9,8 @@ import xarray as xr
 
 import dynsim
 from dynsim.errors import MissingExtra
-from dynsim.integrate import engines
+from dynsim.integrate import concatenated, engines
+from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.ensemble import ensemble
 from dynsim.symbolic.flow import Flow
 
@@ -89,3 +90,21 @@ def test_members_that_blow_up_one_after_the_other(without_llvmlite):
     still = np.append(x, 0.5)[~grows]
     exact = 1 / np.sqrt(1 + (1 / still**2 - 1) * np.exp(6.0))
     np.testing.assert_allclose(run.x.values[~grows], exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("rtol", "atol"), [(1e-5, 1e-13), (1e-12, 1e-5)])
+def test_a_member_among_many_at_rest_is_held_to_tolerance_by_radau(rtol, atol):
+    """The norm of a group is a root mean square: one that moves among 400 would count for a twentieth."""
+    flow = flow_of({"x": "v", "v": "-x"})
+
+    def run(members):
+        y0 = np.zeros((2, members))
+        y0[0, 0] = 1.0
+        batch = Members(flow, y0, {}, np.array([0.0, 10.0]), rtol, atol)
+        arrays = EnsembleArrays.empty(batch.field, members, 2)
+        concatenated._implicit(batch, arrays)
+        return abs(arrays.states[0, 0, 1] - np.cos(10.0)), int(arrays.steps[0])
+
+    (error, steps), (among_many, as_many) = run(1), run(400)
+    assert abs(as_many - steps) <= 3
+    assert among_many < 2 * error

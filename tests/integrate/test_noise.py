@@ -411,3 +411,12 @@ def test_seeds_are_for_noisy_flows_and_conditions_are_conditions():
             dynsim.escape_time(noisy, {"w": 1.0}, "w < 0", seeds=2, t_max=end)
     with pytest.raises(InvalidType, match="NoisyFlow"):
         dynsim.escape_time("toy", {"phi": 0.5, "theta": 0.1}, "phi < 0", t_max=1.0)
+
+
+def test_seeds_beyond_32_bits_are_seeds_of_their_own():
+    seeds = np.array([5, 5 + 2**32, 5 + 2**33], dtype=np.uint64)
+    for draw in (uniforms, gaussians, three_points, signs):
+        columns = {tuple(column) for column in draw(seeds, 0, 64).T}
+        assert len(columns) == 3
+        assert not np.array_equal(draw(seeds, 0, 64), draw(seeds, 0, 64, 1))
+        assert not np.array_equal(draw(seeds, 0, 64), draw(seeds, 2**32, 64))

@@ -249,3 +249,13 @@ class TestFieldsWithResiduals:
         for optimiser in ("gauss-newton", "alternating-minimisation"):
             with pytest.raises(DynsimError, match=r"^optimiser"):
                 dynsim.optimise(plain, {"W": self.start()["W"]}, 1, lr=1.0, optimiser=optimiser)
+
+
+def test_the_rate_sets_how_fast_a_state_goes_and_with_decay_where():
+    """−r∂L/∂w − ηw = 0 where ∂L/∂w + (η/r)w = 0: the minimum that the flow has, for any rate."""
+    flow = dynsim.gradient_flow("(w - 1)^2/2", "w", rates={"w": "r"}, decay={"w": "eta"})
+    for r, eta in ((4.0, 1.0), (0.25, 1.0), (1.0, 0.5)):
+        values = {"r": r, "eta": eta}
+        run = dynsim.optimise(flow, {"w": 0.2}, 3, lr=1.0, parameters=values, optimiser="alternating-minimisation")
+        assert float(run.w[-1]) == pytest.approx(r / (r + eta), rel=1e-12)
+        assert dynsim.outcome(flow, {"w": 0.2}, values).limit["w"] == pytest.approx(r / (r + eta), rel=1e-12)

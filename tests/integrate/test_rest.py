@@ -6,6 +6,7 @@ import pytest
 from dynsim import BlowUp, Flow, Move, gradient_flow, solve, system
 from dynsim.errors import SolverFailure
 from dynsim.field import Field
+from dynsim.integrate.events import distance_from_rest
 from dynsim.integrate.stepping import SOLVERS as METHODS
 from dynsim.status import Status
 
@@ -108,3 +109,14 @@ def test_predator_and_prey_stay_positive():
 def test_flow_of_a_hinge_does_not_take_for_ever():
     with pytest.raises(SolverFailure):
         solve(Field(("w",), gradient_flow("2.5*w^2+25*max(0,1-abs(w))", ["w"]).field().function), {"w": 2.0}, 3.0)
+
+
+def test_rest_has_a_relative_and_an_absolute_part():
+    """A state rests when |y′| ≤ 1e-10·|y| + atol, each of its states by itself."""
+    slow = Field(("x", "y"), lambda t, z: np.array([1e-11 * z[0], 0 * z[1]]))
+    assert distance_from_rest(slow, 0.0)(0.0, np.array([5.0, 0.0])) <= 0
+    fast = Field(("x", "y"), lambda t, z: np.array([1e-9 * z[0], 0 * z[1]]))
+    assert distance_from_rest(fast, 0.0)(0.0, np.array([5.0, 1e9])) > 0
+    steady = Field(("x", "y"), lambda t, z: np.array([0 * z[0], 1e-12 + 0 * z[1]]))
+    assert distance_from_rest(steady, 1e-13)(0.0, np.array([0.0, 0.0])) > 0
+    assert distance_from_rest(steady, 1e-11)(0.0, np.array([0.0, 0.0])) <= 0

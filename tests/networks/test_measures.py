@@ -302,3 +302,13 @@ def test_which_number_equals_which_elsewhere():
     torch.testing.assert_close(measures.uniformity(z), torch.pdist(unit).square().mul(-2).exp().mean().log())
     apart = (unit - torch.nn.functional.normalize(other, dim=1)).norm(dim=1).pow(2).mean()
     torch.testing.assert_close(measures.view_alignment(z, other), apart)
+
+
+def test_a_probe_of_nothing_guesses_the_largest_class():
+    """Where features say nothing the shares of the classes decide, not the order of their names."""
+    labels = np.array([0] * 10 + [1] * 30 + [2] * 20)
+    for features in (np.ones((60, 3)), np.zeros((60, 3))):
+        assert float(measures.probe(features, labels, features, labels)) == 0.5
+    rng = np.random.default_rng(0)
+    weak = 1e-3 * labels[:, None] + rng.normal(size=(60, 3))
+    assert float(measures.probe(weak, labels, weak, labels, ridge=1e6)) == 0.5

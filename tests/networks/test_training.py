@@ -20,6 +20,7 @@ from dynsim.networks.optimisers import OPTIMISERS
 from dynsim.networks.predictors import PREDICTORS
 from dynsim.networks.run import Run
 from dynsim.networks.schedules import flow_times, learning_rate
+from dynsim.networks.seeds import common_generator, generator
 from dynsim.networks.validation import RULES
 from dynsim.status import Status
 
@@ -295,3 +296,10 @@ def test_nothing_warns(small):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(small(measures=MEASURES, init="zero", predictor="linear"), 2)
+
+
+def test_every_purpose_of_a_seed_has_random_numbers_of_its_own():
+    purposes = ("encoder", "predictor", "teacher", "batches", "views", "input")
+    drawn = [torch.rand(4, generator=generator(seed, purpose)) for seed in (0, 1) for purpose in purposes]
+    shared = [torch.rand(4, generator=common_generator(purpose)) for purpose in (0, 1)]
+    assert len({tuple(row.tolist()) for row in (*drawn, *shared)}) == len(drawn) + len(shared)

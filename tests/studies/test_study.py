@@ -217,3 +217,15 @@ def test_the_order_of_cases_is_part_of_a_study():
 def test_cases_that_cannot_be(cases, words):
     with pytest.raises(DynsimError, match=words):
         Study(system="toy", t_end=1.0, axes={"rate": {"cases": cases}})
+
+
+def test_every_state_of_every_seed_has_random_numbers_of_its_own():
+    laws = {"normal": [0.0, 1.0]}, {"uniform": [0.0, 1.0]}
+    for law in laws:
+        drawn = [float(draw(law, seed, position, ())) for seed in range(3) for position in range(3)]
+        assert len(set(drawn)) == 9
+    mine = Study(name="mine", system="toy", t_end=1.0, initial={"phi": laws[0], "theta": laws[0]}, seeds=3)
+    run = results_in_memory(mine)
+    starts = run.isel(time=0) if "time" in run.dims else run
+    moments = [starts[name].values.ravel() for name in ("phi", "theta")]
+    assert not np.isclose(moments[0], moments[1]).any()

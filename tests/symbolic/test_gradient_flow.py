@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sympy import Rational, Symbol, cos, symbols
 
 from dynsim import DynsimError, Flow, gradient_flow, stop_gradient, system
-from dynsim.symbolic.rules import Descend, Hold, Track
+from dynsim.symbolic.rules import Descend, Hold, Move, Track
 
 phi, theta, alpha, eta = symbols("phi theta alpha eta")
 TOY = (phi * theta - stop_gradient(theta)) ** 2 / 2
@@ -187,3 +187,29 @@ def test_rules_that_share_one_loss_are_the_gradient_flow_of_that_loss():
     assert ruled.rhs == named.rhs
     assert ruled.loss == named.loss
     assert ruled.roles == named.roles == {"predictor": ("phi",), "encoder": ("theta",), "teacher": ("xi",)}
+
+
+def test_held_states_are_resolved_to_the_end():
+    held = {"a": Hold("b + 1"), "b": Hold("2*c"), "c": Hold("d"), "d": Hold("x^2")}
+    flow = Flow.of({"x": Move("-a"), **held})
+    assert flow.rhs[0].expand() == -2 * flow.symbols["x"] ** 2 - 1
+    assert all({symbol.name for symbol in value.free_symbols} == {"x"} for value in flow.held.values())
+
+
+def test_schedules_are_resolved_to_the_end():
+    flow = gradient_flow("(a + b + c + d)*w^2/2", "w")
+    run = flow.with_parameters({"a": "b + 1", "b": "2*c", "c": "3*d", "d": "t"})
+    values = {name: run.values[name] for name in run.flow.parameters}
+    velocity = run.flow.rhs[0].subs({run.flow.symbols[name]: value for name, value in values.items()})
+    assert float(velocity.subs({"t": 2, "w": 1})) == -(6 * 2 + 1 + 6 * 2 + 3 * 2 + 2)
+
+
+def test_of_two_defaults_the_first_tied_wins():
+    flow = gradient_flow("(p*w - sg(w))^2/2", "p, w", decay={"p": "eta_p", "w": "eta_s"})
+    flow = flow.describe(defaults={"eta_p": 0.1, "eta_s": 0.2}, ranges={"eta_p": (0, 1), "eta_s": (0, 2)})
+    one, other = flow.fix(eta_p="eta", eta_s="eta"), flow.fix(eta_s="eta", eta_p="eta")
+    assert (one.defaults, one.ranges) == ({"eta": 0.1}, {"eta": (0, 1)})
+    assert (other.defaults, other.ranges) == ({"eta": 0.2}, {"eta": (0, 2)})
+    kept = flow.fix(eta_p="eta_s")  # a name that has a default of its own keeps it
+    assert kept.defaults == {"eta_s": 0.2}
+    assert flow.values({"eta_p": 0.5}) == {"eta_p": 0.5, "eta_s": 0.2}

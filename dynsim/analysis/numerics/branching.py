@@ -13,8 +13,8 @@ __all__ = ["ways_out"]
 
 _SINGULAR = 1e-6
 _REACH = 1e-3  # how far from the branch point branches are looked for where more than two meet
-_TRIES = 160
-_MOST = 26  # 3³ − 1 sign patterns of three modes: more directions than that are a continuum
+_TRIES = 400
+_MOST = 28  # 3³ − 1 sign patterns of three modes, and both ways of the branch itself: more are a continuum
 
 
 def ways_out(field: ParameterField, curve: Curve, z: np.ndarray) -> list[np.ndarray]:
