@@ -101,6 +101,14 @@ class Registry(Mapping[str, Member], Generic[Member]):
                 f"{self._installed()[name].value!r}, which cannot be loaded: {self.broken[name]}"
             ) from error
 
+    def loaded(self) -> Iterator[tuple[str, Member | InvalidValue]]:
+        """Every name with its member, or with the error that says why it cannot be loaded: a list shows either."""
+        for name in self:
+            try:
+                yield name, self[name]
+            except InvalidValue as error:
+                yield name, error
+
     def __contains__(self, name: object) -> bool:
         return name in self._members or name in self._installed()
 

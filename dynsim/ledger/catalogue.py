@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.ledger.contract import Claim
 from dynsim.ledger.sentences import SENTENCES
 from dynsim.registry import Registry
@@ -64,6 +64,9 @@ def claim(id: str) -> Claim:
     return CLAIMS[id]
 
 
+_COLUMNS = ("id", "verdict", "headline", "claim", "source", "paper", "decided_by", "cost")
+
+
 def claims(*, paper: str | None = None) -> Table:
     """List checkable sentences of the article, of papers and of public code, with their verdicts.
 
@@ -93,7 +96,10 @@ def claims(*, paper: str | None = None) -> Table:
     >>> dynsim.claims(paper="2110.04947")["id"]
     ['decay-drops-noisy-features']
     """
-    chosen = [CLAIMS[name] for name in CLAIMS]
+    loaded = list(CLAIMS.loaded())
+    chosen = [one for _, one in loaded if not isinstance(one, InvalidValue)]
+    # A claim of an installed package that cannot be loaded breaks its own line only.
+    broken = [(name, error) for name, error in loaded if isinstance(error, InvalidValue) and paper is None]
     if paper is not None:
         if not isinstance(paper, str):
             raise bad("paper", paper, "an arXiv number as text", kind=InvalidType)
@@ -116,7 +122,8 @@ def claims(*, paper: str | None = None) -> Table:
         }
         for one in chosen
     ]
-    return Table(rows, ("id", "verdict", "headline", "claim", "source", "paper", "decided_by", "cost"))
+    rows += [{**dict.fromkeys(_COLUMNS, ""), "id": name, "headline": str(error)} for name, error in broken]
+    return Table(rows, _COLUMNS)
 
 
 def _bare(paper: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynsim.errors import InvalidType, bad
+from dynsim.errors import InvalidType, InvalidValue, bad
 from dynsim.methods.method import Method
 from dynsim.registry import Registry
 from dynsim.table import Table
@@ -94,9 +94,12 @@ def list_methods() -> Table:
     >>> "lejepa" in dynsim.list_methods()["name"]
     True
     """
+    columns = ("name", "summary", "survives", "learned_first", "killed_by", "knobs", "reference", "code")
     rows = []
-    for name in METHODS:
-        found = METHODS[name]
+    for name, found in METHODS.loaded():
+        if isinstance(found, InvalidValue):  # of an installed package, which breaks its own line only
+            rows.append({**dict.fromkeys(columns, ""), "name": name, "summary": str(found)})
+            continue
         knobs = ", ".join(f"{key} = {knob.default}" for key, knob in found.KNOBS.items())
         rows.append(
             {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import Registry
 from dynsim.table import Table
 
@@ -101,12 +101,11 @@ def list_optimisers() -> Table:
     >>> "adam" in dynsim.list_optimisers()["name"]
     True
     """
-    return Table(
-        {
-            "name": item.name,
-            "options": ", ".join(f"{key}={value!r}" for key, value in item.options.items()),
-            "summary": item.summary,
-            "reference": item.reference,
-        }
-        for _, item in sorted(OPTIMISERS.items())
-    )
+    rows = []
+    for name, item in sorted(OPTIMISERS.loaded(), key=lambda pair: pair[0]):
+        if isinstance(item, InvalidValue):  # of an installed package, which breaks its own line only
+            rows.append({"name": name, "options": "", "summary": str(item), "reference": ""})
+            continue
+        options = ", ".join(f"{key}={value!r}" for key, value in item.options.items())
+        rows.append({"name": name, "options": options, "summary": item.summary, "reference": item.reference})
+    return Table(rows)
