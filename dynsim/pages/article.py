@@ -225,7 +225,7 @@ _SHELL = """<!doctype html>
 body { font: 17px/1.6 Georgia, serif; max-width: 800px; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; }
 table { border-collapse: collapse; } td, th { border-bottom: 1px solid #8888; padding: .3em .7em; text-align: left; }
-iframe { width: 100%; height: 1340px; border: 1px solid #8888; border-radius: 4px; }
+iframe { width: 100%; height: 1440px; border: 1px solid #8888; border-radius: 4px; }
 img, svg { max-width: 100%; height: auto; } img { background: #fff; }
 math[display="block"] { overflow-x: auto; margin: .7em 0; }
 pre { overflow-x: auto; }
