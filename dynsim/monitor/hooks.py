@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -70,7 +71,7 @@ def attach(model: Any, layers: Any, *, views: int | str = 2, **options: Any) -> 
     chosen = layers_of(unwrapped(model, "model"), layers)
     listener = _Listener(Monitor(**options), list(chosen), count, halves=views == "halves")
     handles = [module.register_forward_hook(listener.heard(name)) for name, module in chosen.items()]
-    handles.append(model.register_forward_hook(listener.passed))
+    handles.append(model.register_forward_hook(uncompiled(listener.passed)))
     try:
         yield listener.monitor
     finally:
@@ -113,7 +114,7 @@ class _Listener:
                 return
             self.kept.setdefault(name, []).append(kept_output(name, output))
 
-        return hook
+        return uncompiled(hook)
 
     def passed(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """The hook of the model."""
@@ -133,6 +134,11 @@ class _Listener:
 
     def _record(self, step: int, kept: dict[str, list[Tensor]]) -> None:
         record_kept(self.monitor, step, self.names, kept, halves=self.halves)
+
+
+def uncompiled(hook: Any) -> Any:
+    """A hook that `torch.compile` calls as it stands, where it would compile anew for every state of the listener."""
+    return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
 
 
 def kept_output(name: str, output: Any) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dynsim.errors import bad, missing_extra
-from dynsim.monitor.hooks import kept_output, layers_of, record_kept
+from dynsim.monitor.hooks import kept_output, layers_of, record_kept, uncompiled
 from dynsim.monitor.live_laws import unwrapped
 from dynsim.monitor.recording import Monitor
 
@@ -117,4 +117,4 @@ class LightningMonitor(Callback or object):  # type: ignore[misc]
                 return
             self._kept.setdefault(name, []).append(kept_output(name, output))
 
-        return hook
+        return uncompiled(hook)

@@ -38,6 +38,7 @@ def encode_fixed(encoder: nn.Module, batches: Sequence[Any]) -> list[np.ndarray]
     That is: training flags (set directly, so that a module's own `train` is not called), buffers, and the states of
     the random numbers of torch, NumPy and Python. No gradient is kept, and autocast is off.
     """
+    encoder = unwrapped(encoder, "encoder")
     modes = [(module, module.training) for module in encoder.modules()]
     buffers = [(buffer, buffer.detach().clone()) for buffer in encoder.buffers()]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002 (the user's modules may draw from it)

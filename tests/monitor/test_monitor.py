@@ -343,6 +343,27 @@ def test_hooks_give_what_the_loop_gives():
     assert float(halves.dataset.view_alignment[0]) == pytest.approx(float(m.dataset.view_alignment[-1]), rel=1e-5)
 
 
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's own compiler looks at it
+def test_a_compiled_model_is_heard_and_not_compiled_anew():
+    dynamo = pytest.importorskip("torch._dynamo")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    data, batches = [], [torch.randn(64, 8) for _ in range(12)]
+    with dynamo.config.patch(error_on_recompile=True):
+        for one in (model, torch.compile(model, backend="eager")):
+            with attach(one, ["1", "2"], every=2, probe=None) as m:
+                for x in batches:
+                    (one(x) - one(x + 0.1)).square().mean().backward()
+            data.append(m.dataset)
+    assert data[0].sizes["step"] == 6
+    for name in data[0]:
+        np.testing.assert_allclose(data[0][name], data[1][name], rtol=1e-4, err_msg=name)
+    compiled = torch.compile(model, backend="eager")
+    found = Monitor(every=1, probe=batches[0]).record(0, model(batches[0]), encoder=compiled)
+    assert found["spread"] == pytest.approx(float(measures.spread(model(batches[0]).double())), rel=1e-5)
+
+
 def test_a_dead_layer_behind_a_healthy_output():
     class Residual(nn.Module):
         def __init__(self):
