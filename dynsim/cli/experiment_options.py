@@ -37,7 +37,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     """Return the experiment that the command describes: of its file, with what the options change."""
     from dataclasses import fields
 
-    from dynsim.cli.arguments import assignments
+    from dynsim.cli.arguments import assignments, named_texts
     from dynsim.networks import Experiment
 
     values = {item.name: getattr(args, f"field_{item.name}") for item in fields(Experiment)}
@@ -46,10 +46,24 @@ def experiment_of(args: argparse.Namespace) -> Any:
         texts = [text for text in given["augmentation"] if text != "none"]
         given["augmentation"] = assignments("--augmentation", texts)
     if "knobs" in given:
-        given["knobs"] = assignments("--knobs", given["knobs"])
+        given["knobs"] = {
+            name: _knob(text) for name, text in named_texts("--knobs", given["knobs"], "tau=0.1").items()
+        }
     if args.config is None:
         return Experiment(**given)
     return Experiment.load(args.config).but(**given)
+
+
+def _knob(text: str) -> float | str:
+    """A number where the text is one, else the text: an expression in step, steps and t."""
+    from dynsim.errors import ParseError
+    from dynsim.symbolic.parser import parse
+
+    try:
+        value = parse(text)
+    except ParseError:  # schedules have functions of their own; the experiment says what is wrong with the others
+        return text
+    return float(value) if value.is_number and value.is_finite and value.is_real else text
 
 
 def _add(group: Any, item: Any) -> None:

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", help="digits, mnist, an .npz file, a folder of images; needs torch")
     source.add_argument(
-        "--views", nargs=2, metavar=("A.npy", "B.npy"), help="arrays (N, d), row n of each a view of n"
+        "--views", nargs=2, metavar=("A.npy", "B.npy"), help="arrays (N, d), row n of each a view of n; or .pt"
     )
     parser.add_argument("--dim", type=int, help="embedding coordinates: no more features than that can live")
     parser.add_argument("--batch", type=int, help="images per batch")
@@ -40,11 +40,15 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of features."""
     from dynsim.cli.arguments import words_or_numbers
     from dynsim.cli.output import TABLES, check_out, print_json, write_dataset
+    from dynsim.errors import bad
     from dynsim.methods.features import features
+    from dynsim.monitor.array_files import read_array
     from dynsim.records import provenance
 
     check_out("--out", args.out, TABLES)
-    views = None if args.views is None else [_array(path) for path in args.views]
+    if args.most < 1:
+        raise bad("--most", args.most, "a whole number of at least 1")
+    views = None if args.views is None else [read_array("--views", path) for path in args.views]
     settings = words_or_numbers("--settings", args.settings) or None
     values = words_or_numbers("--set", args.values)
     table = features(
@@ -61,18 +65,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(table, about, args.most)
     return 0
-
-
-def _array(path: str) -> Any:
-    """An array of a .npy file; pickled objects are refused."""
-    import numpy as np
-
-    from dynsim.errors import bad
-
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise bad("--views", path, "a .npy file with an array of numbers", str(error)) from None
 
 
 def _print(table: Any, about: dict[str, Any], most: int) -> None:

@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         about = {key: getattr(chosen, key) for key in ("name", "summary", "loss", "mode", "reference", "code")}
         more = {
             "survives_if": chosen.survives_if,
+            "ends_at": chosen.ends_at,
             "learned_first": chosen.learned_first,
             "killed_by": chosen.killed_by,
         }
@@ -100,7 +101,7 @@ def _print_table(table: list[dict[str, Any]]) -> None:
 def _print_method(chosen: Any, facts: dict[str, Any]) -> None:
     print(f"{chosen.name}: {chosen.summary}\n")
     print(f"loss   {chosen.loss}\nmode   {chosen.mode}\n")
-    print(f"lives iff      {chosen.survives_if}")
+    print(f"lives iff      {chosen.survives_if}\nends at        {chosen.ends_at}")
     print(f"learned first  {chosen.learned_first}\nkilled by      {chosen.killed_by}")
     for name, knob in chosen.KNOBS.items():
         span = " or ".join(map(str, knob.choices)) if knob.choices else f"{knob.low:g} … {knob.high:g}"

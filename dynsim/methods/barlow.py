@@ -92,6 +92,7 @@ class Barlow(Method):
     )
     mode = "(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2)^2, one row over all features"
     survives_if = "a lone mode always; k rows: r_i > r_*, the water level of the shares"
+    ends_at = "share x_i of every row's whitened norm; the norms of rows are kept"
     timed = False
     learned_first = "large r"
     killed_by = "small λk: too few rows, too little weight on the redundancy"

@@ -24,6 +24,7 @@ class BarlowSimon(Method):
     loss = "sum((1 - diag(cov(z1, z2)))^2) + sum(offdiag(cov(z1, z2))^2)"
     mode = "(1 - E(w*(x + n1)*w*(x + n2)))^2"
     survives_if = "λ_d > η_s/4, that is λ_d > 0 without decay"
+    ends_at = "v = 1/r"
     killed_by = "fewer rows than features"
     budget = "lambda_d"
 

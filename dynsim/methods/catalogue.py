@@ -106,6 +106,7 @@ def list_methods() -> Table:
                 "name": name,
                 "summary": found.summary,
                 "survives": found.survives_if,
+                "amplitude": found.ends_at,
                 "learned_first": found.learned_first,
                 "killed_by": found.killed_by,
                 "knobs": knobs,

@@ -37,6 +37,7 @@ class Data2Vec(SimSiam):
     reference = "Baevski et al., arXiv:2202.03555 (2022); Assran et al., arXiv:2301.08243 (2023)"
     code = "github.com/facebookresearch/fairseq/tree/main/examples/data2vec; github.com/facebookresearch/ijepa"
     survives_if = "target normalised: η_pη_s < αr²λ_s and p₀ > −√α·w₀; else as byol"
+    ends_at = "pw = (r√λ_s − η/√α)/λ_s"
     learned_first = "large λ_d/√λ_s"
     directions = "single"
     killed_by = "weight decay only"

@@ -39,6 +39,7 @@ class Dino(Method):
     survives_if = (
         "τ_t < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start; cold, the pattern must outgrow the constant mode"
     )
+    ends_at = "v = b₊², r·e_K(b/τ_t) = e_K(b/τ_s)"
     learned_first = "large r"
     timed = False
     directions = "single"

@@ -31,6 +31,7 @@ class DirectSet(Method):
     loss = "sq(p1 - sg(z2))/2"
     mode = "(sg((w^2)^a)*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s ≤ λ_d²/(4λ_s), and s₀ = w₀² > s₋"
+    ends_at = "s₊, the upper root of s^a(λ_d − λ_s s^a) = η_s"
     directions = "predictor"
     timed = False
     killed_by = "weight decay, a small start"

@@ -27,6 +27,7 @@ class FixedPredictor(Method):
     loss = "sq(p*z1 - sg(z2))/2"
     mode = "(p*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s < p(λ_d − pλ_s), that is 0 < p < r without decay; it then grows for ever"
+    ends_at = "grows for ever"
     directions = "linear"
     timed = False
     killed_by = "p ≥ r, so also the identity"

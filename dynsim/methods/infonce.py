@@ -32,6 +32,7 @@ class InfoNce(Method):
     reference = "van den Oord, Li & Vinyals, arXiv:1807.03748 (2018); Wang & Isola, arXiv:2005.10242 (2020)"
     code = "github.com/RElbers/info-nce-pytorch (without its normalisation)"
     survives_if = "λ_d > 0 (with decay λ_d > η_sτ/2)"
+    ends_at = "v = rτ; Gaussian kernel v = τ(1/q − 1), q² + q = 2ν"
     killed_by = "fewer rows than features"
     drawn = (  # x3 and n3 belong to another image
         "x ~ normal(0, lambda_d), n1 ~ normal(0, lambda_s - lambda_d), n2 ~ normal(0, lambda_s - lambda_d),"

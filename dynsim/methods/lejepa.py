@@ -41,6 +41,7 @@ class LeJepa(Method):
     loss = "(1 - lam)*E(mean((z1 - z2)^2))/4 + lam*(sigreg(z1) + sigreg(z2))/2"
     mode = "(1 - lam)*kappa*(lambda_s - lambda_d)*w^2/dim + lam*(batch*G(lambda_s*w^2) + F(lambda_s*w^2))"
     survives_if = "N·λ large enough for the noise share ν: alone, (1−λ)κν < λ√(2π)[N(1−2^{−3/2}) − 1]"
+    ends_at = "the minimum of the expected loss over all v"
     learned_first = "large λ_s, small ν"
     killed_by = "small λN, large ν, large D"
     drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already

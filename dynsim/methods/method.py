@@ -78,7 +78,7 @@ class Method(ABC):
         The paper and the public code whose definition `loss` follows.
     assumptions : tuple of str
         What every fact rests on.
-    survives_if, learned_first, killed_by : str
+    survives_if, ends_at, learned_first, killed_by : str
         One phrase each, for the table of methods.
     """
 
@@ -97,6 +97,7 @@ class Method(ABC):
     directions: ClassVar[str] = "reliable"
     timed: ClassVar[bool] = True  # whether `half_times` are times, and not a key that only orders them
     survives_if: ClassVar[str]
+    ends_at: ClassVar[str] = ""
     learned_first: ClassVar[str] = "large λ_d"
     killed_by: ClassVar[str] = ""
     more_assumptions: ClassVar[tuple[str, ...]] = (ALIGNED,)

@@ -99,6 +99,8 @@ def moments_of_views(views: Any) -> Moments:
         raise bad("views", views, "two arrays (N, d): the two views of each of N images", kind=InvalidType)
     arrays = []
     for item in views:
+        if np.iscomplexobj(item):
+            raise bad("views", "complex numbers", "arrays of real numbers", kind=InvalidType)
         try:
             array = np.asarray(item, dtype=float)
         except (TypeError, ValueError):
@@ -117,6 +119,8 @@ def moments_of_views(views: Any) -> Moments:
     mean = stack.mean((0, 1))
     stack = stack - mean
     count, number, size = stack.shape
+    if not np.abs(stack).max() > 1e-12 * np.abs(mean).max():
+        raise bad("views", "views that are all alike", "views that differ from image to image", "nothing varies here")
     flat = stack.reshape(-1, size)
     view = flat.T @ flat / (count * (number - 1))
     total = stack.sum(0)
@@ -146,6 +150,8 @@ def stated_moments(moments: Any) -> Moments:
         raise bad("moments", moments, "a pair (Sigma_d, Sigma_s)", kind=InvalidType)
     matrices = []
     for name, item in zip(("Sigma_d", "Sigma_s"), moments, strict=True):
+        if np.iscomplexobj(item):
+            raise bad(name, "complex numbers", "a square matrix of real numbers", kind=InvalidType)
         try:
             matrix = np.asarray(item, dtype=float)
         except (TypeError, ValueError):

@@ -46,6 +46,7 @@ class NextLatent(SimSiam):
     reference = "Tang et al., arXiv:2212.03319 (2023)"
     code = "no public code was read for it"
     survives_if = "η_s ≤ |λ_×|²/(4λ_s), for uniform π |λ_T|²/(4n)"
+    ends_at = "w² = |p₊|²/α with λ_× for λ_d"
     learned_first = "large |λ_T|"
     killed_by = "weight decay"
     KNOBS: ClassVar[Mapping[str, Knob]] = {

@@ -30,6 +30,7 @@ class NoPredictor(Method):
     loss = "sq(z1 - sg(z2))/2"
     mode = "(w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "never (a frozen teacher apart)"
+    ends_at = "0"
     directions = "linear"
     timed = False
     learned_first = "nothing"

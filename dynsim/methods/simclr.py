@@ -50,6 +50,7 @@ class SimClr(Method):
     loss = "-cos(z1, z2)/tau + logsumexp(gram(unit(z1), unit(z2))/tau)"
     mode = "-sum_i r_i*x_i/tau + sum_i x_i^2/(2*tau^2), x_i = v_i/sum_j v_j"
     survives_if = "r_i > κ(τ), the water level of Σ(r_i − κ)₊ = 1/τ"
+    ends_at = "share τ(r_i − κ)₊"
     timed = False
     directions = "single"
     learned_first = "large r"

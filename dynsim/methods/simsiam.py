@@ -36,6 +36,7 @@ class SimSiam(Method):
     loss = "sq(p1 - sg(z2))/2"
     mode = "(p*w*(x + n1) - sg(w*(x + n2)))^2/2"
     survives_if = "η_s ≤ λ_d²/(4λ_s), and the start lies on the upper side of the saddle"
+    ends_at = "v = λ_s p₊²/α, p₊ = (λ_d + √(λ_d² − 4ηλ_s))/(2λ_s)"
     directions = "predictor"
     timed = False
     learned_first = "large λ_d"

@@ -24,6 +24,7 @@ class Spectral(Method):
     loss = "-2*E(dot(z1, z2)) + sum(offdiag(gram(z1, z2))^2)/(batch*(batch - 1))"
     mode = "-2*E(w*(x + n1)*w*(x + n2)) + E((w*(x + n1)*w*(x3 + n3))^2)"
     survives_if = "λ_d > η_s/4, that is λ_d > 0 without decay"
+    ends_at = "v = r"
     killed_by = "fewer rows than features"
     drawn = (  # x3 and n3 belong to another image
         "x ~ normal(0, lambda_d), n1 ~ normal(0, lambda_s - lambda_d), n2 ~ normal(0, lambda_s - lambda_d),"

@@ -25,6 +25,7 @@ class Swav(Dino):
     code = "github.com/facebookresearch/swav/blob/main/main_swav.py"
     loss = "-sum(sg(sinkhorn(s2, epsilon))*logsoftmax(s1/tau_s))"
     survives_if = "ε < rτ_s; for K ≥ 3 up to the fold τ_f from a warm start"
+    ends_at = "as dino with τ_t = ε"
     killed_by = "ε > rτ_s"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "tau_s": Dino.KNOBS["tau_s"],

@@ -61,6 +61,7 @@ class VicReg(Method):
         " + mu*(relu(1 - sqrt(var(w*(x + n1)) + epsilon)) + relu(1 - sqrt(var(w*(x + n2)) + epsilon)))/2"
     )
     survives_if = "ν < μ/(4s√ε), which is 25 at the defaults: always"
+    ends_at = "√(v+ε) = min(1, μ/(4sν)); rows free to turn: v = (ρ − sν)₊/(2c)"
     learned_first = "large λ_s"
     killed_by = "nothing at the defaults; the amplitude falls with ν"
     KNOBS: ClassVar[Mapping[str, Knob]] = {

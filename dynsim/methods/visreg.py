@@ -44,6 +44,7 @@ class VisReg(Method):
         "(1 - lam)*kappa*nu*u^2/dim + lam*(variance*(1 - u)^2 + 2*shape*delta*log(u))/dim, u = sqrt(lambda_s)*abs(w)"
     )
     survives_if = "always in large batches; in small ones from u₀ > u₋ if bδ_N² > 4aε₀"
+    ends_at = "√v = λa/(λa + (1−λ)κν) in large batches"
     learned_first = "large λ_s"
     killed_by = "a small batch with a small start"
     drawn = ""  # one mode alone says nothing: `mode` is the reduced loss, averaged already

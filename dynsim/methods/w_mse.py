@@ -29,6 +29,7 @@ class WMse(Method):
     loss = "E(sq(whiten(z1) - whiten(z2)))"
     mode = "2*(1 - sum_i lambda_d_i*w_i^2/sum_i lambda_s_i*w_i^2), one row over all features"
     survives_if = "alone always; else the top k by r, k the rows"
+    ends_at = "WWᵀ is kept"
     timed = False
     learned_first = "large λ_s(r_j − r_i)"
     killed_by = "fewer rows than features"

@@ -173,14 +173,33 @@ def _laws(flow: Flow) -> list[str]:
 
 
 def _methods() -> Iterator[tuple[str, str]]:
-    table = list_methods()
-    lines = ["# Methods", "", "Which features live, method by method.", ""]
-    lines += ["| method | survives iff | learned first |", "| --- | --- | --- |"]
+    table, seen = list_methods(), _networks()
+    lines = ["# Methods", "", "The periodic table of collapse: which features live, method by method.", ""]
+    titles = ("method", "survives iff", "ends at", "learned first", "what kills it", "linear network", "MLP")
+    lines += [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for row in table:
-        survives, first = (str(row[key]).replace("|", "\\|") for key in ("survives", "learned_first"))
-        lines.append(f"| [{row['name']}]({row['name']}.md) | {survives} | {first} |")
+        cells = (str(row[key]) for key in ("survives", "amplitude", "learned_first", "killed_by"))
+        told = " | ".join(text.replace("|", "\\|") for text in (*cells, *seen.get(row["name"], ("–", "–"))))
+        lines.append(f"| [{row['name']}]({row['name']}.md) | {told} |")
         yield f"methods/{row['name']}.md", _method(row)
+    lines += [
+        "",
+        "Networks: of the features farther than 5 % from their threshold, how many live or die as theory has it, ",
+    ]
+    lines[-1] += "the rank correlation of the order, the median error of the amplitude; see the figure `methods`."
     yield "methods/index.md", "\n".join([*lines, "", _toctree(table["name"], hidden=True)])
+
+
+def _networks() -> dict[str, tuple[str, str]]:
+    """What linear networks and MLPs did, by method, from the stored run of the figure `methods`."""
+    from dynsim.gallery.methods import scores
+    from dynsim.gallery.plotting import data_for
+
+    found = {}
+    for name, row in scores(data_for("methods", {})).items():
+        linear = f"{row['right']:.0%} of {row['features']:.0f}, order ρ = {row['order']:.2f}, ± {row['error']:.1%}"
+        found[name.partition(",")[0]] = found.get(name.partition(",")[0], (linear, f"{row['mlp']:.0%}"))
+    return found
 
 
 def _method(row: Mapping[str, Any]) -> str:
@@ -191,7 +210,8 @@ def _method(row: Mapping[str, Any]) -> str:
         f"*Paper:* {row['reference']}\n\n*Public code:* {row['code']}\n",
         f"## Loss\n\n```text\n{one.loss}\n```\n",
         f"In one aligned mode:\n\n```text\n{one.mode}\n```\n" if one.mode else "",
-        f"## Which features live\n\n- survives iff {row['survives']}\n- learned first: {row['learned_first']}\n"
+        f"## Which features live\n\n- survives iff {row['survives']}\n- ends at {row['amplitude']}\n"
+        f"- learned first: {row['learned_first']}\n"
         f"- what kills it: {row['killed_by']}\n",
         f"## Knobs\n\n{knobs}",
         "## Assumptions\n\n" + "".join(f"- {item}\n" for item in one.assumptions),

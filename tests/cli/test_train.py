@@ -124,3 +124,40 @@ def test_a_lost_seed_is_told(capsys):
     words = ["--objective", "squared", "--predictor", "linear", "--lr", "1e30", "--norm", "none", "--seeds", "1"]
     assert main([*QUICK, *words]) == 0
     assert "no longer finite" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "knobs"),
+    [
+        (["--objective", "a*sq(z1 - z2)", "--knobs", "a=1/2"], {"a": 0.5}),
+        (["--objective", "dino", "--knobs", "tau_t=linear(0.04, 0.07),tau_s=0.1"], {"tau_t": "linear(0.04, 0.07)"}),
+    ],
+)
+def test_knobs_are_numbers_or_schedules(words, knobs, tmp_path):
+    target = tmp_path / "run.nc"
+    assert main([*QUICK, "--seeds", "1", *words, "--out", str(target)]) == 0
+    told = dynsim.provenance(xr.load_dataset(target))
+    assert knobs.items() <= told["experiment"]["knobs"].items()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--objective", "a*sq(z1 - z2)"], "position 0: got 'a'"),
+        (["--objective", "a*sq(z1 - z2)", "--knobs", "a"], "NAME=VALUE"),
+        (["--objective", "a*sq(z1 - z2)", "--knobs", "a=x y"], "'y'"),
+        (["--objective", "a*sq(z1 - z2)", "--knobs", "a=1,b=2"], "got 'b'"),
+        (["--objective", "sq(z1 - z2"], "position 10"),
+        (["--objective", "vicreg", "--knobs", "mu=1,q=3"], "it has s, mu"),
+        (["--objective", "vicregg"], "did you mean 'vicreg'"),
+        (["--objective", "var(3)"], "differs from sample to sample"),
+        (["--objective", "gram(z1) + sq(z1)"], "position 11"),
+        (["--objective", "dino", "--prototypes", "0"], "prototypes"),
+        (["--objective", "dino", "--centre-momentum", "2"], "centre_momentum"),
+    ],
+)
+def test_a_typed_objective_is_refused_in_one_line(words, message, capsys):
+    assert main([*QUICK, *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
