@@ -76,7 +76,7 @@ def compute(
     return joined(parts, clusters, steps)
 
 
-FLOW_TAUS = np.linspace(0.02, 0.1, 13)
+FLOW_TAUS = np.linspace(0.02, 0.1, 7)
 FLOW_RATIOS = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0])
 
 

@@ -15,7 +15,7 @@ from dynsim.records import stamp
 NOISE = 0.3  # standard deviation of the noise that makes the views; pixels lie in [0, 1]
 DIRECTIONS = (0, 1, 3, 5, 8, 12, 16, 20)  # principal directions of the digits: reliabilities from .9 to .4
 NEAR = 0.05  # share of λ_d by which a feature may move without changing its predicted fate
-CLOSE = 0.02  # a run is close to the flow if half the step, twice as often, changes no amplitude by more
+CLOSE = 0.02  # a run is close to the flow if half the step, twice as often, changes its amplitudes by no more
 MOMENTS = 100  # at which a run that learns from a small start is looked at
 
 
@@ -249,7 +249,8 @@ def half_times(
         sizes.append(np.square(weights @ directions).sum(1).T * (lambda_d + NOISE**2)[:, None])
     grown = np.array(sizes)
     passed = grown >= grown[-1] / 2
-    return np.where(passed.any(0), marks[passed.argmax(0)], -1)
+    # What is beyond half its end at once has no such time.
+    return np.where(passed.any(0) & ~passed[0], marks[passed.argmax(0)], -1)
 
 
 def _known(plan: Plan, name: str) -> dict[str, Any]:
