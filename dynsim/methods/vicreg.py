@@ -60,10 +60,10 @@ class VicReg(Method):
         "s*E((w*(x + n1) - w*(x + n2))^2)"
         " + mu*(relu(1 - sqrt(var(w*(x + n1)) + epsilon)) + relu(1 - sqrt(var(w*(x + n2)) + epsilon)))/2"
     )
-    survives_if = "ν < μ/(4s√ε), which is 25 at the defaults: always"
+    survives_if = "ν < μ/(4s√ε), at the defaults 25: always; rows that are free to turn: sν_i < ρ"
     ends_at = "√(v+ε) = min(1, μ/(4sν)); rows free to turn: v = (ρ − sν)₊/(2c)"
     learned_first = "large λ_s"
-    killed_by = "nothing at the defaults; the amplitude falls with ν"
+    killed_by = "alone nothing at the defaults; among others a small weight of the covariances"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
         "s": Knob(25.0, 1e-9, 1e4, "weight of the invariance term"),
         "mu": Knob(25.0, 0.0, 1e4, "weight of the variance term"),

@@ -56,7 +56,7 @@ def _place(ratio: Any) -> Any:
 
 
 def _axes(axes: Any) -> None:
-    axes.set(xlim=(0.013, 0.107), ylim=(0.018, 58), yscale="log", xlabel="teacher's temperature τ_t")
+    axes.set(xlim=(0.013, 0.107), ylim=(0.018, 58), yscale="log", xlabel="teacher's temperature τ$_t$")
     axes.grid(False)
 
 
@@ -102,7 +102,7 @@ def _draw_networks(data: xr.Dataset, axes: Any) -> None:
     for tau in data["tau_t"].values:
         for momentum in data["momentum"].values:
             height = float(_place(centre_ratio(float(momentum))))
-            for start, marker, shift in zip(regions.STARTS, "os", (-0.0016, 0.0016), strict=True):
+            for start, marker, shift in zip(regions.STARTS, "os", (-0.0021, 0.0021), strict=True):
                 fate, sure = _majority(data["fate"].sel(tau_t=tau, momentum=momentum, start=start).values)
                 style = {"facecolor": PAINT[fate], "edgecolor": COLOURS["black"], "linewidth": 0.5, "s": 26}
                 axes.scatter(tau + shift, height, marker=marker, alpha=1.0 if sure else 0.45, zorder=3, **style)
@@ -140,7 +140,7 @@ def _draw_hysteresis(data: xr.Dataset, axes: Any) -> None:
     axes.axvline(found["r"] * regions.TAU_S, color=COLOURS["black"], linewidth=1.0, linestyle="--")
     axes.axvline(found["fold"], color=COLOURS["black"], linewidth=1.0, linestyle=":")
     axes.axhline(ALIVE, color=COLOURS["grey"], linewidth=0.8)
-    axes.set(xlabel="teacher's temperature τ_t", ylabel="what assignments tell, share of ln K", yscale="log")
+    axes.set(xlabel="teacher's temperature τ$_t$", ylabel="what assignments tell, share of ln K", yscale="log")
     axes.set(title="long runs across the fold")
     axes.legend(loc="lower left")
 

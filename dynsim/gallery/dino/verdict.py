@@ -86,7 +86,7 @@ def joined(parts: Sequence[xr.Dataset], clusters: int, steps: int) -> xr.Dataset
     flags = {"flag_values": np.arange(len(FATES), dtype=np.int8), "flag_meanings": " ".join(FATES).replace(" p", "_p")}
     for name in ("flow_fate", "fate", "long_fate", "published_fate"):
         data[name] = data[name].astype(np.int8).assign_attrs(flags)
-    return stamp(data, kind="dino", clusters=clusters, agreement=regions.AGREEMENT, steps=steps)
+    return stamp(data, clusters=clusters, agreement=regions.AGREEMENT, steps=steps)
 
 
 def measured_agreement(data: xr.Dataset) -> float:

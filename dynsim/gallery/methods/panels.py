@@ -63,7 +63,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     table = scores(data)
     claimed = {name: row for name, row in table.items() if row["theory"]}
     good = [name for name, row in claimed.items() if row["right"] >= 0.95]
-    small = [name for name, row in claimed.items() if row["error_close"] <= 0.05]
+    small = [name for name, row in claimed.items() if row["error_close" if row["close"] else "error"] <= 0.05]
     agree = [name for name, row in claimed.items() if row["mlp"] >= 0.95]
     details = []
     for name, row in table.items():
