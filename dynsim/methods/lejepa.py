@@ -66,14 +66,17 @@ class LeJepa(Method):
         """∂L/∂v_i of all that is no SIGReg."""
         kappa = at.spread_over_views(self.default_views)
         with np.errstate(divide="ignore"):
-            decay = at.eta_s / (2 * at.lambda_s)
+            decay = at.eta_s / (2 * at.lambda_s) if at.eta_s > 0 else 0.0  # a feature without variance has no weight
         return (1 - self["lam"]) * kappa * at.nu / at.width + decay
 
     def _minimum(self, at: MethodSetting) -> np.ndarray:
         """Variances at the end, one per feature."""
         chosen = np.argsort(-at.reliability, kind="stable")[: at.width]
+        chosen = chosen[at.lambda_s[chosen] > 0]
         pull = self._pull(at)[chosen]
         result = np.zeros_like(at.lambda_s)
+        if not len(chosen):
+            return result
         result[chosen] = _minimum(tuple(pull.tolist()), at.width, self["lam"], self._batch(at), self["knots"])
         return result
 

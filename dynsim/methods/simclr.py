@@ -69,18 +69,27 @@ class SimClr(Method):
         """The loss has no scale: the more reliable feature is ahead."""
         return 1 / np.maximum(at.reliability, 1e-300)
 
+    def _shares(self, at: MethodSetting) -> tuple[np.ndarray, float]:
+        """Shares and water level of the features that vary at all."""
+        varies = at.lambda_s > 0
+        shares, level = np.zeros_like(at.lambda_s), np.inf
+        if varies.any():
+            shares[varies], level = water_filling(at.reliability[varies], self["tau"])
+        return shares, level
+
     def _survives(self, at: MethodSetting) -> Fact:
-        x, level = water_filling(at.reliability, self["tau"])
+        x, level = self._shares(at)
         if at.start("w") is not None:
             x = x * (at.start("w") != 0)
         return Fact(x > 0, exact=False, reason=f"r_i > κ = {level:.6g}, for D → ∞")
 
     def _amplitude(self, at: MethodSetting) -> Fact:
-        x, _ = water_filling(at.reliability, self["tau"])
+        x, _ = self._shares(at)
         start = at.start("w")
         norm = 1.0 if start is None else float(np.sum(start**2))
         alive = x > 0
-        total = norm / np.sum(x[alive] / at.lambda_s[alive])  # ‖W‖² = Σv_i/λ_s,i is conserved
+        # ‖W‖² = Σv_i/λ_s,i is conserved
+        total = norm / np.sum(x[alive] / at.lambda_s[alive]) if alive.any() else 0.0
         said = "1" if start is None else f"{norm:.6g}"
         return Fact(
             x * total, exact=False, reason=f"share x_i = τ(r_i − κ) of Σv, for D → ∞; ‖W‖² = {said} is conserved"

@@ -440,3 +440,16 @@ def test_vicreg_without_a_covariance_term_reads_one_feature_and_batches_add_chan
         assert (sizes[0] < 0.9 * sizes[1]).all()
         limit = dynsim.method("vicreg", rows=rows, **knobs).amplitude(nu=noise).value
         assert sizes[1] == pytest.approx(limit, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "values", [{"lambda_d": 0.0, "lambda_s": 0.0}, {"lambda_d": [0.0, 0.5], "lambda_s": [0.0, 1.0]}]
+)
+def test_a_feature_without_variance_is_no_feature(name, values):
+    method = dynsim.method(name)
+    alive, size = method.survives(**values).value, method.amplitude(**values).value
+    if name not in ("w-mse", "dino", "swav"):  # ranks and clusters
+        assert not np.atleast_1d(alive)[0]
+    assert not (np.atleast_1d(size)[0] > 0) or name in ("dino", "swav")
+    method.origin_rate(**values)
