@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ __all__ = [
     "settings",
     "symbol",
     "title",
+    "typeset",
     "values",
 ]
 
@@ -130,6 +132,23 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
     wide = max(30, int(_width(figure) * 72 / (0.56 * size)))
     text = "\n".join(textwrap.fill(f"{block}.", wide) for block in blocks if block)
     figure.supxlabel(text, fontsize=size, x=0.01, ha="left", color="#444444")
+
+
+_SUBSCRIPT = re.compile(r"(?<![$\\a-zA-Zα-ω_])([α-ωΑ-Ω]|[a-zA-Z])_([a-zA-Z0-9])(?![a-zA-Zα-ω0-9_])")
+
+
+def typeset(figure: Any) -> None:
+    """Set plain symbols with a subscript, as η_c, in the text of all panels as symbols are set; the rest stays."""
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        for text in axes.findobj(Text):
+            words = text.get_text()
+            if "_" in words:
+                pieces = re.split(r"(\$[^$]*\$)", words)
+                text.set_text(
+                    "".join(one if one.startswith("$") else _SUBSCRIPT.sub(r"$\1_\2$", one) for one in pieces)
+                )
 
 
 def title(figure: Any, text: str) -> None:

@@ -236,7 +236,7 @@ def _kept(kept: Any, data: xr.Dataset) -> None:
     kept.set_xticks(ticks, [f"{value:g}" for value in ticks])
     kept.minorticks_off()
     kept.set_title("modes with and without predictor")
-    kept.legend(loc="center left", bbox_to_anchor=(0.0, 0.42))
+    kept.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32))
 
 
 def _paths(axes: Any, data: xr.Dataset) -> None:
@@ -261,7 +261,7 @@ def _paths(axes: Any, data: xr.Dataset) -> None:
     axes.margins(0.18)
     axes.set(xlabel="predictor φ", ylabel="encoder θ")
     axes.set_title("the toy, block by block")
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32))
 
 
 def _ends(axes: Any, data: xr.Dataset) -> None:
@@ -284,7 +284,7 @@ FIGURE = Figure(
     draw=draw,
     draw_full=draw_full,
     cost=5.0,
-    height=3.0,
+    height=3.5,
     full_height=7.7,
     panels=3,
     small={"rounds": 8, "starts": 9},

@@ -80,7 +80,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
             axes.plot(one["fold_eta"], one[f"fold_{state}"], "o", color=shade, markerfacecolor="white", zorder=4)
         axes.axhline(0.0, color=COLOURS["black"], linewidth=1.6)
         axes.set(xlabel="weight decay η", ylabel=label, xlim=(0, 0.3), ylim=(-0.13, 1.08))
-    figure.legend(*panels[0].get_legend_handles_labels(), title="σ²", loc="outside upper center", ncols=len(shades))
+    panels[-1].legend(title=r"noise $\sigma^2$", loc="center left", bbox_to_anchor=(1.0, 0.5))
     panels[0].set_title("predictor at the equilibria")
     panels[1].set_title("encoder at the equilibria")
     caption(

@@ -72,6 +72,7 @@ ENTRIES = {
     "spectrum": Entry("In how many directions features differ, over training, in the three branches", 30, NETWORKS,
                       stored=True, at="embeddings:SPECTRUM"),
     "step-size": Entry("Gradient descent over its step size, and the bound of stability", 60, stored=True),
+    "stronger": Entry("Newton, Gauss–Newton, exact minimisation: toy, linear, hidden layer", 140, NETWORKS),
     "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
     "tipping": Entry("Parameters that move: late collapse, collapse by speed, loops", 120, NETWORKS),
     "who-is-fast": Entry("Shares of the way covered by predictor and encoder, per branch", 0.5),

@@ -260,10 +260,17 @@ def verdict(data: xr.Dataset) -> Verdict:
         provenance(data)["predicted"]["collapsed"]
     ]
     detail = f"the toy of this configuration {fate}; " + "; ".join(told)
-    headline = f"The toy {fate}; on its questions " + " and ".join(agreement)
-    return concluded("measured", headline, detail)
+    short = " and ".join(
+        f"{network} on {sum(row[f'{network} agrees'] == 'yes' for row in table)} of "
+        f"{sum(row[f'{network} agrees'] in ('yes', 'no', 'in part') for row in table)}"
+        for network in ("linear", "real")
+    )
+    headlines = [f"The toy {fate}; on its questions " + " and ".join(agreement),
+                 f"The toy {fate}; its questions, answered alike: {short}"]  # fmt: skip
+    return concluded("measured", headlines, detail)
 
 
+FLOOR = 1e-3  # what has fallen so far falls on, and would press all else together
 _TOY = {"color": COLOURS["black"], "linestyle": "-"}
 _STYLES = {
     "linear": {"color": COLOURS["sky"], "linestyle": "--"},
@@ -297,7 +304,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 
 
 def _draw_size(axes: Any, data: xr.Dataset) -> None:
-    axes.plot(data["time"], data["toy_size"], label="toy", **_TOY)
+    axes.plot(data["time"], data["toy_size"].where(data["toy_size"] > FLOOR), label="toy", **_TOY)
     for network, style in _STYLES.items():
         one = data.sel(network=network)
         draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style, label=f"{network} network")
@@ -307,7 +314,7 @@ def _draw_size(axes: Any, data: xr.Dataset) -> None:
 
 
 def _draw_speed(axes: Any, data: xr.Dataset) -> None:
-    axes.plot(data["time"], data["toy_speed_ratio"], **_TOY)
+    axes.plot(data["time"], data["toy_speed_ratio"].where(data["toy_speed_ratio"] > FLOOR), **_TOY)
     for network, style in _STYLES.items():
         one = data.sel(network=network)
         draw_seeds(axes, one["network_time"].values, one["relative_speed_ratio"], style)

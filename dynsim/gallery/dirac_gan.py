@@ -151,7 +151,7 @@ def _below(panels: Any, data: xr.Dataset) -> None:
             real.plot(data["strength"], data[f"real_{name}"].isel(mode=mode), label=text, **look)
             imaginary.plot(data["strength"], data[f"imaginary_{name}"].isel(mode=mode), **look)
     real.set(xlabel="strength γ or σ²", title="real parts at (0, 0)")
-    real.legend(fontsize=7, loc="lower left")
+    real.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     imaginary.set(xlabel="strength γ or σ²", title="imaginary parts at (0, 0)")
 
 

@@ -84,9 +84,11 @@ def verdict(data: xr.Dataset) -> Verdict:
     gone = [signal for signal, dead in zip(signals, lost, strict=True) if dead]
     moving = [signal for signal, a, b in zip(signals, learned, lost, strict=True) if not a and not b]
     told = [
-        (f"learned in the order λ_d = {_listed(order)}" if len(order) > 1 else f"learned: λ_d = {_listed(order)}")
+        f"modes learned in the order λ_d = {_listed(order)}"
+        if len(order) > 1
+        else f"only λ_d = {_listed(order)} learned"
         if order
-        else "none is learned",
+        else "no mode learned",
         f"λ_d = {_listed(gone)} lost to decay" if gone else "none lost to decay",
         *([f"λ_d = {_listed(moving)} still moving"] if moving else []),
     ]
@@ -96,7 +98,7 @@ def verdict(data: xr.Dataset) -> Verdict:
             f"{'the strongest' if order == sorted(order, reverse=True) else 'not the strongest'} signal first"
         )
     headline = [
-        f"Of the modes {'; '.join(told)}",
+        "; ".join(told),
         f"{len(order)} of {len(signals)} modes are learned, {len(gone)} decay away, {len(moving)} still move",
     ]
     return concluded("measured", headline, "; ".join(facts))

@@ -150,7 +150,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         axes.set(title=f"network: {told}", xlabel="step", ylim=limits)
     for axes in grid.flat:
         axes.title.set_fontsize(9.5)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    grid[0, -1].legend(*grid[0, 0].get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.0, 0.5))
     about = provenance(data)["experiment"]
     caption(
         figure,

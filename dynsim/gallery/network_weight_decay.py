@@ -225,7 +225,7 @@ def _draw_sizes(data: xr.Dataset, axes: Any) -> None:
         axes.plot(data["mode"], mean, marker, color=shade, mfc="white", ms=4.5, label=f"η = {eta:g}")
     axes.set(xlabel="mode j", ylabel="‖W q$_j$‖²", ylim=(0, None))
     axes.set_title("linear: size of each mode with stop-gradient\n(lines: equilibrium p₊² of the mode)")
-    axes.legend(loc="upper right", fontsize=7, handlelength=1.8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2, handlelength=1.8)
 
 
 def _draw_fates(data: xr.Dataset, axes: Any) -> None:
@@ -255,7 +255,7 @@ def _draw_numbers(data: xr.Dataset, axes: Any) -> None:
     axes.plot(rows, foretold, "x", color=COLOURS["black"], ms=8, mew=1.8, label="η < λ$_d$²/(4λ$_s$)", zorder=4)
     _label_decays(data, axes.xaxis, axes)
     axes.set_title(f"linear: modes alive, of {data.sizes['mode']}")
-    axes.legend(loc="upper right", fontsize=7, handlelength=1.8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2, handlelength=1.8)
 
 
 FIGURE = Figure(

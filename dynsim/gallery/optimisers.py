@@ -152,9 +152,9 @@ def _draw(data: xr.Dataset, figure: Any, settings: list[str]) -> None:
             for row in np.flatnonzero(lost > 0.05):
                 axes.annotate(
                     f"{float(lost[row]):.0%} diverge",
-                    (float(share[row]), row + shift),
-                    xytext=(6, 0),
-                    textcoords="offset points",
+                    (1.0, row + shift),
+                    xycoords=("axes fraction", "data"),
+                    ha="right",
                     va="center",
                     fontsize=7,
                     zorder=1.5,

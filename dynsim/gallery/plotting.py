@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynsim.drawing.canvas import Canvas
 from dynsim.drawing.style import Size, check_size, styled
-from dynsim.drawing.words import captions, title
+from dynsim.drawing.words import captions, title, typeset
 from dynsim.errors import DynsimError, InvalidType, bad, unknown
 from dynsim.gallery.catalogue import FIGURES
 from dynsim.gallery.figure import Figure
@@ -118,6 +118,7 @@ def drawn(
             reason = " ".join(str(error).split())[:120]
             advice = f"it lacks {reason}; dynsim.draw draws any result of dynsim"
             raise bad("data", f"other data than figure '{name}' computes", "its own", advice) from error
+        typeset(figure)
         title(figure, headline)
     return figure
 
