@@ -144,12 +144,13 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    from dynsim.cli.arguments import assignments
+    from dynsim.cli.arguments import assignments, words_or_numbers
     from dynsim.cli.bifurcate import span
+    from dynsim.names import canonical
 
     given = {
         "over": span(args.over) if args.over else None,
-        "parameters": assignments("--set", args.parameters),
+        "parameters": {canonical(name): value for name, value in words_or_numbers("--set", args.parameters).items()},
         "initial": assignments("--initial", args.initial),
         "branch": args.branch,
         "system": args.system,

@@ -26,6 +26,7 @@ NETWORKS = ("networks",)
 # fmt: off
 ENTRIES = {
     "alternating": Entry("SimSiam as alternating optimisation: with and without a predictor", 5),
+    "architecture": Entry("The two branches drawn, with the terms of the gradient in their colours", 0.2),
     "article": Entry("The article's runs on one axis: the encoder in the three branches", 0.3),
     "article-full": Entry("The article's second plot: both branches of the encoder kept", 0.1, at="article:FULL"),
     "article-stop": Entry("The article's first plot: with stop-gradient", 0.1, at="article:STOP"),
@@ -34,7 +35,7 @@ ENTRIES = {
     "bifurcation-decay": Entry("Equilibria over weight decay, for several noise levels", 8),
     "collapse-map": Entry("Which weight decays and teacher's rates collapse", 10),
     "collapse-table": Entry("Encoder × loss × normalisation in the three branches: four measures", 140, NETWORKS),
-    "compare": Entry("Toy, linear and real network of one configuration on shared axes", 20, NETWORKS),
+    "compare": Entry("Toy, linear and real network of one configuration on shared axes", 20, NETWORKS, stored=True),
     "continuation": Entry("Equilibria of any system or typed loss over one parameter", 5),
     "cosine-vs-euclid": Entry("Cosine against Euclidean loss with a closed-form predictor", 6),
     "counter-examples": Entry("Settings in which stop-gradient may not save the network", 65, NETWORKS),

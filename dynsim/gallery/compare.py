@@ -310,7 +310,7 @@ def _draw_size(axes: Any, data: xr.Dataset) -> None:
         draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style, label=f"{network} network")
     axes.axhline(NORM[0], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     axes.set(title="size / at start", yscale="log", xlabel="flow time t", xlim=(0, float(data["time"][-1])))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3))
 
 
 def _draw_speed(axes: Any, data: xr.Dataset) -> None:
@@ -379,4 +379,5 @@ FIGURE = Figure(
     panels=3,
     needs=("networks",),
     small={"seeds": 2, "steps": 40},
+    stored=True,
 )

@@ -247,7 +247,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
 
 def verdict(data: xr.Dataset) -> Verdict:
     """Count where a stronger optimiser changes the fate that gradient descent has, and say how."""
-    facts, changed, counted = [], 0, 0
+    facts, changed, always, exploded, counted = [], 0, 0, 0, 0
     for subject in data["subject"].values:
         for optimiser in data["optimiser"].values:
             told = []
@@ -262,7 +262,9 @@ def verdict(data: xr.Dataset) -> Verdict:
                     told.append(f"{branch} {_counted(fates)}" + (f" ({size} steps)" if size == "large" else ""))
                     if optimiser != "gradient descent" and usual is not None:
                         counted += 1
-                        changed += bool((fates != usual).any())
+                        other = (fates != usual) & (fates < FATES.index("explodes"))
+                        changed, always = changed + bool(other.any()), always + bool(other.all())
+                        exploded += bool((fates == FATES.index("explodes")).any())
             facts.append(f"{subject}, {optimiser}: {', '.join(told)}")
     word: Word = (
         "open"
@@ -273,9 +275,8 @@ def verdict(data: xr.Dataset) -> Verdict:
         if changed
         else "does not hold"
     )
-    grown = int((data["fate"] == FATES.index("explodes")).sum())
-    facts.append(f"runs whose features explode, which is no survival: {grown} of {int(data['fate'].notnull().sum())}")
-    facts.append("where gradient descent itself is in doubt or its seeds differ nothing is counted")
+    facts.append(f"of {counted} cases the fate is another in every seed in {always}, in some seed in {changed}")
+    facts.append(f"not counted: seeds in doubt, and those that explode, as in {exploded} cases, which is no survival")
     return concluded(word, f"Stronger optimisers change the fate of gradient descent in {changed} of {counted} cases",
                      "; ".join(facts))  # fmt: skip
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.timescales import timescales
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption, measure
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.who_is_fast import AHEAD, stated_order
 from dynsim.integrate.solve import solve
 from dynsim.records import stamp
 from dynsim.symbolic.flow import BRANCHES
@@ -28,7 +30,7 @@ def compute(
     *,
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
-    t_end: float = 40.0,
+    t_end: float = 60.0,
 ) -> xr.Dataset:
     """Measure the toy in every branch; dimensions `branch` and `time`."""
     parts = []
@@ -36,6 +38,9 @@ def compute(
         flow = find_system("toy", branch=branch)
         start = {**{name: flow.defaults[name] for name in flow.states}, **(initial or {})}
         data = solve(flow, start, t_end, parameters=parameters)
+        values = {name: float(value) for name, value in flow.values(parameters).items()}
+        dead = bool(outcome(flow, start, values).collapsed)
+        data["stated"] = stated_order(branch, start["phi"], start["theta"], values["alpha"], dead)
         parts.append(xr.merge([data, timescales(flow, data)], combine_attrs="drop"))
     data = xr.concat(parts, xr.DataArray(list(BRANCHES), dims="branch", name="branch"))
     return stamp(
@@ -54,6 +59,15 @@ def verdict(data: xr.Dataset) -> Verdict:
         facts.append(f"{measure(name)} at the start: {_per_branch(start)}")
     for name in ("half_life_ratio", "time90_ratio"):
         facts.append(f"{measure(name)}: {_per_branch(data[name])}")
+    told = ", ".join(f"{branch} {AHEAD[int(data['stated'].sel(branch=branch))]}" for branch in data_branches(data))
+    facts.append(f"theorem, at every share of a variable's own way: {told}")
+    first = {
+        "relative speed": data["relative_speed_ratio"].isel(time=0) > 1,
+        "half-way time": data["half_life_ratio"] < 1,
+    }
+    for words, one in first.items():
+        where = [branch for branch in data_branches(data) if bool(one.sel(branch=branch))]
+        facts.append(f"by {words} φ is ahead in {', '.join(where) or 'no branch'}")
     start = data["relative_speed_ratio"].isel(time=0)
     return concluded("measured", f"Relative speed of φ over θ at the start: {_per_branch(start)}", "; ".join(facts))
 

@@ -54,14 +54,15 @@ def compute(
             moved = (run[name] - start[name]) / way if way else run[name] * np.nan
             part[f"progress_{name}"] = ("time", np.asarray(moved.values, dtype=float))
             part[f"when_{name}"] = ("share", _reached(run["time"].values, part[f"progress_{name}"].values))
-        part["stated"] = _theorem(branch, start["phi"], start["theta"], values["alpha"], bool(end.collapsed))
+        part["stated"] = stated_order(branch, start["phi"], start["theta"], values["alpha"], bool(end.collapsed))
         parts.append(part)
     data = xr.concat(parts, xr.DataArray(list(BRANCHES), dims="branch", name="branch"))
     about = {"name": "toy", "states": list(flow.states), "roles": flow.roles, "reference": flow.reference}
     return stamp(data, flow=about, parameters=values, initial=start)
 
 
-def _theorem(branch: str, phi: float, theta: float, alpha: float, collapses: bool) -> int:
+def stated_order(branch: str, phi: float, theta: float, alpha: float, collapses: bool) -> int:
+    """1 where the theorem puts φ ahead at every share of the way, −1 where θ, 0 where it says nothing."""
     if theta == 0 or phi == 1:
         return 0
     if branch == "target":

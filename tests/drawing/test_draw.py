@@ -203,3 +203,15 @@ def test_noise_without_times_is_a_density_and_times_of_escape_a_falling_share():
     heights = axes.lines[0].get_ydata()
     assert (np.diff(heights) < 0).all()
     assert abs(heights[-1] - int(out.censored) / 50) < 1e-12
+
+
+def test_plain_symbols_of_panels_are_typeset_and_words_are_not():
+    from dynsim.drawing.canvas import Canvas
+    from dynsim.drawing.words import typeset
+
+    axes = Canvas().subplots()
+    axes.set(title="λ_d²/(4λ_s) at $η_c$", xlabel="my_own best_one", ylabel="E_T F")
+    typeset(axes.figure)
+    assert axes.get_title() == "$λ_d$²/(4$λ_s$) at $η_c$"
+    assert axes.get_xlabel() == "my_own best_one"
+    assert axes.get_ylabel() == "$E_T$ F"

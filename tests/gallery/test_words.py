@@ -25,8 +25,8 @@ OPTIONS = {
     "few": {"seeds": 2},
     "brief": {"steps": 12},
 }
-TOYS = {"article", "article-full", "article-stop", "article-target", "landscape", "loss-rise", "one-run", "timescales",
-        "who-is-fast"}  # fmt: skip
+TOYS = {"architecture", "article", "article-full", "article-stop", "article-target", "landscape", "loss-rise",
+        "one-run", "timescales", "who-is-fast"}  # fmt: skip
 ANY = {"continuation", "one-run", "portrait", "portrait-decay"}  # of a system with parameters of its own
 FIELDS = {"compare", "embeddings", "network-collapse", "spectrum"}  # take fields of an Experiment
 LANES = {"fast-lane", "network-timescales"}
@@ -41,7 +41,7 @@ TAKES = {
                                   "predictor-ratio", "step-size"},
     "branch": ANY | FIELDS | {"article-stop", "article-full", "article-target"},
     "system": ANY - {"portrait-decay"} | FIELDS | {"article", "article-stop", "article-full", "article-target"},
-    "t_end": TOYS - {"portrait"} | FIELDS | LANES
+    "t_end": TOYS - {"architecture"} | FIELDS | LANES
     | {"basins", "collapse-map", "cosine-vs-euclid", "dirac-gan", "eigenmodes", "ema", "jepa-vs-mae", "matrix-flow",
        "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
     "data": FIELDS | LANES,
@@ -163,7 +163,15 @@ def one_run(data, headline, options):
     assert ("no collapse" in headline) != fate(options.get("branch", "stop"), options)
 
 
+def both_branches(data, headline, options):
+    first, both, second = data["theta_velocity"].values
+    assert first + second == pytest.approx(both)
+    assert ("first branch lets the encoder grow" in headline) == (first > 0)
+    assert ("second lets it shrink" in headline) == (second < 0)
+
+
 TRUTHS = {
+    "architecture": both_branches,
     "article-stop": article("stop"),
     "article-full": article("full"),
     "article-target": article("target"),
