@@ -31,7 +31,7 @@ ANY = {"continuation", "one-run", "portrait", "portrait-decay"}  # of a system w
 FIELDS = {"compare", "embeddings", "network-collapse", "spectrum"}  # take fields of an Experiment
 LANES = {"fast-lane", "network-timescales"}
 TRAINED = {"collapse-table", "counter-examples", "deep-image-prior", "expansion", "methods", "network-ema",
-           "network-weight-decay", "optimisers-network", "prior", "xbar"}  # fmt: skip
+           "network-weight-decay", "optimisers-network", "prior", "stronger", "xbar"}  # fmt: skip
 # Which figures have the thing; all others say that they have not.
 TAKES = {
     "alpha": TOYS | ANY | FIELDS | LANES | {"basins", "bifurcation-decay", "collapse-map", "noise-closes-the-escape"},
@@ -45,7 +45,7 @@ TAKES = {
     | {"basins", "collapse-map", "cosine-vs-euclid", "dirac-gan", "eigenmodes", "ema", "jepa-vs-mae", "matrix-flow",
        "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
     "data": FIELDS | LANES,
-    "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise"},
+    "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise", "tipping"},
     "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy"},
 }  # fmt: skip
 # What costs too much for the first tier with any option; `FIGURES[…].small` makes it smaller in the second.
