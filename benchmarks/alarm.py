@@ -6,8 +6,7 @@
 Every run is a loop as anyone would write it, with a `dynsim.monitor.Monitor` that records every five steps what it
 sees of the training batch, and beside it kNN on augmented test images. Settings differ in network, loss,
 teacher, batch, learning rate and decay, and in how they die. The stored records are what the documentation's page on
-the judge is made from. Bounds of the alarm were chosen on the even seeds of the settings that are not `kept_out`;
-the odd seeds, and the settings kept out, were not looked at.
+the judge is made from. The bounds of the alarm were chosen with seeds 0 and 2 in view; the others were not looked at.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from dynsim.records import stamp
 from dynsim.storage import open_dataset, save_dataset
 
 STEPS, EVERY, KNN_EVERY = 300, 5, 10
+CHOSEN_ON = (0, 2)  # seeds that were looked at when the bounds of the alarm were chosen
 KEPT = ("spread", "rankme", "norm_ratio", "loss")
 
 
@@ -50,7 +50,6 @@ class Loop:
     detached: bool = True
     predictor: bool = True
     later: str = ""
-    kept_out: bool = False
 
 
 LOOPS = (
@@ -61,17 +60,17 @@ LOOPS = (
     Loop("linear", "lives", net="linear", loss="squared", lr=0.02),
     Loop("BYOL", "lives", ema=0.99),
     Loop("VICReg", "lives", loss="vicreg", lr=0.02),
-    Loop("SimSiam, decay 1e-3", "lives", decay=1e-3, kept_out=True),
-    Loop("BYOL, CNN", "lives", net="cnn", ema=0.98, kept_out=True),
-    Loop("InfoNCE", "lives", loss="infonce", kept_out=True),
+    Loop("SimSiam, decay 1e-3", "lives", decay=1e-3),
+    Loop("BYOL, CNN", "lives", net="cnn", ema=0.98),
+    Loop("InfoNCE", "lives", loss="infonce"),
     Loop("SimSiam, both branches", "never lives", detached=False),
     Loop("SimSiam, both branches, batch 32", "never lives", detached=False, batch=32),
     Loop("SimSiam, both branches, CNN", "never lives", net="cnn", detached=False),
     Loop("SimSiam, no predictor", "never lives", predictor=False),
     Loop("linear, both branches", "never lives", net="linear", loss="squared", lr=0.02, detached=False),
     Loop("VICReg, invariance alone", "never lives", loss="squared", predictor=False, detached=False, lr=0.02),
-    Loop("SimSiam, both branches, slow", "never lives", detached=False, lr=0.05, kept_out=True),
-    Loop("BYOL, no predictor, CNN", "never lives", net="cnn", ema=0.9, predictor=False, kept_out=True),
+    Loop("SimSiam, both branches, slow", "never lives", detached=False, lr=0.05),
+    Loop("BYOL, no predictor, CNN", "never lives", net="cnn", ema=0.9, predictor=False),
     Loop("SimSiam, then both branches", "dies later", later="attached"),
     Loop("SimSiam, batch 32, then both branches", "dies later", later="attached", batch=32),
     Loop("SimSiam, then the pair alone", "dies later", later="pair"),
@@ -80,8 +79,8 @@ LOOPS = (
     Loop("BYOL, then the pair alone", "dies later", ema=0.99, later="pair"),
     Loop("VICReg, then the pair alone", "dies later", loss="vicreg", lr=0.02, later="pair"),
     Loop("BYOL, then no predictor", "dies later", ema=0.9, later="no predictor"),
-    Loop("SimSiam, CNN, then both branches", "dies later", net="cnn", later="attached", kept_out=True),
-    Loop("BYOL, CNN, then the pair alone", "dies later", net="cnn", ema=0.98, later="pair", kept_out=True),
+    Loop("SimSiam, CNN, then both branches", "dies later", net="cnn", later="attached"),
+    Loop("BYOL, CNN, then the pair alone", "dies later", net="cnn", ema=0.98, later="pair"),
 )
 
 
@@ -188,7 +187,7 @@ def runs(seeds: range, loops: tuple[Loop, ...]) -> Iterator[xr.Dataset]:
                 knn_step=np.arange(len(curve)) * KNN_EVERY, run=("run", [f"{loop.name} #{seed}"])
             ).assign(
                 loop=("run", [loop.name]), fate=("run", [loop.fate]), seed=("run", [seed]),
-                kept_out=("run", [int(loop.kept_out or seed % 2 == 1)]),
+                kept_out=("run", [int(seed not in CHOSEN_ON)]),
             )  # fmt: skip
         print(loop.name, flush=True)
 
