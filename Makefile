@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: setup system-packages figures test test-all lint types docs clean
+.PHONY: setup system-packages figures test test-all bench lint types docs clean
 .DEFAULT_GOAL := figures
 
 setup: $(READY)
@@ -36,10 +36,17 @@ test: $(READY) system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long"
 	@echo "all tests passed"
 
-# The second tier as well: what is long, in full.
+# The second tier as well: what is long, in full; then other settings of the machine, and the whole first tier under all
+# of them at once.
 test-all: $(READY) system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
-	@echo "all tests passed, the long ones included"
+	$(BIN)/python tests/settings.py
+	$(BIN)/python tests/settings.py everything --whole
+	@echo "all tests passed, the long ones included, under every setting"
+
+# The short benchmarks, every figure beside its target; those against heyoka where it is installed.
+bench: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

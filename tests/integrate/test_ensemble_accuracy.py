@@ -155,12 +155,12 @@ def test_work_and_precision_grow_together(name, branch):
     assert (np.diff([run.steps.sum() for run in runs]) < 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("branch", "tolerance"), [("stop", 1e-8), ("full", 1e-8), ("full", 1e-10), ("target", 1e-6)])
-def test_no_tail_among_a_million_starts(branch, tolerance):
+def test_no_tail_among_many_starts(branch, tolerance, count):
     """Not one member beyond what its sensitivity explains, and on a sample no worse than SciPy's own DOP853."""
     toy, t_end, nudge = dynsim.system("toy", branch=branch), 30.0, 1e-7
-    start = np.random.default_rng(11).uniform(-1.5, 1.5, (2, 1_000_000))
+    start = np.random.default_rng(11).uniform(-1.5, 1.5, (2, count))
 
     def exact(at):
         return states_of(toy, ensemble(toy, paired(toy, at), t_end, method="exact"))
@@ -172,7 +172,7 @@ def test_no_tail_among_a_million_starts(branch, tolerance):
     error = np.abs(states_of(toy, run) - expected).max(axis=0)
     assert (run.status < 2).all()
     assert (error / (tolerance * np.maximum(1.0, sensitivity))).max() < 20
-    right, sample = toy.field().f, slice(0, 2000)
+    right, sample = toy.field().f, slice(0, 2000 if count > 100_000 else 400)
     theirs = [
         solve_ivp(right, (0.0, t_end), at, method="DOP853", rtol=tolerance, atol=tolerance).y[:, -1]
         for at in start.T[sample]

@@ -340,30 +340,37 @@ def read(typed):
         assert parse(text(expression)) == expression
 
 
-@settings(max_examples=3_000, **SETTINGS)
+SOUP = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+
+
+@settings(max_examples=500, **SETTINGS)
 @given(st.text(max_size=60))
 def test_any_characters(typed):
     read(typed)
 
 
-@pytest.mark.slow
-@settings(max_examples=4_000, **SETTINGS)
-@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@settings(max_examples=500, **SETTINGS)
+@given(SOUP)
 def test_any_pieces_in_any_order(typed):
     read(typed)
 
 
-@pytest.mark.slow
-@settings(max_examples=2_000, **SETTINGS)
+@settings(max_examples=250, **SETTINGS)
 @given(damaged())
 def test_damaged_expressions(typed):
     read(typed)
 
 
-@pytest.mark.slow
-@settings(max_examples=1_500, **SETTINGS)
+@settings(max_examples=200, **SETTINGS)
 @given(WELL_FORMED)
 def test_well_formed_expressions(typed):
+    read(typed)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, **SETTINGS)
+@given(st.one_of(st.text(max_size=60), SOUP, damaged(), WELL_FORMED))
+def test_whatever_is_typed(typed):
     read(typed)
 
 

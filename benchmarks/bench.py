@@ -1,0 +1,105 @@
+"""The short benchmarks: one table, the target beside each figure, in less than ten minutes.
+
+    python benchmarks/bench.py [ensembles] [trajectory] [commands] [networks]
+
+Everything is CPU time; contestants take alternating turns, medians are compared. A figure that falls short says SHORT;
+a peer that is not installed is left out, and said to be.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from table import Row, print_table  # noqa: E402
+
+STARTS = 1000
+WANTED = {"toy stop": (3.0, 3.0, 2.0), "toy full": (3.0, 3.0, 2.0), "byol": (3.0, 3.0, 2.0)}
+"""Times heyoka's speed at equal measured errors of 1e-6, 1e-8 and 1e-10; 2 of every other flow."""
+
+
+def ensembles():
+    """Rows of dynsim against heyoka's batches of eight."""
+    if not find_spec("heyoka"):
+        print("ensembles: heyoka is not installed: pip install heyoka", flush=True)
+        return []
+    from ensemble_peers import PROBLEMS
+    from ensemble_turns import read_off, work_and_precision
+    from ensembles import LABELS, TARGETS, record
+
+    found = []
+    for problem in PROBLEMS.values():
+        for label in LABELS:
+            points, _ = work_and_precision(problem, ["dynsim", "heyoka"], STARTS, record(problem, label), 1)
+            for target, wanted in zip(TARGETS, WANTED.get(problem.name, (2.0, 2.0, 2.0)), strict=True):
+                own, other = (read_off(points[name], target)[1] for name in ("dynsim", "heyoka"))
+                shown = f"{1e6 * own / STARTS:.2f} µs, heyoka {1e6 * other / STARTS:.2f} µs"
+                found.append(
+                    Row(f"{problem.name}, {label}, error {target:.0e}", other / own, wanted, "at least", shown)
+                )
+    return found
+
+
+def trajectory():
+    """Rows of one trajectory and of first calls."""
+    from trajectory import rows
+
+    return rows()
+
+
+def commands():
+    """Rows of the commands' start."""
+    from startup import rows
+
+    return rows(5)
+
+
+def networks():
+    """Rows of losses typed as text against those written by hand."""
+    if not find_spec("torch"):
+        print("networks: torch is not installed", flush=True)
+        return []
+    import torch
+    from networks import text_speeds
+
+    torch.set_num_threads(1)
+    return [
+        Row(
+            f"{name} as text over by hand", speed, 0.8, "at least", f"{1e3 * named:.2f} and {1e3 * text:.2f} ms a step"
+        )
+        for name, named, text, speed in text_speeds(rounds=5, steps=10)
+    ]
+
+
+PARTS = {
+    "ensembles": ("Ensembles: times the speed of heyoka, at equal measured error, one core", ensembles),
+    "trajectory": ("One trajectory of 200 points, and first calls", trajectory),
+    "commands": ("Commands: CPU over that of what must be imported", commands),
+    "networks": ("Networks: steps per second, one seed, batch 256", networks),
+}
+
+
+def main():
+    began, rows = time.perf_counter(), []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DYNSIM_CACHE"] = folder
+        for name in sys.argv[1:] or PARTS:
+            title, measure = PARTS[name]
+            found = measure()
+            if found:
+                print_table(title, found)
+            rows += found
+    short = sum(not row.met for row in rows)
+    took = time.perf_counter() - began
+    print(f"\n{len(rows)} figures, {short} short of their target; {took:.0f} s, load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
