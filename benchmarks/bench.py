@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from table import Row, print_table  # noqa: E402
 
-STARTS = 1000
+STARTS = 10_000
 WANTED = {"toy stop": (3.0, 3.0, 2.0), "toy full": (3.0, 3.0, 2.0), "byol": (3.0, 3.0, 2.0)}
 """Times heyoka's speed at equal measured errors of 1e-6, 1e-8 and 1e-10; 2 of every other flow."""
 

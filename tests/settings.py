@@ -108,9 +108,9 @@ def no_browser(environment: dict[str, str], place: Path) -> Path:
 
 
 def path_with_space(environment: dict[str, str], place: Path) -> Path:
-    """A copy of the repository's files in a folder whose name has a space and an umlaut."""
+    """A copy of the repository's files in a folder whose name has a space."""
     listed = subprocess.check_output(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], cwd=ROOT, text=True)
-    target = place / "my wörk"
+    target = place / "my work"
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
