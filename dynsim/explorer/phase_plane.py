@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +15,7 @@ from dynsim.analysis.numerics.portrait import portrait
 from dynsim.explorer.live_run import field_at
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.subject import Subject, analysed, is_steady, subject
+from dynsim.symbolic.flow import Flow
 
 __all__ = ["PlaneData", "has_equilibria", "quick_plane", "same_plane", "settled_plane"]
 
@@ -99,6 +102,14 @@ def settled_plane(setting: Setting) -> PlaneData:
     view = {name: about.view[name] for name in (across, upwards)}
     elsewhere = {name: value for name, value in setting.initial.items() if name not in view}
     flow, values = analysed(setting)
+    return _portrayed(flow, *(tuple(told.items()) for told in (values, view, elsewhere)))
+
+
+@lru_cache(maxsize=16)
+def _portrayed(flow: Flow, *told: tuple[tuple[str, Any], ...]) -> PlaneData:
+    """The last few are kept: whoever goes back, or opens the same view again, waits for nothing."""
+    values, view, elsewhere = map(dict, told)
+    across, upwards = view
     data = portrait(flow, values, view, plane=(across, upwards), at=elsewhere, resolution=2 * _GRID - 1)
     return _of_grid(data, settled=True)
 

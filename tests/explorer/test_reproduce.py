@@ -25,7 +25,13 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.source)
+QUICK = [SETTINGS[1], SETTINGS[3], SETTINGS[5]]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [pytest.param(one, marks=[] if one in QUICK else [pytest.mark.long], id=one.source) for one in SETTINGS],
+)
 def test_code_opens_the_same_view(setting):
     pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
     setting = filled(setting)
@@ -83,4 +89,4 @@ def test_a_figure_needs_a_name_that_tells_its_format(tmp_path):
     from dynsim.explorer.saved_figure import write_figure
 
     with pytest.raises(dynsim.DynsimError, match=r"\.png"):
-        write_figure(filled(Setting("toy")), tmp_path / "figure.gif")
+        write_figure(filled(Setting("toy")), tmp_path / "figure.bmp")

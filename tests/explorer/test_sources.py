@@ -54,7 +54,12 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
+QUICK = ("rates", "game", "random as mapping", "knob of a method", "schedule")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in TEXTS]
+)
 def test_a_text_a_command_and_python_give_the_view_again(name):
     from dynsim.cli.command_line import parser
     from dynsim.cli.explore import _setting

@@ -84,11 +84,11 @@ KINDS = {
 }  # fmt: skip
 
 
-SLOW = ("an average inside a logarithm", "two prototypes")  # for Python
+QUICK = ("two dimensions, a kink, a teacher", "a parameter in time")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name in SLOW else []) for name in KINDS]
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in KINDS]
 )
 def test_orbits_of_every_kind_of_flow(opened, name):
     compare(opened, KINDS[name])
@@ -154,9 +154,16 @@ def test_the_rule_of_the_page_is_the_rule_of_the_outcome(opened):
     ("setting", "initial", "values"),
     [
         (Setting("scalar"), {"phi": 0.6, "theta": 0.1}, {"sigma2": 0.1}),
-        (Setting("scalar", branch="full"), {"phi": 0.6, "theta": 0.1}, {"eta_p": 0.1}),
-        (Setting("eigenmode"), {"p": 0.4, "s": 0.16, "tau": 1.0}, {"eta_p": 0.1, "eta_s": 0.1}),
-        (Setting("eigenmode"), {"p": 0.4, "s": 0.3, "tau": 1.0}, {"eta_p": 0.1, "eta_s": 0.1}),
+        pytest.param(
+            Setting("scalar", branch="full"), {"phi": 0.6, "theta": 0.1}, {"eta_p": 0.1}, marks=pytest.mark.long
+        ),
+        pytest.param(
+            Setting("eigenmode"),
+            {"p": 0.4, "s": 0.16, "tau": 1.0},
+            {"eta_p": 0.1, "eta_s": 0.1},
+            marks=pytest.mark.long,
+        ),
+        (Setting("eigenmode", variant="simsiam"), {"p": 0.4, "s": 0.3}, {"eta_p": 0.1, "eta_s": 0.1}),
     ],
 )
 def test_where_a_rule_is_an_expression_the_page_says_exact_else_integrated(opened, setting, initial, values):
@@ -290,7 +297,14 @@ def test_the_branches_at_once_the_presets_and_the_way_back(opened):
     assert page.evaluate(shown) == ["stop", "full", "target"]
 
 
-@pytest.mark.parametrize(("branch", "start"), [("stop", (0.6, 0.1)), ("full", (0.6, 0.1)), ("target", (-0.4, 1.2))])
+@pytest.mark.parametrize(
+    ("branch", "start"),
+    [
+        ("full", (0.6, 0.1)),
+        pytest.param("stop", (0.6, 0.1), marks=pytest.mark.long),
+        pytest.param("target", (-0.4, 1.2), marks=pytest.mark.long),
+    ],
+)
 def test_the_distance_to_collapse_is_that_of_resilience(opened, branch, start):
     initial = dict(zip(("phi", "theta"), start, strict=True))
     page = opened(live_page(Setting("toy", branch=branch, initial=initial)))
@@ -310,7 +324,7 @@ def test_a_circle_is_drawn_as_a_circle(opened):
     assert width > 100
 
 
-@pytest.mark.parametrize("width", [1280, 768, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(768, marks=pytest.mark.long), 390])
 def test_everything_is_reached_by_tab_and_nothing_sticks_out(opened, width):
     page = opened(live_page(Setting("toy")), width=width, height=720)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -328,6 +342,7 @@ def test_everything_is_reached_by_tab_and_nothing_sticks_out(opened, width):
     assert any(name.startswith("start point") for name in reached)
 
 
+@pytest.mark.long
 def test_a_page_inside_another_one_works_without_an_address(opened, tmp_path):
     (tmp_path / "inner.html").write_text(live_page(Setting("toy")), encoding="utf-8")
     quoted = live_page(Setting("toy")).replace("&", "&amp;").replace('"', "&quot;")

@@ -41,8 +41,9 @@ def settings_of(flow, rng, count):
 
 
 def cases():
-    for case in RULED:  # with a teacher the trees are large
-        yield pytest.param(*case, marks=[pytest.mark.long] if "byol" in case else [])
+    quick = ("toy", "barlow", "jepa", "xbar")  # the trees of the others are large
+    for case in RULED:
+        yield pytest.param(*case, marks=[] if case[0] in quick else [pytest.mark.long])
 
 
 @pytest.mark.parametrize(("name", "variant", "branch"), list(cases()))

@@ -255,6 +255,30 @@ class View:
             self.page.wait_for_timeout(100)
         raise AssertionError(f"{key} on {label} changed nothing")
 
+    def press_one_by_one(self, label, key, name, values):
+        """Press once per value that a state is to take, each when the one before is drawn: no press can be lost."""
+        for value in values:
+            self.press(label, key)
+            self.wait_for_start(**{name: value})
+
+    def choose_branch(self, branch):
+        """Click a branch until it is the one that is drawn; a click that meets a button being made anew is lost."""
+        from playwright.sync_api import TimeoutError
+
+        for _ in range(10):
+            self.page.get_by_role("button", name=branch, exact=True).click()
+            try:
+                self.page.wait_for_function(
+                    "(name) => document.querySelector('.dynsim-view').dataset.branch === name",
+                    arg=branch,
+                    timeout=15_000,
+                )
+            except TimeoutError:
+                continue
+            self.settle()
+            return
+        raise AssertionError(f"no click chose the branch {branch}")
+
     def drag(self, steps, right, up):
         """Drag the start by mouse; return what its handle says when the button is let go, {state: value}."""
         box = self.page.locator(".dynsim-view .start .dot").bounding_box()

@@ -29,10 +29,9 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     view, page = in_lab, in_lab.page
     agrees(view)
     before = view.curve("theta")
-    view.press("θ(0)", "ArrowRight", 4)
-    view.wait_for_start(theta=0.14)
-    view.press("φ(0)", "ArrowLeft", 2)
-    view.wait_for_start(phi=0.58)
+    view.press_one_by_one("θ(0)", "ArrowRight", "theta", (0.11, 0.12, 0.13, 0.14))
+    view.press_one_by_one("φ(0)", "ArrowLeft", "phi", (0.59, 0.58))
+    view.settle()
     agrees(view)
     assert view.curve("theta") != before
     page.keyboard.press("Control+b")  # the file browser goes
@@ -50,8 +49,7 @@ def test_moving_by_keyboard_and_mouse(in_lab):
     view.wait_for_start(phi=there["phi"], theta=round(there["theta"] - 0.01, 2))
 
     view.settle()
-    page.get_by_role("button", name="full", exact=True).click()
-    view.wait("data.branch === 'full'")
+    view.choose_branch("full")
     agrees(view, "full")
     assert page.evaluate("() => document.querySelectorAll('.dynsim-explorer').length") == 1
     assert json.loads(view.root.get_attribute("data-parameters")) == {"alpha": 1.0}

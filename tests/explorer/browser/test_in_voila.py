@@ -123,8 +123,7 @@ def test_branches(in_voila):
     equations = page.locator(".dynsim-equations")
     before = equations.inner_html()
     for branch in ("full", "target", "stop"):
-        page.get_by_role("button", name=branch, exact=True).click()
-        view.wait("data.branch === rest[0]", branch)
+        view.choose_branch(branch)
         agrees(view, branch)
     page.get_by_role("button", name="full", exact=True).click()
     page.wait_for_function("(before) => document.querySelector('.dynsim-equations').innerHTML !== before", arg=before)
@@ -163,9 +162,7 @@ def test_separatrices_follow_a_parameter_and_the_branch(in_voila):
     left = phi < -0.1
     assert left.any()
     np.testing.assert_allclose(np.abs(theta[left]), np.abs(phi[left]) / 2, atol=0.02)  # αθ² = φ²
-    page.get_by_role("button", name="full", exact=True).click()
-    view.wait("data.branch === 'full'")
-    view.settle()
+    view.choose_branch("full")
     phi, theta = drawn_separatrices(page)
     np.testing.assert_allclose(np.abs(theta), np.abs(1 - phi) / 2, atol=0.02)  # αθ² = (1 − φ)²
     assert page.evaluate(PLANE)["attracting"]
