@@ -4,6 +4,8 @@ from dynsim import monitor as monitor
 from dynsim import networks as networks
 from dynsim import testing as testing
 from dynsim.analysis.algebra.conservation import conservation as conservation
+from dynsim.analysis.algebra.counting import Count as Count
+from dynsim.analysis.algebra.counting import count_integrals as count_integrals
 from dynsim.analysis.algebra.equilibria import equilibria as equilibria
 from dynsim.analysis.algebra.equilibrium import Equilibrium as Equilibrium
 from dynsim.analysis.algebra.first_integrals import first_integrals as first_integrals

@@ -38,7 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Where does a run go?": ("solve", "ensemble", "Event", "Terminal", "outcome", "Outcome", "provenance"),
     "What is known exactly?": (
-        "first_integrals", "conservation", "equilibria", "Equilibrium", "separatrices", "singular_limit", "timescales",
+        "first_integrals", "count_integrals", "Count", "conservation", "equilibria", "Equilibrium", "separatrices",
+        "singular_limit", "timescales",
     ),
     "What happens as a parameter varies?": (
         "continuation", "Continuation", "fold_curve", "hopf_curve", "limit_cycles", "Cycle", "basins", "portrait",

@@ -17,6 +17,7 @@ QUESTIONS = {
     "basins": lambda flow, at, run: dynsim.basins(flow, {"phi": [0.6], "theta": [0.1]}, at),
     "equilibria": lambda flow, at, run: dynsim.equilibria(flow, at),
     "first_integrals": lambda flow, at, run: dynsim.first_integrals(flow),
+    "count_integrals": lambda flow, at, run: dynsim.count_integrals(flow, "eta_s" if at else "alpha"),
     "continuation": lambda flow, at, run: dynsim.continuation(
         flow, "eta_s" if at else "alpha", (0.05, 0.3), parameters=at, budget=2.0
     ),

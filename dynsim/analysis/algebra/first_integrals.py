@@ -9,6 +9,7 @@ import numpy as np
 import sympy
 from sympy.polys.rings import PolyElement
 
+from dynsim.analysis.algebra.counting import Count, count_integrals, parameters_over
 from dynsim.analysis.algebra.invariant_polynomials import TooLarge, eigenpolynomials, invariants
 from dynsim.analysis.algebra.polynomial_field import PolynomialField, polynomial_field
 from dynsim.budget import OutOfTime, items_within
@@ -33,22 +34,28 @@ class FirstIntegrals(list[sympy.Expr]):
         Whether every integral of the asked form was found.
     note : str
         Where the search was cut off; empty if it was not.
+    counted : Count or None
+        How many there are for all values of the parameters asked for, where it was counted.
     """
 
-    def __init__(self, expressions: Iterable[sympy.Expr] = (), note: str = "") -> None:
+    def __init__(self, expressions: Iterable[sympy.Expr] = (), note: str = "", counted: Count | None = None) -> None:
         super().__init__(expressions)
-        self.note = note
+        self.note, self.counted = note, counted
 
     @property
     def complete(self) -> bool:
-        """Whether the search was finished."""
+        """Whether the search was finished; with a count, whether all that there are were found."""
+        if self.counted is not None:
+            return self.counted.exact and len(self) == self.counted.with_time
         return not self.note
 
     def __repr__(self) -> str:
-        return super().__repr__() + (f"  ({self.note})" if self.note else "")
+        notes = [] if self.counted is None else [f"{len(self)} of {self.counted.with_time}"]
+        notes += [self.note] if self.note and not (notes and self.complete) else []
+        return super().__repr__() + (f"  ({'; '.join(notes)})" if notes else "")
 
 
-def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
+def first_integrals(flow: Flow, *, degree: int = 4, over: Any = None) -> FirstIntegrals:
     r"""Find the polynomial first integrals of a flow, exponentially weighted ones included.
 
     Parameters
@@ -57,6 +64,9 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
         With any parameters; they stay symbolic.
     degree : int
         Largest total degree in the states.
+    over : str, or sequence of str or Symbol, optional
+        Parameters for all of whose values an integral must hold, the data or the rates, say: only such integrals are
+        returned, and `count_integrals` says how many there are, so that "3 of 3" is a proof.
 
     Returns
     -------
@@ -90,11 +100,18 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
     -alpha*theta**2 + phi**2
     -alpha*theta**2 + phi**2 - 2*phi
     alpha*theta**2 + 2*phi
+
+    Of a family, how many there can be is counted:
+
+    >>> flow = dynsim.gradient_flow("s*(a*b)^2/2 - d*a*b", "a, b")
+    >>> dynsim.first_integrals(flow, over="s, d")
+    [a**2 - b**2]  (1 of 1)
     """
     flow = as_flow(flow)
     flow.require_autonomous("first_integrals")
     if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
         raise bad("degree", degree, "a positive integer")
+    count = None if over is None else count_integrals(flow, over)
     plain = Flow(flow.states, flow.rhs, flow.symbols)
     found: list[tuple[int, bool, sympy.Expr]] = []
     notes: list[str] = []
@@ -110,7 +127,11 @@ def first_integrals(flow: Flow, *, degree: int = 4) -> FirstIntegrals:
     except OutOfTime:
         notes.append(_cut(weighted, current, f"out of time ({_BUDGET:g} s)"))
     found.sort(key=lambda item: item[:2])
-    return FirstIntegrals((expr for *_, expr in found), "; ".join(notes))
+    kept = [expr for *_, expr in found]
+    if over is not None:
+        fixed = set(parameters_over(flow, over))
+        kept = [expr for expr in kept if not fixed & {symbol.name for symbol in expr.free_symbols}]
+    return FirstIntegrals(kept, "; ".join(notes), count)
 
 
 def _search(flow: Flow, degree: int) -> Iterator[tuple[str, Any]]:
