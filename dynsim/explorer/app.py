@@ -316,7 +316,7 @@ class Explorer(widgets.VBox):
         return Path(registry("page")["live"](self.setting, path, title=title))
 
     def save_figure(self, path: Any) -> Path:
-        """Write the present view with matplotlib, as the command line does; .png, .svg or .pdf."""
+        """Write the present view with matplotlib, as the command line does; .png, .svg, .pdf, or .gif, which moves."""
         return write_figure(self.setting, path)
 
     @property

@@ -123,7 +123,7 @@ class Controls(widgets.VBox):
         self._listen(self.system, self._chosen)
         self._listen(self.preset, lambda value: changed(preset=value) if value != PRESET else None)
         self._listen(self.loss, self._written)
-        self._listen(self.states, lambda value: self._written(self.loss.value))
+        self._listen(self.states, lambda value: self._written(self.loss.value) if self.loss.value.strip() else None)
         self._listen(self.random, lambda value: self._written(self.loss.value), empty=True)
         self._listen(self.schedules, lambda value: changed(schedules=value), empty=True)
         self._listen(self.compare, lambda value: changed(compare=value))
@@ -167,7 +167,8 @@ class Controls(widgets.VBox):
             self.loss.value = setting.source if typed else ""
             self.loss.placeholder = _EXAMPLE if loss is None else text(loss).replace("**", "^")
             self.states.value = ", ".join(about.flow.states) if typed and loss is not None else ""
-            self.states.layout.display = "" if self.states.value else "none"
+            self.states.placeholder = ", ".join(about.flow.states)
+            self.states.layout.display = "none" if typed and loss is None else ""  # equations name them themselves
             self.random.value = str(setting.options.get("random", "")) if typed else ""
             self.random.layout.display = "" if typed else "none"
             self.schedules.value = ", ".join(f"{name} = {value}" for name, value in setting.schedules.items())

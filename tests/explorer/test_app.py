@@ -62,6 +62,15 @@ def test_what_was_typed_comes_back(view):
     assert "theta^4" in view.setting.source
 
 
+def test_states_can_be_named_before_the_loss_is_typed(view):
+    setting = view.setting
+    view.controls.states.value = "a, b"
+    assert (view.setting, view.controls.error.value) == (setting, "")
+    view.controls.loss.value = "(a*b - sg(b))^2"
+    assert view.controls.error.value == ""
+    assert set(view.setting.initial) == {"a", "b"}
+
+
 def test_a_loss_with_other_symbols_asks_for_its_states(view):
     view.controls.loss.value = "(a*b - sg(b))^2"
     assert view.controls.states.layout.display == ""
