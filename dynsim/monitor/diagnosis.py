@@ -64,6 +64,11 @@ class Diagnosis:
     _decay: float | None = field(default=None, repr=False, compare=False)
 
     @property
+    def ranking(self) -> tuple[int, ...]:
+        """Of a series of embeddings: numbers of the checkpoints, best first, without labels."""
+        return self._seen.ranking
+
+    @property
     def collapsed(self) -> bool | None:
         """True for any failure, False for a healthy one, None where unsure."""
         return False if self.kinds == ("healthy",) else None if self.kinds == ("unsure",) else True
@@ -77,6 +82,8 @@ class Diagnosis:
             lines.append(f"threshold: {self.threshold}")
         lines += [f"{'first' if i == 0 else 'then'}: {text}" for i, text in enumerate(self.advice)]
         lines += [f"see: {text}" for text in self.references]
+        if self.ranking:
+            lines.append(f"checkpoints, best first, without labels: {', '.join(map(str, self.ranking))}")
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -85,7 +92,7 @@ class Diagnosis:
         values = {
             "kinds": self.kinds, "collapsed": self.collapsed, "summary": self.summary, "evidence": rows,
             "mechanism": self.mechanism, "threshold": self.threshold, "advice": self.advice,
-            "references": self.references,
+            "references": self.references, "ranking": self.ranking,
         }  # fmt: skip
         return json.dumps(json.loads(as_json(values)), indent=2, ensure_ascii=False, allow_nan=False)
 
@@ -108,6 +115,7 @@ class Diagnosis:
             "Threshold": self.threshold,
             "What to turn": self.advice,
             "References": self.references,
+            "Checkpoints, best first, without labels": ", ".join(map(str, self.ranking)),
         }
 
     def _repr_html_(self) -> str:

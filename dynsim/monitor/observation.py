@@ -21,6 +21,7 @@ from dynsim.monitor.features import (
     direction_moments,
     measure_outputs,
 )
+from dynsim.monitor.ranking import rank_checkpoints
 from dynsim.networks import measures
 from dynsim.networks.collapse import KINDS, Judgement, judge, judge_run
 from dynsim.records import provenance
@@ -42,7 +43,7 @@ class Observation:
 
     `measured` is the end, `start` the first checkpoint or the given start, `course` all checkpoints in order,
     `settings` what the source itself says about its training, `thresholds` λ_d²/(4λ_s) of every feature, `when` these
-    were measured.
+    were measured, `ranking` the checkpoints of a series of embeddings, best first.
     """
 
     kinds: tuple[str, ...]
@@ -59,6 +60,7 @@ class Observation:
     settings: Mapping[str, Any] = field(default_factory=dict)
     thresholds: np.ndarray | None = None
     when: str = ""
+    ranking: tuple[int, ...] = ()
 
 
 def observe(
@@ -176,6 +178,9 @@ def _of_arrays(
         {name: ("checkpoint", [row.get(name, np.nan) for row in rows]) for name in names},
         {"checkpoint": np.arange(len(rows))},
     )
+    ranking = ()
+    if outputs == "embedding" and len(rows) > 1:
+        ranking = rank_checkpoints(rows, dimensions=last.shape[1], samples=len(last))
     thresholds, when = _thresholds(series, pairs, found.get("norm_ratio")) if outputs == "embedding" else (None, "")
     kinds, summary = judged.kinds, str(judged)
     if "uniform" in kinds and _doubtful(found, last.shape[1]):
@@ -188,7 +193,7 @@ def _of_arrays(
         )
     return Observation(
         kinds, _with_rest(judged, found), summary, found, begin, course, last.shape[1], len(last), prototypes,
-        last, numbers, thresholds=thresholds, when=when,
+        last, numbers, thresholds=thresholds, when=when, ranking=ranking,
     )  # fmt: skip
 
 

@@ -42,11 +42,13 @@ _SAYS = {
 
 # (collapsed below, healthy above). Digits, ten seeds: spread about .04 without stop-gradient and .88 with it.
 SPREAD = (0.1, 0.2)
-# Linear digits: .1 without stop-gradient and .9 with it; weight decay may shrink what lives by a factor of a few.
+# Linear digits: .1 without stop-gradient and .9 with it; weight decay may shrink what lives a few times.
 NORM = (0.15, 0.25)
 # A start far too small grows a thousandfold while it escapes; nothing that lives grows beyond.
 _NORM_UNSURE, _NORM_EXPLODED, _STILL_GROWING = 30.0, 1000.0, 1.2
 _RANK_LEFT = 0.25  # share of the rank at the start, both above 1
+_RANK_FEW = 0.6  # of the bound: no healthy spectrum, however steep, comes down to it
+_FALLS = 1.5  # RankMe over participation: 1.2 for a few equal dimensions, 1.8 … 2.9 for VICReg and Barlow Twins
 _ONE_DIMENSION = 1.3  # participation ratio: 1 on a line; healthy ones come down to 1.7 (Barlow Twins, digits)
 _UNIFORM = (0.9, 0.98)  # mean entropy over ln K: healthy below, uniform above
 _ONE_PROTOTYPE = (1.5, 2.0)  # effective number of prototypes used: collapsed below, healthy above (for K > 4)
@@ -159,12 +161,12 @@ def judge(
 
     Notes
     -----
-    ``dimensional``: RankMe, and the participation ratio if it is there, are below `least_rank` or below a quarter of
-    RankMe at the start; the participation ratio alone must be below 1.3, for healthy spectra fall steeply, and leaves
-    it unsure below half of `least_rank`. ``constant`` and ``dimensional`` become ``unsure`` where kNN keeps half of a
-    reference's gain (of at least .05): classes are still told apart, which is what healthy means. ``exploding``: the
-    norm is more than 1000 times its start, or more than 30 times and still growing by 20 % in the last quarter.
-    Between the thresholds it is ``unsure``.
+    ``dimensional``: RankMe, and the participation ratio if it is there, are below `least_rank` or a quarter of RankMe
+    at the start. It is unsure if RankMe is above 0.6 of that and 1.5 times the participation ratio: the spectrum falls
+    as VICReg's and Barlow Twins' do. The participation ratio alone must be below 1.3, and leaves it unsure below half
+    of `least_rank`. ``constant`` and ``dimensional`` become ``unsure`` where kNN keeps half of a reference's gain (of
+    at least .05), which is what healthy means. ``exploding``: the norm is more than 1000 times its start, or more than
+    30 times and grows by 20 % in the last quarter. Between the thresholds it is ``unsure``.
 
     Examples
     --------
@@ -250,10 +252,14 @@ def _rank_rows(
     rankme, other = values.get("rankme"), values.get("participation")
     if rankme is not None:
         bound = max(least, 1 + _RANK_LEFT * (start.get("rankme", 1.0) - 1))
-        low = rankme < bound and (other is None or other < bound)
+        few = _RANK_FEW * bound
+        says = "healthy"
+        if rankme < bound and (other is None or other < bound):
+            falls = other is not None and rankme >= max(few, _FALLS * other)
+            says = "unsure" if falls else "dimensional"
         for name, rank in (("rankme", rankme), ("participation", other)):
             if rank is not None and bound > 1:
-                yield _row(name, rank, f"< {bound:.3g}", f"≥ {bound:.3g}", "dimensional" if low else "healthy")
+                yield _row(name, rank, f"< {few if says == 'unsure' else bound:.3g}", f"≥ {bound:.3g}", says)
     elif other is not None and least:
         bounds = (min(_ONE_DIMENSION, least), least / 2)
         says = _between(other, bounds, "dimensional", "healthy")

@@ -116,6 +116,14 @@ def test_features_that_tell_classes_apart_are_not_called_collapsed():
     assert kinds(0.45, 0.5, norm_ratio=1e-3) == ("vanishing",)
 
 
+def test_a_spectrum_that_falls_steeply_is_in_doubt_and_a_few_equal_dimensions_are_not():
+    """VICReg and Barlow Twins on digits: RankMe 5.1 and 5.5 of 32, participation 2.8 and 1.9, kNN above its start."""
+    for rankme, participation in ((5.1, 2.8), (5.5, 1.9)):
+        assert judge({"rankme": rankme, "participation": participation}, dimensions=32).kinds == ("unsure",)
+    for rankme, participation in ((5.1, 4.3), (3.0, 1.1)):
+        assert judge({"rankme": rankme, "participation": participation}, dimensions=32).kinds == ("dimensional",)
+
+
 def test_the_rank_is_compared_with_its_start():
     assert judge({"rankme": 60.0}, start={"rankme": 400.0}, dimensions=2048).kinds == ("dimensional",)
     assert judge({"rankme": 150.0}, start={"rankme": 400.0}, dimensions=2048).kinds == ("healthy",)
