@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
 PER_CLASS = 10
+# Untrained features as Jarrett et al. (2009) had them: random filters, rectified and pooled; narrow and wide.
+FILTERS = (16, 128)
 ENCODERS: dict[str, dict[str, Any]] = {"linear": {"norm": "none"}, "mlp": {}, "cnn": {}}
 INITS = ("default", "orthogonal", "identity", "zero")
 TRAINED: dict[str, dict[str, Any]] = {
@@ -42,6 +44,7 @@ def compute(
     steps: int = 600,
     draws: int = 3,
     encoders: tuple[str, ...] = tuple(ENCODERS),
+    filters: tuple[int, ...] = FILTERS,
     full: bool = False,
 ) -> xr.Dataset:
     """Judge frozen features by nearest neighbours and by a linear probe.
@@ -57,6 +60,8 @@ def compute(
         Random choices of 10 labelled images per class, averaged.
     encoders : tuple of str
         Of linear, mlp, cnn; the linear one is not trained.
+    filters : tuple of int
+        Numbers of random filters, whose rectified and pooled answers are judged as well.
     full : bool
         10 seeds on 5000 MNIST digits.
 
@@ -73,6 +78,10 @@ def compute(
     base = Experiment(measures=(), every=max(1, steps), **full_size(full))
     judge = _Judge(base, draws)
     found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}
+    for maps in filters:
+        found[f"filters {maps}"] = judge.filters(maps, number)
+        if progress:
+            progress(len(found) - 1, len(filters), f"{maps} random filters")
     plans = {f"{e} {init}": base.but(encoder=e, init=init, steps=0, **ENCODERS[e]) for e in encoders for init in INITS}
     for encoder in encoders:
         for name, fields in TRAINED.items() if encoder != "linear" else ():
@@ -114,6 +123,18 @@ class _Judge:
         many, few = self._scores(encode, every), [self._scores(encode, rows) for rows in self.few]
         return np.stack([many, np.mean(few, axis=0)], axis=1).repeat(seeds, axis=-1)
 
+    def filters(self, maps: int, seeds: int) -> np.ndarray:
+        """Scores of random filters, rectified and pooled, (measures, labels, tests, seeds)."""
+        mean = self.images.train.mean(0)
+
+        def encode(pictures: np.ndarray) -> np.ndarray:
+            return np.stack([pooled_filters(pictures - mean, maps, seed) for seed in range(seeds)])
+
+        every = np.arange(len(self.images.train))
+        return np.stack(
+            [self._scores(encode, every), np.mean([self._scores(encode, rows) for rows in self.few], 0)], 1
+        )
+
     def network(self, experiment: Experiment, seeds: int) -> np.ndarray:
         """Scores of an encoder, (measures, labels, tests, seeds)."""
         every = np.arange(len(self.images.train))
@@ -142,6 +163,34 @@ class _Judge:
         asked = [encode(pictures) for pictures in self.tests]
         judges = (measures.knn, measures.probe)
         return np.array([[np.asarray(judge(known, labels, z, images.test_labels)) for z in asked] for judge in judges])
+
+
+def pooled_filters(pictures: np.ndarray, maps: int, seed: int, size: int = 5) -> np.ndarray:
+    """|x ∗ w| for random Gaussian filters w, averaged over a grid of 4 × 4 overlapping windows: (N, 16·maps).
+
+    Parameters
+    ----------
+    pictures : numpy.ndarray
+        (N, channels, height, width), centred.
+    maps, seed, size : int
+    """
+    number, channels, height, width = pictures.shape
+    filters = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(seed,))).normal(
+        size=(channels * size**2, maps)
+    )
+    half = size // 2
+    padded = np.pad(pictures, ((0, 0), (0, 0), (half, half), (half, half)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(2, 3))
+    rows, columns = (
+        [slice(round(i * long / 5), round((i + 2) * long / 5)) for i in range(4)] for long in (height, width)
+    )
+    found = np.empty((number, 16 * maps))
+    for first in range(0, number, 256):  # in pieces: the maps of all pictures at once would be large
+        part = windows[first : first + 256].transpose(0, 2, 3, 1, 4, 5)
+        answers = np.abs(part.reshape(len(part), height, width, -1) @ filters)
+        pools = [answers[:, r, c].mean(axis=(1, 2)) for r in rows for c in columns]
+        found[first : first + 256] = np.concatenate(pools, axis=1)
+    return found
 
 
 def _encoder(experiment: Experiment, seeds: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -175,8 +224,20 @@ def verdict(data: xr.Dataset) -> Verdict:
         for test in data["test"].values:
             one = data.sel(labels=labels, test=test)
             knn = one["knn"]
-            shown = ["pixels", *random, random[-1].replace("default", "zero"), _best(knn, own), _best(knn, told_names)]
+            wide = [name for name in known if name.startswith("filters ")]
+            shown = [
+                "pixels",
+                *wide,
+                *random,
+                random[-1].replace("default", "zero"),
+                _best(knn, own),
+                _best(knn, told_names),
+            ]
             told = [f"{name} {_spread(knn.sel(representation=name))}" for name in shown if name]
+            told += [
+                f"by linear probe {name} {_spread(one['probe'].sel(representation=name))}"
+                for name in ("pixels", *wide)
+            ]
             words.append(f"{labels}, {test} test images: {', '.join(told)}; best of all {_best(knn, known)}")
             for measure, cases in beaten.items():
                 pixels = float(one[measure].sel(representation="pixels").mean())
@@ -218,8 +279,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         f"{provenance(data)['experiment']['data']}. Mean and range over {data.sizes['seed']} seeds; "
-        "dotted: "
-        "pixels, dashed: chance",
+        "dotted: pixels, dashed: chance. Filters: so many random ones, rectified and pooled, untrained",
     )
 
 
@@ -288,5 +348,5 @@ FIGURE = Figure(
     full_height=7.0,
     panels=2,
     needs=("networks",),
-    small={"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp")},
+    small={"seeds": 2, "steps": 30, "draws": 1, "encoders": ("linear", "mlp"), "filters": (16,)},
 )

@@ -37,6 +37,18 @@ def test_zero_weights_are_worth_nothing_random_ones_much(data):
         assert (random > 0.5).all()
 
 
+def test_random_filters_are_rectified_and_pooled():
+    """A picture and its negative give the same; windows that see one number give one number."""
+    pictures = np.random.default_rng(0).normal(size=(3, 1, 8, 8))
+    one = prior.pooled_filters(pictures, 4, 0)
+    assert one.shape == (3, 64)
+    np.testing.assert_allclose(one, prior.pooled_filters(-pictures, 4, 0))
+    assert (one >= 0).all()
+    assert np.abs(one - prior.pooled_filters(pictures, 4, 1)).max() > 0.1
+    many = np.repeat(pictures[:1], 300, axis=0)  # pieces of 256 are one picture as well as another
+    assert np.ptp(prior.pooled_filters(many, 4, 0), axis=0).max() == 0
+
+
 def test_clean_images_and_more_labels_are_easier(data):
     score = data["knn"].sel(representation=["pixels", "linear default", "mlp orthogonal"]).mean("seed")
     assert (score.sel(test="clean") > score.sel(test="augmented")).all()
@@ -46,7 +58,7 @@ def test_clean_images_and_more_labels_are_easier(data):
 
 
 def test_the_stored_run_is_of_this_code(stored):
-    again = prior.compute(seeds=2, steps=0, encoders=("linear",))
+    again = prior.compute(seeds=2, steps=0, encoders=("linear",), filters=(16,))
     kept = stored.sel(representation=again["representation"].values, seed=again["seed"].values)
     np.testing.assert_allclose(again["knn"], kept["knn"], atol=0.02)
     np.testing.assert_allclose(again["probe"], kept["probe"], atol=0.02)
