@@ -61,7 +61,7 @@ ENTRIES = {
     "network-ema": Entry("Networks with a moving-average teacher: its rate and its start", 75, NETWORKS),
     "network-timescales": Entry("Who is ahead, predictor or encoder, by which measure", 140, NETWORKS),
     "network-weight-decay": Entry("Networks under weight decay: thresholds of modes, four measures", 75, NETWORKS),
-    "noise": Entry("What minibatch noise does to the living state: times of collapse over the batch", 15),
+    "noise": Entry("What minibatch noise does to a living state and a linear network, over the batch", 90, NETWORKS),
     "noise-closes-the-escape": Entry("Branches without stop-gradient, with and without noise", 1),
     "one-run": Entry("One run of any system or typed loss: states, plane, speeds, loss", 0.5),
     "optimisers": Entry("Which optimisers collapse the toy, over starts and steps", 50, stored=True),
