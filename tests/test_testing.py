@@ -20,9 +20,9 @@ def test_theta_survives_only_with_stop_gradient():
 
 
 def test_undecided_does_not_pass():
-    flow = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta", branch="full")
+    flow = gradient_flow("(sin(phi)*theta - theta)^2/2", "phi, theta", roles={"encoder": "theta"})
     with pytest.raises(AssertionError, match="undecided"):
-        assert_no_collapse(flow, {"phi": 0.0, "theta": 1.0})
+        assert_no_collapse(flow, {"phi": 0.0, "theta": 2**0.5})
 
 
 def test_a_run_that_only_dips_below_the_floor():

@@ -150,6 +150,22 @@ def test_a_series_is_compared_with_its_first():
     assert diagnose([z, z], initial=100 * z).kinds == ("vanishing",)
 
 
+def test_a_series_is_ranked_without_labels():
+    """What has collapsed last; before it the smaller share of noise first, with one view the steeper spectrum."""
+    rng = np.random.default_rng(0)
+    signal = healthy(rng)
+    noise = [0.5, 0.1, 0.3]
+    views = [[signal + size * rng.normal(size=signal.shape) for size in noise] for _ in range(2)]
+    lost = 1e-3 * signal + 1.0
+    found = diagnose([*views[0], lost], [*views[1], lost + 1e-4 * rng.normal(size=lost.shape)])
+    assert found.ranking == (1, 2, 0, 3)
+    assert diagnose([*views[0], lost]).ranking == (1, 2, 0, 3)
+    assert "best first, without labels: 1, 2, 0, 3" in str(found)
+    assert json.loads(found.to_json())["ranking"] == [1, 2, 0, 3]
+    assert "1, 2, 0, 3" in found.to_html()
+    assert diagnose(signal).ranking == ()
+
+
 def test_nothing_is_unsaid_where_it_is_unsure():
     z = healthy(np.random.default_rng(0))
     found = diagnose(0.2 * z, initial=z)

@@ -46,6 +46,14 @@ def test_the_alarm_is_right_on_runs_that_were_kept_out():
     assert np.mean([row["in time"] for row in died]) >= 0.9
 
 
+def test_a_ranking_without_labels_is_worth_what_the_page_says():
+    rows = {row["run"]: row for row in judge.ranking_table()}
+    for name in ("SimSiam", "BYOL", "SimSiam, both branches"):
+        assert float(rows[name]["ranking, two views"]) > 0.9
+    assert all(float(row["ranking, two views"]) > 0 for row in rows.values())
+    assert float(rows["SimSiam"]["rankme"]) < -0.5 < 0.5 < float(rows["SimSiam, both branches"]["rankme"])
+
+
 def test_an_alarm_too_early_or_too_late_is_wrong():
     data = open_dataset(judge.ALARM_RUNS)
     dying = data.isel(run=[int(np.flatnonzero(data["fate"].values == "dies later")[0])])
