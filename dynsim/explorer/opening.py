@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, missing_extra
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.short_text import from_text
@@ -26,7 +27,7 @@ def explore(
     system_or_loss: Any = "toy",
     states: str | Sequence[Any] | None = None,
     *,
-    branch: str | None = None,
+    branch: Branch | None = None,
     variant: str | None = None,
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, Any] | None = None,
@@ -110,7 +111,7 @@ def explore(
 
 
 def setting_of(
-    source: Any, states: Any, branch: str | None, variant: str | None, options: Mapping[str, Any], **shown: Any
+    source: Any, states: Any, branch: Branch | None, variant: str | None, options: Mapping[str, Any], **shown: Any
 ) -> Setting:
     """Return the setting of anything that names a flow; a Flow that a text gives again becomes that text.
 

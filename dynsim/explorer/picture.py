@@ -102,7 +102,7 @@ def shown_encoder(about: Subject) -> str:
 
 
 def _all_branches(setting: Setting, times: np.ndarray) -> dict[str, BranchRun]:
-    result = {}
+    result: dict[str, BranchRun] = {}
     for branch in subject(setting).branches:
         one = replace(setting, branch=branch)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.explorer.sources import plain_options
 from dynsim.field import Field
@@ -58,7 +59,7 @@ class Setting:
 
     source: Any = "toy"
     states: tuple[str, ...] | None = None
-    branch: str = "stop"
+    branch: Branch = "stop"
     variant: str | None = None
     initial: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import DynsimError, InvalidType, bad
 from dynsim.field import Field
 from dynsim.methods.catalogue import method
@@ -70,7 +71,9 @@ def _written(value: Any) -> str:
     return value.strip() if isinstance(value, str) else text(sympy.sympify(value)).replace("**", "^")
 
 
-def flow_from(source: Any, states: Any, branch: str, variant: str | None, options: Mapping[str, Any]) -> Flow | Field:
+def flow_from(
+    source: Any, states: Any, branch: Branch, variant: str | None, options: Mapping[str, Any]
+) -> Flow | Field:
     """Return what a source names: a Flow or a Field as it is, a method, or whatever `as_flow` reads.
 
     Examples

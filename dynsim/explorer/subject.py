@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from dynsim.choices import Branch
 from dynsim.errors import DynsimError, bad, unknown
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.sources import METHOD, flow_from, is_listed
@@ -56,7 +57,7 @@ class Subject:
 
     flow: Any
     named: bool
-    branches: tuple[str, ...]
+    branches: tuple[Branch, ...]
     variants: tuple[str, ...]
     summary: str
     reference: str
@@ -105,7 +106,7 @@ _MAPPINGS = ("rates", "decay", "track", "roles")
 
 @lru_cache(maxsize=32)
 def _subject(
-    source: Any, states: tuple[str, ...] | None, branch: str, variant: str | None, options: tuple[Any, ...]
+    source: Any, states: tuple[str, ...] | None, branch: Branch, variant: str | None, options: tuple[Any, ...]
 ) -> Subject:
     told = {name: dict(value) if name in _MAPPINGS else value for name, value in options}
     flow = flow_from(source, states, branch, variant, told)
@@ -126,7 +127,7 @@ def _subject(
     )
 
 
-def _known(source: Any, named: bool, flow: Any) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
+def _known(source: Any, named: bool, flow: Any) -> tuple[tuple[Branch, ...], tuple[str, ...], str, str]:
     """Branches, variants, summary and reference."""
     if isinstance(source, str) and source.startswith(METHOD):
         about = method(source.removeprefix(METHOD).strip())

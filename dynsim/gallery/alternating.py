@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.choices import Branch, FlowOptimiser
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
@@ -22,8 +23,13 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64)
 STEPS = (0.02, 0.2, 0.6)
 ORDERS = {"φ first": ("phi", "theta"), "θ first": ("theta", "phi")}
 # Label → branch and noise of the toy and of its noisy version.
-CASES = {"stop": ("stop", 0.0), "full": ("full", 0.0), "stop, noise": ("stop", 0.1), "full, noise": ("full", 0.1)}
-EXACT = "alternating-minimisation"
+CASES: dict[str, tuple[Branch, float]] = {
+    "stop": ("stop", 0.0),
+    "full": ("full", 0.0),
+    "stop, noise": ("stop", 0.1),
+    "full, noise": ("full", 0.1),
+}
+EXACT: FlowOptimiser = "alternating-minimisation"
 
 
 def compute(

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
+from dynsim.choices import Branch
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.runs import draw_states
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
@@ -30,7 +31,7 @@ def compute(
     progress: Any = None,
     *,
     system: str = "toy",
-    branch: str = "stop",
+    branch: Branch = "stop",
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
     t_end: float = 30.0,
@@ -151,7 +152,7 @@ def _shown(value: float) -> str:
     return "0" if abs(value) < 1e-6 else f"{value:.3g}" if np.isfinite(value) else "no limit"
 
 
-def _figure(branch: str, summary: str) -> Figure:
+def _figure(branch: Branch, summary: str) -> Figure:
     return Figure(
         name=f"article-{branch}",
         summary=summary,

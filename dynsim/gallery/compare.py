@@ -130,8 +130,8 @@ def _toy(experiment: Experiment, t_end: float) -> tuple[xr.Dataset, dict[str, An
         flow = system("byol")
         start["xi"] = 0.0 if experiment.teacher_init == "zero" else start["theta"]
         rates["beta"] = beta / lambda_d
-    decay = {"eta_p": experiment.eta_p / lambda_d, "eta_s": experiment.eta_s / lambda_d}
-    parameters = {"alpha": experiment.alpha, "sigma2": lambda_s / lambda_d - 1, **decay, **rates}
+    decay = {"eta_p": float(experiment.eta_p) / lambda_d, "eta_s": float(experiment.eta_s) / lambda_d}
+    parameters = {"alpha": float(experiment.alpha), "sigma2": lambda_s / lambda_d - 1, **decay, **rates}
     times = np.concatenate(([0.0], np.geomspace(t_end / 1000, t_end, 200)))
     made = solve(flow, start, times=times * lambda_d, parameters=parameters)
     states = np.stack([made[name].values for name in flow.states])

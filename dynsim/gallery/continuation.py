@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from dynsim.analysis.numerics.continuation import continuation
+from dynsim.choices import Branch
 from dynsim.drawing.branches import branch_panels, draw_branches
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.words import caption
@@ -27,7 +28,7 @@ def compute(
     system: str = "scalar",
     states: str | None = None,
     variant: str | None = None,
-    branch: str = "stop",
+    branch: Branch = "stop",
     over: tuple[str, float, float] = ("eta", 0.005, 0.3),
     parameters: Mapping[str, float] | None = None,
     initial: Mapping[str, float] | None = None,

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.choices import Branch
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
@@ -22,7 +23,7 @@ from dynsim.verdict import Verdict
 LOSSES = ("euclidean", "cosine")
 SPECTRUM = (0.8, 0.3, 0.1, 0.03)
 # Label → variant and branch.
-CASES = {
+CASES: dict[str, tuple[str, Branch]] = {
     "stop": ("predictor", "stop"),
     "full": ("predictor", "full"),
     "target": ("predictor", "target"),

@@ -136,8 +136,9 @@ def by_matrix_flow(experiment: Experiment, start: dict[str, np.ndarray], time: f
     from dynsim.networks.schedules import teacher_rate
 
     e = experiment
+    alpha, eta_p, eta_s = (float(rate) for rate in (e.alpha, e.eta_p, e.eta_s))
     field = matrix_flow(
-        *digit_moments(), e.dim, branch=e.branch, alpha=e.alpha, beta=teacher_rate(e), eta_p=e.eta_p, eta_s=e.eta_s
+        *digit_moments(), e.dim, branch=e.branch, alpha=alpha, beta=teacher_rate(e), eta_p=eta_p, eta_s=eta_s
     )
     run = solve(field, start, times=[0.0, time], rtol=1e-6, atol=1e-9)
     return run["W"].isel(time=-1).values

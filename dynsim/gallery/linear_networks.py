@@ -90,10 +90,10 @@ def linear_prediction(experiment: Experiment, seeds: Sequence[int]) -> dict[str,
         pictures.views,
         experiment.dim,
         branch=experiment.branch,
-        alpha=experiment.alpha if learned else 0.0,  # without a predictor P stays the identity
+        alpha=float(experiment.alpha) if learned else 0.0,  # without a predictor P stays the identity
         beta=teacher_rate(experiment),
-        eta_p=experiment.eta_p if learned else 0.0,
-        eta_s=experiment.eta_s,
+        eta_p=float(experiment.eta_p) if learned else 0.0,
+        eta_s=float(experiment.eta_s),
     )
     times = [0.0, float(flow_times(experiment)[-1])]
     found: dict[str, list[float]] = {name: [] for name in MEASURES}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.choices import Branch
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.measures import draw_seeds
@@ -92,7 +93,7 @@ def compute(
     return stamp(data, "torch", "scikit-learn", experiment=about, t_end=t_end, sigma2=NOISE**2, start=START)
 
 
-def _aligned(branch: str, dim: int, t_end: float) -> xr.Dataset:
+def _aligned(branch: Branch, dim: int, t_end: float) -> xr.Dataset:
     """The network started on its modes, P = U diag(p) Uᵀ and W = U diag(w) Qᵀ, and the scalar equations."""
     from dynsim.networks import flow
 
@@ -123,7 +124,7 @@ def _aligned(branch: str, dim: int, t_end: float) -> xr.Dataset:
 
 
 def _scalar(
-    branch: str, p: Any, w: Any, lambda_d: xr.DataArray, lambda_s: xr.DataArray, eta: Any, **until: Any
+    branch: Branch, p: Any, w: Any, lambda_d: xr.DataArray, lambda_s: xr.DataArray, eta: Any, **until: Any
 ) -> xr.Dataset:
     """All modes at once, each by its scalar equation."""
     rates = {"lambda_d1": lambda_d, "lambda_s1": lambda_s, "eta_p": eta, "eta_s": eta, "alpha": 1.0}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 
+from dynsim.choices import NoiseMethod
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.style import COLOURS, SEQUENCE
@@ -26,7 +27,7 @@ NETWORK_BATCHES = (2, 4, 8, 16, 32, 64, 256)
 NEAR, NEAR_LR, NEAR_TIME = 0.13, 0.2, 600.0  # decay just below the digits' first threshold, .152; its runs
 FAR, FAR_LR, FAR_TIME = 0.02, 0.1, 200.0  # decay that eight or nine modes survive
 FEW = 4  # of the seeds, far below the threshold: they hardly differ
-PROCESSES = {"minibatch": "minibatches", "weak-2": "diffusion"}
+PROCESSES: dict[NoiseMethod, str] = {"minibatch": "minibatches", "weak-2": "diffusion"}
 
 
 def compute(

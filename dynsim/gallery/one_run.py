@@ -11,6 +11,7 @@ import xarray as xr
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.portrait import portrait
 from dynsim.analysis.numerics.timescales import timescales
+from dynsim.choices import Branch
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.measures import draw_timescales
 from dynsim.drawing.planes import draw_orbit, draw_portrait
@@ -34,7 +35,7 @@ def compute(
     *,
     system: str = "toy",
     states: str | None = None,
-    branch: str = "stop",
+    branch: Branch = "stop",
     variant: str | None = None,
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,

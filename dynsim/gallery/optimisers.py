@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import Branch, FlowOptimiser
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
@@ -20,9 +21,13 @@ from dynsim.verdict import Verdict
 
 STEP_SIZES = (0.01, 0.1, 1.0)
 COLLAPSED = 0.05
-SETTINGS = {"stop": ("stop", 0.0), "full": ("full", 0.0), "full, noise": ("full", 0.1)}
+SETTINGS: dict[str, tuple[Branch, float]] = {
+    "stop": ("stop", 0.0),
+    "full": ("full", 0.0),
+    "full, noise": ("full", 0.1),
+}
 # Label → optimiser, its options, flow time it is given.
-RUNS: dict[str, tuple[str, dict[str, Any], float]] = {
+RUNS: dict[str, tuple[FlowOptimiser, dict[str, Any], float]] = {
     "gradient descent": ("gd", {}, 60.0),
     "momentum 0.9": ("momentum", {"momentum": 0.9}, 60.0),
     "Nesterov 0.9": ("nesterov", {"momentum": 0.9}, 60.0),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import Branch, FlowOptimiser
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
@@ -35,7 +36,7 @@ class OptimiserSteps:
     says "flow". `of_network` names it among those that train.
     """
 
-    of_flow: str | None
+    of_flow: FlowOptimiser | None
     of_network: str | None
     toy: tuple[float, ...] | None
     linear: tuple[float, ...]
@@ -51,7 +52,7 @@ class OptimiserSteps:
         )
 
 
-EXACT = "alternating-minimisation"
+EXACT: FlowOptimiser = "alternating-minimisation"
 RUNS: dict[str, OptimiserSteps] = {
     "SGD": OptimiserSteps("gd", "sgd", (0.01, 1.0), (0.1, 1.0), (0.1, 0.5)),
     "momentum 0.9": OptimiserSteps("momentum", "sgd", (0.01, 1.0), (0.01, 0.1), (0.01, 0.1), momentum=0.9),
@@ -164,7 +165,7 @@ _LINEAR = ("spread", "rankme", "norm_ratio")
 _HIDDEN = (*_LINEAR, "knn")
 
 
-def _toy(one: OptimiserSteps, branch: str, lr: float) -> float:
+def _toy(one: OptimiserSteps, branch: Branch, lr: float) -> float:
     """The toy is the matrix flow of one feature and one pixel."""
     assert one.of_flow is not None
     field = matrix_flow([[1.0]], [[1.0 + _TOY_NOISE]], 1, branch=branch)
@@ -175,11 +176,11 @@ def _toy(one: OptimiserSteps, branch: str, lr: float) -> float:
     return abs(float(ends["W"].isel(step=-1).squeeze())) / _START["theta"]
 
 
-def _linear(branch: str, **changes: Any) -> Any:
+def _linear(branch: Branch, **changes: Any) -> Any:
     return linear_experiment(dim=DIM, branch=branch, measures=_LINEAR, **changes)
 
 
-def _linear_by_network(one: OptimiserSteps, branch: str, lr: float, seeds: int, steps: int) -> xr.Dataset:
+def _linear_by_network(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int) -> xr.Dataset:
     """Training on the full batch, whose expectation over the noise is exact."""
     from dynsim.networks import train
 
@@ -189,7 +190,7 @@ def _linear_by_network(one: OptimiserSteps, branch: str, lr: float, seeds: int, 
     return _start_and_end(train(experiment, seeds), _LINEAR)
 
 
-def _linear_by_flow(one: OptimiserSteps, branch: str, lr: float, seeds: int, rounds: int) -> xr.Dataset:
+def _linear_by_flow(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, rounds: int) -> xr.Dataset:
     """The same network as the matrix flow, stepped through by what knows its curvature."""
     from dynsim.networks import fit, initial_state
 
@@ -208,7 +209,7 @@ def _linear_by_flow(one: OptimiserSteps, branch: str, lr: float, seeds: int, rou
     return _start_and_end(xr.Dataset(recorded), _LINEAR)
 
 
-def _hidden(one: OptimiserSteps, branch: str, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
+def _hidden(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
     from dynsim.networks import train
 
     changes: dict[str, Any] = {"steps": steps}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.portrait import portrait
+from dynsim.choices import Branch
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.planes import draw_orbit, draw_portrait
 from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
@@ -31,12 +32,12 @@ def compute(
     system: str = "toy",
     states: str | None = None,
     variant: str | None = None,
-    branch: str = "all",
+    branch: Branch | Literal["all"] = "all",
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
 ) -> xr.Dataset:
     """Portraits over the dimension `branch`, the orbit from `initial`, and where the toy collapses exactly."""
-    names = BRANCHES if branch == "all" and system == "toy" else ("stop" if branch == "all" else branch,)
+    names: tuple[Branch, ...] = (branch,) if branch != "all" else BRANCHES if system == "toy" else ("stop",)
     parts = []
     for index, name in enumerate(names):
         flow = as_flow(system, states, branch=name, variant=variant)

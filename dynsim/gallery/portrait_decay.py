@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.portrait import portrait
+from dynsim.choices import Branch
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.planes import draw_orbit, draw_portrait
 from dynsim.drawing.words import caption
@@ -29,7 +30,7 @@ def compute(
     progress: Progress | None = None,
     *,
     etas: Sequence[float] = (0.0, 0.15, 0.3),
-    branch: str = "stop",
+    branch: Branch = "stop",
     initial: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
     t_end: float = 300.0,

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import EngineName, NoiseMethod
 from dynsim.deprecation import deprecated_arguments
 from dynsim.errors import bad
 from dynsim.integrate.batch import Members, blocks
@@ -41,7 +42,7 @@ def ensemble(
     *,
     times: Any = None,
     parameters: Mapping[Any, Any] | None = None,
-    method: str = "auto",
+    method: EngineName | NoiseMethod = "auto",
     rtol: float = RTOL,
     atol: float = ATOL,
     workers: int | None = None,

@@ -23,6 +23,7 @@ import sympy
 from sympy.polys.domains import QQ
 from sympy.polys.rings import PolyElement
 
+from dynsim.choices import FlowOptimiser
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.jets import Jets
 from dynsim.integrate.optimisers.catalogue import optimiser_named
@@ -46,7 +47,9 @@ HIGHEST = 3
 Vector = list[PolyElement]
 
 
-def modified_flow(flow: Any, optimiser: str = "gd", *, order: int = 1, lr: Any = "h", **options: Any) -> Flow:
+def modified_flow(
+    flow: Any, optimiser: FlowOptimiser = "gd", *, order: int = 1, lr: Any = "h", **options: Any
+) -> Flow:
     """Return the flow that an optimiser with steps of size `lr` follows, to a power of the step size.
 
     The run of `optimise` at step n is the run of this flow at time lr·n, up to an error of order lr^(order + 1);

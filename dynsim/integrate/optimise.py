@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import FlowOptimiser
 from dynsim.errors import InvalidType, bad
 from dynsim.integrate.events import REST_RATE
 from dynsim.integrate.grid import Grid, grid_of, state_axes
@@ -32,7 +33,7 @@ def optimise(
     steps: int,
     *,
     parameters: Mapping[Any, Any] | None = None,
-    optimiser: str = "gd",
+    optimiser: FlowOptimiser = "gd",
     lr: Any,
     every: int = 1,
     teacher: Any = None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import Solver
 from dynsim.errors import BlowUp, SolverFailure, StepLimit, Unfinished, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.compiled_run import compiled_trajectory
@@ -34,7 +35,7 @@ def solve(
     *,
     times: Any = None,
     parameters: Mapping[Any, Any] | None = None,
-    method: str = "DOP853",
+    method: Solver = "DOP853",
     rtol: float = 1e-11,
     atol: float | None = None,
     max_step: float | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import FlowOptimiser
 from dynsim.errors import bad
 from dynsim.integrate.optimise import iteration_of, steps_dataset
 from dynsim.integrate.validation import count, field_of, start_of
@@ -25,7 +26,7 @@ def step_size_bifurcation(
     lr: Any,
     *,
     parameters: Mapping[Any, Any] | None = None,
-    optimiser: str = "gd",
+    optimiser: FlowOptimiser = "gd",
     settle: int = 2000,
     keep: int = 64,
     teacher: Any = None,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import brentq
 
+from dynsim.choices import FlowOptimiser
 from dynsim.integrate.optimise import optimise
 from dynsim.integrate.solve import solve
 from dynsim.ledger.contract import decided, magnitude, numbers
@@ -103,7 +104,7 @@ def never_settles(*, gamma: float = 0.5, target: float = 0.3, h: float = 0.02, t
 
 def simultaneous_diverges(*, steps: Sequence[float] = (0.5, 0.1, 0.02), time: float = 40.0) -> Verdict:
     """Growth of θ² + ψ² under simultaneous gradient steps, for smaller and smaller ones; alternating beside it."""
-    growth: dict[str, list[float]] = {"simultaneous": [], "alternating": []}
+    growth: dict[FlowOptimiser, list[float]] = {"simultaneous": [], "alternating": []}
     for name, found in growth.items():
         for h in steps:
             count = round(time / h)

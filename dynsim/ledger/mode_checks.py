@@ -11,6 +11,7 @@ import sympy
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
+from dynsim.choices import Branch, FlowOptimiser
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.optimise import optimise
 from dynsim.integrate.solve import solve
@@ -47,7 +48,7 @@ def decay_threshold(*, lambda_d: float = 0.8, lambda_s: float = 1.0, weak: float
     )
 
 
-def balance_law(*, eta_p: float = 0.1, eta_s: float = 0.1, alpha: float = 2.0, branch: str = "stop") -> Verdict:
+def balance_law(*, eta_p: float = 0.1, eta_s: float = 0.1, alpha: float = 2.0, branch: Branch = "stop") -> Verdict:
     """Follow WWᵀ − PᵀP/α along a run of a random linear network."""
     random = np.random.default_rng(0)
     root = random.normal(size=(4, 4)) / 2
@@ -208,7 +209,7 @@ def negatives_prevent(*, lambda_d: float = 0.6, lambda_s: float = 1.0, tau: floa
 
 
 # Optimiser → step, number of steps, whether it is no gradient method but a stronger one.
-OPTIMISERS = {
+OPTIMISERS: dict[FlowOptimiser, tuple[float, int, bool]] = {
     "gd": (0.1, 600, False),
     "momentum": (0.02, 400, False),
     "sign": (0.01, 200, False),

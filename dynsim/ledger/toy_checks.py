@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 
 from dynsim.analysis.numerics.outcome import outcome
+from dynsim.choices import Branch
 from dynsim.gallery.who_is_fast import compute as shares_of_the_way
 from dynsim.integrate.solve import solve
 from dynsim.ledger.contract import decided, numbers
@@ -125,7 +126,7 @@ def loss_rises(*, initial: Mapping[str, float] = START, alpha: float = 1.0, t_en
     )
 
 
-def no_potential(*, branch: str = "stop") -> Verdict:
+def no_potential(*, branch: Branch = "stop") -> Verdict:
     """Curl of the field at α = 1, symbolically; and a function that falls along every orbit all the same."""
     flow = system("toy", branch=branch)
     phi, theta = (flow.symbols[name] for name in flow.states)
@@ -144,7 +145,7 @@ def no_potential(*, branch: str = "stop") -> Verdict:
     )
 
 
-def _speeds(branch: str, initial: Mapping[str, float], alpha: float) -> tuple[float, float]:
+def _speeds(branch: Branch, initial: Mapping[str, float], alpha: float) -> tuple[float, float]:
     field = system("toy", branch=branch).field({"alpha": alpha})
     forward, encoder = np.asarray(field.f(0.0, np.array([initial["phi"], initial["theta"]])), dtype=float)
     return abs(float(forward)), abs(float(encoder))
@@ -216,7 +217,8 @@ def teacher_unneeded(*, phi: float = 0.6, theta: float = 0.6, sigma2: float = 0.
 def alternation_restates(*, lambda_d: float = 1.0, lambda_s: float = 1.1) -> Verdict:
     """The alternating reading without predictor, with and without stop-gradient; beside it a learned predictor."""
     values = {"lambda_d": lambda_d, "lambda_s": lambda_s}
-    ends = {b: outcome(system("alternating", branch=b), {"w": 1.0}, values) for b in ("stop", "full")}
+    branches: tuple[Branch, ...] = ("stop", "full")
+    ends = {b: outcome(system("alternating", branch=b), {"w": 1.0}, values) for b in branches}
     predictor = outcome(system("scalar"), START, {"sigma2": lambda_s / lambda_d - 1})
     rates = {b: float(system("alternating", branch=b).field(values).f(0.0, np.array([1.0]))[0]) for b in ends}
     alone = all(end.collapsed for end in ends.values())
@@ -301,7 +303,8 @@ def mean_view_target(*, lambda_s: float = 1.1) -> Verdict:
     """Ends of E‖F(Tx) − F(x̄)‖² for a linear F, with and without predictor and stop-gradient."""
     starts = {"no-predictor": {"w": 0.1}, "predictor": {"p": 0.6, "w": 0.1}}
     ends = {}
-    for variant, branch in product(starts, ("stop", "full")):
+    branches: tuple[Branch, ...] = ("stop", "full")
+    for variant, branch in product(starts, branches):
         ends[variant, branch] = outcome(
             system("xbar", variant=variant, branch=branch), starts[variant], {"lambda_s": lambda_s}
         )

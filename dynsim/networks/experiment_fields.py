@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from dynsim.choices import Branch, EncoderName, Initialisation, NetworkOptimiser, Norm, ObjectiveName, PredictorName
 
 __all__ = ["DIGITS_AUGMENTATION", "MEASURES", "ExperimentFields"]
 
@@ -42,15 +44,17 @@ class ExperimentFields:
     augmentation: Mapping[str, float] | Callable[[Any], Any] = _in(
         "data", "strength of each augmentation; or 'none'", make=lambda: DIGITS_AUGMENTATION
     )
-    encoder: str | Callable[[], Any] = _in("encoder", "linear, mlp, mlp-tanh or cnn", "mlp")
-    norm: str = _in("encoder", "none, batch, batch-out, batch-affine, layer or layer-out", "batch")
-    init: str = _in("encoder", "default, orthogonal, zero or identity", "default")
-    predictor: str | Callable[[], Any] = _in("predictor", "none, linear, fixed, mlp or optimal", "mlp")
-    objective: str = _in("objective", "a named objective, or a loss as text such as 'sq(p1 - sg(z2))/2'", "cosine")
-    branch: str = _in("objective", "stop, full or target: which gradient branches of the encoder act", "stop")
+    encoder: EncoderName | Callable[..., Any] = _in("encoder", "linear, mlp, mlp-tanh or cnn", "mlp")
+    norm: Norm = _in("encoder", "none, batch, batch-out, batch-affine, layer or layer-out", "batch")
+    init: Initialisation = _in("encoder", "default, orthogonal, zero or identity", "default")
+    predictor: PredictorName | Callable[..., Any] = _in("predictor", "none, linear, fixed, mlp or optimal", "mlp")
+    objective: ObjectiveName | str = _in(
+        "objective", "a named objective, or a loss as text such as 'sq(p1 - sg(z2))/2'", "cosine"
+    )
+    branch: Branch = _in("objective", "stop, full or target: which gradient branches of the encoder act", "stop")
     symmetric: bool = _in("objective", "average the loss over the two orders of the views", True)
     teacher: float | str = _in("teacher", "m of the moving average; 0 is SimSiam, 1 a frozen teacher", 0.0)
-    optimiser: str = _in("training", "sgd, adam, adamw, sign or lbfgs", "sgd")
+    optimiser: NetworkOptimiser = _in("training", "sgd, adam, adamw, sign or lbfgs", "sgd")
     lr: float | str = _in("training", "learning rate, a number or text such as 'cosine(0.1, 0)'", 0.1)
     momentum: float = _in("training", "of sgd; beta_1 of Adam", 0.9)
     alpha: float | str = _in("training", "factor on the predictor's learning rate", 1.0)
@@ -58,7 +62,7 @@ class ExperimentFields:
     eta_s: float | str = _in("training", "weight decay of the encoder per unit of flow time", 0.0)
     steps: int = _in("training", "gradient steps", 300)
     batch: int | str = _in("training", "images per step, or 'full' for the deterministic full batch", 64)
-    dtype: str = _in("training", "float32 or float64", "float32")
+    dtype: Literal["float32", "float64"] = _in("training", "float32 or float64", "float32")
     measures: tuple[Any, ...] = _in("measuring", "what is recorded, by name", MEASURES)
     every: int = _in("measuring", "steps between two records", 10)
     dim: int = _in("encoder", "number of features", 32)
@@ -66,13 +70,13 @@ class ExperimentFields:
     width: int | None = _in("encoder", "hidden units or channels")
     bias: bool | None = _in("encoder", "whether its layers have biases")
     init_scale: float = _in("encoder", "factor on its initial weights", 1.0)
-    predictor_norm: str = _in("predictor", "as --norm", "batch")
+    predictor_norm: Norm = _in("predictor", "as --norm", "batch")
     predictor_width: int | None = _in("predictor", "hidden units")
-    predictor_init: str = _in("predictor", "as --init", "default")
+    predictor_init: Initialisation = _in("predictor", "as --init", "default")
     predictor_scale: float = _in("predictor", "factor on its initial weights; -1 with identity starts at -1", 1.0)
     ridge: float = _in("predictor", "of the optimal predictor, relative to the mean square of a feature", 1e-3)
-    teacher_init: str = _in("teacher", "copy of the encoder, random or zero", "copy")
-    distance: str = _in("objective", "squared or cosine, for xbar and alternating", "squared")
+    teacher_init: Literal["copy", "random", "zero"] = _in("teacher", "copy of the encoder, random or zero", "copy")
+    distance: Literal["squared", "cosine"] = _in("objective", "squared or cosine, for xbar and alternating", "squared")
     views: int = _in("data", "views per image", 2)
     alternating_steps: int = _in("objective", "steps for which the targets of alternating are held", 1)
     temperature: float | str = _in("objective", "of nt-xent", 0.5)
@@ -80,7 +84,7 @@ class ExperimentFields:
     knobs: Mapping[str, Any] = _in("objective", "values of all other names in a text, or 'none'", make=dict)
     prototypes: int | None = _in("objective", "number of unit vectors whose products are the scores s1 s2")
     centre_momentum: float | None = _in("objective", "m of the running mean of the teacher's outputs")
-    schedule: str = _in("training", "constant or cosine", "constant")
+    schedule: Literal["constant", "cosine"] = _in("training", "constant or cosine", "constant")
     strength: float = _in("data", "factor on all strengths of --augmentation", 1.0)
     subtract_mean: bool = _in("data", "subtract the mean training image", True)
     decay_biases: bool = _in("training", "let biases, scales and shifts decay like the weights", True)

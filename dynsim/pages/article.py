@@ -16,6 +16,7 @@ from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.analysis.numerics.basins import basins
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.analysis.numerics.timescales import timescales
+from dynsim.choices import Branch
 from dynsim.errors import bad
 from dynsim.gallery.catalogue import FIGURES
 from dynsim.gallery.plotting import stored_file
@@ -87,7 +88,7 @@ def _toy() -> dict[str, str]:
     return numbers
 
 
-def _collapse_share(branch: str) -> float:
+def _collapse_share(branch: Branch) -> float:
     """Share of a square of starts that collapse, by the exact rule at the midpoints of a grid."""
     count = 300
     side = ((np.arange(count) + 0.5) / count * 2 - 1) * HALF_WIDTH

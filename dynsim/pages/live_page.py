@@ -79,7 +79,9 @@ def live_page(setting: Setting, *, title: str | None = None) -> str:
     if len(about.flow.states) > MOST_STATES:
         raise bad("system_or_loss", setting.source, f"at most {MOST_STATES} states in a page",
                   f"it has {len(about.flow.states)}; use the explorer in a notebook")  # fmt: skip
-    shown = {branch: subject(replace(setting, branch=branch)) for branch in about.branches}
+    shown: dict[str, Subject] = {}
+    for branch in about.branches:
+        shown[branch] = subject(replace(setting, branch=branch))
     # What moves in time is put into the equations; the numbers in it become parameters of the page.
     timed = {branch: one.flow.with_parameters(setting.parameters) for branch, one in shown.items()}
     branches = {branch: one.flow if setting.schedules else shown[branch].flow for branch, one in timed.items()}

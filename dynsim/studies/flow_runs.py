@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
@@ -195,7 +196,7 @@ def _built(study: Study, fixed: tuple[tuple[str, Any], ...]) -> Any:
     return as_flow(name, study.states, branch=branch, variant=variant)
 
 
-def _matrices(values: dict[str, Any], branch: str) -> Field:
+def _matrices(values: dict[str, Any], branch: Branch) -> Field:
     for name in values:
         if name not in ("sigma_d", "sigma_s", "k", "predictor", *_MATRIX_RATES):
             raise unknown("structure", name, ("sigma_d", "sigma_s", "k", "predictor"))

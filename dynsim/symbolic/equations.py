@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.names import TIME, check_names
 from dynsim.symbolic.distributions import Random, substituted
@@ -34,7 +35,7 @@ class Equations:
     rhs: sympy.Matrix
     symbols: dict[str, sympy.Symbol]
     loss: sympy.Expr | None
-    branch: str
+    branch: Branch
     defaults: dict[str, Any]
     ranges: dict[str, tuple[float, float]]
     observables: dict[str, sympy.Expr]

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.names import TIME, check_names
 from dynsim.symbolic.averaging import expected, rules_of
@@ -100,7 +101,7 @@ class Flow(Equations, Parametric):
     rhs: sympy.Matrix
     symbols: dict[str, sympy.Symbol]
     loss: sympy.Expr | None = None
-    branch: str = "stop"
+    branch: Branch = "stop"
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -270,7 +271,7 @@ def _is_read(rule: Rule) -> bool:
     return all(isinstance(part, sympy.Expr) and not part.has(Average) for part in parts_of(rule).values())
 
 
-BRANCHES = ("stop", "full", "target")
+BRANCHES: tuple[Branch, ...] = ("stop", "full", "target")
 
 
 def gradient_flow(
@@ -278,7 +279,7 @@ def gradient_flow(
     states: Any,
     *,
     random: Any = None,
-    branch: str = "stop",
+    branch: Branch = "stop",
     rates: Mapping[Any, Any] | None = None,
     decay: Mapping[Any, Any] | None = None,
     track: Mapping[Any, tuple[Any, Any]] | None = None,

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, ParseError, bad
 from dynsim.field import Dynamics, Field
 from dynsim.names import canonical, is_name
@@ -29,7 +30,7 @@ def as_flow(
     source: Any,
     states: Any = None,
     *,
-    branch: str | None = None,
+    branch: Branch | None = None,
     variant: str | None = None,
     **options: Any,
 ) -> Flow:

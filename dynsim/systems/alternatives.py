@@ -30,12 +30,13 @@ p ends below 1.
 
 from __future__ import annotations
 
+from dynsim.choices import Branch
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
 from dynsim.systems.one_mode import DEFAULTS, RANGES, Mode, exact_modes, mean_view_loss, noise_decay
 
 
-def build_alternating(branch: str, variant: str | None) -> Flow:
+def build_alternating(branch: Branch, variant: str | None) -> Flow:
     """Flow of one mode w; the stop-gradient holds η_x = sg(w)·x̄."""
     flow = gradient_flow(mean_view_loss("w", "sg(w)"), "w", branch=branch, decay={"w": "eta_s"})
     return flow.describe(
@@ -56,7 +57,7 @@ ALTERNATING = System(
 )
 
 
-def build_xbar(branch: str, variant: str | None) -> Flow:
+def build_xbar(branch: Branch, variant: str | None) -> Flow:
     """Flow of one mode, without predictor or with one."""
     if variant == "no-predictor":
         flow = gradient_flow(mean_view_loss("w", "sg(w)"), "w", branch=branch, decay={"w": "eta_s"})

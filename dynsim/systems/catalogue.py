@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import Registry
 from dynsim.symbolic.flow import BRANCHES, Flow
@@ -39,11 +40,11 @@ class System:
     summary: str
     reference: str
     build: Callable[..., Flow]
-    branches: tuple[str, ...] = BRANCHES
+    branches: tuple[Branch, ...] = BRANCHES
     variants: tuple[str, ...] = ()
     structure: tuple[str, ...] = ()
 
-    def flow(self, branch: str = "stop", variant: str | None = None, **structure: Any) -> Flow:
+    def flow(self, branch: Branch = "stop", variant: str | None = None, **structure: Any) -> Flow:
         """Build the flow after checking branch, variant and structure at the door."""
         if branch not in self.branches:
             raise bad("branch", branch, f"one of {', '.join(self.branches)} for system '{self.name}'")
@@ -81,7 +82,7 @@ SYSTEMS: Registry[System] = Registry(
 )
 
 
-def system(name: str, *, branch: str = "stop", variant: str | None = None, **structure: Any) -> Flow:
+def system(name: str, *, branch: Branch = "stop", variant: str | None = None, **structure: Any) -> Flow:
     """Return a system of the catalogue as a `Flow`.
 
     Parameters

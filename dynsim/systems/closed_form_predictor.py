@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow, gradient_flow
@@ -46,7 +47,7 @@ VARIANTS = ("predictor", "isoloss", "no-predictor")
 SPECTRA = ("ensemble", "frozen")
 
 
-def closed_form_predictor(loss: Any, branch: str, variant: str | None, k: Any, spectrum: str) -> Flow:
+def closed_form_predictor(loss: Any, branch: Branch, variant: str | None, k: Any, spectrum: str) -> Flow:
     """Flow of k amplitudes that descend `loss`, with λ_m held to z_m², to 1 (no predictor), or free."""
     if spectrum not in SPECTRA:
         raise bad("spectrum", spectrum, "'ensemble' or 'frozen'")
@@ -71,7 +72,7 @@ def closed_form_predictor(loss: Any, branch: str, variant: str | None, k: Any, s
     )
 
 
-def build_euclidean(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:
+def build_euclidean(branch: Branch, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:
     """Flow of z₁ … z_k."""
     modes = range(1, count("k", k) + 1)
     if variant == "isoloss":
@@ -175,7 +176,7 @@ EUCLIDEAN = System(
 FACTORED = 4  # modes up to which SymPy factors the force in no time; beyond, it stays as it is derived
 
 
-def build_cosine(branch: str, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:
+def build_cosine(branch: Branch, variant: str | None, k: int = 2, spectrum: str = "ensemble") -> Flow:
     """Flow of z₁ … z_k; a single mode has nothing to be compared with and does not move."""
     k = count("k", k)
     modes = range(1, k + 1)

@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.errors import bad
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.expressions import substitute
@@ -53,7 +54,7 @@ from dynsim.systems.one_mode import Mode, exact_modes, two_view_loss
 NOISE = 0.1
 
 
-def build_modes(branch: str, variant: str | None, k: int = 3) -> Flow:
+def build_modes(branch: Branch, variant: str | None, k: int = 3) -> Flow:
     """Flow of k modes, variance halving from mode to mode, white noise of variance 0.1."""
     modes = range(1, count("k", k) + 1)
     student = variant == "simsiam"
@@ -104,7 +105,7 @@ MODES = System(
 )
 
 
-def build_optimal_predictor(branch: str, variant: str | None, k: int = 2) -> Flow:
+def build_optimal_predictor(branch: Branch, variant: str | None, k: int = 2) -> Flow:
     """Flow of w₁ … w_k; the modes differ in signal and share a noise of variance 0.2."""
     modes = range(1, count("k", k) + 1)
     encoders = numbered("w", k)
@@ -181,7 +182,7 @@ DIRECT_DEFAULTS = {"s": 0.1, "lambda_d": 1.0, "lambda_s": 1.1, "eta_s": 0.1}
 DIRECT_RANGES = {"s": (0.0, 1.5), "lambda_d": (0.01, 2.0), "lambda_s": (0.01, 2.0), "eta_s": (0.0, 0.5)}
 
 
-def build_direct_set(branch: str, variant: str | None) -> Flow:
+def build_direct_set(branch: Branch, variant: str | None) -> Flow:
     """Flow of s = w²: w descends the loss with p held, and s' = 2ww' makes the rate (2w)² = 4s, the decay 2η_s."""
     power = POWERS[str(variant)]
     flow = Flow.of(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.symbolic.flow import BRANCHES
@@ -28,7 +29,7 @@ def matrix_flow(
     sigma_s: Any,
     k: int,
     *,
-    branch: str = "stop",
+    branch: Branch = "stop",
     predictor: str = "linear",
     alpha: float = 1.0,
     beta: float | None = None,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from dynsim.choices import Branch
 from dynsim.symbolic.exact import Exact
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
@@ -39,7 +40,7 @@ def _released(target: str) -> str:
     return _loss(target).replace("sg(", "(")
 
 
-def build_scalar(branch: str, variant: str | None) -> Flow:
+def build_scalar(branch: Branch, variant: str | None) -> Flow:
     """Flow with the encoder as its own target: SimSiam."""
     flow = gradient_flow(
         _loss("theta"),
@@ -64,13 +65,13 @@ def build_scalar(branch: str, variant: str | None) -> Flow:
     )
 
 
-def _solution(branch: str, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _solution(branch: Branch, t: Any, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Without decay the toy in other units, see `mode_at`."""
     phi, theta = mode_at(branch, t, (initial["phi"], initial["theta"]), parameters, "sigma2")
     return {"phi": phi, "theta": theta}
 
 
-def build_byol(branch: str, variant: str | None) -> Flow:
+def build_byol(branch: Branch, variant: str | None) -> Flow:
     """Flow with a teacher ξ that follows the encoder at rate β: BYOL."""
     flow = gradient_flow(
         _loss("xi"),
@@ -93,7 +94,7 @@ def build_byol(branch: str, variant: str | None) -> Flow:
     )
 
 
-def _boundary(branch: str, parameters: Mapping[str, Any]) -> Any:
+def _boundary(branch: Branch, parameters: Mapping[str, Any]) -> Any:
     """Without decay that of the toy; with it the boundary is a saddle's manifold, of which no closed form is known."""
     return None if parameters["eta_p"] or parameters["eta_s"] else collapse_boundary(branch, parameters)
 

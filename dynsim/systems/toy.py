@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.choices import Branch
 from dynsim.symbolic.exact import Exact, Limit
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.systems.catalogue import System
@@ -102,19 +103,19 @@ def _like(value: Any, other: Any) -> Any:
 LIMITS = {"stop": stop_limit, "full": _full, "target": _target}
 
 
-def toy_limit(branch: str) -> Any:
+def toy_limit(branch: Branch) -> Any:
     """Rule for the noiseless toy; None for α ≤ 0, where the predictor climbs and nothing here holds."""
     return partial(_toy_limit, branch)
 
 
-def _toy_limit(branch: str, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
+def _toy_limit(branch: Branch, initial: Mapping[str, Any], parameters: Mapping[str, Any]) -> Limit | None:
     return LIMITS[branch](initial, parameters) if parameters["alpha"] > 0 else None
 
 
 Curves = dict[str, Callable[[Any], dict[str, Any]]]
 
 
-def collapse_boundary(branch: str, parameters: Mapping[str, Any]) -> Curves | None:
+def collapse_boundary(branch: Branch, parameters: Mapping[str, Any]) -> Curves | None:
     """Where the starts that collapse end, by `toy_limit`; with noise, where that leaves the rule as it is."""
     alpha, noise = float(parameters["alpha"]), float(parameters.get("sigma2", 0))
     if not alpha > 0:
@@ -141,7 +142,7 @@ LOSS = "(phi*theta - sg(theta))^2/2"
 REFERENCE = "Su Jianlin, kexue.fm/archives/7980 (2020)"
 
 
-def build(branch: str, variant: str | None) -> Flow:
+def build(branch: Branch, variant: str | None) -> Flow:
     """Flow of the toy: φ' = α(1−φ)θ² in every branch, θ' by branch."""
     flow = gradient_flow(LOSS, ("phi", "theta"), branch=branch, rates={"phi": "alpha"})
     return flow.describe(

@@ -110,10 +110,10 @@ def compute(
 LEARNING_RATES = {"cosine": 0.1, "squared": 0.02, "xbar": 0.02, "alternating": 0.02, "nt-xent": 0.1, "barlow": 0.02}
 _OWN = ("predictor", "predictor_norm", "objective", "branch", "lr", "depth", "width")  # fields that differ by cell
 # Two layers each; the linear one has the MLP's shape, so that the two differ in ReLU and biases alone.
-_SHAPES: dict[str, dict[str, int]] = {"linear": {"depth": 2, "width": 128}, "cnn": {"width": 8}}
+_SHAPES: dict[str, dict[str, Any]] = {"linear": {"depth": 2, "width": 128}, "cnn": {"width": 8}}
 
 
-def _experiment(predictor: str, encoder: str, norm: str, objective: str, steps: int, **more: Any) -> Experiment:
+def _experiment(predictor: Any, encoder: Any, norm: Any, objective: str, steps: int, **more: Any) -> Experiment:
     from dynsim.networks import Experiment
 
     return Experiment(

@@ -92,8 +92,8 @@ def _after(progress: Progress | None, part: int) -> Callable[[float, str], None]
 
 def _theory(experiment: Experiment) -> Field:
     signal, view = digit_moments()
-    rates = {"alpha": experiment.alpha, "eta_p": experiment.eta_p, "eta_s": experiment.eta_s}
-    return matrix_flow(signal, view, experiment.dim, branch=experiment.branch, **rates)
+    alpha, eta_p, eta_s = (float(rate) for rate in (experiment.alpha, experiment.eta_p, experiment.eta_s))
+    return matrix_flow(signal, view, experiment.dim, branch=experiment.branch, alpha=alpha, eta_p=eta_p, eta_s=eta_s)
 
 
 def _against_theory(experiment: Experiment, t_end: float, report: Callable[[float, str], None]) -> xr.Dataset:
@@ -175,8 +175,9 @@ def _balance_of_training(
 
     parts = []
     for index, (name, changes) in enumerate(MONITORED.items()):
-        given = {**changes, "lr": experiment.lr * changes.get("lr", 1.0)}
-        time_of_a_step = given["lr"] / (1 - given.get("momentum", 0.0)) if "optimiser" not in given else experiment.lr
+        lr = float(experiment.lr)
+        given = {**changes, "lr": lr * changes.get("lr", 1.0)}
+        time_of_a_step = given["lr"] / (1 - given.get("momentum", 0.0)) if "optimiser" not in given else lr
         steps = records * max(1, round(t_end / time_of_a_step / records))
         here = experiment.but(
             augmentation=RECIPE,
@@ -203,7 +204,7 @@ def _order(
     for seed in range(seeds):
         last = solve(flow(experiment), initial_state(experiment, seed), times=[0.0, t_end]).isel(time=-1)
         ends.append({name: last[name].values for name in STATES})
-    steps = [round(t_end / (2 * experiment.lr)) * 2**i for i in range(halvings)]
+    steps = [round(t_end / (2 * float(experiment.lr))) * 2**i for i in range(halvings)]
     rates = [t_end / number for number in steps]
     full, mini = [], []
     for index, (number, rate) in enumerate(zip(steps, rates, strict=True)):

@@ -17,6 +17,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Matrix, S, Symbol
 
+from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad
 from dynsim.names import TIME
 from dynsim.symbolic.averaging import averaged
@@ -162,7 +163,7 @@ def noisy_flow(
     batch: Any = "B",
     lr: Any = "h",
     order: int = 1,
-    branch: str = "stop",
+    branch: Branch = "stop",
     **options: Any,
 ) -> NoisyFlow:
     """Derive the stochastic equation that gradient descent on minibatches follows.

@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 import xarray as xr
 
+from dynsim.choices import NoiseMethod
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import Paths, moved, started
@@ -34,7 +35,7 @@ def escape_time(
     seeds: Any = None,
     parameters: Mapping[Any, Any] | None = None,
     dt: float | None = None,
-    method: str = "auto",
+    method: NoiseMethod = "auto",
     increments: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
