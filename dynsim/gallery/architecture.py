@@ -88,7 +88,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     _arrow(axes, BOXES["loss"][:2], BOXES["predictor"][:2], first, 0.28, 2.0)
     _arrow(axes, BOXES["predictor"][:2], BOXES["encoder1"][:2], first, 0.42, 2.0)
     _arrow(axes, BOXES["loss"][:2], BOXES["encoder2"][:2], second, -0.25, 2.0)
-    velocity = {name: f"{float(data['theta_velocity'].sel(branch=name)):+.3g}".replace("-", "−") for name in BRANCHES}
+    velocity: dict[str, str] = {
+        name: f"{float(data['theta_velocity'].sel(branch=name)):+.3g}".replace("-", "−") for name in BRANCHES
+    }
     terms = (
         (
             1.0,

@@ -196,7 +196,7 @@ def _networks() -> dict[str, tuple[str, str]]:
     from dynsim.gallery.methods import scores
     from dynsim.gallery.plotting import data_for
 
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for name, row in scores(data_for("methods", {})).items():
         linear = f"{row['right']:.0%} of {row['features']:.0f}, order ρ = {row['order']:.2f}, ± {row['error']:.1%}"
         found[name.partition(",")[0]] = found.get(name.partition(",")[0], (linear, f"{row['mlp']:.0%}"))
