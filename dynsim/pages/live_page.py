@@ -211,7 +211,7 @@ def _flow_code(flow: Flow, parameters: Collection[str], tables: list[np.ndarray]
     if loss is not None:
         parts.append(f"loss: {body([loss])}")
     if ends := _ends(flow):
-        start = {sympy.Symbol(f"{name}_0"): f"y[{index}]" for index, name in enumerate(flow.states)}
+        start = {sympy.Symbol(f"{name}(0)"): f"y[{index}]" for index, name in enumerate(flow.states)}
         known = {**start, **{sympy.Symbol(name): places[name] for name in parameters}}
         rule = f"end: (y, p) => [{', '.join(javascript(ends[name], known) for name in flow.states)}]"
         parts += [rule] if len(rule) < LONGEST_RULE else []  # a page is mailed; without its rule it integrates

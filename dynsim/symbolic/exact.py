@@ -122,7 +122,7 @@ class Exact:
         # A short rule is computed for all starts at once, a long one is sooner asked start by start.
         symbols = {name: sympy.Symbol(name) for name in original}
         if held and (rule := self._expressions(tuple(starts), symbols, most=_SHORT)):
-            named = {**{f"{name}_0": values for name, values in starts.items()}, **original}
+            named = {**{f"{name}(0)": values for name, values in starts.items()}, **original}
             shape = next(iter(starts.values())).shape
             ends = np.array([np.broadcast_to(_evaluated(rule[name], named), shape) for name in held])
             zero = (ends == 0).all(axis=0)
@@ -141,7 +141,7 @@ class Exact:
         Parameters
         ----------
         states, parameters : collection of str
-            Of the flow; the symbol of an initial value is named ``phi_0`` and so on.
+            Of the flow; the symbol of an initial value is named ``phi(0)`` and so on.
 
         Returns
         -------
@@ -151,8 +151,9 @@ class Exact:
 
         Examples
         --------
-        >>> import dynsim
-        >>> dynsim.system("jepa", L=2).exact.ends(["w"], ["lambda_d", "rho"])["w"].subs({"w_0": 0.1, "lambda_d": 1})
+        >>> import dynsim, sympy
+        >>> end = dynsim.system("jepa", L=2).exact.ends(["w"], ["lambda_d", "rho"])["w"]
+        >>> end.subs({sympy.Symbol("w(0)"): 0.1, "lambda_d": 1})
         Piecewise((rho**2, rho > 0), (nan, True))
         """
         values: dict[str, Any] = {key: sympy.sympify(value) for key, value in self.defaults.items()}
@@ -166,7 +167,7 @@ class Exact:
     ) -> dict[str, sympy.Expr]:
         if self.limit is None:
             return {}
-        return as_expressions(self.limit, {name: sympy.Symbol(f"{name}_0") for name in states}, values, most)
+        return as_expressions(self.limit, {name: sympy.Symbol(f"{name}(0)") for name in states}, values, most)
 
     def elsewhere(self, initial: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Elsewhere | None:
         """The same run as one of another flow, with its parameters, where that stays bounded and this may not."""

@@ -50,7 +50,7 @@ def cases():
 def test_the_expressions_say_what_the_rule_says(name, variant, branch):
     flow = SYSTEMS[name].flow(branch=branch, variant=variant)
     ends = flow.exact.ends(flow.states, flow.parameters)
-    arguments = [sympy.Symbol(f"{one}_0") for one in flow.states] + [sympy.Symbol(one) for one in flow.parameters]
+    arguments = [sympy.Symbol(f"{one}(0)") for one in flow.states] + [sympy.Symbol(one) for one in flow.parameters]
     compute = compile_expressions([ends[one] for one in flow.states], arguments)
     said = 0
     for start, values in settings_of(flow, np.random.default_rng(7), 150):
@@ -68,9 +68,17 @@ def test_what_is_tied_or_fixed_is_put_in():
     flow = dynsim.system("scalar").fix({"eta_p": "eta", "eta_s": "eta", "alpha": 2})
     ends = flow.exact.ends(flow.states, flow.parameters)
     start, values = {"phi": 0.6, "theta": 0.1}, {"eta": 0.5, "sigma2": 0.1}
-    table = {"phi_0": 0.6, "theta_0": 0.1, **values}
+    table = {sympy.Symbol("phi(0)"): 0.6, sympy.Symbol("theta(0)"): 0.1, **values}
     assert [float(ends[name].subs(table)) for name in flow.states] == [0.0, 0.0]
     assert flow.exact.end(start, values).collapsed
+
+
+def test_no_parameter_is_taken_for_a_start():
+    flow = dynsim.system("toy").fix({"alpha": "phi_0"})
+    end = flow.exact.ends(flow.states, flow.parameters)["theta"]
+    values = {sympy.Symbol("phi(0)"): 0.6, sympy.Symbol("theta(0)"): 0.1, sympy.Symbol("phi_0"): 4.0}
+    known = flow.exact.end({"phi": 0.6, "theta": 0.1}, {"phi_0": 4.0})
+    assert float(end.subs(values)) == pytest.approx(known.values["theta"])
 
 
 def test_a_rule_that_is_no_expression_gives_none():
