@@ -134,21 +134,27 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
     figure.supxlabel(text, fontsize=size, x=0.01, ha="left", color="#444444")
 
 
-_SUBSCRIPT = re.compile(r"(?<![$\\a-zA-Zα-ω_])([α-ωΑ-Ω]|[a-zA-Z])_([a-zA-Z0-9])(?![a-zA-Zα-ω0-9_])")
+# A Latin letter with a subscript stands alone, or it would be part of a name; a Greek one may follow a factor.
+_SUBSCRIPT = re.compile(r"(?:(?<![$\\a-zA-Zα-ω_])([a-zA-Z])|(?<![$\\_])([α-ωΑ-Ω]))_([a-zA-Z0-9*×])(?![a-zA-Zα-ω0-9_])")
+_POWER = re.compile(r"(?<=[a-zA-Zα-ω0-9)])\^(?:\{([^{}]*)\}|\(([^()]*)\)|([a-zA-Z]|[-−]?[0-9.]+))")
 
 
 def typeset(figure: Any) -> None:
-    """Set plain symbols with a subscript, as η_c, in the text of all panels as symbols are set; the rest stays."""
+    """Set symbols with a subscript or a power, as η_c or s^a, in the text of all panels; the rest stays."""
     from matplotlib.text import Text
 
     for axes in figure.axes:
         for text in axes.findobj(Text):
             words = text.get_text()
-            if "_" in words:
+            if "_" in words or "^" in words:
                 pieces = re.split(r"(\$[^$]*\$)", words)
-                text.set_text(
-                    "".join(one if one.startswith("$") else _SUBSCRIPT.sub(r"$\1_\2$", one) for one in pieces)
-                )
+                text.set_text("".join(one if one.startswith("$") else _as_mathtext(one) for one in pieces))
+
+
+def _as_mathtext(words: str) -> str:
+    """Set subscripts and powers: η_c, r_*, s^a, ε^0.67, 2^{-3/2}."""
+    words = _SUBSCRIPT.sub(lambda found: f"${found[1] or found[2]}_{found[3]}$", words)
+    return _POWER.sub(lambda found: f"$^{{{found[1] or found[2] or found[3]}}}$", words)
 
 
 def title(figure: Any, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy.special import ai_zeros
 
 from dynsim.drawing.canvas import panel_row
@@ -411,6 +412,10 @@ def _draw_predicted(data: xr.Dataset, axes: Any) -> None:
     ends = [0.7 * float(shown.min()), 1.4 * float(shown.max())]
     axes.plot(ends, ends, color=COLOURS["grey"], linewidth=0.9, zorder=0)
     axes.set(xscale="log", yscale="log", xlabel="predicted steps of the ramp", ylabel="observed steps")
+    for axis in (axes.xaxis, axes.yaxis):  # less than two decades: matplotlib would name every minor tick
+        axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.set_title("collapse of networks")
     axes.legend(loc="upper left")
 
