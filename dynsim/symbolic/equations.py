@@ -89,7 +89,8 @@ class Equations:
     @cached_property
     def jacobian(self) -> sympy.Matrix:
         """Jacobian of the resolved field: ∂rhs/∂states, no stop-gradient left inside."""
-        return sympy.Matrix([[derivative(entry, symbol) for symbol in self._state_symbols] for entry in self.rhs])
+        rows = [(entry, entry.free_symbols) for entry in self.rhs]
+        return sympy.Matrix([[derivative(e, s) if s in held else 0 for s in self._state_symbols] for e, held in rows])
 
     @cached_property
     def is_gradient(self) -> bool | None:

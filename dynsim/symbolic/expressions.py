@@ -232,6 +232,10 @@ def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
     >>> derivative(parse("abs(log(p))"), p), derivative(parse("sign(x - p)"), p)
     (sign(log(p))/p, 0)
     """
+    if isinstance(expression, sympy.Add):  # most terms of a long sum do not hold the symbol
+        expression = expression.func(*(term for term in expression.args if symbol in term.free_symbols))
+    if isinstance(expression, sympy.Expr) and symbol not in expression.free_symbols:
+        return sympy.S.Zero
     real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
     back = {dummy: s for s, dummy in real.items()}
     smooth = expression.xreplace(real)
