@@ -41,6 +41,7 @@ ENTRIES = {
     "counter-examples": Entry("Settings in which stop-gradient may not save the network", 65, NETWORKS),
     "decay-map": Entry("Weight decay × noise × predictor's rate × branch: which encoders live", 3),
     "deep-image-prior": Entry("Deep image prior: a photograph from an untrained network", 70, NETWORKS),
+    "dino": Entry("DINO: temperature and centre's rate at which prototypes live, cycle or collapse", 900, NETWORKS),
     "dirac-gan": Entry("The Dirac-GAN: gradient flow, steps and regularisers", 10),
     "direct-set": Entry("DirectPred and DirectCopy: thresholds and boundaries of a set predictor", 5),
     "eigenmodes": Entry("Which eigenmodes of the data survive weight decay, and when they grow", 4),

@@ -180,7 +180,8 @@ class _NetworkFlow:
     def _weights(self, rows: Tensor) -> Weights:
         parts = list(rows.split(self.sizes, dim=1))
         centre = parts.pop() if self.outputs else None
-        return Weights(*parts, centre=centre)
+        teacher = parts[2] if len(parts) > 2 else None
+        return Weights(parts[0], parts[1], teacher, centre)
 
     def _batch(self, members: int) -> Batch:
         labels = self.batch.labels

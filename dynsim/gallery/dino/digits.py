@@ -25,7 +25,7 @@ SAMPLES = 400
 def published(steps: int) -> dict[str, dict[str, Any]]:
     """The settings of the published ablation (Caron et al. 2021, section 5.3 and appendix D), by name."""
     ramp = round(0.3 * steps)
-    temperatures = {f"τ_t = {tau:g}": tau for tau in (0.02, 0.06, 0.07, 0.08)}
+    temperatures: dict[str, Any] = {f"τ_t = {tau:g}": tau for tau in (0.02, 0.06, 0.07, 0.08)}
     temperatures |= {f"τ_t .04 to {tau}": RAMP.format(tau, ramp) for tau in (0.07, 0.08)}
     rows = {f"centre {m:g}": {"centre_momentum": m, "tau_t": 0.04} for m in (0.0, 0.9, 0.99, 0.999)}
     return rows | {name: {"centre_momentum": 0.9, "tau_t": tau} for name, tau in temperatures.items()}

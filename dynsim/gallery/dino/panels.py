@@ -47,7 +47,8 @@ def _explain(data: xr.Dataset, figure: Any) -> None:
         f"K = {data.attrs['clusters']}, r = {data.attrs['agreement']:g}, from cold; crosses: alive from warm. "
         "Dashed: the uniform state loses stability, dotted: fold, solid: Hopf curve, star: both at once. "
         f"Middle: digits, an MLP, K = {digits.PROTOTYPES}, {data.sizes['seed']} seeds, teacher {digits.TEACHER:g}; "
-        "circles cold, squares warm, as most seeds end, pale where not all do; curves for the networks' own r",
+        f"circles cold, squares warm, as most seeds are after {data.attrs['steps']} steps (near the fold warm ones "
+        "still decay), pale where not all agree; curves for the networks' own r",
     )
 
 

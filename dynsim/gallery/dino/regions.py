@@ -13,7 +13,7 @@ from dynsim.integrate.solve import solve
 from dynsim.methods.catalogue import method
 from dynsim.methods.prototype_clusters import assignments, cluster_field, cold_start, fate, warm_start
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.rules import Descend, Move
+from dynsim.symbolic.rules import Descend, Move, Rule
 
 AGREEMENT, TAU_S, PROTOTYPES = 0.7, 0.1, 10
 SLOWNESS = 10.0  # how much faster the student's constant mode settles than its teacher follows
@@ -64,7 +64,7 @@ def two_clusters() -> Flow:
     """K = 2 with a teacher: constant mode a and pattern b of the student, A and B of the teacher, centre c."""
     student = "(a + b*X)/tau_s"
     loss = f"softplus({student}) - sigmoid((sg(A + B*X2) - c)/tau_t)*{student}"
-    rules = {
+    rules: dict[str, Rule] = {
         "a": Descend(loss),
         "b": Descend(loss),
         "A": Move("beta*(a - A)"),

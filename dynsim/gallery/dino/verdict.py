@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -102,7 +103,7 @@ def centre_ratio(momentum: float, teacher: float = digits.TEACHER) -> float:
     return float(np.log(momentum) / np.log(teacher))
 
 
-def hopf_ratio(tau_t: float) -> float:
+def hopf_ratio(tau_t: Any) -> Any:
     """m_H/β of a slow teacher, τ_s/τ_t − 1: it knows nothing of K, r or the network."""
     return regions.TAU_S / tau_t - 1
 
@@ -111,7 +112,7 @@ def predicted(tau_t: float, ratio: float, start: str, r: float) -> bool:
     """Whether the pattern lives, after the flow with K prototypes and agreement r behind a slow teacher."""
     if start == "warm":
         return tau_t < fold(r, regions.TAU_S, digits.PROTOTYPES)[0]
-    return tau_t < r * regions.TAU_S and ratio > hopf_ratio(tau_t)
+    return bool(tau_t < r * regions.TAU_S and ratio > hopf_ratio(tau_t))
 
 
 def scores(data: xr.Dataset) -> dict[str, float]:

@@ -38,7 +38,7 @@ def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
         first = one["measured"].isel(seed=0)
         shift = np.sqrt(((one["halved"] - first) ** 2).sum("feature") / (first**2).sum("feature"))
         counted = one["decided"] & ~one["near"] & (one["predicted"] > 0.05 * one["predicted"].max("feature"))
-        error = np.abs(mean / end - 1).where(counted)
+        error = abs(mean / end - 1).where(counted)
         close = error.where(shift <= CLOSE).values
         ranks, times = one["order"].values, one["half_time"].mean("seed").values
         timed = (ranks > 0) & (times > 0)
@@ -132,10 +132,10 @@ def draw_amplitudes(data: xr.Dataset, axes: Any) -> None:
 def draw_table(data: xr.Dataset, axes: Any, wide: float) -> None:
     """A row per method: survives iff, amplitude, what kills it, what is learned first, what was observed."""
     observed = {"dino": "see figure dino"}
-    for name, row in scores(data).items():
-        star = "" if row["theory"] else "* "
-        order = "" if np.isnan(row["order"]) else f", ρ {row['order']:.2f}"
-        told = f"{star}{row['right']:.0%}, MLP {row['mlp']:.0%}{order}, ±{row['error']:.0%}"
+    for name, found in scores(data).items():
+        star = "" if found["theory"] else "* "
+        order = "" if np.isnan(found["order"]) else f", ρ {found['order']:.2f}"
+        told = f"{star}{found['right']:.0%}, MLP {found['mlp']:.0%}{order}, ±{found['error']:.0%}"
         key = name.partition(",")[0]
         observed[key] = f"{observed[key]} {told}" if key in observed else told
     columns = [("method", 15, 0.0), ("survives iff", 28, 0.125), ("ends at", 22, 0.365), ("what kills it", 17, 0.575)]
