@@ -43,12 +43,10 @@ def _explain(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        f"m/β: rate of the centre over that of the teacher; τ_s = {regions.TAU_S:g}. Left: all K² logits of the flow, "
-        f"K = {data.attrs['clusters']}, r = {data.attrs['agreement']:g}, from cold; crosses: alive from warm. "
-        "Dashed: the uniform state loses stability, dotted: fold, solid: Hopf curve, star: both at once. "
-        f"Middle: digits, an MLP, K = {digits.PROTOTYPES}, {data.sizes['seed']} seeds, teacher {digits.TEACHER:g}; "
-        f"circles cold, squares warm, as most seeds are after {data.attrs['steps']} steps (near the fold warm ones "
-        "still decay), pale where not all agree; curves for the networks' own r",
+        f"m/β: centre's over teacher's rate. Left: K² logits of the flow, K = {data.attrs['clusters']}, "
+        f"r = {data.attrs['agreement']:g}, from cold; crosses alive from warm. Dashed: the uniform state loses "
+        f"stability, dotted: fold, solid: Hopf, star: both. Middle: MLP on digits, K = {digits.PROTOTYPES}, "
+        f"{data.sizes['seed']} seeds, {data.attrs['steps']} steps; circles cold, squares warm; pale: not all agree",
     )
 
 
@@ -141,7 +139,7 @@ def _draw_hysteresis(data: xr.Dataset, axes: Any) -> None:
     axes.axvline(found["r"] * regions.TAU_S, color=COLOURS["black"], linewidth=1.0, linestyle="--")
     axes.axvline(found["fold"], color=COLOURS["black"], linewidth=1.0, linestyle=":")
     axes.axhline(ALIVE, color=COLOURS["grey"], linewidth=0.8)
-    axes.set(xlabel="teacher's temperature τ$_t$", ylabel="what assignments tell, share of ln K", yscale="log")
+    axes.set(xlabel="teacher's temperature τ$_t$", ylabel="information, share of ln K", yscale="log")
     axes.set(title="long runs across the fold")
     axes.legend(loc="lower left")
 

@@ -127,10 +127,23 @@ def scores(data: xr.Dataset) -> dict[str, float]:
             for one in data["fate"].sel(tau_t=tau, momentum=m, start=start).values
         ]
         found[f"right_{start}"] = float(np.mean(right))
-        lives = (data["long_fate"].sel(start=start) == ALIVE).mean("seed")
-        taus = data["long_tau_t"].values
-        found[f"up_to_{start}"] = float(taus[(lives > 0.5).values].max(initial=0.0))
+        found[f"up_to_{start}"] = _lives_up_to(data, str(start))
+    warm = data["fate"].sel(start="warm") == ALIVE
+    found["warm_slow"] = float(warm.where((data["tau_t"] < found["fold"]) & (data["momentum"] > 0.99)).mean())
+    found["warm_hot"] = float(warm.where((data["tau_t"] > found["fold"]) & (data["momentum"] <= 0.99)).mean())
     return found
+
+
+def _lives_up_to(data: xr.Dataset, start: str) -> float:
+    """The hottest teacher at which most seeds live in long runs; of cold ones also in the plane, at momentum 0.9.
+
+    Warm runs of the plane are too short: beyond the fold they decay slowly.
+    """
+    ends = [(data["long_tau_t"].values, data["long_fate"].sel(start=start))]
+    if start == "cold" and digits.TRAINED["centre_momentum"] in data["momentum"].values:
+        ends.append((data["tau_t"].values, data["fate"].sel(start=start, momentum=digits.TRAINED["centre_momentum"])))
+    alive = [taus[((fates == ALIVE).mean("seed") > 0.5).values] for taus, fates in ends]
+    return float(max((float(taus.max(initial=0.0)) for taus in alive), default=0.0))
 
 
 def published(data: xr.Dataset) -> dict[str, tuple[bool | None, float, bool]]:
@@ -144,6 +157,17 @@ def published(data: xr.Dataset) -> dict[str, tuple[bool | None, float, bool]]:
         at_top = np.abs(last[fates == UNIFORM] / top - 1) < 0.01
         found[str(name)] = (PUBLISHED.get(str(name)), float((fates == ALIVE).mean()), bool(at_top.all()))
     return found
+
+
+def _as_predicted(table: dict[str, tuple[bool | None, float, bool]], r: float) -> str:
+    """How many settings of constant temperature and momentum end as `predicted`, and which do not."""
+    settings = {
+        name: (rows["tau_t"], centre_ratio(rows["centre_momentum"], digits.PUBLISHED_TEACHER))
+        for name, rows in digits.published(1).items()
+        if name in table and not isinstance(rows["tau_t"], str)
+    }
+    wrong = [name for name, at in settings.items() if predicted(*at, "cold", r) != (table[name][1] > 0.5)]
+    return f"{len(settings) - len(wrong)} of {len(settings)}" + (f", not {', '.join(wrong)}" if wrong else "")
 
 
 def verdict(data: xr.Dataset) -> Verdict:
@@ -163,11 +187,15 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"the Hopf curve by continuation differs from its formula by at most {off:.1g}",
         f"r of the networks' own assignments {found['r']:.2f} (median of those that live), for K = 64 the fold is at "
         f"τ_t = {found['fold']:.3f}, the loss of stability at {found['r'] * regions.TAU_S:.3f}",
-        f"alive or not is right for {found['right_cold']:.0%} of cold networks and {found['right_warm']:.0%} of warm",
-        f"long runs: most cold networks live up to τ_t = {found['up_to_cold']:g}, warm ones up to "
-        f"{found['up_to_warm']:g}: {'bistable' if bistable else 'not bistable'}",
+        f"alive or not is right for {found['right_cold']:.0%} of cold networks and {found['right_warm']:.0%} of warm "
+        f"ones after {data.attrs['steps']} steps; of warm ones below the fold {found['warm_slow']:.0%} live with a "
+        f"centre momentum above 0.99 (the flow: all), of those beyond it {found['warm_hot']:.0%} still with a faster "
+        "centre (the flow: none)",
+        f"of the temperatures tried most cold networks live up to τ_t = {found['up_to_cold']:g}, warm ones in long "
+        f"runs up to {found['up_to_warm']:g}: {'bistable' if bistable else 'not bistable'}",
         f"published settings: {sum(agree.values())} of {len(agree)} in kind"
         + (f", not {', '.join(wrong)}" if wrong else ""),
+        f"of these the flow with the networks' r, from cold, has {_as_predicted(table, found['r'])}",
         "loss = ln K where the end is uniform: " + ("yes" if uniform_at_top else "no"),
         "one r for all clusters, a centre and a teacher of constant rate, are the flow's; a network has many r",
     ]

@@ -103,11 +103,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Linear encoders and MLPs trained on each method's loss (SimSiam: full batch); eight principal directions of "
-        f"the digits, Gaussian noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data with the same moments), "
-        f"{data.sizes['value']} values of one knob, {data.sizes['seed']} seeds. Observed: features that live or die "
-        "as theory has it, linear and MLP, their order (ρ), the median error of the amplitude; * a measurement that "
-        "theory does not claim. Empty: predicted to die; smaller values at 10⁻⁵. “–”: no run here",
+        "Linear encoders, MLPs; eight principal directions of the digits, "
+        f"noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data), {data.sizes['value']} values of a knob, "
+        f"{data.sizes['seed']} seeds. Observed: features that live or die as theory has it, linear, MLP; order (ρ), "
+        "error of the amplitude; * not claimed by theory. Empty: predicted to die. “–”: no run",
     )
 
 
