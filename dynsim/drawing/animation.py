@@ -70,8 +70,8 @@ def animated(figure: Any, *, dpi: float = 100, frames: int = FRAMES) -> bytes:
                 past = max(1, int(np.searchsorted(time, now * (1 + 1e-12), side="right")))
                 line.set_data(x[:past], y[:past])
                 head.set_data(x[past - 1 : past], y[past - 1 : past])
-            for note, time in notes:
-                note.set_visible(bool(time <= now))
+            for note, appears in notes:
+                note.set_visible(bool(appears <= now))
             pictures.append(_picture(figure, dpi))
     finally:
         for (line, x, y), head in zip(whole, heads, strict=True):
@@ -127,8 +127,8 @@ def _indexed(picture: Any, colours: np.ndarray) -> Any:
     from PIL import Image
 
     pixels = np.asarray(picture, dtype=np.int64)
-    codes, where = np.unique(pixels @ [65536, 256, 1], return_inverse=True)
-    used = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    codes, where = np.unique(pixels @ np.array([65536, 256, 1]), return_inverse=True)
+    used = np.stack([codes // 65536, codes // 256 % 256, codes % 256], axis=1)
     nearest = ((used[:, None] - colours) ** 2).sum(axis=2).argmin(axis=1)
     found = Image.fromarray(nearest[where].reshape(pixels.shape[:2]).astype(np.uint8))
     found.putpalette(colours.ravel().tolist())
@@ -141,5 +141,5 @@ def _picture(figure: Any, dpi: float) -> Any:
     buffer = BytesIO()
     figure.savefig(buffer, format="rgba", dpi=dpi)
     # The renderer rounds the size of its canvas down.
-    size = tuple(int(inches * dpi) for inches in figure.get_size_inches())
-    return Image.frombytes("RGBA", size, buffer.getvalue()).convert("RGB")
+    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
+    return Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")

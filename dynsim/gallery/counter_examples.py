@@ -202,10 +202,10 @@ def verdict(data: xr.Dataset) -> Verdict:
     for name in ("spread", "rankme", "norm_ratio"):
         other = [int((fates(scaled(data, name, factor)) == 1).sum()) for factor in FACTORS]
         counts |= set(other)
-        told = ", ".join(
+        counted = ", ".join(
             f"{count} at its thresholds over {factor:g}" for count, factor in zip(other, FACTORS, strict=True)
         )
-        detail += f"; if {name} were judged otherwise, {told} would fail"
+        detail += f"; if {name} were judged otherwise, {counted} would fail"
     poor = failed & worse(data)
     spared = [str(name).strip() for name in data["setting"].values[(failed & ~worse(data)).values]]
     detail += (

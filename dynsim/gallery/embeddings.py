@@ -52,7 +52,7 @@ def compute(
     base = hidden_layer().but(steps=every * (steps // every), every=every, **fields)
     spectrum = [_deviation(index) for index in range(base.dim)]
     names = [one.__name__ for one in spectrum]
-    places: dict[str, Any] = {}
+    places: dict[str, np.ndarray] = {}
     runs = []
     for index, branch in enumerate(BRANCHES):
         trained = fit(base.but(branch=branch, measures=(*MEASURES, *spectrum)), seeds)
@@ -100,10 +100,7 @@ def _deviation(index: int) -> Callable[[np.ndarray], float]:
 def verdict(data: xr.Dataset) -> Verdict:
     """Say how many test images have their nearest neighbours right, at the start and in each branch."""
     knn = data["knn"]
-    right: dict[str, Any] = {
-        START: knn.isel(branch=0, step=0),
-        **{b: knn.isel(step=-1).sel(branch=b) for b in BRANCHES},
-    }
+    right = {START: knn.isel(branch=0, step=0), **{b: knn.isel(step=-1).sel(branch=b) for b in BRANCHES}}
     dead = _dead(data)
     facts = [
         f"{name}: kNN accuracy {float(one.mean()):.2f} ({float(one.min()):.2f} to {float(one.max()):.2f})"

@@ -247,16 +247,16 @@ def facts(data: xr.Dataset) -> list[str]:
     many = f"of {networks.sizes['network']} networks, in every seed, at factors {', '.join(f'{f:g}' for f in FACTORS)}"
     for speed in SPEEDS:
         words = speed.replace("_", " ")
-        for start, when in ((True, "at the start"), (False, "over most of the run")):
+        for at_start, when in ((True, "at the start"), (False, "over most of the run")):
             for test, who in ((slowed, "encoder slower"), (ahead, "predictor faster")):
-                counts = _counts(networks, test, speed, start=start)
+                counts = _counts(networks, test, speed, start=at_start)
                 told.append(f"{who} with stop-gradient, {words} {when}: {counts} {many}")
     for measure, words in (("half_life", "half of its way"), ("time90", "90 % of its way")):
         told.append(f"predictor first to {words} with stop-gradient: {_counts(networks, ahead, measure)} {many}")
     dead = (networks["collapsed"].sel(branch="stop") == 1).any("seed")
     told.append(f"slowed by stop-gradient and collapsed all the same: {_listed(slowed(networks) & dead)}")
-    start = ratio(data.isel(record=0), "relative_speed").sel(branch="stop").mean("seed") / float(data.attrs["alpha"])
-    equal = ", ".join(f"{name} {1 / float(start.sel(network=name)):.3g}" for name in data["network"].values)
+    first = ratio(data.isel(record=0), "relative_speed").sel(branch="stop").mean("seed") / float(data.attrs["alpha"])
+    equal = ", ".join(f"{name} {1 / float(first.sel(network=name)):.3g}" for name in data["network"].values)
     told.append(f"α at which both blocks start with the same relative speed, with stop-gradient: {equal}")
     return told
 

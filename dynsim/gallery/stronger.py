@@ -139,8 +139,8 @@ class Network:
         """−field: the gradient of ½‖residual‖² with what is stopped held at y itself."""
         from torch.func import vjp
 
-        value, pull = vjp(lambda one: self.residual(one, y, branch), y)
-        return pull(value)[0]
+        pulled: Any = vjp(lambda one: self.residual(one, y, branch), y)
+        return pulled[1](pulled[0])[0]
 
 
 def _components(images: int) -> np.ndarray:
