@@ -72,6 +72,7 @@ def test_alarms_hear_what_they_should(data):
     near = healthy.copy(deep=True)
     near["rankme"].loc[{"moment": "end"}] = 7.0
     near["rankme"].loc[{"moment": "start"}] = 10.0
+    near["knn"].loc[{"moment": "end"}] = 0.33  # too little a gain to save it
     assert (counter_examples.fates(near) == 0).all()
     assert (counter_examples.fates(counter_examples.scaled(near, "rankme", 0.8)) == 1).all()
     assert "0 to 1 of 1 settings" in counter_examples.verdict(near).headline
