@@ -178,7 +178,7 @@ def _of_arrays(
         {name: ("checkpoint", [row.get(name, np.nan) for row in rows]) for name in names},
         {"checkpoint": np.arange(len(rows))},
     )
-    ranking = ()
+    ranking: tuple[int, ...] = ()
     if outputs == "embedding" and len(rows) > 1:
         ranking = rank_checkpoints(rows, dimensions=last.shape[1], samples=len(last))
     thresholds, when = _thresholds(series, pairs, found.get("norm_ratio")) if outputs == "embedding" else (None, "")

@@ -170,7 +170,8 @@ class _Frame:
         """The picture with marks in it."""
         base, right = _HEIGHT - _BOTTOM, _WIDTH - 10
         (left, bottom), (end, top) = self.at(*self.first), self.at(*self.last)
-        texts = [(_LEFT, 14, "start", self.title), ((_LEFT + right) / 2, _HEIGHT - 4, "middle", self.xlabel)]
+        texts: list[tuple[float, float, str, str]] = [(_LEFT, 14, "start", self.title)]
+        texts += [((_LEFT + right) / 2, _HEIGHT - 4, "middle", self.xlabel)]
         texts += [
             (_LEFT - 4, bottom + 4, "end", _short(self.first[1])),
             (_LEFT - 4, top + 4, "end", _short(self.last[1])),

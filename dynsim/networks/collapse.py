@@ -101,8 +101,8 @@ class Judgement:
         kind = self.kinds[0]
         against = {says for row in self.evidence for says in row["says"].split(", ")} & _PROXIES
         if kind == "unsure" and against:
-            seen = ", ".join(f"{row['measure']} {row['value']:.3g}" for row in self.evidence if row["says"] in against)
-            return f"unsure: {' and '.join(sorted(against))} ({seen}), but kNN tells classes apart"
+            read = ", ".join(f"{row['measure']} {row['value']:.3g}" for row in self.evidence if row["says"] in against)
+            return f"unsure: {' and '.join(sorted(against))} ({read}), but kNN tells classes apart"
         seen = [f"{row['measure']} {row['value']:.3g}" for row in self.evidence if kind in row["says"].split(", ")]
         return f"{kind}: {_SAYS[kind]}" + (f" ({', '.join(seen)})" if seen else "")
 

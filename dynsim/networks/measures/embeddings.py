@@ -325,7 +325,7 @@ def uniformity(features: Any, *, t: float = 2.0) -> Any:
         np.maximum(kernel, 0.0, out=kernel)
         kernel *= -t
         np.exp(kernel, out=kernel)
-        kernel[..., np.tri(*kernel.shape[-2:], dtype=bool)] = 0.0  # no sample with itself
+        kernel[..., np.tri(*kernel.shape[-2:]) > 0] = 0.0  # no sample with itself
         total += kernel.sum((-2, -1), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return like(np.log(2 * total / (number * (number - 1.0))), features)
