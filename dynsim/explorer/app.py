@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html import escape
@@ -204,9 +204,18 @@ class Explorer(widgets.VBox):
         serial, setting = self._serial, self.setting
         await asyncio.sleep(_REST)
         try:
-            loop = asyncio.get_running_loop()
-            self._show_settled(await loop.run_in_executor(_worker, settled, setting, self._reusable()), serial)
-            self._show_distance(await loop.run_in_executor(_worker, distance_line, setting), serial)
+            loop, scenery = asyncio.get_running_loop(), self._reusable()
+
+            # What waits behind a slow computation is dropped where something has moved since.
+            def unless_moved(compute: Callable[..., Any], *given: Any) -> Any:
+                return compute(*given) if serial == self._serial else None
+
+            facts = await loop.run_in_executor(_worker, unless_moved, settled, setting, scenery)
+            if facts is not None:
+                self._show_settled(facts, serial)
+            distance = await loop.run_in_executor(_worker, unless_moved, distance_line, setting)
+            if distance is not None:
+                self._show_distance(distance, serial)
         except DynsimError as error:
             self._complain(str(error))
 

@@ -1,5 +1,7 @@
 """The widget without a browser: controls change the setting, wrong input is said and changes nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
 
 import dynsim
 from dynsim.explorer.live_view import LiveView
+from dynsim.explorer.settled import settled
 
 
 @pytest.fixture(autouse=True)
@@ -298,3 +301,39 @@ def test_nothing_in_the_browser_part_asks_the_network():
     everything = (LiveView._esm + LiveView._css).replace("http://www.w3.org/2000/svg", "")
     for word in ("http:", "https:", "import(", "fetch(", "XMLHttpRequest", "eval(", "@import", "innerHTML"):
         assert word not in everything, word
+
+
+def test_what_waits_behind_a_slow_computation_is_dropped_once_something_moves(monkeypatch):
+    import asyncio
+    import threading
+
+    from dynsim.explorer import app
+
+    monkeypatch.undo()  # here an event loop runs
+    computed, go = [], threading.Event()
+
+    def slow(setting, scenery):
+        computed.append(setting.initial["theta"])
+        go.wait(20)
+        return settled(setting, scenery)
+
+    monkeypatch.setattr(app, "settled", slow)
+    monkeypatch.setattr(app, "_REST", 0.01)
+
+    async def moves():
+        view = dynsim.explore("toy", initial={"theta": 0.1})
+        while not computed:
+            await asyncio.sleep(0.01)
+        for theta in (0.2, 0.3, 0.4):
+            view.change(initial={"theta": theta})
+            await asyncio.sleep(0.1)
+        go.set()
+        while view._distance is None:
+            await asyncio.sleep(0.01)
+        return view
+
+    with ThreadPoolExecutor(1) as other:  # the browser's own loop may be running in this thread
+        view = other.submit(lambda: asyncio.run(asyncio.wait_for(moves(), 60))).result()
+    assert computed == [0.1, 0.4]
+    assert view.view.scene["settled"]
+    assert view.view.frame["distance"].startswith("distance to collapse")
