@@ -37,7 +37,21 @@ _READABLE = 400  # characters of a list of names; of a longer one only the neare
 
 
 class DynsimError(Exception):
-    """Base of every exception that dynsim raises on purpose."""
+    """Base of every exception that dynsim raises on purpose.
+
+    See Also
+    --------
+    ParseError, BlowUp, StepLimit, SolverFailure : the kinds that say more.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> try:
+    ...     dynsim.system("toi")
+    ... except dynsim.DynsimError as error:
+    ...     print(type(error).__name__)
+    UnknownName
+    """
 
 
 class InvalidValue(DynsimError, ValueError):
@@ -65,6 +79,19 @@ class ParseError(DynsimError, ValueError):
     ----------
     position : int
         Zero-based index of the character at which reading stopped.
+
+    See Also
+    --------
+    parse : what raises it.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> try:
+    ...     dynsim.parse("1 + * 2")
+    ... except dynsim.ParseError as error:
+    ...     print(error.position)
+    4
     """
 
     def __init__(self, message: str, position: int = 0) -> None:
@@ -96,15 +123,51 @@ class Unfinished(DynsimError):
 
 
 class BlowUp(Unfinished, ArithmeticError):
-    """A run left every bound, or its right-hand side stopped being finite; has `.time` and `.dataset`."""
+    """A run left every bound, or its right-hand side stopped being finite; has `.time` and `.dataset`.
+
+    See Also
+    --------
+    StepLimit, SolverFailure : other ways in which a run ends early.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> try:
+    ...     dynsim.solve(dynsim.gradient_flow("-w^4", "w"), {"w": 1.0}, 3.0)
+    ... except dynsim.BlowUp as error:
+    ...     print(round(error.time, 3), "time" in error.dataset.dims)
+    0.125 True
+    """
 
 
 class StepLimit(Unfinished, RuntimeError):
-    """A run took too many steps; has `.time` and `.dataset`, whose last state is the one that was reached."""
+    """A run took too many steps; has `.time` and `.dataset`, whose last state is the one that was reached.
+
+    See Also
+    --------
+    BlowUp, SolverFailure : other ways in which a run ends early.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> issubclass(dynsim.StepLimit, dynsim.DynsimError)
+    True
+    """
 
 
 class SolverFailure(Unfinished, RuntimeError):
-    """A solver could go no further although no state grew: the field jumps there, ends, or cannot be resolved."""
+    """A solver could go no further although no state grew: the field jumps there, ends, or cannot be resolved.
+
+    See Also
+    --------
+    BlowUp, StepLimit : other ways in which a run ends early.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> issubclass(dynsim.SolverFailure, dynsim.DynsimError)
+    True
+    """
 
 
 def bad(

@@ -127,6 +127,10 @@ def provenance(dataset: xarray.Dataset) -> dict[str, Any]:
     InvalidType
         If it is no Dataset.
 
+    See Also
+    --------
+    draw : what reads it.
+
     Examples
     --------
     >>> import dynsim

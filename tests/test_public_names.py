@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import inspect
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -30,10 +32,23 @@ def test_no_public_name_is_shadowed():
         assert name == "__version__" or callable(value), f"{name} is {value!r}"
 
 
-def test_public_names_have_docstrings_with_examples():
-    for name in dynsim.__all__:
-        doc = getattr(dynsim, name).__doc__ or ""
+def public():
+    for room in (dynsim, networks, monitor):
+        for name in room.__all__:
+            if name not in ("__version__", "measures"):
+                yield f"{room.__name__}.{name}", getattr(room, name)
+
+
+def test_public_names_say_what_to_see_and_show_an_example():
+    if find_spec("torch") is None:
+        pytest.skip("needs torch")
+    for name, value in public():
+        doc = value.__doc__ or ""
         assert len(doc.strip()) > 20, name
+        assert ">>>" in doc, f"{name}: no example"
+        assert "See Also" in doc, f"{name}: no See Also"
+        silent = name.startswith("dynsim.list_")  # takes nothing and refuses nothing
+        assert inspect.isclass(value) or "Raises" in doc or silent, f"{name}: no Raises"
 
 
 def test_unknown_attribute():

@@ -86,6 +86,11 @@ def explore(
     MissingExtra
         ipywidgets or anywidget is not installed.
 
+    See Also
+    --------
+    plot : a picture that stands still.
+    portrait : the plane alone.
+
     Examples
     --------
     >>> import dynsim

@@ -91,6 +91,10 @@ FIGURES: Registry[Figure] = Registry(
 def list_figures() -> Table:
     """Table of the figures: name, one line, cost in seconds on one core, and whether a stored run serves.
 
+    See Also
+    --------
+    plot : draw one of them.
+
     Examples
     --------
     >>> import dynsim

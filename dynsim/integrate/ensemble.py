@@ -113,6 +113,11 @@ def ensemble(
     InvalidType, InvalidValue, UnknownName
         Something at the door. Never for what a member does.
 
+    See Also
+    --------
+    solve : one run.
+    basins : where they end.
+
     Notes
     -----
     Time is flow time: one gradient step with learning rate h advances it by h.

@@ -82,6 +82,10 @@ class Event:
 class Terminal:
     """An event that ends the run where `expression` vanishes; the same as ``Event(expression, terminal=True)``.
 
+    See Also
+    --------
+    Event : with a direction, and without an end.
+
     Examples
     --------
     >>> import dynsim

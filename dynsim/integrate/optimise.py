@@ -80,6 +80,12 @@ def optimise(
     InvalidType, InvalidValue, UnknownName
         Something at the door. Never for what a member does.
 
+    See Also
+    --------
+    solve : the flow that small steps follow.
+    modified_flow : the flow of finite steps.
+    list_optimisers : what there is.
+
     References
     ----------
     Su Jianlin, kexue.fm/archives/7980 (2020), on optimisers "neither stronger nor weaker" than gradient descent.

@@ -56,6 +56,10 @@ def step_size_bifurcation(
     InvalidType, InvalidValue, UnknownName
         Something at the door.
 
+    See Also
+    --------
+    stable_step_size : where it begins.
+
     Examples
     --------
     With x' = −x + x³ the map x − h(x − x³) turns at 0 for h = 2.
@@ -118,6 +122,11 @@ def stable_step_size(flow: Any, point: Mapping[Any, Any], parameters: Mapping[An
     ------
     InvalidType, InvalidValue, UnknownName
         A point or parameter that cannot be used.
+
+    See Also
+    --------
+    step_size_bifurcation : what happens beyond it.
+    optimise : steps of that size.
 
     Examples
     --------

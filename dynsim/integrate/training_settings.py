@@ -63,6 +63,10 @@ def training_parameters(**settings: Any) -> dict[str, Any]:
     UnknownName, InvalidType, InvalidValue
         A word that is not known, named twice, or has no usable value.
 
+    See Also
+    --------
+    methods, features : what takes them.
+
     Notes
     -----
     The effective steps are derived in the modified equations of heavy ball and Nesterov's method: Kovachki & Stuart,

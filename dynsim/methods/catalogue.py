@@ -88,6 +88,10 @@ def list_methods() -> Table:
     Table
         Columns name, summary, survives, learned_first, killed_by, knobs, reference, code.
 
+    See Also
+    --------
+    method : one of them.
+
     Examples
     --------
     >>> import dynsim

@@ -48,6 +48,17 @@ class Fact:
         What it rests on.
     reason : str
         Why, in words.
+
+    See Also
+    --------
+    method : what gives them.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> fact = dynsim.method("spectral").amplitude(nu=0.2)
+    >>> round(fact.value, 6), fact.exact
+    (0.8, True)
     """
 
     value: Any
@@ -80,6 +91,18 @@ class Method(ABC):
         What every fact rests on.
     survives_if, ends_at, learned_first, killed_by : str
         One phrase each, for the table of methods.
+
+    See Also
+    --------
+    method : one by name.
+    register : one of your own.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> spectral = dynsim.method("spectral")
+    >>> spectral.name, spectral.flow().states
+    ('spectral', ('w',))
     """
 
     name: ClassVar[str]

@@ -42,6 +42,10 @@ class Diagnosis:
     references : tuple of str
         What the mechanism rests on.
 
+    See Also
+    --------
+    diagnose : what makes one.
+
     Examples
     --------
     >>> import dynsim, numpy as np

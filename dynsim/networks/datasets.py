@@ -139,6 +139,10 @@ def photograph(name: str = "flower", *, top: int = 100, left: int = 190, size: i
     MissingExtra
         If scikit-learn or Pillow is not installed.
 
+    See Also
+    --------
+    deep_image_prior : what it is for.
+
     Examples
     --------
     >>> from dynsim.networks import photograph

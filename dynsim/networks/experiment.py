@@ -129,6 +129,10 @@ class Experiment(ExperimentFields):
     InvalidValue, InvalidType, UnknownName
         For a field that cannot be used, alone or with the others.
 
+    See Also
+    --------
+    train : run it.
+
     Examples
     --------
     >>> from dynsim.networks import Experiment

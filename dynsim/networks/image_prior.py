@@ -68,6 +68,10 @@ def deep_image_prior(
     InvalidValue
         For another shape, or moments that do not rise.
 
+    See Also
+    --------
+    photograph : a picture for it.
+
     Examples
     --------
     >>> import numpy as np

@@ -36,6 +36,18 @@ class Images:
         What messages and provenance call the data.
     label_values : numpy.ndarray or None
         What the labels were: ``label_values[number]``.
+
+    See Also
+    --------
+    Experiment : what takes them.
+
+    Examples
+    --------
+    >>> from dynsim.networks import Experiment
+    >>> from dynsim.networks.datasets import load_images
+    >>> digits = load_images(Experiment())
+    >>> digits.train.shape[1:], digits.name
+    ((1, 8, 8), 'digits')
     """
 
     train: np.ndarray

@@ -59,6 +59,11 @@ def flow(experiment: Experiment, *, device: str | torch.device = "cpu") -> Field
     InvalidType, InvalidValue
         For anything that is no experiment, or data that do not fit.
 
+    See Also
+    --------
+    initial_state : where it starts.
+    dynsim.matrix_flow : of a linear network, in closed form.
+
     Examples
     --------
     >>> import numpy as np
@@ -93,6 +98,10 @@ def initial_state(experiment: Experiment, seed: int = 0) -> dict[str, np.ndarray
     ------
     InvalidType, InvalidValue
         For anything that is no experiment, or no seed.
+
+    See Also
+    --------
+    flow : what starts there.
 
     Examples
     --------

@@ -72,6 +72,11 @@ def train(
     InvalidType, InvalidValue, UnknownName
         For anything that cannot be used, before any work is done.
 
+    See Also
+    --------
+    fit : keeps the network too.
+    Experiment : what defines a run.
+
     Examples
     --------
     >>> from dynsim.networks import Experiment, train
@@ -106,6 +111,10 @@ def fit(
     ------
     InvalidType, InvalidValue, UnknownName
         For anything that cannot be used, before any work is done.
+
+    See Also
+    --------
+    train : the same, as a Dataset alone.
 
     Examples
     --------

@@ -77,6 +77,10 @@ def run_study(
     MissingExtra
         Without zarr.
 
+    See Also
+    --------
+    ensemble : many runs of one flow.
+
     Notes
     -----
     The default pool spawns processes: call this under ``if __name__ == "__main__":`` in a script.

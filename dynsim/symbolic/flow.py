@@ -322,6 +322,11 @@ def gradient_flow(
         stop-gradient where nothing is differentiated, branch "target" of a loss without stop-gradient, a random
         symbol that is a state or does not occur, an average that does not exist.
 
+    See Also
+    --------
+    Flow.of, system : from one rule per state; from the catalogue.
+    parse : the text alone.
+
     References
     ----------
     Su Jianlin, kexue.fm/archives/7980 (2020); Chen & He, arXiv:2011.10566.

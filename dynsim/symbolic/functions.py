@@ -50,6 +50,10 @@ class stop_gradient(sympy.Function):
     InvalidType
         The argument is no scalar expression or number. Text goes through `dynsim.parse`, which does not execute it.
 
+    See Also
+    --------
+    gradient_flow : what resolves it.
+
     Notes
     -----
     A flow resolves it *after* the gradient is taken and *before* the Jacobian is: differentiating twice
@@ -332,10 +336,6 @@ def multiplied(*factors: sympy.Expr) -> sympy.Expr:
     return sympy.Mul(*factors)
 
 
-def _of_list(function: Callable[..., float]) -> Callable[..., float]:
-    return lambda *x: max(x) + function([value - max(x) for value in x])
-
-
 def _number_softplus(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
@@ -374,7 +374,7 @@ FUNCTIONS: dict[str, Function] = {
     "sigmoid": Function(sigmoid, _number_sigmoid),
     "softplus": Function(softplus, _number_softplus),
     "logcosh": Function(logcosh, lambda x: _number_softplus(2 * x) - x - math.log(2)),
-    "logsumexp": Function(logsumexp, _of_list(lambda x: math.log(math.fsum(map(math.exp, x)))), 1, 16),
+    "logsumexp": Function(logsumexp, lambda *x: max(x) + math.log(math.fsum(math.exp(v - max(x)) for v in x)), 1, 16),
     "relu": Function(lambda x: _MAX.build(sympy.S.Zero, x), lambda x: max(x, 0.0)),
     "abs": _ABS,
     "Abs": _ABS,

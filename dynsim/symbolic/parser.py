@@ -53,6 +53,10 @@ def parse(text: str) -> sympy.Expr:
     InvalidType
         It is no text.
 
+    See Also
+    --------
+    gradient_flow : the flow of a loss as text.
+
     Notes
     -----
     ``-x^2`` is −(x²), powers group from the right, and a product needs its ``*``. An identifier before a "(" must

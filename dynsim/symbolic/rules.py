@@ -21,6 +21,11 @@ class Descend:
     decay : expression, optional
         Weight decay per unit of flow time; not multiplied by `rate`.
 
+    See Also
+    --------
+    Flow.of : what takes it.
+    Track, Hold, Move : the other rules.
+
     Examples
     --------
     >>> from dynsim import Descend, Flow
@@ -44,6 +49,11 @@ class Track:
     rate : expression
         Per unit of flow time. An EMA coefficient m per step of size h is rate −ln(m)/h.
 
+    See Also
+    --------
+    Flow.of : what takes it.
+    Descend, Hold, Move : the other rules.
+
     Examples
     --------
     >>> from dynsim import Descend, Flow, Track
@@ -63,6 +73,11 @@ class Hold:
 
     The gradients of the other states are taken first, with this state held constant.
 
+    See Also
+    --------
+    Flow.of : what takes it.
+    Descend, Track, Move : the other rules.
+
     Examples
     --------
     >>> from dynsim import Descend, Flow, Hold
@@ -76,6 +91,11 @@ class Hold:
 @dataclass(frozen=True)
 class Move:
     """The state follows `velocity`, given as it is: for a source that states an equation and no loss.
+
+    See Also
+    --------
+    Flow.of : what takes it.
+    Descend, Track, Hold : the other rules.
 
     Examples
     --------

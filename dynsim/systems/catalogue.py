@@ -33,6 +33,19 @@ class System:
         Names for `variant`; the first is the default. Empty: the system has none.
     structure : tuple of str
         Names of structure keywords, such as "k" or "L".
+
+    See Also
+    --------
+    register : add one.
+    system : its flow.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> def build(branch, variant):
+    ...     return dynsim.gradient_flow("(w - sg(w)^2)^2/2", ["w"], branch=branch)
+    >>> dynsim.System("square", "mine", "w chases its own square", "made up", build).flow().rhs
+    Matrix([[w**2 - w]])
     """
 
     name: str
@@ -100,6 +113,11 @@ def system(name: str, *, branch: Branch = "stop", variant: str | None = None, **
     UnknownName, InvalidType, InvalidValue
         An unknown system, variant or structure keyword; a branch that makes no sense for it.
 
+    See Also
+    --------
+    list_systems : what there is.
+    gradient_flow : of a loss of your own.
+
     Examples
     --------
     >>> import dynsim
@@ -131,6 +149,10 @@ def entry_of(name: str) -> System:
 
 def list_systems() -> Table:
     """Table of the systems: name, family, one line, reference.
+
+    See Also
+    --------
+    system : one of them.
 
     Examples
     --------

@@ -70,6 +70,10 @@ def matrix_flow(
         Moments that are no symmetric positive semidefinite matrices of one shape, an unknown branch or predictor, a
         rate that is negative.
 
+    See Also
+    --------
+    dynsim.networks.flow : the same of a real network.
+
     Notes
     -----
     Under "stop" with η_p = η_s = η, WWᵀ − PᵀP/α = C·e^{−2ηt}. With the optimal predictor and no decay WWᵀ itself is

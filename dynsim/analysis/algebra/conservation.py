@@ -47,6 +47,10 @@ def conservation(flow: Any, dataset: xr.Dataset, *, degree: int = 4) -> xr.Datas
     InvalidType, InvalidValue
         No flow, or a Dataset that is no run of it.
 
+    See Also
+    --------
+    first_integrals : the laws themselves.
+
     Examples
     --------
     >>> import dynsim

@@ -41,6 +41,17 @@ class Count:
         The same of laws I(states, t), the others among them: what decays at a known rate is one.
     exact : bool
         Whether the count was finished; otherwise the numbers are upper bounds.
+
+    See Also
+    --------
+    count_integrals : what makes one.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> toy = dynsim.system("toy")
+    >>> dynsim.count_integrals(toy, ["alpha"]).exact
+    True
     """
 
     number: int

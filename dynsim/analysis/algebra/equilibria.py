@@ -72,6 +72,11 @@ def equilibria(
     InvalidType, InvalidValue, UnknownName
         No flow, an unknown or missing parameter, one at which the right-hand side is infinite, an empty box.
 
+    See Also
+    --------
+    continuation : the same over a parameter.
+    outcome : where one run ends.
+
     Notes
     -----
     Stability is that of the field's Jacobian, taken after the stop-gradient is resolved: the Hessian of a

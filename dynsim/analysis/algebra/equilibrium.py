@@ -38,6 +38,17 @@ class Equilibrium:
         Points of a curve at which its stability changes.
     trace : dict or None
         ``{state: array}``, points along a curve that is known numerically only.
+
+    See Also
+    --------
+    equilibria : what finds them.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> one = dynsim.equilibria(dynsim.gradient_flow("(w^2 - 1)^2/4", "w"))[0]
+    >>> one.kind, one.point, one.dimension
+    ('stable node', {'w': -1}, 0)
     """
 
     point: dict[str, Any]

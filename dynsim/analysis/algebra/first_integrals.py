@@ -81,6 +81,11 @@ def first_integrals(flow: Flow, *, degree: int = 4, over: Any = None) -> FirstIn
     InvalidType, InvalidValue
         Something that is no flow, or a degree that is no positive integer.
 
+    See Also
+    --------
+    count_integrals : how many there can be.
+    conservation : whether a run keeps them.
+
     Notes
     -----
     Functions of the states that are not polynomial (exp, sin, roots, \|·\|, max) are variables of their own, taken

@@ -80,6 +80,11 @@ def basins(
     InvalidType, InvalidValue, UnknownName
         No flow, a start or parameter that is missing or unknown.
 
+    See Also
+    --------
+    outcome : of one start.
+    separatrices : what lies between them.
+
     Examples
     --------
     >>> import dynsim, numpy as np

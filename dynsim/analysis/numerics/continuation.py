@@ -51,6 +51,18 @@ class Continuation:
         Where starts of branches were looked for: what was not searched may hold others.
     notes : tuple of str
         What was seen and not followed, and special points of less than full accuracy.
+
+    See Also
+    --------
+    continuation : what makes one.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> flow = dynsim.gradient_flow("w^4/4 - p*w^2/2", "w")
+    >>> found = dynsim.continuation(flow, "p", (-1, 1))
+    >>> [round(point["p"], 6) + 0 for point in found.branch_points]
+    [0.0]
     """
 
     branches: xr.Dataset

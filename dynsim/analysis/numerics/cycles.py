@@ -49,6 +49,19 @@ class Cycle:
         Whether all others lie inside the unit circle.
     orbit : xarray.Dataset
         The states over one period, dimension `time`.
+
+    See Also
+    --------
+    limit_cycles : what finds them.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> from dynsim import Flow, Move
+    >>> flow = Flow.of({"x": Move("x - y - x*(x^2 + y^2)"), "y": Move("x + y - y*(x^2 + y^2)")})
+    >>> (cycle,) = dynsim.limit_cycles(flow)
+    >>> cycle.stable, round(cycle.period, 6)
+    (True, 6.283185)
     """
 
     period: float

@@ -51,6 +51,17 @@ class Outcome:
         Flow time at which the integration knew; NaN for a rule.
     period : float
         Of a periodic run, else NaN.
+
+    See Also
+    --------
+    outcome : what makes one.
+
+    Examples
+    --------
+    >>> import dynsim
+    >>> print(dynsim.outcome(dynsim.gradient_flow("(w - 1)^2/2", "w", roles={"encoder": "w"}), {"w": 0}))
+    w → 1: no collapse
+    (exact: the state moves to the next zero of its velocity)
     """
 
     limit: dict[str, Any]
@@ -105,6 +116,11 @@ def outcome(
     ------
     InvalidType, InvalidValue, UnknownName
         A start or parameter that is no number, is missing, or is not known.
+
+    See Also
+    --------
+    basins : of a grid of starts.
+    timescales : how fast it gets there.
 
     Examples
     --------

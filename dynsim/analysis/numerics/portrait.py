@@ -70,6 +70,11 @@ def portrait(
     InvalidType, InvalidValue, UnknownName
         No flow, fewer than two states, an unknown state or parameter, an empty box.
 
+    See Also
+    --------
+    basins : where runs end.
+    draw : the picture of it.
+
     Examples
     --------
     >>> import dynsim

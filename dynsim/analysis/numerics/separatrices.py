@@ -65,6 +65,10 @@ def separatrices(
     InvalidType, InvalidValue, UnknownName
         No flow, a flow with one state, an unknown parameter, an empty box, a state called as a result is.
 
+    See Also
+    --------
+    basins : what they separate.
+
     Notes
     -----
     The two stable curves of a saddle, and the orbits into a degenerate point of a line, are where basins of

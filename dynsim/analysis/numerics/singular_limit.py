@@ -112,6 +112,10 @@ def singular_limit(
     InvalidType, InvalidValue, UnknownName
         An unknown parameter, or one whose limit separates no fast states from slow ones.
 
+    See Also
+    --------
+    timescales : fast and slow along a run.
+
     References
     ----------
     Fenichel, J. Differential Equations 31 (1979); Kuehn, Multiple Time Scale Dynamics (2015), chapter 3.

@@ -64,6 +64,10 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
     InvalidType, InvalidValue
         A Dataset that is no single run of this flow.
 
+    See Also
+    --------
+    singular_limit : the limit of ever faster predictors.
+
     References
     ----------
     Kuehn, Multiple Time Scale Dynamics (2015), for the eigenvalue gap.

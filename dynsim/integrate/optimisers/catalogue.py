@@ -95,6 +95,10 @@ def optimiser_named(name: Any) -> Optimiser:
 def list_optimisers() -> Table:
     """Table of the optimisers: name, options with their defaults, one line, reference.
 
+    See Also
+    --------
+    optimise : take steps with one of them.
+
     Examples
     --------
     >>> import dynsim
