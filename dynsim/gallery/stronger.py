@@ -83,7 +83,7 @@ def compute(
                 for b, branch in enumerate(BRANCHES):
                     for seed in range(seeds if subject != "toy" else 1):
                         number = steps if optimiser == "gradient descent" else rounds
-                        ends = _run(Network(subject, seed, images), optimiser, branch, lr, number)
+                        ends = _run(NetworkDescent(subject, seed, images), optimiser, branch, lr, number)
                         for name, value in ends.items():
                             found[name][i, j, k, b, seed if subject != "toy" else slice(None)] = value
             done += 1
@@ -98,7 +98,7 @@ def compute(
                  initial={"phi": 0.6, "theta": 0.1})  # fmt: skip
 
 
-class Network:
+class NetworkDescent:
     """Views, a vector of parameters, and the residual of the loss as a function of it."""
 
     def __init__(self, subject: str, seed: int, images: int) -> None:
@@ -155,7 +155,7 @@ def _components(images: int) -> np.ndarray:
     return np.asarray(shown / shown[:, 0].std())
 
 
-def _run(network: Network, optimiser: str, branch: str, lr: float, number: int) -> dict[str, float]:
+def _run(network: NetworkDescent, optimiser: str, branch: str, lr: float, number: int) -> dict[str, float]:
     step = _STEPS[optimiser.partition(",")[0]]
     y = network.start.clone()
     order = "WP" if optimiser.endswith("W first") else "PW"
@@ -167,7 +167,7 @@ def _run(network: Network, optimiser: str, branch: str, lr: float, number: int) 
     return _ends(network, y, branch)
 
 
-def _ends(network: Network, y: Any, branch: str) -> dict[str, float]:
+def _ends(network: NetworkDescent, y: Any, branch: str) -> dict[str, float]:
     from dynsim.networks import measures
 
     first, last = (network.features(one, 1).numpy() for one in (network.start, y))
@@ -187,31 +187,31 @@ def _ends(network: Network, y: Any, branch: str) -> dict[str, float]:
     return {**ends, "fate": FATES.index(fate)}
 
 
-def _descent(network: Network, y: Any, branch: str, lr: float, order: str) -> Any:
+def _descent(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
     return y - lr * network.slope(y, branch)
 
 
-def _newton(network: Network, y: Any, branch: str, lr: float, order: str) -> Any:
+def _newton(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
     import torch
 
     jacobian = torch.func.jacrev(lambda one: network.slope(one, branch))(y)
     return y - lr * torch.linalg.pinv(jacobian, rtol=1e-10) @ network.slope(y, branch)
 
 
-def _gauss_newton(network: Network, y: Any, branch: str, lr: float, order: str) -> Any:
+def _gauss_newton(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
     import torch
 
     jacobian = torch.func.jacrev(lambda one: network.residual(one, y, branch))(y)
     return y - lr * torch.linalg.pinv(jacobian, rtol=1e-10) @ network.residual(y, y, branch)
 
 
-def _exact(network: Network, y: Any, branch: str, lr: float, order: str) -> Any:
+def _exact(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
     for block in order:
         y = (_best_predictor if block == "P" else _best_encoder)(network, y, branch)
     return y
 
 
-def _best_predictor(network: Network, y: Any, branch: str) -> Any:
+def _best_predictor(network: NetworkDescent, y: Any, branch: str) -> Any:
     import torch
 
     z, target = network.features(y, 0), network.features(y, 1)
@@ -219,7 +219,7 @@ def _best_predictor(network: Network, y: Any, branch: str) -> Any:
     return torch.cat([found.T.ravel(), y[found.numel() :]])
 
 
-def _best_encoder(network: Network, y: Any, branch: str) -> Any:
+def _best_encoder(network: NetworkDescent, y: Any, branch: str) -> Any:
     """Minimise over the encoder with the predictor, and what is stopped, held fixed; from where it is."""
     import torch
     from scipy.optimize import minimize

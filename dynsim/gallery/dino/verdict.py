@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from dynsim.gallery.dino import digits, regions
 from dynsim.gallery.figure import concluded
 from dynsim.methods.prototype_bifurcations import fold, hopf
 from dynsim.methods.prototype_clusters import FATES
+from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.verdict import Verdict
 
@@ -24,7 +25,7 @@ PUBLISHED = {
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 5,
     steps: int = 600,

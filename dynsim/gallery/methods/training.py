@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.methods.catalogue import method
+from dynsim.progress import Progress
 from dynsim.records import stamp
 
 NOISE = 0.3  # standard deviation of the noise that makes the views; pixels lie in [0, 1]
@@ -80,7 +81,7 @@ PLANS = {
 
 
 def compute(
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     seeds: int = 3,
     steps: float = 1.0,

@@ -56,7 +56,7 @@ def path_program(step: Step, size: int, leaves: Condition | None) -> PathProgram
     width = machine.width()
     key = f"{sympy.srepr(leaves)}|{_text(step)}|{size}|{width}|{machine.description()}|{source()}"
     return PathProgram(
-        cached(key, lambda: machine.compiled(_Kernel(step, size, leaves, width).module, loops=True)), width
+        cached(key, lambda: machine.compiled(_PathKernel(step, size, leaves, width).module, loops=True)), width
     )
 
 
@@ -109,7 +109,7 @@ class PathProgram:
         self._run(count, at[0], columns, spread, *at[1:5], len(intervals), at[5], rows, *at[6:])
 
 
-class _Kernel:
+class _PathKernel:
     def __init__(self, step: Step, size: int, leaves: Condition | None, width: int) -> None:
         self.size, self.parameters = size, len(step.arguments) - size - 1
         self.given = step.given
