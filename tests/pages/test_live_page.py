@@ -54,7 +54,7 @@ def compare(opened, setting):
         assert np.abs(np.array(ours["states"]) - expected).max() < 1e-8 * max(1.0, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["toy", "byol"])
+@pytest.mark.parametrize("name", ["toy"])
 def test_orbits_are_those_of_solve(opened, name):
     compare(opened, Setting(name))
 
