@@ -10,12 +10,13 @@ import xarray as xr
 
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.measures import draw_seeds
+from dynsim.drawing.rows import branch_legend, draw_rows
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.fast_lane import (
     FIGURE as FAST_LANE,
 )
-from dynsim.gallery.fast_lane import TOY, branch_legend, compute, draw_rows, facts, ratio
+from dynsim.gallery.fast_lane import TOY, compute, facts, ratio
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import provenance
 from dynsim.verdict import Verdict

@@ -5,7 +5,7 @@ Momentum, Adam, sign descent and L-BFGS follow gradients and cannot refute the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dynsim.errors import unknown
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.networks.collapse import judge
 from dynsim.progress import Progress
-from dynsim.records import stamp
+from dynsim.records import provenance, stamp
 from dynsim.symbolic.flow import BRANCHES
 from dynsim.verdict import Verdict, Word
 
@@ -31,8 +31,6 @@ OPTIMISERS = {
     "exact, W first": (1.0,),
 }
 FATES = ("lives", "collapses", "explodes", "in doubt")
-PIXELS, DIM, WIDTH, VIEW_NOISE = 16, 4, 8, 0.3
-_EXPLODED = 1e6  # times its start: steps beyond are not taken
 _HUGE, _LEAST = 1e3, 1e-3  # the axis ends here
 
 
@@ -71,6 +69,8 @@ def compute(
         `spread` of the features at the end, `loss`, and `fate`, an index into `FATES` by the judge of networks. NaN
         where an optimiser has one size only.
     """
+    from dynsim.networks.strong_steps import DIM, PIXELS, VIEW_NOISE, WIDTH, SmallNetwork, stepped
+
     for name in subjects:
         if name not in SUBJECTS:
             raise unknown("subject", name, SUBJECTS)
@@ -83,7 +83,8 @@ def compute(
                 for b, branch in enumerate(BRANCHES):
                     for seed in range(seeds if subject != "toy" else 1):
                         number = steps if optimiser == "gradient descent" else rounds
-                        ends = _run(NetworkDescent(subject, seed, images), optimiser, branch, lr, number)
+                        network = SmallNetwork(subject, seed, images)
+                        ends = _ends(network, stepped(network, optimiser, branch, lr, number), branch)
                         for name, value in ends.items():
                             found[name][i, j, k, b, seed if subject != "toy" else slice(None)] = value
             done += 1
@@ -98,76 +99,7 @@ def compute(
                  initial={"phi": 0.6, "theta": 0.1})  # fmt: skip
 
 
-class NetworkDescent:
-    """Views, a vector of parameters, and the residual of the loss as a function of it."""
-
-    def __init__(self, subject: str, seed: int, images: int) -> None:
-        import torch
-
-        self.subject = subject
-        if subject == "toy":
-            self.views = [torch.ones(1, 1, dtype=torch.float64)] * 2
-            self.shapes = [(1, 1), (1, 1)]
-            self.start = torch.tensor([0.6, 0.1], dtype=torch.float64)
-            return
-        rng = np.random.default_rng(seed)
-        x = _components(images)
-        self.views = [torch.tensor(x + VIEW_NOISE * rng.normal(size=x.shape)) for _ in range(2)]
-        inner = [(DIM, PIXELS)] if subject == "linear" else [(WIDTH, PIXELS), (DIM, WIDTH)]
-        self.shapes = [(DIM, DIM), *inner]
-        parts = [rng.uniform(-1, 1, size=s).ravel() / np.sqrt(s[1]) for s in self.shapes]
-        self.start = torch.tensor(np.concatenate(parts))
-
-    def parts(self, y: Any) -> list[Any]:
-        """Predictor first, then the layers of the encoder."""
-        sizes = [int(np.prod(shape)) for shape in self.shapes]
-        return [part.reshape(shape) for part, shape in zip(y.split(sizes), self.shapes, strict=True)]
-
-    def features(self, y: Any, view: int) -> Any:
-        """(images, features)."""
-        layers = self.parts(y)[1:]
-        z = self.views[view] @ layers[0].T
-        return z if len(layers) == 1 else z.tanh() @ layers[1].T
-
-    def residual(self, y: Any, held: Any, branch: str) -> Any:
-        """Predictions minus targets over √N; `held` stands where the branch stops gradients."""
-        first = self.features(held if branch == "target" else y, 0)
-        second = self.features(held if branch == "stop" else y, 1)
-        return (first @ self.parts(y)[0].T - second).ravel() / len(first) ** 0.5
-
-    def slope(self, y: Any, branch: str) -> Any:
-        """−field: the gradient of ½‖residual‖² with what is stopped held at y itself."""
-        from torch.func import vjp
-
-        pulled: Any = vjp(lambda one: self.residual(one, y, branch), y)
-        return pulled[1](pulled[0])[0]
-
-
-def _components(images: int) -> np.ndarray:
-    """The first principal components of digits, as wide as they are, and 1 for the widest."""
-    from dynsim.gallery.linear_networks import linear_experiment
-    from dynsim.networks.datasets import load_images
-
-    pictures = load_images(linear_experiment()).train
-    x = (pictures - pictures.mean(axis=0)).reshape(len(pictures), -1).astype(float)
-    _, _, axes = np.linalg.svd(x, full_matrices=False)
-    shown = x[:images] @ axes[:PIXELS].T
-    return np.asarray(shown / shown[:, 0].std())
-
-
-def _run(network: NetworkDescent, optimiser: str, branch: str, lr: float, number: int) -> dict[str, float]:
-    step = _STEPS[optimiser.partition(",")[0]]
-    y = network.start.clone()
-    order = "WP" if optimiser.endswith("W first") else "PW"
-    size = float(network.start.norm())
-    for _ in range(number):
-        y = step(network, y, branch, lr, order)
-        if not float(y.norm()) < _EXPLODED * size:
-            break
-    return _ends(network, y, branch)
-
-
-def _ends(network: NetworkDescent, y: Any, branch: str) -> dict[str, float]:
+def _ends(network: Any, y: Any, branch: str) -> dict[str, float]:
     from dynsim.networks import measures
 
     first, last = (network.features(one, 1).numpy() for one in (network.start, y))
@@ -185,64 +117,6 @@ def _ends(network: NetworkDescent, y: Any, branch: str) -> dict[str, float]:
     kinds = judge({name: value for name, value in ends.items() if name != "loss"}, start=start).kinds
     fate = {"healthy": "lives", "unsure": "in doubt", "exploding": "explodes"}.get(kinds[0], "collapses")
     return {**ends, "fate": FATES.index(fate)}
-
-
-def _descent(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
-    return y - lr * network.slope(y, branch)
-
-
-def _newton(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
-    import torch
-
-    jacobian = torch.func.jacrev(lambda one: network.slope(one, branch))(y)
-    return y - lr * torch.linalg.pinv(jacobian, rtol=1e-10) @ network.slope(y, branch)
-
-
-def _gauss_newton(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
-    import torch
-
-    jacobian = torch.func.jacrev(lambda one: network.residual(one, y, branch))(y)
-    return y - lr * torch.linalg.pinv(jacobian, rtol=1e-10) @ network.residual(y, y, branch)
-
-
-def _exact(network: NetworkDescent, y: Any, branch: str, lr: float, order: str) -> Any:
-    for block in order:
-        y = (_best_predictor if block == "P" else _best_encoder)(network, y, branch)
-    return y
-
-
-def _best_predictor(network: NetworkDescent, y: Any, branch: str) -> Any:
-    import torch
-
-    z, target = network.features(y, 0), network.features(y, 1)
-    found = torch.linalg.pinv(z, rtol=1e-10) @ target
-    return torch.cat([found.T.ravel(), y[found.numel() :]])
-
-
-def _best_encoder(network: NetworkDescent, y: Any, branch: str) -> Any:
-    """Minimise over the encoder with the predictor, and what is stopped, held fixed; from where it is."""
-    import torch
-    from scipy.optimize import minimize
-
-    held, own = y.clone(), int(np.prod(network.shapes[0]))
-
-    def loss(encoder: np.ndarray) -> tuple[float, np.ndarray]:
-        free = torch.tensor(encoder, requires_grad=True)
-        value = network.residual(torch.cat([held[:own], free]), held, branch).square().sum() / 2
-        (slope,) = torch.autograd.grad(value, free)
-        return float(value.detach()), slope.numpy()
-
-    options = {"maxiter": 300, "maxfun": 600, "ftol": 1e-14, "gtol": 1e-9}
-    found = minimize(loss, y[own:].numpy(), jac=True, method="L-BFGS-B", options=options)
-    return torch.cat([held[:own], torch.tensor(found.x)])
-
-
-_STEPS: dict[str, Callable[..., Any]] = {
-    "gradient descent": _descent,
-    "Newton": _newton,
-    "Gauss–Newton": _gauss_newton,
-    "exact": _exact,
-}
 
 
 def verdict(data: xr.Dataset) -> Verdict:
@@ -328,9 +202,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     for branch in data["branch"].values:
         panels[-1].plot([], [], _MARKERS[str(branch)], color=BRANCH_STYLE[str(branch)]["color"], label=str(branch))
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0)
+    about = provenance(data)["experiment"]
     caption(figure, data, "Filled: the features live by the judge of networks, open: they collapse, explode or are in "
             "doubt. Two heights: small and large steps",
-            f"Digits, {PIXELS} components, {DIM} features; every seed shown")  # fmt: skip
+            f"Digits, {about['pixels']} components, {about['dim']} features; every seed shown")  # fmt: skip
 
 
 FIGURE = Figure(

@@ -8,9 +8,10 @@ pytest.importorskip("torch")
 import dynsim
 from dynsim.gallery import stronger
 from dynsim.gallery.plotting import stored_file
+from dynsim.networks import strong_steps
 from dynsim.storage import open_dataset
 
-TOY = stronger.Network("toy", 0, 0)
+TOY = strong_steps.SmallNetwork("toy", 0, 0)
 
 
 @pytest.mark.parametrize("branch", ["stop", "full", "target"])
@@ -22,12 +23,12 @@ def test_the_field_of_the_toy_is_the_toy(branch):
 @pytest.mark.parametrize(("order", "end"), [("PW", (1.0, 0.1)), ("WP", (1.0, 1 / 6))])
 def test_exact_minimisation_in_turn_keeps_the_toy_alive_in_either_order(order, end):
     """By hand: φ = 1 at once, or θ = θ(0)/φ(0) first."""
-    y = stronger._exact(TOY, TOY.start, "stop", 1.0, order)
+    y = strong_steps._exact(TOY, TOY.start, "stop", 1.0, order)
     np.testing.assert_allclose(y, end, rtol=1e-6)
 
 
 def test_exact_minimisation_without_stop_gradient_hangs_on_the_order():
-    alive, dead = (stronger._exact(TOY, TOY.start, "full", 1.0, order)[1] for order in ("PW", "WP"))
+    alive, dead = (strong_steps._exact(TOY, TOY.start, "full", 1.0, order)[1] for order in ("PW", "WP"))
     assert float(alive) == pytest.approx(0.1)
     assert abs(float(dead)) < 1e-6
 
@@ -35,20 +36,20 @@ def test_exact_minimisation_without_stop_gradient_hangs_on_the_order():
 def test_newton_with_stop_gradient_runs_to_the_origin():
     y = TOY.start
     for _ in range(20):
-        y = stronger._newton(TOY, y, "stop", 1.0, "")
+        y = strong_steps._newton(TOY, y, "stop", 1.0, "")
     assert float(y.norm()) < 1e-4
 
 
 def test_gauss_newton_halves_the_residual_of_a_linear_network():
-    network = stronger.Network("linear", 0, 60)
-    y = stronger._gauss_newton(network, network.start, "full", 1.0, "")
+    network = strong_steps.SmallNetwork("linear", 0, 60)
+    y = strong_steps._gauss_newton(network, network.start, "full", 1.0, "")
     before, after = (network.residual(one, one, "full").square().sum() for one in (network.start, y))
     assert float(after) < 0.5 * float(before)
 
 
 def test_the_best_predictor_is_a_minimum():
-    network = stronger.Network("hidden layer", 0, 60)
-    y = stronger._best_predictor(network, network.start, "stop")
+    network = strong_steps.SmallNetwork("hidden layer", 0, 60)
+    y = strong_steps._best_predictor(network, network.start, "stop")
     assert float(network.slope(y, "stop")[:16].abs().max()) < 1e-10
     assert float(network.slope(network.start, "stop")[:16].abs().max()) > 1e-3
 
