@@ -329,3 +329,11 @@ def test_a_surface_is_found_where_few_of_its_points_lie_in_the_box():
     assert [item.kind for item in found] == ["surface of dimension 2"]
     assert 11.95 <= float(found[0].point["z"]) <= 12.05
     assert len(dynsim.equilibria(flow, box={"x": (3, 5), "y": (6, 8), "z": (14, 15)})) == 0
+
+
+def test_a_zero_on_one_side_of_a_jump_is_no_rest():
+    """Left of 0 the field goes to zero, at 0 and beyond it is 1 and more: a run arrives there and is carried on."""
+    flow = Flow.of({"x": Move("heaviside(x)*(1 + exp(x)) + x*exp(x)")})
+    assert len(equilibria(flow, box={"x": (-1, 1)})) == 0
+    smooth = Flow.of({"x": Move("x*(1 + exp(x)) + x*exp(x)")})
+    assert len(equilibria(smooth, box={"x": (-1, 1)})) == 1
