@@ -29,22 +29,18 @@ def ensembles():
     """Rows of dynsim against heyoka's batches of eight."""
     if not find_spec("heyoka"):
         print("ensembles: heyoka is not installed: pip install heyoka", flush=True)
-        return []
+        return
     from ensemble_peers import PROBLEMS
     from ensemble_turns import read_off, work_and_precision
     from ensembles import LABELS, TARGETS, record
 
-    found = []
     for problem in PROBLEMS.values():
         for label in LABELS:
             points, _ = work_and_precision(problem, ["dynsim", "heyoka"], STARTS, record(problem, label), 1)
             for target, wanted in zip(TARGETS, WANTED.get(problem.name, (2.0, 2.0, 2.0)), strict=True):
                 own, other = (read_off(points[name], target)[1] for name in ("dynsim", "heyoka"))
                 shown = f"{1e6 * own / STARTS:.2f} µs, heyoka {1e6 * other / STARTS:.2f} µs"
-                found.append(
-                    Row(f"{problem.name}, {label}, error {target:.0e}", other / own, wanted, "at least", shown)
-                )
-    return found
+                yield Row(f"{problem.name}, {label}, error {target:.0e}", other / own, wanted, "at least", shown)
 
 
 def trajectory():
@@ -65,17 +61,14 @@ def networks():
     """Rows of losses typed as text against those written by hand."""
     if not find_spec("torch"):
         print("networks: torch is not installed", flush=True)
-        return []
+        return
     import torch
     from networks import text_speeds
 
     torch.set_num_threads(1)
-    return [
-        Row(
-            f"{name} as text over by hand", speed, 0.8, "at least", f"{1e3 * named:.2f} and {1e3 * text:.2f} ms a step"
-        )
-        for name, named, text, speed in text_speeds(rounds=5, steps=10)
-    ]
+    for name, named, text, speed in text_speeds(rounds=5, steps=10):
+        shown = f"{1e3 * named:.2f} and {1e3 * text:.2f} ms a step"
+        yield Row(f"{name} as text over by hand", speed, 0.8, "at least", shown)
 
 
 PARTS = {
@@ -92,10 +85,7 @@ def main():
         os.environ["DYNSIM_CACHE"] = folder
         for name in sys.argv[1:] or PARTS:
             title, measure = PARTS[name]
-            found = measure()
-            if found:
-                print_table(title, found)
-            rows += found
+            rows += print_table(title, measure())
     short = sum(not row.met for row in rows)
     took = time.perf_counter() - began
     print(f"\n{len(rows)} figures, {short} short of their target; {took:.0f} s, load {os.getloadavg()[0]:.1f}")

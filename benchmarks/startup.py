@@ -42,7 +42,6 @@ def cpu(*argv):
 
 def rows(runs=7):
     """One row per command."""
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         for words, least, most in COMMANDS:
             out = ("--out", folder) if words[0] == "plot" else ()
@@ -52,8 +51,7 @@ def rows(runs=7):
             bare, full = (statistics.median(times) for times in zip(*spent, strict=True))
             text = f"dynsim {' '.join(word if ' ' not in word else repr(word) for word in words)}"
             shown = f"{1e3 * full:.0f} ms, {1e3 * bare:.0f} ms for python -c {least[1]!r}"
-            found.append(Row(text, full / bare, most, "at most", shown))
-    return found
+            yield Row(text, full / bare, most, "at most", shown)
 
 
 def main():

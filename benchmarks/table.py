@@ -29,13 +29,17 @@ class Row:
         return self.value >= self.target if self.sense == "at least" else self.value <= self.target
 
 
+WIDTH = 62
+
+
 def print_table(title, rows):
-    """Print rows as they are, one line each."""
-    print(f"\n{title}")
-    wide = max(len(row.what) for row in rows)
+    """Print rows as they come, one line each, and return them."""
+    printed = []
     for row in rows:
+        if not printed:
+            print(f"\n{title}")
         target = f"{'≥' if row.sense == 'at least' else '≤'} {row.target:g}"
-        print(
-            f"{row.what:{wide}s} {row.value:9.2f} {target:>8s} {'' if row.met else 'SHORT':5s} {row.detail}",
-            flush=True,
-        )
+        short = "" if row.met else "SHORT"
+        print(f"{row.what:{WIDTH}s} {row.value:9.2f} {target:>8s} {short:5s} {row.detail}", flush=True)
+        printed.append(row)
+    return printed

@@ -84,19 +84,17 @@ def contestants_of(name):
 
 def rows():
     """One row per figure."""
-    found = []
     for name in ("toy", "byol"):
         spent = {key: 1e6 * seconds for key, seconds in alternating(contestants_of(name)).items()}
         shown = ", ".join(f"{key} {value:.0f} µs" for key, value in spent.items())
-        found += [
+        yield from (
             Row(f"{name}: the engine's call, µs", spent["engine"], 20.0, "at most", f"rtol 1e-10, {POINTS} points"),
             Row(f"{name}: ensemble over Dataset", spent["ensemble"] / spent["Dataset"], 1.2, "at most", shown),
             Row(f"{name}: solve over ensemble", spent["solve"] / spent["ensemble"], 3.0, "at most"),
-        ]
+        )
     for name, text in LARGE.items():
         seconds = statistics.median(first_call(text) for _ in range(3))
-        found.append(Row(f"first call, {name}, s", seconds, 1.0, "at most"))
-    return found
+        yield Row(f"first call, {name}, s", seconds, 1.0, "at most")
 
 
 def first_call(text):
