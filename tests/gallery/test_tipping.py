@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import airy
 
-from dynsim.gallery import tipping
+from dynsim.gallery import tipping, tipping_networks
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
 
@@ -57,7 +57,7 @@ def test_temperature_makes_a_loop_and_decay_does_not():
 def test_the_fold_of_a_layer_and_its_normal_form(layers, share):
     """η_c = λ_d²/(4λ_s), and (27/256)λ_d⁴/λ_s³ with two layers; −AB from differences of the velocity."""
     lambda_d, lambda_s = 0.7, 0.8
-    fold, place, product = tipping._network_fold(layers, lambda_d, lambda_s)
+    fold, place, product = tipping_networks._network_fold(layers, lambda_d, lambda_s)
     assert fold == pytest.approx(share * lambda_d ** (2 * layers) / lambda_s ** (2 * layers - 1), rel=1e-12)
 
     def velocity(p):
@@ -85,5 +85,5 @@ def test_networks_under_the_ramp_collapse_when_it_is_predicted():
 
 def test_a_network_is_watched_until_its_features_are_lost_for_good():
     times = np.arange(5.0)
-    assert tipping._first_below(times, np.array([3.0, 0.5, 3.0, 1.0, 0.0]), 2.0) == 2.5
-    assert np.isnan(tipping._first_below(times, np.array([3.0, 1.0, 3.0, 3.0, 3.0]), 2.0))
+    assert tipping_networks._first_below(times, np.array([3.0, 0.5, 3.0, 1.0, 0.0]), 2.0) == 2.5
+    assert np.isnan(tipping_networks._first_below(times, np.array([3.0, 1.0, 3.0, 3.0, 3.0]), 2.0))
