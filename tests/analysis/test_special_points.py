@@ -104,3 +104,11 @@ def test_a_continuum_of_branches_is_none():
     flow = Flow.of({"x": Move("p*x - x*(x^2 + y^2)"), "y": Move("p*y - y*(x^2 + y^2)")})
     field = ParameterField(flow, ["p"], None)
     assert ways_out(field, Curve(field.function, field.jacobian, UNIT), np.zeros(3)) == []
+
+
+def test_a_complex_pair_along_a_line_changes_sign_where_its_real_part_does():
+    phi = sympy.Symbol("phi", real=True)
+    turn = sympy.sqrt(-1 - phi**2)  # imaginary everywhere
+    assert changes_along((phi - 1 + turn, phi - 1 - turn, sympy.S.Zero), phi, -5, 5) == [1]
+    root = sympy.sqrt(phi**2 + 1)  # real: one of a ± √b crosses where a² = b
+    assert changes_along((phi - 2 + root, phi - 2 - root, sympy.S.Zero), phi, -5, 5) == [sympy.Rational(3, 4)]
