@@ -100,7 +100,8 @@ def _deviation(index: int) -> Callable[[np.ndarray], float]:
 def verdict(data: xr.Dataset) -> Verdict:
     """Say how many test images have their nearest neighbours right, at the start and in each branch."""
     knn = data["knn"]
-    right = {START: knn.isel(branch=0, step=0), **{b: knn.isel(step=-1).sel(branch=b) for b in BRANCHES}}
+    right: dict[str, Any] = {START: knn.isel(branch=0, step=0)}
+    right |= {b: knn.isel(step=-1).sel(branch=b) for b in BRANCHES}
     dead = _dead(data)
     facts = [
         f"{name}: kNN accuracy {float(one.mean()):.2f} ({float(one.min()):.2f} to {float(one.max()):.2f})"

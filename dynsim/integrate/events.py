@@ -295,7 +295,7 @@ def _pieces(function: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> 
         times = middle[:, None] + half[:, None] * _NODES
         times[:, 0], times[:, -1] = left, right
         values = np.asarray(function(times.ravel()), dtype=float).reshape(times.shape)
-        defined: np.ndarray = np.isfinite(values).all(axis=1)  # along the whole of an interval
+        defined = np.asarray(np.isfinite(values).all(axis=1))  # along the whole of an interval
         coefficients = np.where(defined[:, None], values, 0.0) @ _FIT.T
         size = np.abs(coefficients)
         largest = size.max(axis=1)

@@ -191,8 +191,8 @@ def _without_kinks(entries: list[sympy.Expr]) -> tuple[list[sympy.Expr], list[sy
     changed = []
     for entry in entries:
         entry = entry.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
-        entry = entry.replace(sympy.Max, lambda *inside: extreme(sympy.ordered(inside), 1))  # type: ignore[arg-type]
-        entry = entry.replace(sympy.Min, lambda *inside: extreme(sympy.ordered(inside), -1))  # type: ignore[arg-type]
+        entry = entry.replace(sympy.Max, lambda *inside: extreme(sympy.ordered(inside), 1))
+        entry = entry.replace(sympy.Min, lambda *inside: extreme(sympy.ordered(inside), -1))
         entry = entry.replace(sympy.Heaviside, lambda inside, *_: switch(inside))
         entry = entry.replace(sympy.sign, lambda inside: 2 * switch(inside) - 1)
         changed.append(entry.replace(sympy.Abs, lambda inside: inside * (2 * switch(inside) - 1)))
