@@ -264,6 +264,8 @@ def _values(plan: Plan, name: str, value: float) -> dict[str, Any]:
         values["views"] = 2
     if plan.named(name) == "vicreg":
         values["batch"] = plan.batch
+    if plan.named(name) == "simclr":
+        values["initial"] = 1.0  # ‖W‖² is conserved, and that of an orthogonal matrix is the number of its rows
     return values
 
 
