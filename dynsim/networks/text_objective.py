@@ -95,6 +95,7 @@ class TextObjective:
     Traceback (most recent call last):
         ...
     dynsim.errors.ParseError: text, position 4: got 'a number', expected what differs from sample to sample
+    see docs/how-to/my-own-objective.md
     """
 
     text: str

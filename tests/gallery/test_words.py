@@ -45,8 +45,8 @@ TAKES = {
     | {"basins", "collapse-map", "cosine-vs-euclid", "dirac-gan", "eigenmodes", "ema", "jepa-vs-mae", "matrix-flow",
        "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
     "data": FIELDS | LANES,
-    "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise", "tipping"},
-    "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy"},
+    "seeds": FIELDS | LANES | TRAINED | {"dino", "matrix-flow", "modes-vs-toy", "noise", "tipping"},
+    "steps": FIELDS | LANES | TRAINED | {"dino", "modes-vs-toy"},
 }  # fmt: skip
 # What costs too much for the first tier with any option; `FIGURES[…].small` makes it smaller in the second.
 CHEAP = sorted(name for name, entry in ENTRIES.items() if entry.cost <= 1.5 and not entry.needs)

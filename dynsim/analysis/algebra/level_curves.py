@@ -86,7 +86,7 @@ def _limit(flow: Flow, start: Exact, values: Exact) -> Limit | None:
         return _told(flow, here, "nothing moves at the start")
     if len(symbols) == 1:
         end = _next_root(velocity[0], here[0])
-        return None if end is None else _told(flow, [end], "the state moves to the next zero of its velocity")
+        return None if end is None else _told(flow, [end], "the state tends to the next zero of its velocity")
     for integral in _integrals(flow, values):
         fixed = integral.subs({flow.symbols[name]: value for name, value in values.items()})
         constant = sympy.radsimp(sympy.expand(fixed.subs(dict(zip(symbols, here, strict=True)))))

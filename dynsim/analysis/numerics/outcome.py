@@ -61,7 +61,7 @@ class Outcome:
     >>> import dynsim
     >>> print(dynsim.outcome(dynsim.gradient_flow("(w - 1)^2/2", "w", roles={"encoder": "w"}), {"w": 0}))
     w → 1: no collapse
-    (exact: the state moves to the next zero of its velocity)
+    (exact: the state tends to the next zero of its velocity)
     """
 
     limit: dict[str, Any]

@@ -93,8 +93,8 @@ def increments(kind: str, seeds: np.ndarray, step: int, count: int, purpose: int
     --------
     >>> import numpy as np
     >>> from dynsim.integrate.noise.random_numbers import increments
-    >>> increments("two-point", np.arange(4, dtype=np.uint64), step=3, count=1)
-    array([[-1., -1., -1.,  1.]])
+    >>> increments("two-point", np.arange(4, dtype=np.uint64), step=4, count=1)
+    array([[ 1.,  1., -1.,  1.]])
     """
     draw, most = INCREMENTS[kind]
     together = max(1, most // count)  # steps

@@ -10,7 +10,14 @@ def served(browser, server, notebooks, tmp_path_factory):
         yield f"{address}voila/render/notebooks/"
 
 
-@pytest.mark.parametrize(("name", "explorers"), [("01-why-no-collapse", 2), ("07-gan-and-friends", 4)])
+@pytest.mark.parametrize(
+    ("name", "explorers"),
+    [
+        ("03-basins-and-bifurcations", 2),
+        pytest.param("01-why-no-collapse", 2, marks=pytest.mark.long),
+        pytest.param("07-gan-and-friends", 4, marks=pytest.mark.long),
+    ],
+)
 def test_a_notebook_is_a_page(pages, served, name, explorers):
     with pages() as view:
         view.page.goto(f"{served}{name}.ipynb")
