@@ -8,6 +8,8 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# The second tier runs these: 03 is opened as a page in the first, 07 calls what the others call.
+LONG = {"03-basins-and-bifurcations", "07-gan-and-friends"}
 NEEDS_TORCH = {"05-real-networks", "08-which-features-live", "09-your-own-run"}
 # Sockets beyond loopback fail in the kernel, so that a download would be an error rather than a success.
 NO_NETWORK = """
@@ -19,6 +21,10 @@ def _only_here(self, address):
     return _connect(self, address)
 _socket.socket.connect = _only_here
 """
+
+
+def _tiered(path):
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.long] if path.stem in LONG else [])
 
 
 def read(path):
@@ -59,7 +65,7 @@ def test_links_between_notebooks_hold(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [_tiered(path) for path in NOTEBOOKS])
 def test_a_notebook_runs(path, tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="needs the extra 'notebooks'")
     pytest.importorskip("anywidget", reason="needs the extra 'notebooks'")
