@@ -320,3 +320,9 @@ def test_a_loss_without_an_encoder_says_how_to_name_one():
     assert "roles=" not in told.reason
     game = Flow.of({"x": Move("-x"), "y": Move("-y")})
     assert "roles=" not in outcome(game, {"x": 1.0, "y": 1.0}).reason
+
+
+def test_a_start_beyond_the_largest_float_is_refused_in_plain_words():
+    typed = gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")
+    with pytest.raises(DynsimError, match=r"initial\['phi'\]: got inf, expected a finite value"):
+        outcome(typed, {"phi": 10**400, "theta": 0.1})

@@ -57,7 +57,10 @@ def algebraic_limit(flow: Flow, start: Mapping[str, Any], values: Mapping[str, A
     """
     if not 1 <= len(flow.states) <= 2:
         return None
-    place, numbers = ({name: _decimal(v) for name, v in given.items()} for given in (start, values))
+    try:
+        place, numbers = ({name: _decimal(v) for name, v in given.items()} for given in (start, values))
+    except TypeError:  # an integer beyond the largest float has become infinite
+        return None
     symbols = [flow.symbols[name] for name in flow.states]
     if not all(value.is_Rational for value in numbers.values()) or not flow.rhs.free_symbols <= {
         *symbols, *(flow.symbols[name] for name in numbers)
