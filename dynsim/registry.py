@@ -81,9 +81,9 @@ class Registry(Mapping[str, Member], Generic[Member]):
         InvalidValue
             The member comes from an installed package that cannot be loaded.
         """
-        if not isinstance(name, str) or name not in self._members:
-            if not isinstance(name, str) or name not in self._installed():
-                raise unknown(self.kind, name, tuple(self))
+        if name not in self:
+            raise unknown(self.kind, name, tuple(self))
+        if name not in self._members:
             self._members[name] = self._loaded_entry_point(name)
         member = self._members[name]
         if isinstance(member, str):
@@ -110,7 +110,7 @@ class Registry(Mapping[str, Member], Generic[Member]):
                 yield name, error
 
     def __contains__(self, name: object) -> bool:
-        return name in self._members or name in self._installed()
+        return isinstance(name, str) and (name in self._members or name in self._installed())
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._members, *self._installed())))

@@ -123,7 +123,8 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
 
     if args.jobs is not None and not 1 <= args.jobs <= 1000:
         raise bad("--jobs", args.jobs, "1 to 1000 processes")
-    out = looked_at("--out", args.out, "a folder, or a file .png, .svg or .pdf")
+    expected = f"a folder, or a file {', '.join(f'.{kind}' for kind in FORMATS)}"
+    out = looked_at("--out", args.out, expected)
     args.stem = None
     if out.suffix[1:] in FORMATS and not out.is_dir():
         if len(names) != 1:
@@ -132,7 +133,7 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
             raise bad("--format", args.format, f"'{out.suffix[1:]}', as --out {args.out} says")
         args.format, args.stem, args.out = out.suffix[1:], out.stem, str(out.parent)
     elif out.exists() and not out.is_dir():
-        raise bad("--out", args.out, "a folder, or a file .png, .svg, .pdf or .gif")
+        raise bad("--out", args.out, expected)
     args.formats = [kind.strip() for kind in ("png,svg" if args.format is None else args.format).split(",")]
     for kind in args.formats:
         if kind not in FORMATS:

@@ -122,13 +122,12 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     for name, values in field.split(states).items():
         variables[name] = (("step", *state_axes(name, values.ndim - 2)), np.moveaxis(values, (-2, -1), (0, 1)))
     members_last = states.swapaxes(1, 2)  # parameters that vary do so along the last axis
-    moments = iteration.times(record)
+    moments = iteration.times(record[:, None], iteration.problem.lr)
     for name in field.observables:
         variables[name] = (("step",), field.observe(name, moments, members_last).T)
     data = grid.dataset(variables)
     data["status"].attrs = dict(ATTRIBUTES["status"])
-    with np.errstate(over="ignore"):  # a rate near the largest float ends at infinity
-        time = xr.DataArray(iteration.pace * rates[..., None] * record, dims=(*along, "step"))
+    time = xr.DataArray(iteration.times(record, rates[..., None]), dims=(*along, "step"))
     data = data.assign_coords(step=record, time=time.variable)
     data["time"].attrs["long_name"] = "flow time"
     return stamp(
@@ -180,10 +179,10 @@ class Iteration:
     pace: float
     settings: dict[str, Any]
 
-    def times(self, steps: Any) -> np.ndarray:
-        """Flow time after so many steps, over the members along the last axis."""
+    def times(self, steps: Any, rates: np.ndarray) -> np.ndarray:
+        """Flow time after so many steps of these sizes, broadcast; the largest rates end at infinity."""
         with np.errstate(over="ignore"):
-            return self.pace * self.problem.lr * np.asarray(steps)[..., None]
+            return self.pace * rates * steps
 
     def run(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Step to the last of the increasing step numbers `record`; states ``(size, members, records)`` and status."""
@@ -198,7 +197,7 @@ class Iteration:
             taken = 0
             for index, target in enumerate(record):
                 for number in range(taken, int(target)):
-                    self.problem.time[:] = self.times(number)
+                    self.problem.time[:] = self.times(number, self.problem.lr)
                     after = y.copy()
                     after[rows] += self.step(y)
                     self.update(y, after)
@@ -208,7 +207,7 @@ class Iteration:
                 status[gone & (status == Status.OK)] = Status.BLOW_UP
                 y[:, gone] = np.nan
                 states[:, :, index] = y
-            self.problem.time[:] = self.times(taken)
+            self.problem.time[:] = self.times(taken, self.problem.lr)
             velocity = np.abs(self.problem.field.f(self.problem.time, y))
             moving = ~(velocity <= REST_RATE * np.abs(y) + _ATOL).all(axis=0)
         status[(status == Status.OK) & ~moving] = Status.AT_REST
