@@ -1,6 +1,6 @@
 """The short benchmarks: one table, the target beside each figure, in less than ten minutes.
 
-    python benchmarks/bench.py [ensembles] [trajectory] [commands] [networks]
+    python benchmarks/bench.py [ensembles] [trajectory] [commands] [networks] [gpu]
 
 Everything is CPU time; contestants take alternating turns, medians are compared. A figure that falls short says SHORT;
 a peer that is not installed is left out, and said to be.
@@ -71,11 +71,26 @@ def networks():
         yield Row(f"{name} as text over by hand", speed, 0.8, "at least", shown)
 
 
+def gpu():
+    """Rows of networks on a CUDA device."""
+    if not find_spec("torch"):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        print("gpu: no CUDA device is present", flush=True)
+        return
+    from gpu import rows
+
+    yield from rows(torch.device("cuda"))
+
+
 PARTS = {
     "ensembles": ("Ensembles: times the speed of heyoka, at equal measured error, one core", ensembles),
     "trajectory": ("One trajectory of 200 points, and first calls", trajectory),
     "commands": ("Commands: CPU over that of what must be imported", commands),
     "networks": ("Networks: steps per second, one seed, batch 256", networks),
+    "gpu": ("A CUDA device: steps per second at batch 4096", gpu),
 }
 
 

@@ -45,15 +45,16 @@ SETTINGS = {
     "MLP+BN": ({}, 2.5),
     "CNN+BN": ({"encoder": "cnn"}, None),
 }
+CPU = torch.device("cpu")
 VIEWS = {"digits augmentation": None, "noise": {"noise": 0.1}, "no augmentation": {}}
 
 
-def plain_loop(experiment: Experiment) -> Callable[[], object]:
+def plain_loop(experiment: Experiment, device: torch.device = CPU) -> Callable[[], object]:
     """One step of the same net as anyone would write it: modules, torch.optim, one view after the other."""
     images = load_images(experiment)
-    source = Source(experiment, images, torch.device("cpu"))
-    stream = generator(0, "batches")
-    pixels, dim = images.train[0].size, experiment.dim
+    source = Source(experiment, images, device)
+    stream = generator(0, "batches", device)
+    pixels, dim, size = images.train[0].size, experiment.dim, int(experiment.batch)
 
     def dense(sizes: list[int], norm: bool) -> nn.Sequential:
         return nn.Sequential(
@@ -77,10 +78,11 @@ def plain_loop(experiment: Experiment) -> Callable[[], object]:
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, dim),
         )  # fmt: skip
         predictor = dense([dim, dim, dim], norm)
+    encoder, predictor = encoder.to(device), predictor.to(device)
     optimiser = torch.optim.SGD(
         [*encoder.parameters(), *predictor.parameters()], lr=experiment.lr, momentum=experiment.momentum
     )
-    order, position = torch.randperm(len(source.images), generator=stream), 0
+    order, position = torch.randperm(source.number, generator=stream, device=device), 0
 
     def distance(p: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         if experiment.objective == "squared":
@@ -89,10 +91,10 @@ def plain_loop(experiment: Experiment) -> Callable[[], object]:
 
     def step() -> None:
         nonlocal order, position
-        if position + 64 > len(order):
-            order, position = torch.randperm(len(source.images), generator=stream), 0
-        views = source.batch(order[None, position : position + 64], [stream]).views[0]
-        position += 64
+        if position + size > len(order):
+            order, position = torch.randperm(source.number, generator=stream, device=device), 0
+        views = source.batch(order[None, position : position + size], [stream]).views[0]
+        position += size
         z1, z2 = encoder(views[0]), encoder(views[1])
         loss = (distance(predictor(z1), z2.detach()) + distance(predictor(z2), z1.detach())) / 2
         optimiser.zero_grad()
