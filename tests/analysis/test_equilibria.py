@@ -252,6 +252,34 @@ def test_real_points_of_complex_curves_and_rings_off_every_grid():
     assert len([item for item in cusp if item.dimension == 1]) == 2
 
 
+@pytest.mark.parametrize("powers", [(2, 4), (4, 2), (2, 6), (4, 4), (6, 4)])
+def test_the_real_point_of_a_complex_curve_is_found_however_flat_the_field_is_there(powers):
+    sides = "(x-1/7)^{}+(y+2/7)^{}".format(*powers)
+    found = equilibria(moves(x=sides, y=f"({sides})*x"))
+    assert [item.point for item in found] == [{"x": sympy.Rational(1, 7), "y": sympy.Rational(-2, 7)}]
+    assert found.complete == (2 in powers)  # else a root of fourth order is met, which no square root expresses
+
+
+def test_what_is_exact_is_kept_beside_a_curve_that_no_square_root_expresses():
+    oval = equilibria(moves(x="(x^4+y^4-1/1000)*x", y="(x^4+y^4-1/1000)*y"))
+    assert not oval.complete
+    assert sorted(item.kind for item in oval) == ["line", "stable node"]
+    touching = equilibria(moves(x="x^4+y^2*(y-1)^2", y="(x^4+y^2*(y-1)^2)*(x+1)"))
+    assert [item.point for item in touching] == [{"x": 0, "y": 0}, {"x": 0, "y": 1}]  # no numeric copies beside them
+    node = equilibria(moves(x="(x^5+y^5-x*y)", y="(x^5+y^5-x*y)*x"))
+    assert {item.dimension for item in node} == {1}  # its double point lies on the curve
+
+
+def test_stability_changes_where_a_curve_is_real():
+    ring = equilibria(gradient_flow("((x-0.2)^2+4*(y+0.1)^2-0.0009)^2/4", "x,y"))
+    assert [item.changes for item in ring if item.dimension] == [(), ()]
+    # On the circle the eigenvalue is 4xy: its sign changes at all four axes, two of them where the graphs over x meet.
+    for item in equilibria(moves(x="(x^2+y^2-1)*y", y="(x^2+y^2-1)*x")):
+        if item.dimension:
+            assert sorted(float(change["x"]) for change in item.changes) == [-1, 0, 1]
+            assert all(float(change["x"] ** 2 + change["y"] ** 2) == pytest.approx(1) for change in item.changes)
+
+
 @pytest.mark.parametrize("slope", [2, 1000, 10**6])
 def test_a_line_that_crosses_a_corner_of_the_box_is_found(slope):
     flow = moves(x=f"(y-{slope}*x)*x", y=f"{slope}*x-y")

@@ -53,7 +53,8 @@ def real_solutions(
     Raises
     ------
     CutOff
-        Out of time, too many solutions, or a solution that depends on the value of a function.
+        Out of time, too many solutions, or a solution that depends on the value of a function or that no square root
+        expresses; `found` holds the others, and the real points at which a curve that was given up is singular.
 
     Examples
     --------
@@ -67,14 +68,22 @@ def real_solutions(
     ring = PolyRing([*unknowns, *functions], QQ, order)
     system = [ring.from_expr(sympy.expand(equation)) for equation in equations]
     pieces: list[Piece] = []
-    for piece in _pieces([p for p in system if p], ring, functions):
-        if piece not in pieces:
-            pieces.append(piece)
+    failures: list[CutOff] = []
+    try:
+        for piece in _pieces([p for p in system if p], ring, functions):
+            if isinstance(piece, CutOff):
+                failures.append(piece)
+            elif piece not in pieces:
+                pieces.append(piece)
+    except CutOff as error:
+        failures.append(error)
     pieces.sort(key=lambda piece: -len(free_in(piece)))
     kept: list[Piece] = []
     for piece in pieces:
         if not any(_lies_on(piece, other) for other in kept):
             kept.append(piece)
+    if failures:
+        raise CutOff(str(failures[0]), kept)
     return kept
 
 
@@ -123,15 +132,15 @@ def _lies_on(piece: Piece, larger: Piece) -> bool:
     beside = sympy.Rational(1, 10**12)
     for signs in product((-1, 1), repeat=len(free)):
         moved = {symbol: there[symbol] + side * beside for symbol, side in zip(free, signs, strict=True)}
-        if all(_is_real(value.subs(moved)) for value in larger.values()):
+        if all(_is_real(value.subs(moved), 4 * DIGITS) for value in larger.values()):
             return True
     return False
 
 
-def _is_real(value: sympy.Expr) -> bool:
-    number = value.evalf(DIGITS)
-    real, imaginary = number.as_real_imag()
-    return bool(real.is_finite) and abs(imaginary) <= abs(real) * sympy.Float(10) ** (-DIGITS // 2)
+def _is_real(value: sympy.Expr, digits: int = DIGITS) -> bool:
+    """Whether a number is real, to half of the digits; more of them tell y = ±i·x³ from a real curve beside x = 0."""
+    real, imaginary = value.evalf(digits).as_real_imag()
+    return bool(real.is_finite) and abs(imaginary) <= abs(real) * sympy.Float(10) ** (-digits // 2)
 
 
 def _vanishes(value: sympy.Expr) -> bool:
@@ -140,8 +149,13 @@ def _vanishes(value: sympy.Expr) -> bool:
     return value == 0 or abs(value.evalf(DIGITS)) < sympy.Float(10) ** (-DIGITS // 2)
 
 
-def _pieces(system: list[PolyElement], ring: PolyRing, functions: Mapping[sympy.Symbol, bool]) -> Iterator[Piece]:
-    """Split along factors, before and after the Gröbner basis, then solve what cannot be split."""
+def _pieces(
+    system: list[PolyElement], ring: PolyRing, functions: Mapping[sympy.Symbol, bool]
+) -> Iterator[Piece | CutOff]:
+    """Split along factors, before and after the Gröbner basis, then solve what cannot be split.
+
+    Why a piece was given up comes in its place, so that the others are solved all the same.
+    """
     for stage in ("equations", "basis"):
         ring.order.check()
         if stage == "basis":
@@ -172,7 +186,7 @@ def _never_zero(factor: PolyElement, functions: Mapping[sympy.Symbol, bool]) -> 
     return positive and len({coefficient > 0 for coefficient in factor.coeffs()}) == 1
 
 
-def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece]:
+def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece | CutOff]:
     dimension = len(_independent([p.LM for p in basis], ring.ngens))
     if dimension == ring.ngens:
         yield {symbol: symbol for symbol in ring.symbols}
@@ -181,19 +195,33 @@ def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece]:
         for values in solutions(basis, ring):
             yield dict(zip(ring.symbols, values, strict=True))
         return
-    free, found = _parametrised(basis, ring, dimension)
+    try:
+        free, found = _parametrised(basis, ring, dimension)
+    except CutOff as error:
+        ring.order.check()
+        yield error
+        yield from _singular(basis, ring, dimension)
+        return
     yield from found
     # What is left lies where a leading coefficient of the basis in (others, free) vanishes.
     others = [symbol for symbol in ring.symbols if symbol not in free]
     last = PolyRing([*others, *free], QQ, ring.order.with_order(sympy.lex))
     for factor in _leading_factors(groebner([last.from_expr(p.as_expr()) for p in basis], last), len(free)):
         yield from _pieces([*basis, ring.from_expr(factor)], ring, {})
-    if any(not value.is_rational_function(*free) for piece in found for value in piece.values()):
+    # Real points of a curve that is not real around them are singular: it meets its conjugate there.
+    if not all(_is_real_function(value, free) for piece in found for value in piece.values()):
         yield from _singular(basis, ring, dimension)
 
 
-def _singular(basis: list[PolyElement], ring: PolyRing, dimension: int) -> Iterator[Piece]:
+def _is_real_function(value: sympy.Expr, free: tuple[sympy.Symbol, ...]) -> bool:
+    """Whether a value is real wherever the free unknowns are: rational, with real coefficients."""
+    places = {symbol: sympy.Rational(7919 + 31 * index, 6007) for index, symbol in enumerate(free)}
+    return bool(value.is_rational_function(*free)) and _is_real(value.subs(places))
+
+
+def _singular(basis: list[PolyElement], ring: PolyRing, dimension: int) -> Iterator[Piece | CutOff]:
     """Points at which the equations have dependent gradients."""
+    ring.order.check()
     jacobian = sympy.Matrix([p.as_expr() for p in basis]).jacobian(ring.symbols)
     size = ring.ngens - dimension
     minors = [

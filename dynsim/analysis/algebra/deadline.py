@@ -12,7 +12,17 @@ __all__ = ["CutOff", "Deadline"]
 
 
 class CutOff(Exception):
-    """An exact computation ran long or grew large, and was given up; the message says where."""
+    """An exact computation ran long or grew large, and was given up; the message says where.
+
+    Attributes
+    ----------
+    found : tuple
+        What was found all the same.
+    """
+
+    def __init__(self, message: str, found: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
 
 
 class Deadline(MonomialOrder):

@@ -14,7 +14,7 @@ import sympy
 from dynsim.analysis.algebra.algebraic_set import Piece, free_in, real_solutions
 from dynsim.analysis.algebra.deadline import CutOff
 from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
-from dynsim.analysis.algebra.equilibrium_search import search
+from dynsim.analysis.algebra.equilibrium_search import search, vanishes
 from dynsim.analysis.algebra.exact_values import at_exact_values
 from dynsim.analysis.algebra.generators import Rationaliser
 from dynsim.analysis.algebra.line_stability import (
@@ -22,7 +22,8 @@ from dynsim.analysis.algebra.line_stability import (
     closed_eigenvalues,
     crossings,
     eigenvalues_along,
-    zeros_of,
+    ends_of,
+    is_real,
 )
 from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.stability import in_order, kind_of
@@ -42,6 +43,7 @@ _ZERO = sympy.Float(10) ** -30  # the field at an exact zero, in fifty digits
 _STEP, _JUMPS = sympy.Rational(1, 10**24), sympy.Float(10) ** -6  # how far beside it to look, how fast it may be there
 _KINKS = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
 _SIGNS, _TRIES, _SAME = 5, 200, 1e-6  # kinks; places to look for a point of a surface; what counts as found twice
+_BETWEEN = 33  # places looked at between two findings
 _ROUNDING = 1e-14  # a coordinate that is smaller, in units of the searched box, is zero
 _BESIDE, _JUMP = 1e-10, 1e-3  # how far beside a point to look, how fast the field may be there, in units of the box
 
@@ -108,24 +110,38 @@ def equilibria(
     except (OutOfTime, CutOff, TypeError, NotImplementedError, RecursionError) as error:
         reason = error if isinstance(error, CutOff | OutOfTime) else f"a limit of SymPy ({type(error).__name__})"
         searched = drawn_box(flow, region)
-        more = [
-            item for item in _searched(flow, field, searched) if not any(_is_among(item, known) for known in found)
-        ]
+        more = _searched(flow, field, searched)
+        found = [item for item in found if not any(_lies_on(item, curve) for curve in more)]
+        more = [item for item in more if not any(_is_among(item, known, field) for known in found)]
         note = f"seeded numeric search in {searched}, because the exact one met {reason}"
         return Equilibria(sorted([*found, *more], key=_order), False, note, flow.states, about)
     return Equilibria(sorted(found, key=_order), True, "", flow.states, about)
 
 
-def _is_among(item: Equilibrium, known: Equilibrium) -> bool:
+def _is_among(item: Equilibrium, known: Equilibrium, field: Field) -> bool:
     """Whether a numeric finding is one of an exact list."""
     point = np.array([float(value) for value in item.point.values()])
     if known.curve is None:
         there = np.array([float(value) for value in known.point.values()])
+        # Newton's method ends short of a degenerate zero: it is the same if the field vanishes all the way to it.
+        between = there[:, None] + (point - there)[:, None] * np.linspace(0, 1, _BETWEEN)
+        if item.trace is None and known.kind == "non-hyperbolic" and vanishes(field, between).all():
+            return True
     elif known.free is None:
         return item.dimension > 1
     else:
         there = np.array([float(known.along(item.point[known.free])[name]) for name in item.point])
     return bool(np.linalg.norm(point - there) <= _SAME * (1 + np.linalg.norm(point)))
+
+
+def _lies_on(item: Equilibrium, curve: Equilibrium) -> bool:
+    """Whether an exact point is one of a curve that was found numerically: a singular point of it."""
+    if item.curve is not None or item.kind != "non-hyperbolic" or curve.trace is None:
+        return False
+    point = np.array([float(value) for value in item.point.values()])
+    trace = np.array(list(curve.trace.values())).T
+    steps = np.linalg.norm(np.diff(trace, axis=0), axis=1)
+    return bool(np.linalg.norm(trace - point, axis=1).min() <= steps.max())
 
 
 def _order(item: Equilibrium) -> tuple[Any, ...]:
@@ -159,14 +175,22 @@ def _pieces(flow: Flow) -> Iterator[Piece]:
     functions = {symbol: bool(rational.generators[symbol].meaning.is_positive) for symbol in others}
     equations = [rational.generators[symbol].equation(symbol, rational.generators) for symbol in roots]
     back = dict(zip(states, own, strict=True))
+    failures: list[CutOff] = []
     for sides in product((1, -1), repeat=len(signs)):
         at = dict(zip(signs, map(sympy.Integer, sides), strict=True))
         numerators = [sympy.numer(sympy.together(part.xreplace(at))) for part in (*entries, *equations)]
-        for piece in real_solutions(numerators, [*states, *roots], _BUDGET, functions):
+        try:
+            pieces = real_solutions(numerators, [*states, *roots], _BUDGET, functions)
+        except CutOff as error:
+            pieces = list(error.found)
+            failures.append(error)
+        for piece in pieces:
             if set(free_in(piece)) <= set(states):
                 yield {back[symbol]: piece[symbol].xreplace(back) for symbol in states}
             else:
-                raise CutOff("a curve that is a graph over a root only")
+                failures.append(CutOff("a curve that is a graph over a root only"))
+    if failures:
+        raise failures[0]
 
 
 def _described(flow: Flow, field: Field, piece: Piece, box: Box, exact: bool) -> Equilibrium | None:
@@ -231,7 +255,7 @@ def _curve(
         symbol = flow.symbols[free[0]]
         eigenvalues, kind = eigenvalues_along(on_it), "line"
         low, high = box.sides.get(free[0], (-_FAR, _FAR))
-        places = changes_along(eigenvalues, symbol, low, high)
+        places = changes_along(eigenvalues, symbol, low, high, curve.values())
         changes = tuple({n: e.subs(symbol, place) for n, e in curve.items()} for place in places)
     if exact:
         return Equilibrium(point, curve, eigenvalues, kind, changes)
@@ -281,10 +305,10 @@ def _representative(
     for place in places:
         at = {flow.symbols[name]: _rational(value) for name, value in place.items()}
         point = {name: expr.subs(at) for name, expr in curve.items()}
-        if all(map(_is_real, point.values())) and box.contains(point) and _rests(flow, point):
+        if all(map(is_real, point.values())) and box.contains(point) and _rests(flow, point):
             # A complex curve may be real at a single point, which is then no curve.
             moved = ({flow.symbols[n]: at[flow.symbols[n]] + step[n] for n in free} for step in beside)
-            if any(all(_is_real(expr.subs(there)) for expr in curve.values()) for there in moved):
+            if any(all(is_real(expr.subs(there)) for expr in curve.values()) for there in moved):
                 return point
     return None
 
@@ -293,21 +317,12 @@ def _rational(value: Any) -> sympy.Expr:
     return value if isinstance(value, sympy.Basic) else sympy.Rational(str(value))
 
 
-def _is_real(value: sympy.Expr) -> bool:
-    number = value.evalf(_DIGITS)
-    return bool(number.is_real and number.is_finite)
-
-
 def _places(flow: Flow, curve: Mapping[str, sympy.Expr], free: str, box: Box) -> list[sympy.Expr]:
     """Values of the free state at which a coordinate starts to be real or meets a side of the box, and between."""
     symbol = flow.symbols[free]
     low, high = box.sides.get(free, (None, None))
-    found: set[sympy.Expr] = {_rational(side) for side in (low, high) if side is not None}
+    found = {_rational(side) for side in (low, high) if side is not None} | ends_of(curve.values(), symbol)
     for name, expr in curve.items():
-        for power in expr.atoms(sympy.Pow):
-            if power.exp.is_Rational and not power.exp.is_Integer:
-                found |= zeros_of(sympy.numer(sympy.together(power.base)), symbol)
-                found |= zeros_of(sympy.denom(sympy.together(power.base)), symbol)
         for side in box.sides.get(name, ()) if name != free else ():
             found |= crossings(expr - _rational(side), symbol)
     inside = sorted((p for p in found if (low is None or low <= p) and (high is None or p <= high)), key=float)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynsim.field import Field
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "search", "vanishes"]
 
 _STARTS = 512
 _ITERATIONS = 80
@@ -122,10 +122,15 @@ def _newton(field: Field, points: np.ndarray, iterations: int) -> np.ndarray:
         )
         if (length <= 1e-14 * (1 + np.linalg.norm(points, axis=0))).all():
             break
+    return points[:, vanishes(field, points)]
+
+
+def vanishes(field: Field, points: np.ndarray) -> np.ndarray:
+    """Whether the field is zero to rounding, at points of shape ``(size, n)``."""
     values, jacobians = _values(field, points)
     scale = np.abs(jacobians).max(axis=(0, 1), initial=0.0) * (1 + np.abs(points).max(axis=0, initial=0.0))
-    arrived = np.abs(values).max(axis=0, initial=0.0) <= 1e-11 * np.maximum(scale, 1e-3)
-    return points[:, arrived & np.isfinite(values).all(axis=0)]
+    small = np.abs(values).max(axis=0, initial=0.0) <= 1e-11 * np.maximum(scale, 1e-3)
+    return np.asarray(small & np.isfinite(values).all(axis=0))
 
 
 def _values(field: Field, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,7 @@ def first_integrals(flow: Flow, *, degree: int = 4, over: Any = None) -> FirstIn
     -----
     Functions of the states that are not polynomial (exp, sin, roots, \|·\|, max) are variables of their own, taken
     modulo the identities that they obey; an integral may be polynomial in them too, such as the energy of Kepler's
-    problem in 1/r. What is constant on each side of a kink only is no integral.
+    problem in 1/r, or sinh² of a weight behind tanh. What is constant on each side of a kink only is no integral.
 
     References
     ----------
@@ -144,14 +144,17 @@ def _search(flow: Flow, degree: int) -> Iterator[tuple[str, Any]]:
     field = polynomial_field(flow)
     found = _Independent(flow)
     states = len(flow.states)
-    smooth = [i for i in field.moving if i not in field.kinks]
+    plain = [i for i in field.moving if i not in field.inverses]
+    smooth = [i for i in plain if i not in field.kinks]
     # First in the states alone: ‖p‖² rather than the 1/‖p‖ that a cosine loss has in it.
     searches: list[tuple[bool, list[int]]] = [(False, list(field.moving[:states]))]
-    searches += [(False, within) for within in (smooth, list(field.moving)) if within != searches[-1][1]]
+    searches += [(False, within) for within in (smooth, plain) if within != searches[-1][1]]
     if "t" in flow.symbols:
         yield "note", "weighted integrals not searched: the flow uses the symbol 't'"
     else:
         searches.append((True, smooth))
+    if field.inverses:
+        searches.append((False, [*smooth, *field.inverses]))
     for weighted, within in searches:
         for current in range(1, degree + 1):
             if len(found.kept) >= states - (not weighted):

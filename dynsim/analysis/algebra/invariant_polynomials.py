@@ -58,7 +58,7 @@ def eigenpolynomials(field: PolynomialField, degree: int) -> Iterator[tuple[symp
     ------
     TooLarge
     """
-    monomials = _monomials(field, degree, [i for i in field.moving if i not in field.kinks])
+    monomials = _monomials(field, degree, [i for i in field.moving if i not in {*field.kinks, *field.inverses}])
     images = [field.derivative(monomial) for monomial in monomials]
     copies = [field.reduced(field.denominator * monomial) for monomial in monomials]
     derivative, multiple = np.split(_modular(field, [*images, *copies]), 2, axis=1)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import sympy
 
-__all__ = ["changes_along", "closed_eigenvalues", "crossings", "eigenvalues_along", "zeros_along", "zeros_of"]
+__all__ = [
+    "changes_along",
+    "closed_eigenvalues",
+    "crossings",
+    "eigenvalues_along",
+    "ends_of",
+    "is_real",
+    "zeros_along",
+    "zeros_of",
+]
+
+_DIGITS = 50
 
 
 def eigenvalues_along(jacobian: sympy.Matrix) -> tuple[sympy.Expr, ...]:
@@ -48,9 +60,23 @@ def closed_eigenvalues(matrix: sympy.Matrix, zeros: int = 0) -> tuple[sympy.Expr
 
 
 def changes_along(
-    eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, low: float, high: float
+    eigenvalues: tuple[sympy.Expr, ...],
+    free: sympy.Symbol,
+    low: float,
+    high: float,
+    curve: Iterable[sympy.Expr] = (),
 ) -> list[sympy.Expr]:
     """Values of the free state between `low` and `high` at which the number of growing directions changes.
+
+    Parameters
+    ----------
+    eigenvalues : tuple of Expr
+        The transverse ones, then the zero along the curve.
+    free : Symbol
+    low, high : float
+    curve : iterable of Expr
+        Coordinates of the curve, where they are not real everywhere. Where it ends as a graph it goes on as its
+        conjugate, the other sign of the root.
 
     Examples
     --------
@@ -60,11 +86,43 @@ def changes_along(
     [0, 1]
     >>> changes_along((-(phi**2), sympy.S.Zero), phi, -5, 5)
     []
+
+    The circle √(1 − φ²) with the eigenvalue −√(1 − φ²) above, and + below:
+
+    >>> root = sympy.sqrt(1 - phi**2)
+    >>> changes_along((-root, sympy.S.Zero), phi, -5, 5, [root])
+    [-1, 1]
     """
+    curve = list(curve)
     inside = zeros_along(eigenvalues, free, low, high)
-    edges = [sympy.Float(low), *inside, sympy.Float(high)]
-    counts = [_growing(eigenvalues, free, (a + b) / 2) for a, b in pairwise(edges)]
-    return [place for place, (before, after) in zip(inside, pairwise(counts), strict=True) if before != after]
+    places = sorted({*inside, *(end for end in ends_of(curve, free) if low < end < high)}, key=float)
+    edges = [sympy.Float(low), *places, sympy.Float(high)]
+    middles = [(a + b) / 2 for a, b in pairwise(edges)]
+    conjugate = tuple(value.xreplace({root: -root for root in _roots_in(value, free)}) for value in eigenvalues)
+    found = []
+    for place, (before, after) in zip(places, pairwise(middles), strict=True):
+        there = [middle for middle in (before, after) if all(is_real(value.subs(free, middle)) for value in curve)]
+        if place in inside and there and all(is_real(value.subs(free, place)) for value in curve):
+            beyond = _growing(eigenvalues if len(there) == 2 else conjugate, free, there[-1])
+            if _growing(eigenvalues, free, there[0]) != beyond:
+                found.append(place)
+    return found
+
+
+def ends_of(curve: Iterable[sympy.Expr], free: sympy.Symbol) -> set[sympy.Expr]:
+    """Values of the free state at which the radicand of a root in the coordinates of a curve changes its sign."""
+    found: set[sympy.Expr] = set()
+    for power in {power for expr in curve for power in expr.atoms(sympy.Pow)}:
+        if power.exp.is_Rational and not power.exp.is_Integer:
+            for part in sympy.fraction(sympy.together(power.base)):
+                found |= zeros_of(part, free)
+    return found
+
+
+def is_real(value: sympy.Expr) -> bool:
+    """Whether a number is real and finite."""
+    number = value.evalf(_DIGITS)
+    return bool(number.is_real and number.is_finite)
 
 
 def zeros_along(eigenvalues: tuple[sympy.Expr, ...], free: sympy.Symbol, low: float, high: float) -> list[sympy.Expr]:

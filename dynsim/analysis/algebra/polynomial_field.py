@@ -39,6 +39,8 @@ class PolynomialField:
         Gröbner basis of the identities between the generators.
     kinks : dict
         Variable that is the sign of something → that something.
+    inverses : tuple of int
+        Variables that are one over an exponential.
     doubt : str
         Why the generators may obey further identities; empty if it is proven that they do not.
     """
@@ -50,6 +52,7 @@ class PolynomialField:
     meaning: dict[sympy.Symbol, sympy.Expr]
     relations: list[PolyElement] = field(default_factory=list)
     kinks: dict[int, PolyElement] = field(default_factory=dict)
+    inverses: tuple[int, ...] = ()
     doubt: str = ""
 
     def reduced(self, polynomial: PolyElement) -> PolyElement:
@@ -99,13 +102,17 @@ def polynomial_field(flow: Flow) -> PolynomialField:
     rational = Rationaliser(states)
     velocity = rational.all([entry.xreplace(there) for entry in flow.rhs])
     rates = rational.rates(dict(zip(states, velocity, strict=True)))
+    # sinh is a polynomial in an exponential and its inverse, and in neither alone.
+    inverses = {symbol: sympy.Dummy(real=True) for symbol in rational.of_kind("exponential") if symbol in rates}
+    rates |= {inverse: -rates[symbol] * inverse / symbol for symbol, inverse in inverses.items()}
     moving = [*states, *rates]
     derivatives = [*velocity, *rates.values()]
     relations = [sympy.numer(sympy.together(equation)) for equation in rational.relations()]
+    relations += [symbol * inverse - 1 for symbol, inverse in inverses.items()]
     signs = rational.of_kind("sign")
     insides = [sympy.numer(sympy.together(rational.generators[symbol].argument)) for symbol in signs]
 
-    variables = [*states, *rational.generators]
+    variables = [*states, *rational.generators, *inverses.values()]
     fractions = [sympy.fraction(sympy.together(entry)) for entry in derivatives]
     everything = [*(part for pair in fractions for part in pair), *relations, *insides]
     free = set().union(*(part.free_symbols for part in everything)) - set(variables)
@@ -119,6 +126,7 @@ def polynomial_field(flow: Flow) -> PolynomialField:
     basis = groebner([_element(ring, equation) for equation in relations], ring) if relations else []
     numerators = (numerator * common.exquo(denominator) for numerator, denominator in pairs)
     meanings = {symbol: item.meaning for symbol, item in rational.generators.items()} | rational.constants
+    meanings |= {inverse: 1 / rational.generators[symbol].meaning for symbol, inverse in inverses.items()}
     return PolynomialField(
         ring,
         tuple(variables.index(symbol) for symbol in moving),
@@ -127,6 +135,7 @@ def polynomial_field(flow: Flow) -> PolynomialField:
         {**{key: value.xreplace(back) for key, value in meanings.items()}, **back},
         basis,
         {variables.index(s): _element(ring, inside) for s, inside in zip(signs, insides, strict=True)},
+        tuple(variables.index(symbol) for symbol in inverses.values()),
         doubt(rational),
     )
 
