@@ -119,3 +119,10 @@ def test_no_two_classes_have_one_name():
 def test_progress_is_spelt_out_once():
     text = "Callable[[int, int, str], None]"
     assert [path.name for path in FILES if text in path.read_text(encoding="utf-8")] == ["progress.py"]
+
+
+def test_numbers_come_from_expressions_in_one_place():
+    """Only symbolic/ calls SymPy's compiler, and of its own only `VectorFunction` and `evaluate` are used."""
+    assert {path.parent.name for path in FILES if "lambdify" in path.read_text(encoding="utf-8")} == {"symbolic"}
+    taken = {name for path in FILES for name in imported(path) if name.startswith("dynsim.symbolic.numeric.")}
+    assert {name.rpartition(".")[2] for name in taken} == {"VectorFunction", "evaluate"}

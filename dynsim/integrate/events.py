@@ -20,7 +20,7 @@ from numpy.polynomial import chebyshev
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.symbolic.expressions import plain
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import VectorFunction
 from dynsim.symbolic.printing import text
 
 __all__ = [
@@ -156,16 +156,14 @@ def _compile(event: Any, field: Field, atol: float) -> Watched:
     for symbol in arguments:
         if symbol.name not in scalars and symbol.name not in parameters and symbol.name != "t":
             raise unknown("symbol in events", symbol.name, [*scalars, *parameters])
-    raw = compile_expressions([expr], arguments)
-
-    def value_of(name: str, t: Any, y: Any) -> Any:
-        if name in scalars:
-            return y[field.slices[name].start]
-        return t if name == "t" and name not in parameters else parameters[name]
+    moving = [symbol for symbol in arguments if symbol.name in scalars]
+    fixed = [symbol for symbol in arguments if symbol.name in parameters and symbol not in moving]
+    value = VectorFunction([expr], moving, fixed)
+    rows = [field.slices[symbol.name].start for symbol in moving]
+    constants = [parameters[symbol.name] for symbol in fixed]
 
     def function(t: Any, y: Any) -> Any:
-        found = np.asarray(raw(*(value_of(symbol.name, t, y) for symbol in arguments))[0], dtype=float)
-        return np.broadcast_to(found, np.shape(t))
+        return value(t, y[rows], constants)[0]
 
     return Watched(label, function, int(event.terminal), float(event.direction))
 

@@ -12,7 +12,7 @@ import sympy
 from dynsim.errors import bad
 from dynsim.symbolic.decisions import MOST_WAYS, as_expressions
 from dynsim.symbolic.expressions import substitute
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 
 __all__ = ["Exact", "Limit"]
 
@@ -189,6 +189,5 @@ class Exact:
 
 def _evaluated(bound: sympy.Expr, values: Mapping[str, Any]) -> Any:
     """Value of an expression at numbers or arrays of numbers."""
-    arguments = sorted(bound.free_symbols, key=lambda symbol: symbol.name)
-    value = compile_expressions([bound], arguments)(*(values[symbol.name] for symbol in arguments))[0]
-    return value if getattr(value, "ndim", 0) else float(value)
+    value = evaluate([bound], {symbol: values[symbol.name] for symbol in bound.free_symbols})[0]
+    return value if value.ndim else float(value)

@@ -220,11 +220,11 @@ class Expectation(sympy.Function):
         return self.integrand.is_extended_positive or None
 
     def _eval_evalf(self, precision: int) -> Any:
-        from dynsim.symbolic.numeric import compile_expressions
+        from dynsim.symbolic.numeric import evaluate
 
         if self.free_symbols:
             return None
-        return sympy.Float(float(compile_expressions([self], [])()[0]))
+        return sympy.Float(float(evaluate([self], {})[0]))
 
     def _eval_simplify(self, **_: Any) -> sympy.Expr:
         return self

@@ -1,12 +1,13 @@
-"""SymPy expressions as NumPy functions. User symbols never reach generated code under their own names.
+"""SymPy expressions as numbers. User symbols never reach generated code under their own names.
 
-`VectorFunction` is the one way from expressions in states and parameters to a function of a state vector.
+`VectorFunction` is the one way from expressions to a function of time, state vector and parameters; `evaluate` is
+the same for expressions that are wanted once, at values of their symbols.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, reduce
 from typing import Any
 
@@ -18,47 +19,20 @@ from dynsim.errors import bad
 from dynsim.names import TIME
 from dynsim.symbolic.expectation import Average, Loop, loops
 
-__all__ = ["VectorFunction", "compile_expressions"]
+__all__ = ["VectorFunction", "evaluate"]
 
 COMPILED = 256
 """How many compiled functions are kept; the one that was not asked for longest is forgotten first."""
-
-
-def compile_expressions(
-    expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], *, refine: int = 1
-) -> Callable[..., list[Any]]:
-    """Compile expressions into one NumPy function of the arguments, common subexpressions shared.
-
-    Parameters
-    ----------
-    expressions : sequence of Expr
-        Every free symbol must be among `arguments`.
-    arguments : sequence of Symbol
-        In the order in which the function takes them; scalars or arrays that broadcast.
-    refine : int, optional
-        Factor on the number of quadrature nodes, for expressions with an `Expectation` in them.
-
-    Returns
-    -------
-    callable
-        Returns a list with one scalar or array per expression. Values outside a function's domain are NaN
-        or infinite, without a warning.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> from dynsim.symbolic.numeric import compile_expressions
-    >>> keyword = sympy.Symbol("lambda")
-    >>> compile_expressions([keyword**2], [keyword])(3.0)
-    [np.float64(9.0)]
-    """
-    return _compiled(tuple(map(sympy.sympify, expressions)), tuple(arguments), refine)
 
 
 @lru_cache(maxsize=COMPILED)
 def _compiled(
     expressions: tuple[sympy.Expr, ...], arguments: tuple[sympy.Symbol, ...], refine: int
 ) -> Callable[..., list[Any]]:
+    """One NumPy function of the arguments, common subexpressions shared: a list of scalars or arrays, one for each.
+
+    Values outside a function's domain are NaN or infinite, without a warning.
+    """
     for item in expressions:
         if formal := item.find(Average):
             raise bad("expression", formal.pop(), "one without averages", "only a loss with random=… is averaged")
@@ -96,9 +70,9 @@ def _double(value: Any) -> Any:
 
 def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Callable[..., list[Any]]:
     """Compile the sums of a loop over the nodes of an expectation, whole arrays of members at a time."""
-    before = compile_expressions([value for _, value in loop.before], arguments, refine=refine)
-    inside = [*arguments, *(symbol for symbol, _ in loop.before), *loop.columns]
-    terms = compile_expressions(list(loop.terms), inside, refine=refine)
+    before = _compiled(tuple(value for _, value in loop.before), tuple(arguments), refine)
+    inside = (*arguments, *(symbol for symbol, _ in loop.before), *loop.columns)
+    terms = _compiled(tuple(loop.terms), inside, refine)
 
     def function(*values: Any) -> list[Any]:
         arrays = [np.asarray(value, dtype=float) for value in (*values, *before(*values))]
@@ -155,6 +129,10 @@ def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:
     return {node for item in expressions for node in item.atoms(sympy.Function)}
 
 
+_NUMBERS = (np.dtype(float), np.dtype(complex))
+_NEVER_READ = sympy.Dummy(TIME)
+
+
 class VectorFunction:
     """Expressions in the time, states and parameters as one function ``(t, y, values)``.
 
@@ -164,12 +142,18 @@ class VectorFunction:
         What it returns: m entries, or a matrix of them.
     states, parameters : sequence of Symbol
         In the order in which they fill `y` and `values`. Other symbols than these and the time are an error.
+    refine : int, optional
+        Factor on the number of quadrature nodes, for expressions with an `Expectation` in them.
 
     Notes
     -----
     Called with `y` of shape ``(n, ...)`` it returns an array of shape ``(m, ...)``, or ``(rows, columns, ...)``;
-    `t` and every parameter may be a number or an array over the trailing axes. It compiles on its first call,
-    pickles, and keeps nothing that `compile_expressions` may forget.
+    `t` and every parameter may be a number or an array over the trailing axes. Values outside a function's domain are
+    NaN or infinite, without a warning. It compiles on its first call, pickles, and keeps nothing but that.
+
+    See Also
+    --------
+    evaluate : where a value is wanted and no function.
 
     Examples
     --------
@@ -188,28 +172,64 @@ class VectorFunction:
         expressions: Sequence[sympy.Expr] | sympy.MatrixBase,
         states: Sequence[sympy.Symbol],
         parameters: Sequence[sympy.Symbol] = (),
+        *,
+        refine: int = 1,
     ) -> None:
         self.entries = tuple(sympy.sympify(item) for item in expressions)
         matrix = isinstance(expressions, sympy.MatrixBase)
         self.shape: tuple[int, ...] = tuple(getattr(expressions, "shape", ())) if matrix else (len(self.entries),)
-        known = {TIME: sympy.Symbol(TIME), **{symbol.name: symbol for symbol in (*states, *parameters)}}
-        for symbol in set().union(*(entry.free_symbols for entry in self.entries)):
-            known.setdefault(symbol.name, symbol)
-            if symbol.name == TIME:
-                known[TIME] = symbol
-        self.arguments = (known[TIME], *states, *parameters)
+        self.refine = refine
+        listed = {*states, *parameters}
+        free = {symbol for entry in self.entries for symbol in entry.free_symbols if symbol not in listed}
+        time = next((symbol for symbol in free if symbol.name == TIME), sympy.Symbol(TIME))
+        # A time that is listed takes its value from there, and `t` is not read.
+        self.arguments = (_NEVER_READ if time in listed else time, *states, *parameters)
 
     @cached_property
     def _raw(self) -> Callable[..., list[Any]]:
-        return compile_expressions(self.entries, self.arguments)
+        return _compiled(self.entries, self.arguments, self.refine)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_raw"}
 
     def __call__(self, t: Any, y: Any, values: Sequence[Any] = ()) -> np.ndarray:
         """Return the values at time `t`, state vector `y` and parameter values `values`."""
-        y = np.asarray(y, dtype=float)
-        out = np.empty((len(self.entries), *y.shape[1:]))
+        y = np.asarray(y)
+        if y.dtype not in _NUMBERS:
+            y = y.astype(float)
+        out = np.empty((len(self.entries), *y.shape[1:]), y.dtype)
         for index, value in enumerate(self._raw(t, *y, *values)):
             out[index] = value
         return out.reshape(self.shape + y.shape[1:])
+
+
+def evaluate(expressions: Sequence[sympy.Expr], values: Mapping[Any, Any], *, refine: int = 1) -> np.ndarray:
+    """Values of expressions at values of their symbols.
+
+    Parameters
+    ----------
+    expressions : sequence of Expr
+    values : mapping
+        ``{Symbol: number or array}``, real or complex; arrays broadcast.
+    refine : int, optional
+        As in `VectorFunction`.
+
+    Returns
+    -------
+    array of shape ``(m, ...)``
+
+    Examples
+    --------
+    >>> import numpy as np, sympy
+    >>> from dynsim.symbolic.numeric import evaluate
+    >>> keyword, x = sympy.symbols("lambda x")
+    >>> evaluate([keyword**2, x], {keyword: 3.0, x: np.array([1.0, 2.0])})
+    array([[9., 9.],
+           [1., 2.]])
+    """
+    arrays = [np.asarray(value) for value in values.values()]
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    dtype = np.result_type(float, *(array.dtype for array in arrays))
+    function = VectorFunction(expressions, (), list(values), refine=refine)
+    numbers = [array.astype(dtype)[()] for array in arrays]
+    return function(None, np.empty((0, *shape), dtype), numbers)

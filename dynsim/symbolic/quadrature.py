@@ -14,7 +14,7 @@ from dynsim.errors import InvalidValue, bad
 from dynsim.symbolic.distributions import Distribution, Normal, Uniform
 from dynsim.symbolic.expectation import NODES, Expectation, NormalNode, TailNode, UniformNode, node_count
 from dynsim.symbolic.monomials import affine, expanded
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 
 __all__ = ["EXACT", "Divergent", "Quadrature", "quadrature", "quadrature_of"]
 
@@ -220,8 +220,7 @@ def _check(factor: Expr, integrand: Expr, pairs: Sequence[Any]) -> None:
     free = sorted(average.free_symbols, key=str)
     generator = np.random.default_rng(SEED)
     trials = generator.uniform(0.5, 1.5, (_TRIALS, len(free)))
-    value = compile_expressions([average], free)
-    if not any(np.isfinite(value(*trial)[0]) for trial in trials):
+    if not np.isfinite(evaluate([average], dict(zip(free, trials.T, strict=True)))).any():
         steep = integrand.has(sympy.exp, sympy.cosh, sympy.sinh)
         if not steep or not _heavy(integrand, nodes, scales, free, trials):
             raise Divergent(factor, "it has no finite real value for part of the samples")
@@ -334,14 +333,11 @@ def quadrature_of(
         return _quadrature(0.0, 0, 0)
     arguments = [*states, *parameters]
     generator = np.random.default_rng(SEED)
-    points = []
+    points = {}
     for symbol in arguments:
         low, high = ranges.get(symbol.name, (-1.5, 1.5) if symbol in states else (0.1, 1.5))
-        points.append(generator.uniform(float(low), float(high), POINTS))
-    once, twice = (
-        np.array([np.broadcast_to(v, POINTS) for v in compile_expressions(list(field), arguments, refine=n)(*points)])
-        for n in (1, 2)
-    )
+        points[symbol] = generator.uniform(float(low), float(high), POINTS)
+    once, twice = (evaluate(list(field), points, refine=n) for n in (1, 2))
     size = np.linalg.norm(twice, axis=0)
     change = np.linalg.norm(once - twice, axis=0)
     known = np.isfinite(change) & (size > 0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import sympy
 
 from dynsim.symbolic.inspection import Splitting
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 
 __all__ = ["are_equal", "is_symmetric"]
 
@@ -62,9 +60,11 @@ def _differ(left: sympy.Expr, right: sympy.Expr, symbols: list[sympy.Symbol]) ->
         [rng.uniform(0.2, 1.8, (POINTS, len(symbols))), rng.uniform(-2, 2, (POINTS, len(symbols)))]
     )
     points = np.round(points, 6)
-    values: Any = compile_expressions([left, right], symbols)(*points.T) if symbols else [left.evalf(), right.evalf()]
     try:
-        a, b = (np.broadcast_to(np.asarray(value, dtype=float), len(points)) for value in values)
+        if symbols:
+            a, b = evaluate([left, right], dict(zip(symbols, points.T, strict=True)))
+        else:
+            a, b = (np.full(len(points), float(value.evalf())) for value in (left, right))
     except (TypeError, ValueError):
         return None
     inside = np.isfinite(a) & np.isfinite(b)

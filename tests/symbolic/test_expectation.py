@@ -30,11 +30,15 @@ from dynsim.symbolic.averaging import averaged
 from dynsim.symbolic.distributions import random_text, read_random
 from dynsim.symbolic.expectation import Expectation, NormalNode, TailNode, UniformNode, loops
 from dynsim.symbolic.expressions import derivative
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 
 VIEWS = "x ~ normal(0, λ_d), n1 ~ normal(0, σ²), n2 ~ normal(0, σ²)"
 w, p, lambda_d, sigma2, tau = symbols("w p lambda_d sigma2 tau")
 lambda_s = lambda_d + sigma2
+
+
+def function_of(expressions, arguments):
+    return lambda *values: evaluate(expressions, dict(zip(arguments, values, strict=True)))
 
 
 def mean(text, random, states=("w",)):
@@ -172,7 +176,7 @@ def test_kinks_and_exponentials_in_closed_form(text, function):
     result = mean(f"E({text})", "x ~ normal(0, 1)")
     assert not result.has(Expectation)
     first = derivative(result, w)
-    computed = compile_expressions([result, first, derivative(first, w)], [w])
+    computed = function_of([result, first, derivative(first, w)], [w])
     for value in (0.4, 1.3):
 
         def by_integral(v):
@@ -202,7 +206,7 @@ def test_a_quadrature_agrees_with_what_is_known_and_is_never_expanded():
     assert flow.field({"v": 0.7}).jacobian(0, at[None])[0, 0] == pytest.approx(slope, abs=1e-12)
     assert 0 < flow.expectation < 1e-10 or flow.expectation == 0
     assert flow.expectation.dimensions == 1
-    by_variance = compile_expressions([derivative(flow.rhs[0], flow.symbols["v"])], [w, Symbol("v")])(1.5, 0.7)[0]
+    by_variance = function_of([derivative(flow.rhs[0], flow.symbols["v"])], [w, Symbol("v")])(1.5, 0.7)[0]
     exact = sympy.diff(Symbol("v") * w * sympy.exp(-Symbol("v") * w**2 / 2), "v").subs({w: 1.5, "v": 0.7})
     assert by_variance == pytest.approx(float(exact), rel=1e-10)
 
@@ -228,7 +232,7 @@ def test_as_few_dimensions_as_the_loss_has(text, dimensions):
     arguments = [w, p, lambda_d, sigma2]
     at = (0.8, 0.6, 0.9, 0.4)
     slopes = [derivative(result, s) for s in arguments]
-    value, *found = compile_expressions([result, *slopes], arguments)(*at)
+    value, *found = function_of([result, *slopes], arguments)(*at)
     if "E(" not in text:
         rng = np.random.default_rng(3)
         draws = [rng.normal(0.2, np.sqrt(0.9), 400_000), *(rng.normal(0, np.sqrt(0.4), 400_000) for _ in range(2))]
@@ -238,19 +242,19 @@ def test_as_few_dimensions_as_the_loss_has(text, dimensions):
     for i, slope in enumerate(found):
         step = np.zeros(4)
         step[i] = 1e-5
-        ends = [compile_expressions([result], arguments)(*(np.array(at) + sign * step))[0] for sign in (-1, 1)]
+        ends = [function_of([result], arguments)(*(np.array(at) + sign * step))[0] for sign in (-1, 1)]
         assert slope == pytest.approx((ends[1] - ends[0]) / 2e-5, abs=1e-6)  # of two dimensions
-    assert np.isfinite(compile_expressions([result, *slopes[:2]], arguments)(0.0, 0.0, 0.9, 0.4)).all()
+    assert np.isfinite(function_of([result, *slopes[:2]], arguments)(0.0, 0.0, 0.9, 0.4)).all()
 
 
 def test_the_threshold_of_a_tail_and_a_half_width_move():
     c = Symbol("c")
     for node, function in ((TailNode("x"), lambda x: sympy.log(1 + x**2) * x), (UniformNode("x"), sympy.cosh)):
         average = Expectation(function(node), node, c)
-        found = compile_expressions([average, average.diff(c)], [c])
+        found = function_of([average, average.diff(c)], [c])
         h = 1e-5
         assert found(0.3)[1] == pytest.approx((found(0.3 + h)[0] - found(0.3 - h)[0]) / (2 * h), rel=1e-8)
-    tail = compile_expressions([Expectation(sympy.Integer(1), TailNode("x"), c)], [c])
+    tail = function_of([Expectation(sympy.Integer(1), TailNode("x"), c)], [c])
     assert tail(0.3)[0] == pytest.approx(quad(density, 0.3, np.inf)[0])
 
 
@@ -388,7 +392,7 @@ def test_kinks_differentiate_by_one_rule_whatever_sympy_assumes(text):
     slope = derivative(expression, p)
     assert not slope.has(sympy.DiracDelta, sympy.Derivative, sympy.re, sympy.im, sympy.arg)
     assert not derivative(slope, p).has(sympy.DiracDelta)
-    function = compile_expressions([expression, slope], [p, w])
+    function = function_of([expression, slope], [p, w])
     for a, b in ((0.4, 0.9), (1.3, 0.2), (2.5, 1.7)):
         difference = (function(a + 1e-6, b)[0] - function(a - 1e-6, b)[0]) / 2e-6
         assert function(a, b)[1] == pytest.approx(difference, abs=1e-8)
@@ -415,7 +419,7 @@ def test_what_can_overflow_is_stable_with_its_derivatives(at):
     texts += ["exp(w)/(1+exp(w))", "dot(softmax([w, 1]), logsoftmax([1, w]))"]
     for text in texts:
         first = derivative(parse(text), w)
-        values = compile_expressions([parse(text), first, derivative(first, w)], [w])(at)
+        values = function_of([parse(text), first, derivative(first, w)], [w])(at)
         assert np.isfinite(values).all(), text
         exact = sympy.lambdify(w, [e.rewrite(sympy.exp) for e in (parse(text), first)], "mpmath")
         import mpmath

@@ -11,7 +11,7 @@ from dynsim.analysis.algebra.first_integrals import first_integrals
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 from dynsim.symbolic.printing import text
 from dynsim.symbolic.sources import as_field
 
@@ -135,9 +135,13 @@ def _terms(expr: Any, values: dict[str, Any]) -> list[xr.DataArray]:
     """Terms of one integral along the run."""
     factors = expr.as_independent(*[s for s in expr.free_symbols if s.name != "t"], as_Add=False)
     terms = [factors[0] * term for term in factors[1].expand().as_ordered_terms()]
-    arguments = sorted(expr.free_symbols, key=lambda symbol: symbol.name)
-    function = compile_expressions(terms, arguments)
-    return [xr.DataArray(part) for part in function(*(values[symbol.name] for symbol in arguments))]
+    symbols = sorted(expr.free_symbols, key=lambda symbol: symbol.name)
+
+    def of(*numbers: Any) -> np.ndarray:
+        return np.moveaxis(evaluate(terms, dict(zip(symbols, numbers, strict=True))), 0, -1)
+
+    found = xr.apply_ufunc(of, *(values[symbol.name] for symbol in symbols), output_core_dims=[["term of a law"]])
+    return [found.isel({"term of a law": index}) for index in range(len(terms))]
 
 
 def _follow(parts: list[xr.DataArray], along: str) -> tuple[xr.DataArray, xr.DataArray]:

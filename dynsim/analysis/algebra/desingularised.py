@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sympy
 
 from dynsim.analysis.algebra.polynomial_field import polynomial_field
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import VectorFunction
 
 __all__ = ["Desingularised", "desingularised"]
 
@@ -54,14 +53,9 @@ def desingularised(flow: Flow) -> Desingularised | None:
     factor = polynomials.expression(common) / polynomials.expression(polynomials.denominator)
     symbols = [flow.symbols[name] for name in flow.states]
     jacobian = sympy.Matrix(quotients).jacobian(symbols)
-    values = compile_expressions([*quotients, *jacobian, factor], symbols)
-    n = len(symbols)
-
-    def all_of(y: np.ndarray) -> Any:
-        return np.array([float(value) for value in values(*y)])
-
+    values, n = VectorFunction([*quotients, *jacobian, factor], symbols), len(symbols)
     return Desingularised(
-        lambda y: all_of(y)[:n],
-        lambda y: all_of(y)[n:-1].reshape(n, n),
-        lambda y: float(all_of(y)[-1]),
+        lambda y: values(0.0, y)[:n],
+        lambda y: values(0.0, y)[n:-1].reshape(n, n),
+        lambda y: float(values(0.0, y)[-1]),
     )

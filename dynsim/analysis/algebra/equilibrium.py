@@ -11,7 +11,7 @@ import sympy
 import xarray as xr
 
 from dynsim.records import stamp
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import evaluate
 from dynsim.symbolic.printing import text
 from dynsim.table import Table
 
@@ -120,9 +120,8 @@ class Equilibrium:
 
 
 def _evaluate(expr: sympy.Expr, values: np.ndarray, dtype: type = float) -> np.ndarray:
-    arguments = sorted(expr.free_symbols, key=str)
-    function = compile_expressions([expr], arguments)
-    return np.broadcast_to(np.asarray(function(*([values.astype(dtype)] * len(arguments)))[0], dtype), values.shape)
+    at = dict.fromkeys(expr.free_symbols, values.astype(dtype))
+    return np.broadcast_to(evaluate([expr], at)[0], values.shape)
 
 
 def brief(value: Any) -> str:

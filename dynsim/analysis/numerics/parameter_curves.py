@@ -22,7 +22,7 @@ from dynsim.integrate.validation import numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import VectorFunction
 from dynsim.symbolic.sources import as_flow
 
 __all__ = ["fold_curve", "hopf_curve"]
@@ -378,15 +378,14 @@ def _extended(field: ParameterField, z: np.ndarray) -> tuple[Any, np.ndarray]:
     equations = [*flow.rhs, *(flow.jacobian * sympy.Matrix(vector)), sum(v**2 for v in vector) - 1]
     unknowns = [*states, *vector, *free]
     matrix = sympy.Matrix(equations).jacobian(unknowns)
-    arguments = [*unknowns, *(flow.symbols[name] for name in field.fixed)]
-    raw, raw_matrix = compile_expressions(equations, arguments), compile_expressions(list(matrix), arguments)
-    constants = tuple(field.fixed.values())
+    fixed, constants = [flow.symbols[name] for name in field.fixed], tuple(field.fixed.values())
+    values, slopes = (VectorFunction(entries, unknowns, fixed) for entries in (equations, matrix))
 
     def function(z: np.ndarray) -> np.ndarray:
-        return np.array([float(value) for value in raw(*z, *constants)])
+        return values(0.0, z, constants)
 
     def jacobian(z: np.ndarray) -> np.ndarray:
-        return np.array([float(value) for value in raw_matrix(*z, *constants)]).reshape(matrix.shape)
+        return slopes(0.0, z, constants)
 
     kernel = np.linalg.svd(field.jacobian(z)[:, :n])[2][-1]
     return (function, jacobian), np.concatenate([z[:n], kernel, z[n:]])

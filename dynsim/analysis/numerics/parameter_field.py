@@ -12,7 +12,7 @@ import sympy
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import almost_everywhere, name_of
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import VectorFunction
 from dynsim.symbolic.sources import as_flow
 
 __all__ = ["ParameterField", "span_of"]
@@ -60,36 +60,30 @@ class ParameterField:
         # Real symbols, so that |·| and sign have derivatives; at a kink the one-sided value stands.
         self._real = {flow.symbols[name]: sympy.Dummy(name, real=True) for name in (*self.names, *self.fixed)}
         self._unknowns = [self._real[flow.symbols[name]] for name in self.names]
-        self._arguments = list(self._real.values())
         self._equations = flow.rhs.xreplace(self._real)
         self._matrix = almost_everywhere(self._equations.jacobian(self._unknowns))
-        self._rhs = compile_expressions(list(self._equations), self._arguments)
-        self._jacobian = compile_expressions(list(self._matrix), self._arguments)
+        self._constants = tuple(self.fixed.values())
+        self._rhs, self._jacobian = self._compiled(list(self._equations)), self._compiled(self._matrix)
 
     def function(self, z: np.ndarray) -> np.ndarray:
         """Right-hand side, of shape ``(n, ...)`` for `z` of shape ``(n + free, ...)``."""
-        return self._evaluated(self._rhs, z, (self.size,))
+        return self._rhs(0.0, z, self._constants)
 
     def jacobian(self, z: np.ndarray) -> np.ndarray:
         """∂f/∂z, of shape ``(n, n + free, ...)``."""
-        return self._evaluated(self._jacobian, z, (self.size, len(self.names)))
+        return self._jacobian(0.0, z, self._constants)
 
     def second(self, z: np.ndarray) -> np.ndarray:
         """∂²f/∂z∂z, of shape ``(n, n + free, n + free)``."""
-        return self._evaluated(self._second, z, (self.size, len(self.names), len(self.names)))
+        return self._second(0.0, z, self._constants).reshape(self.size, len(self.names), len(self.names))
 
     @cached_property
-    def _second(self) -> Any:
-        entries = [almost_everywhere(entry.diff(x)) for entry in self._matrix for x in self._unknowns]
-        return compile_expressions(entries, self._arguments)
+    def _second(self) -> VectorFunction:
+        return self._compiled([almost_everywhere(entry.diff(x)) for entry in self._matrix for x in self._unknowns])
 
-    def _evaluated(self, function: Any, z: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        z = np.asarray(z, dtype=float)
-        values = function(*z, *self.fixed.values())
-        if z.ndim == 1:
-            return np.array([float(value) for value in values]).reshape(shape)
-        rows = [np.broadcast_to(np.asarray(value, dtype=float), z.shape[1:]) for value in values]
-        return np.array(rows).reshape((*shape, *z.shape[1:]))
+    def _compiled(self, expressions: Any) -> VectorFunction:
+        fixed = [self._real[self.flow.symbols[name]] for name in self.fixed]
+        return VectorFunction(expressions, self._unknowns, fixed)
 
     def eigenvalues(self, z: np.ndarray) -> np.ndarray:
         """Eigenvalues of ∂f/∂states, by descending real part; NaN where an entry is not finite."""

@@ -17,7 +17,6 @@ from dynsim.records import provenance, stamp
 from dynsim.symbolic.expressions import almost_everywhere
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.functions import release
-from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["speed_ratios", "timescales"]
@@ -268,14 +267,10 @@ def _loss_shares(
 ) -> dict[str, Any]:
     held = {symbol: flow.held[symbol.name] for symbol in written.free_symbols if symbol.name in flow.held}
     loss = release(written).xreplace(held)
-    arguments = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
     real = {symbol: sympy.Dummy(symbol.name, real=True) for symbol in loss.free_symbols}  # |·| then has a derivative
     known = loss.xreplace(real)
     found = [almost_everywhere(known.diff(real.get(flow.symbols[name], sympy.Dummy()))) for name in flow.states]
     back = {dummy: symbol for symbol, dummy in real.items()}
-    slopes = compile_expressions([slope.xreplace(back) for slope in found], arguments)
-    values = slopes(*y, *(field.about["parameters"][name] for name in flow.parameters))
-    return {
-        f"loss_share_{name}": ("time", np.broadcast_to(value * speed, y.shape[1:]).copy())
-        for name, value, speed in zip(flow.states, values, velocity, strict=True)
-    }
+    slopes = flow.compiled.function([slope.xreplace(back) for slope in found])
+    values = slopes(0.0, y, [field.about["parameters"][name] for name in flow.parameters])
+    return {f"loss_share_{name}": ("time", share) for name, share in zip(flow.states, values * velocity, strict=True)}

@@ -9,11 +9,10 @@ import sympy
 
 from dynsim.errors import bad
 from dynsim.integrate.optimisers.problem import Problem
-from dynsim.names import TIME
 from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.functions import release, stop_gradient
-from dynsim.symbolic.numeric import compile_expressions
+from dynsim.symbolic.numeric import VectorFunction
 from dynsim.symbolic.rules import Descend
 
 __all__ = ["BlockGradient", "BlockHessian", "frozen_gradient", "frozen_hessian"]
@@ -102,19 +101,12 @@ def _gradients(flow: Flow, block: tuple[str, ...], *, minimise: bool = False) ->
 
 
 def _compiled(problem: Problem, flow: Flow, entries: list[sympy.Expr], shape: tuple[int, ...]) -> BlockGradient:
-    arguments = [
-        *(flow.symbols[name] for name in flow.states),
-        *(_anchor(name) for name in flow.states),
-        *(flow.symbols[name] for name in flow.parameters),
-        flow.symbols.get(TIME, sympy.Symbol(TIME)),
-    ]
-    raw = compile_expressions(entries, arguments)
+    states = [*(flow.symbols[name] for name in flow.states), *(_anchor(name) for name in flow.states)]
+    gradients = VectorFunction(entries, states, [flow.symbols[name] for name in flow.parameters])
     constants = [problem.values[name] for name in flow.parameters]
 
     def function(y: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-        out = np.empty((len(entries), y.shape[1]))
-        for index, value in enumerate(raw(*y, *anchor, *constants, problem.time)):
-            out[index] = value
-        return out.reshape(*shape, y.shape[1])
+        found = gradients(problem.time, np.concatenate([y, anchor]), constants)
+        return found.reshape(*shape, y.shape[1])
 
     return function

@@ -10,10 +10,8 @@ import sympy
 from dynsim.errors import DynsimError, bad
 from dynsim.integrate.optimisers.catalogue import Optimiser, Step
 from dynsim.integrate.optimisers.problem import Problem, non_negative
-from dynsim.names import TIME
 from dynsim.symbolic.expressions import gradient, substitute
 from dynsim.symbolic.functions import release
-from dynsim.symbolic.numeric import compile_expressions
 from dynsim.symbolic.rules import Descend
 
 __all__ = ["Residuals", "as_squares", "residuals_of"]
@@ -146,16 +144,12 @@ def _compiled(problem: Problem) -> Residuals:
     weights = [substitute(weight, flow.held) for weight, _ in pairs]
     values = [substitute(release(r), flow.held) for _, r in pairs]
     slopes = [substitute(gradient(r, symbol), flow.held) for _, r in pairs for symbol in symbols]
-    names = (*flow.states, *flow.parameters)
-    time = flow.symbols.get(TIME, sympy.Symbol(TIME))
-    raw = compile_expressions([*weights, *values, *slopes], [*(flow.symbols[name] for name in names), time])
+    squares = flow.compiled.function([*weights, *values, *slopes])
     constants = [problem.values[name] for name in flow.parameters]
     m, n = len(pairs), len(symbols)
 
     def function(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = np.empty((2 * m + m * n, y.shape[1]))
-        for index, value in enumerate(raw(*y, *constants, problem.time)):
-            found[index] = value
+        found = squares(problem.time, y, constants)
         if (found[:m] < 0).any():
             raise _unfit("non-negative weights of its squares at these parameters")
         root = np.sqrt(found[:m])
