@@ -210,6 +210,15 @@ def test_what_has_no_limit_is_told_apart(velocity, start, kind, words):
     assert not math.isfinite(told.limit["x"])
 
 
+@pytest.mark.parametrize("turning", [1.0, 1e-3, 1e-6])
+def test_a_spiral_outwards_has_no_direction(turning):
+    """x + iy = e^{(1/5 + iω)t}: with ω = 10⁻⁶ not even one sign has changed when the run is given up."""
+    told = outcome(flow_of(x="x/5-w*y", y="w*x+y/5").fix(w=turning), {"x": 1.0, "y": 0.0})
+    assert told.kind == "grows"
+    assert "changes its sign again and again" in told.reason
+    assert all(math.isnan(value) for value in told.limit.values())
+
+
 @pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
 def test_fates_do_not_depend_on_the_unit(size):
     """x = size·u: u′ = u(1−u)(u−2)… rests at 2, whatever the unit."""

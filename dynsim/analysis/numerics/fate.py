@@ -199,10 +199,11 @@ def rest_near(field: Field, y: np.ndarray, size: float, remaining: float) -> np.
 
 
 class _History:
-    """States at flow times that grow by √2, and what the run has spanned."""
+    """States at flow times that grow by √2, what the run has spanned, and when each state last changed its sign."""
 
     def __init__(self, y0: np.ndarray) -> None:
-        self.low = self.high = y0
+        self.low = self.high = self.last = y0
+        self.turned = np.zeros(len(y0))
         self.times: list[float] = [0.0]
         self.states: list[np.ndarray] = [y0]
 
@@ -213,6 +214,7 @@ class _History:
 
     def add(self, t: float, y: np.ndarray) -> None:
         self.low, self.high = np.minimum(self.low, y), np.maximum(self.high, y)
+        self.turned[self.last * y < 0], self.last = t, y
         if t >= 1.4 * self.times[-1]:
             self.times.append(t)
             self.states.append(y)
@@ -350,8 +352,14 @@ def _growing(field: Field, history: _History, t: float, y: np.ndarray) -> Fate:
 
     if rate(y) > 100 * rate(history.states[early]) and rate(y) > 0:
         return Fate("diverges", np.full(field.size, np.nan), f"the run diverges at flow time {t:.6g}", t)
-    limit = np.where(np.abs(y) > 1e-3 * np.abs(y).max(), np.sign(y) * np.inf, np.nan)
-    reason = f"grows without bound, exponentially: {_names(field)[index]} = {y[index]:.3g} at flow time {t:.6g}"
+    turns = history.turned > history.times[early]
+    values = np.linalg.eigvals(_jacobian(field, y))
+    fastest = values[values.real.argmax()]
+    if abs(fastest.imag) > _ZERO * abs(fastest):  # so slowly perhaps that no sign has changed yet
+        turns[:] = True
+    limit = np.where(~turns & (np.abs(y) > 1e-3 * np.abs(y).max()), np.sign(y) * np.inf, np.nan)
+    how = "exponentially, and changes its sign again and again" if turns[index] else "exponentially"
+    reason = f"grows without bound, {how}: {_names(field)[index]} = {y[index]:.3g} at flow time {t:.6g}"
     return Fate("grows", limit, reason, t)
 
 
