@@ -58,17 +58,20 @@ def commands():
 
 
 def networks():
-    """Rows of losses typed as text against those written by hand."""
+    """Rows of losses typed as text against those written by hand, and of a batch of seeds against plain loops."""
     if not find_spec("torch"):
         print("networks: torch is not installed", flush=True)
         return
     import torch
-    from networks import text_speeds
+    from networks import batch_speeds, text_speeds
 
     torch.set_num_threads(1)
     for name, named, text, speed in text_speeds(rounds=5, steps=10):
         shown = f"{1e3 * named:.2f} and {1e3 * text:.2f} ms a step"
         yield Row(f"{name} as text over by hand", speed, 0.8, "at least", shown)
+    for net, plain, together, speed, wanted in batch_speeds(rounds=5, steps=10):
+        shown = f"{1e3 * plain:.2f} ms a plain step, {1e3 * together:.2f} ms one of 16 seeds"
+        yield Row(f"{net}, 16 seeds over 16 plain loops, batch 64", speed, wanted, "at least", shown)
 
 
 def gpu():
@@ -89,7 +92,7 @@ PARTS = {
     "ensembles": ("Ensembles: times the speed of heyoka, at equal measured error, one core", ensembles),
     "trajectory": ("One trajectory of 200 points, and first calls", trajectory),
     "commands": ("Commands: CPU over that of what must be imported", commands),
-    "networks": ("Networks: steps per second, one seed, batch 256", networks),
+    "networks": ("Networks: steps per second, texts with one seed at batch 256", networks),
     "gpu": ("A CUDA device: steps per second at batch 4096", gpu),
 }
 

@@ -204,6 +204,8 @@ def bad(
     >>> print(bad("branch", "half", "'stop', 'full' or 'target'"))
     branch: got 'half', expected 'stop', 'full' or 'target'
     """
+    if len(advice) > _READABLE:  # such as what a system says of a long path
+        advice = _short(advice, _READABLE)
     message = f"{argument}: got {_show(received)}, expected {expected}"
     return kind(" ".join((f"{message}; {advice}" if advice else message).splitlines()))
 
@@ -276,11 +278,16 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:
     )
 
 
-def _show(value: object, limit: int = 80) -> str:
+def _show(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
+    return _short(text, 80)
+
+
+def _short(text: str, limit: int) -> str:
+    """Text on one line, without its middle where it is longer."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text

@@ -145,6 +145,8 @@ class Field:
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
+        if not isinstance(self.names, str | list | tuple) or any(not isinstance(name, str) for name in self.names):
+            raise bad("names", self.names, "a name, or a list of names", kind=InvalidType)
         names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
         object.__setattr__(self, "names", names)
         if not names or len(set(names)) < len(names):

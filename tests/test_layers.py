@@ -13,7 +13,7 @@ ROOT = Path(dynsim.__file__).parent
 # From the ground up. Rooms on one line are siblings: neither imports the other.
 LAYERS = [
     {"budget", "errors"},
-    {"choices", "deprecation", "names"},
+    {"arguments", "choices", "deprecation", "names"},
     {"field", "progress", "records", "registry", "status", "storage", "table"},
     {"verdict"},
     {"symbolic"},

@@ -61,8 +61,10 @@ def box_of(flow: Flow, box: Mapping[Any, Any] | None) -> Box:
 def interval(argument: str, side: Any) -> tuple[float, float]:
     """Check a pair of finite numbers, the first below the second."""
     try:
+        if getattr(side, "mask", False) is not False and any(side.mask):
+            raise TypeError
         low, high = (float(value) for value in side)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(argument, side, "a pair (low, high) of numbers", kind=InvalidType) from None
     if not (isfinite(low) and isfinite(high) and low < high):
         raise bad(argument, side, "finite numbers with low < high", "the range is empty" if low >= high else "")

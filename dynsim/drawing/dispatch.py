@@ -11,10 +11,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from dynsim.arguments import a_word
 from dynsim.drawing import branches, measures, planes, runs
 from dynsim.drawing.canvas import Canvas
 from dynsim.drawing.style import SIZES, Size, check_size, styled
-from dynsim.errors import InvalidType, InvalidValue, bad, unknown
+from dynsim.errors import InvalidType, InvalidValue, bad
 from dynsim.storage import open_dataset
 
 __all__ = ["KINDS", "Kind", "draw", "kind_of", "missing"]
@@ -152,14 +153,13 @@ def kind_of(data: xr.Dataset, kind: str | None = None) -> str:
     >>> kind_of(dynsim.portrait(dynsim.system("toy")))
     'portrait'
     """
-    said = kind or data.attrs.get("kind")
+    said = data.attrs.get("kind") if kind is None else kind
     if said is not None:
-        if said not in KINDS:
-            raise unknown("kind", str(said), tuple(KINDS))
+        said = a_word("kind", said, tuple(KINDS))
         lacks = missing(data, said)
         if lacks:
             raise bad("data", _what(data), f"a Dataset of kind '{said}'", f"it has no {', no '.join(lacks)}")
-        return str(said)
+        return said
     for name in KINDS:
         if missing(data, name) or (name == "run" and not runs.states_of(data)):
             continue
@@ -197,6 +197,9 @@ def _what(data: xr.Dataset) -> str:
 
 def _dataset(data: Any) -> xr.Dataset:
     if isinstance(data, xr.Dataset):
+        complex_ones = [str(name) for name, one in data.variables.items() if one.dtype.kind == "c"]
+        if complex_ones:
+            raise bad("data", f"complex numbers in {complex_ones[0]}", "a Dataset of real numbers")
         return data
     if isinstance(data, str | Path):
         return open_dataset(data)

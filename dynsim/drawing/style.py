@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import matplotlib
 from cycler import cycler
 
-from dynsim.errors import unknown
+from dynsim.arguments import a_word
 
 __all__ = [
     "BRANCH_STYLE",
@@ -94,8 +94,7 @@ def check_size(size: str) -> None:
     ------
     UnknownName
     """
-    if size not in get_args(Size):
-        raise unknown("size", size, get_args(Size))
+    a_word("size", size, get_args(Size))
 
 
 def styled(size: str = "text") -> AbstractContextManager[None]:

@@ -112,7 +112,7 @@ def _numbers(argument: str, values: Any, read: Callable[[str, Any], Any]) -> dic
 def _number(argument: str, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(argument, value, "a number", kind=InvalidType) from None
     if not isfinite(number):
         raise bad(argument, value, "a finite number")

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from dynsim.arguments import a_switch
 from dynsim.drawing.canvas import Canvas
 from dynsim.drawing.style import Size, check_size, styled
 from dynsim.drawing.words import captions, title, typeset
@@ -186,6 +187,11 @@ def plot(
     """
     about = FIGURES[name]
     check_size(size)
+    full, caption, recompute = (
+        a_switch(word, value) for word, value in (("full", full), ("caption", caption), ("recompute", recompute))
+    )
+    if figure is not None and not hasattr(figure, "subplots"):
+        raise bad("figure", figure, "a matplotlib Figure or SubFigure", kind=InvalidType)
     if width is not None and not (isinstance(width, int | float) and 1 <= width <= 100):
         raise bad("width", width, "1 to 100 inches")
     if data is None:
@@ -198,6 +204,4 @@ def plot(
         data = open_dataset(data)
     elif not isinstance(data, xr.Dataset):
         raise bad("data", data, "an xarray.Dataset or the path of a saved one", kind=InvalidType)
-    if figure is not None and not hasattr(figure, "subplots"):
-        raise bad("figure", figure, "a matplotlib Figure or SubFigure", kind=InvalidType)
     return drawn(name, data, figure, size=size, width=width, full=full, caption=caption)

@@ -150,7 +150,7 @@ def ensemble(
             ("chunk", chunk, None),
             ("out", out, None),
         ):
-            if given != usual:
+            if not (given is usual or (isinstance(given, float | int) and given == usual)):
                 raise bad(argument, given, "its default with a noisy flow", "its step is dt, its paths lie in memory")
         return noisy_ensemble(
             flow,

@@ -166,7 +166,7 @@ def _number(
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(name, value, "a number", kind=InvalidType) from None
     inside = (low < number if open_below else low <= number) and (number < high if open_above else number <= high)
     if not (inside and isfinite(number)):

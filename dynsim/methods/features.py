@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.arguments import a_mapping
 from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.methods.catalogue import method as method_of
@@ -102,9 +103,11 @@ def _read(
     chosen: Method, settings: Any, batch: int | None, knobs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Values of the setting and knobs of the method, from training words and from keywords."""
-    if settings is not None and not isinstance(settings, Mapping):
-        raise bad("settings", settings, "a mapping of training words, such as {'lr': 0.1}", kind=InvalidType)
-    translated = training_parameters(**settings) if settings else {}
+    expected = "a mapping of training words, such as {'lr': 0.1}"
+    words = a_mapping("settings", settings, expected)
+    if not all(isinstance(name, str) for name in words):
+        raise bad("settings", settings, expected, kind=InvalidType)
+    translated = training_parameters(**words)
     values: dict[str, Any] = {}
     values |= {name: translated[name] for name in ("alpha", "beta", "eta_p", "eta_s", "batch") if name in translated}
     own = {name: translated[name] for name in chosen.KNOBS if name in translated}

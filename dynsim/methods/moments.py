@@ -103,7 +103,7 @@ def moments_of_views(views: Any) -> Moments:
             raise bad("views", "complex numbers", "arrays of real numbers", kind=InvalidType)
         try:
             array = np.asarray(item, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad("views", item, "arrays of numbers", kind=InvalidType) from None
         array = array.reshape(len(array), -1) if array.ndim > 2 else array
         if array.ndim != 2 or len(array) < 3 or array.shape[1] < 1:
@@ -154,7 +154,7 @@ def stated_moments(moments: Any) -> Moments:
             raise bad(name, "complex numbers", "a square matrix of real numbers", kind=InvalidType)
         try:
             matrix = np.asarray(item, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad(name, item, "a square matrix of numbers", kind=InvalidType) from None
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or not np.isfinite(matrix).all():
             raise bad(name, f"shape {matrix.shape}", "a square matrix of finite numbers")

@@ -28,7 +28,7 @@ class _Chain(Knob):
             return None
         try:
             matrix = np.array(value, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad(name, value, "a square matrix of probabilities", kind=InvalidType) from None
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
             raise bad(name, f"shape {matrix.shape}", "a square matrix, T[i, j] = Pr(i → j)")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number
 from dynsim.errors import InvalidType, bad, unknown
 
 __all__ = ["VALUES", "Knob", "MethodSetting", "read_setting"]
@@ -104,7 +105,7 @@ class MethodSetting:
             return None
         try:
             array = np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad(f"initial {name}", value, "a number, or one per feature") from None
         if not np.isfinite(array).all():
             raise bad(f"initial {name}", value, "finite numbers")
@@ -114,15 +115,13 @@ class MethodSetting:
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise bad(name, value, "a number", kind=InvalidType)
-    if not np.isfinite(value):
-        raise bad(name, value, "a finite number")
-    return float(value)
+    return a_number(name, value, "a finite number")
 
 
 def _array(name: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(name, value, "a number or an array of numbers", kind=InvalidType) from None
     if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
         raise bad(name, value, "a finite number or a list of them, one per feature")

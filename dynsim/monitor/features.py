@@ -93,6 +93,7 @@ def decay_thresholds(signal: np.ndarray, both: np.ndarray) -> np.ndarray:
     return np.where(alive, signal * (signal / np.where(alive, both, 1.0)) / 4, 0.0)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def measure_outputs(
     z: np.ndarray,
     paired: np.ndarray | None = None,

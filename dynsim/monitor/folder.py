@@ -14,7 +14,7 @@ import xarray as xr
 
 from dynsim.errors import InvalidType, bad, missing_extra
 from dynsim.records import as_json
-from dynsim.storage import open_dataset
+from dynsim.storage import looked_at, open_dataset
 
 __all__ = ["RecordFolder"]
 
@@ -35,7 +35,7 @@ class RecordFolder:
             raise missing_extra("zarr", "zarr", "records on disk")
         if not isinstance(out, str | os.PathLike):
             raise bad("out", out, "the path of a Zarr folder", kind=InvalidType)
-        self.place = Path(out).absolute()
+        self.place = looked_at("out", Path(out), "the path of a Zarr folder").absolute()
         if not self.place.parent.is_dir():
             raise bad("out", str(out), "a folder in an existing folder")
         if self.place.exists() and not self.place.is_dir():

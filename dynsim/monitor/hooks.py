@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dynsim.arguments import a_whole
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.monitor.live_laws import unwrapped
 from dynsim.monitor.recording import Monitor
@@ -65,11 +66,10 @@ def attach(model: Any, layers: Any, *, views: int | str = 2, **options: Any) -> 
     """
     if not isinstance(model, nn.Module):
         raise bad("model", model, "an nn.Module", kind=InvalidType)
-    count = 1 if views == "halves" else views
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise bad("views", views, "a number of forward calls per step, or 'halves'")
+    halves = isinstance(views, str) and views == "halves"
+    count = 1 if halves else a_whole("views", views, expected="a number of forward calls per step, or 'halves'")
     chosen = layers_of(unwrapped(model, "model"), layers)
-    listener = _Listener(Monitor(**options), list(chosen), count, halves=views == "halves")
+    listener = _Listener(Monitor(**options), list(chosen), count, halves=halves)
     handles = [module.register_forward_hook(listener.heard(name)) for name, module in chosen.items()]
     handles.append(model.register_forward_hook(uncompiled(listener.passed)))
     try:

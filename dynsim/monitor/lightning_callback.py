@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dynsim.errors import bad, missing_extra
+from dynsim.arguments import a_whole
+from dynsim.errors import missing_extra
 from dynsim.monitor.hooks import kept_output, layers_of, record_kept, uncompiled
 from dynsim.monitor.live_laws import unwrapped
 from dynsim.monitor.recording import Monitor
@@ -66,8 +67,8 @@ class LightningMonitor(Callback or object):  # type: ignore[misc]
     def __init__(self, layers: Any, *, views: int | str = 2, **options: Any) -> None:
         if Callback is None:
             raise missing_extra("lightning", "lightning", "callbacks of Lightning")
-        if views != "halves" and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
-            raise bad("views", views, "a number of calls per batch, or 'halves'")
+        if not isinstance(views, str) or views != "halves":
+            views = a_whole("views", views, expected="a number of calls per batch, or 'halves'")
         self.layers, self.views, self.monitor = layers, views, Monitor(**options)
         self._handles: list[Any] = []
         self._names: list[str] = []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.arguments import a_word
 from dynsim.errors import bad
 from dynsim.monitor.array_files import read_array
 from dynsim.monitor.features import (
@@ -67,8 +68,7 @@ def observe(
     source: Any, paired: Any, outputs: str, labels: Any, initial: Any, teacher: Any, temperature: float | None
 ) -> Observation:
     """Measure and judge; see `dynsim.diagnose` for what is taken."""
-    if outputs not in OUTPUTS:
-        raise bad("outputs", outputs, " or ".join(map(repr, OUTPUTS)))
+    a_word("outputs", outputs, OUTPUTS, " or ".join(map(repr, OUTPUTS)))
     inner = getattr(source, "dataset", source)
     if isinstance(inner, str | Path):
         inner = _read(inner, "source") if Path(inner).suffix in _ARRAYS else open_dataset(inner)

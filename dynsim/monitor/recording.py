@@ -351,7 +351,7 @@ def _probe(probe: Any) -> tuple[Any, ...]:
     if probe is None:
         return ()
     views = tuple(probe) if isinstance(probe, tuple | list) else (probe,)
-    if len(views) > 2 or any(not hasattr(view, "shape") or len(view) < 2 for view in views):
+    if len(views) > 2 or any(not getattr(view, "shape", ()) or len(view) < 2 for view in views):
         raise bad("probe", type(probe).__name__, "a batch of at least two samples, or a pair: two views of one")
     return views
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_whole, a_word
 from dynsim.errors import bad, missing_extra
 from dynsim.networks.experiment import Experiment
 from dynsim.networks.image_files import read_folder, read_npz
@@ -149,8 +150,7 @@ def photograph(name: str = "flower", *, top: int = 100, left: int = 190, size: i
     >>> photograph("china", size=32).shape
     (3, 32, 32)
     """
-    if name not in _PHOTOGRAPHS:
-        raise bad("name", name, f"one of {', '.join(_PHOTOGRAPHS)}")
+    a_word("name", name, _PHOTOGRAPHS, f"one of {', '.join(_PHOTOGRAPHS)}")
     try:
         from sklearn.datasets import load_sample_image
 
@@ -158,7 +158,8 @@ def photograph(name: str = "flower", *, top: int = 100, left: int = 190, size: i
     except ImportError:
         raise missing_extra("scikit-learn", "networks", "the photographs") from None
     height, width, _ = pixels.shape
-    if not (size > 0 and 0 <= top <= height - size and 0 <= left <= width - size):
+    top, left, size = a_whole("top", top, 0), a_whole("left", left, 0), a_whole("size", size)
+    if not (0 <= top <= height - size and 0 <= left <= width - size):
         raise bad("top, left, size", (top, left, size), f"a square within {height} × {width} pixels")
     square: np.ndarray = pixels[top : top + size, left : left + size]
     return np.moveaxis(square, 2, 0) / 255.0

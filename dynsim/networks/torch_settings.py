@@ -63,7 +63,7 @@ def device_of(device: str | torch.device) -> torch.device:
     known = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if _has_mps() else [])]
     try:
         place = torch.device(device)
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError, OverflowError):
         raise bad("device", device, f"one of {', '.join(known)}") from None
     if place.type not in known or (place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count()):
         raise bad("device", str(device), f"one of {', '.join(known)}", "this machine has no other")

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dynsim.arguments import a_number, a_word
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.schedules import Schedule
 from dynsim.names import letter_name
@@ -43,13 +44,10 @@ def _number(at_least: float = -inf, *, above: float = -inf, below: float = inf, 
     expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
 
     def rule(name: str, value: Any) -> float:
-        if isinstance(value, str | bytes | bool):
+        if isinstance(value, bool):
             raise bad(name, value, expected, kind=InvalidType)
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise bad(name, value, expected, kind=InvalidType) from None
-        if not (isfinite(number) and at_least <= number <= at_most and above < number < below):
+        number = a_number(name, value, expected)
+        if not (at_least <= number <= at_most and above < number < below):
             raise bad(name, value, expected)
         return number
 
@@ -75,7 +73,7 @@ def _whole(at_least: int, *, or_none: bool = False, or_text: str = "") -> Rule:
     expected = f"a whole number ≥ {at_least}{more}"
 
     def rule(name: str, value: Any) -> Any:
-        if (or_none and value is None) or (or_text and value == or_text):
+        if (or_none and value is None) or (or_text and isinstance(value, str) and value == or_text):
             return value
         if isinstance(value, bool):
             raise bad(name, value, expected, kind=InvalidType)
@@ -92,9 +90,7 @@ def _whole(at_least: int, *, or_none: bool = False, or_text: str = "") -> Rule:
 
 def _choice(*choices: str) -> Rule:
     def rule(name: str, value: Any) -> str:
-        if value not in choices:
-            raise unknown(name, value, choices)
-        return str(value)
+        return a_word(name, value, choices)
 
     return rule
 

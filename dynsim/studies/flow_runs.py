@@ -217,6 +217,6 @@ def _moment(name: str, given: Any) -> np.ndarray:
     """A matrix, or a list that is its diagonal."""
     try:
         values = np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(name, given, "a matrix of numbers, or a list that is its diagonal", kind=InvalidType) from None
     return np.diag(values) if values.ndim == 1 else values

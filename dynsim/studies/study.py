@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dynsim.arguments import a_number, a_switch
 from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.names import check_names
 from dynsim.storage import looked_at
@@ -102,6 +103,13 @@ class Study:
         for name in ("name", "summary"):
             if not isinstance(getattr(self, name), str):
                 raise bad(name, getattr(self, name), "a text", kind=InvalidType)
+        for name in ("system", "branch", "variant"):
+            if not isinstance(getattr(self, name), str | None):
+                raise bad(name, getattr(self, name), "a name", kind=InvalidType)
+        for name in ("t_end", "rtol", "atol"):
+            if getattr(self, name) is not None:
+                put(self, name, a_number(name, getattr(self, name)))
+        put(self, "history", a_switch("history", self.history))
         put(self, "axes", _axes(self.axes))
         put(self, "seeds", _seeds(self.seeds))
         put(self, "record", _names("record", self.record))
@@ -109,7 +117,12 @@ class Study:
             value = getattr(self, name)
             if not isinstance(value, Mapping):
                 raise bad(name, value, "a mapping of names to values", kind=InvalidType)
-            put(self, name, {str(key): _plain(item) for key, item in value.items()})
+            plain = {str(key): _plain(item) for key, item in value.items()}
+            try:
+                json.dumps(plain)
+            except (TypeError, ValueError):
+                raise bad(name, value, "plain values: numbers, texts, lists and mappings", kind=InvalidType) from None
+            put(self, name, plain)
         if self.states is not None and not isinstance(self.states, str):
             put(self, "states", _names("states", self.states))
         if self.times is not None:
@@ -247,9 +260,10 @@ def _seeds(given: Any) -> tuple[int, ...] | None:
 
 
 def _names(argument: str, given: Any) -> tuple[str, ...]:
-    if not isinstance(given, Iterable):
-        raise bad(argument, given, "a name or a list of names", kind=InvalidType)
-    names = (given,) if isinstance(given, str) else tuple(given)
+    try:
+        names = (given,) if isinstance(given, str) else tuple(given)
+    except TypeError:
+        raise bad(argument, given, "a name or a list of names", kind=InvalidType) from None
     if not all(isinstance(item, str) for item in names) or len(set(names)) != len(names):
         raise bad(argument, given, "names that are all different", kind=InvalidType)
     return names

@@ -12,6 +12,7 @@ from typing import Any
 import sympy
 from sympy.core.function import AppliedUndef
 
+from dynsim.arguments import a_word
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.names import canonical
 from dynsim.symbolic.functions import FUNCTIONS, has_stop_gradient, release, stop_gradient
@@ -51,9 +52,11 @@ def names_of(argument: str, values: object) -> tuple[str, ...]:
     """Names of several states; one name or Symbol alone counts as a list of one."""
     if isinstance(values, str | sympy.Symbol):
         values = [part.strip() for part in values.split(",")] if isinstance(values, str) else [values]
-    if not isinstance(values, Iterable):
-        raise bad(argument, values, "a sequence of names or Symbols", kind=InvalidType)
-    names = tuple(name_of(argument, value) for value in values)
+    try:
+        given = list(values)  # type: ignore[call-overload]
+    except TypeError:
+        raise bad(argument, values, "a sequence of names or Symbols", kind=InvalidType) from None
+    names = tuple(name_of(argument, value) for value in given)
     if not names:
         raise bad(argument, names, "at least one state")
     for name in names:
@@ -346,10 +349,13 @@ def roles_of(roles: Mapping[str, Any], states: tuple[str, ...]) -> dict[str, tup
     UnknownName, InvalidType
         A role that is none, a name that is no state.
     """
+    if not isinstance(roles, Mapping):
+        raise bad("roles", roles, "a mapping {role: name or names}", kind=InvalidType)
     result = {}
     for role, names in roles.items():
-        if role not in ROLES:
-            raise unknown("roles", role, ROLES)
+        a_word("roles", role, ROLES)
+        if not isinstance(names, str | sympy.Symbol | list | tuple | set | frozenset):
+            raise bad(f"roles['{role}']", names, "a name or a list of names", kind=InvalidType)
         given = (names,) if isinstance(names, str | sympy.Symbol) else tuple(names)
         result[role] = tuple(name_of(f"roles['{role}']", name) for name in given)
         for name in result[role]:

@@ -83,7 +83,7 @@ class stop_gradient(sympy.Function):
         """Check the argument before SymPy would evaluate text as code."""
         try:
             inner = sympy.sympify(argument, strict=True)
-        except sympy.SympifyError:
+        except (sympy.SympifyError, TypeError, ValueError):
             inner = None
         if not isinstance(inner, sympy.Expr) or inner.is_Matrix:
             advice = "apply it to every entry, and parse text first"

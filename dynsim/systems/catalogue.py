@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dynsim.arguments import a_word
 from dynsim.choices import Branch
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import Registry
@@ -59,10 +60,9 @@ class System:
 
     def flow(self, branch: Branch = "stop", variant: str | None = None, **structure: Any) -> Flow:
         """Build the flow after checking branch, variant and structure at the door."""
-        if branch not in self.branches:
-            raise bad("branch", branch, f"one of {', '.join(self.branches)} for system '{self.name}'")
-        if variant is not None and variant not in self.variants:
-            raise unknown(f"variant of '{self.name}'", variant, self.variants)
+        a_word("branch", branch, self.branches, f"one of {', '.join(self.branches)} for system '{self.name}'")
+        if variant is not None:
+            a_word(f"variant of '{self.name}'", variant, self.variants)
         for key in structure:
             if key not in self.structure:
                 raise unknown(f"structure of '{self.name}'", key, self.structure)

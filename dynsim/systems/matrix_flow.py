@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_word
 from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
@@ -98,10 +99,8 @@ def matrix_flow(
     data, views = _moment("sigma_d", sigma_d), _moment("sigma_s", sigma_s)
     if data.shape != views.shape:
         raise bad("sigma_s", f"shape {views.shape}", f"the shape of sigma_d, {data.shape}")
-    if branch not in BRANCHES:
-        raise bad("branch", branch, "'stop', 'full' or 'target'")
-    if predictor not in ("linear", "optimal"):
-        raise bad("predictor", predictor, "'linear' or 'optimal'")
+    a_word("branch", branch, BRANCHES, "'stop', 'full' or 'target'")
+    a_word("predictor", predictor, ("linear", "optimal"), "'linear' or 'optimal'")
     if beta is not None and branch != "stop":
         raise bad("branch", branch, "'stop' for a flow with a teacher", "a teacher is never differentiated")
     given = {"alpha": alpha, "eta_p": eta_p, "eta_s": eta_s} | ({} if beta is None else {"beta": beta})
@@ -138,8 +137,10 @@ def matrix_flow(
 
 def _moment(argument: str, value: Any) -> np.ndarray:
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         matrix = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise bad(argument, value, "a square matrix of numbers", kind=InvalidType) from None
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise bad(argument, f"shape {matrix.shape}", "a square matrix")

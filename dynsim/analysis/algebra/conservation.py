@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.algebra.first_integrals import first_integrals
+from dynsim.arguments import a_mapping
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.records import provenance, stamp
@@ -76,7 +77,10 @@ def conservation(flow: Any, dataset: xr.Dataset, *, degree: int = 4) -> xr.Datas
     missing = [name for name in flow.states if name not in dataset]
     if along is None or missing:
         raise bad("dataset", list(dataset.variables), f"a run of {', '.join(flow.states)} over time or step")
-    known = provenance(dataset).get("parameters") or {}
+    known = a_mapping("dataset.attrs['parameters']", provenance(dataset).get("parameters"))
+    for name in flow.states:
+        if dataset[name].dtype.kind not in "fiu":
+            raise bad("dataset", f"{name} of type {dataset[name].dtype}", "real numbers", kind=InvalidType)
     if isinstance(flow, Field):
         return _of_field(flow, dataset, along, known)
     numbers = {name: v for name, v in known.items() if name in flow.parameters and name not in dataset.coords}

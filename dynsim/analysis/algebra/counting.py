@@ -128,8 +128,7 @@ def count_integrals(flow: Flow, over: Any) -> Count:
 
 def parameters_over(flow: Flow, over: Any) -> tuple[str, ...]:
     """Return the names of the parameters that are counted over."""
-    empty = over is None or (not isinstance(over, str | sympy.Symbol) and not len(over)) or over == ""
-    if empty:
+    if over is None or (isinstance(over, str | list | tuple | set | frozenset | dict) and not over):
         advice = (
             f"one autonomous field alone always has {len(flow.states) - 1} local integrals, one less than states: "
             "name the data or the rates for all of whose values a law must hold"

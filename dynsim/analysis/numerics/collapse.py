@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import product
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from dynsim.analysis.boxes import box_of, drawn_box
+from dynsim.arguments import a_mapping, a_whole
 from dynsim.errors import DynsimError, InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
@@ -192,8 +192,7 @@ def collapse_fraction(
     low, high = _corners(flow, box)
     axes = _axes(flow, over, parameters)
     t_end = tolerance("t_end", t_end)
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise bad("seed", seed, "a whole number ≥ 0")
+    seed = a_whole("seed", seed, 0)
     points = _pairs(low, high, count("starts", starts, 8), seed)
     shape = tuple(len(values) for values in axes.values())
     found = {name: np.empty(shape) for name in ("collapse_fraction", "collapse_fraction_error", "undecided", "exact")}
@@ -247,7 +246,7 @@ def _axes(flow: Flow, over: Any, parameters: Mapping[Any, Any] | None) -> dict[s
         over = {}
     if not isinstance(over, Mapping):
         raise bad("over", over, "a mapping {parameter: values}", kind=InvalidType)
-    axes, given = {}, {name_of("parameters", key) for key in (parameters or {})}
+    axes, given = {}, {name_of("parameters", key) for key in a_mapping("parameters", parameters)}
     for key, values in over.items():
         name = name_of("over", key)
         if name not in flow.parameters:
@@ -256,7 +255,7 @@ def _axes(flow: Flow, over: Any, parameters: Mapping[Any, Any] | None) -> dict[s
             raise bad("parameters", name, "values of the other parameters", f"'{name}' is what varies")
         try:
             array = np.atleast_1d(np.asarray(values, dtype=float))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad(f"over['{name}']", values, "numbers", kind=InvalidType) from None
         if array.ndim != 1 or not array.size or not np.isfinite(array).all():
             raise bad(f"over['{name}']", values, "a sequence of finite numbers")

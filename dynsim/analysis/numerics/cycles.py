@@ -14,6 +14,7 @@ from dynsim.analysis.boxes import box_of, drawn_box
 from dynsim.analysis.numerics.fate import fate_of
 from dynsim.analysis.numerics.parameter_field import ParameterField
 from dynsim.analysis.numerics.special_points import lyapunov
+from dynsim.arguments import a_whole
 from dynsim.errors import bad
 from dynsim.field import Field
 from dynsim.integrate.stepping import Stepper, quiet
@@ -154,6 +155,7 @@ def limit_cycles(
     if len(flow.states) < 2:
         raise bad("flow", flow.states, "at least two states", "a flow of one state has no cycles")
     field = flow.field(parameters)
+    seed = a_whole("seed", seed, 0)
     region = drawn_box(flow, box_of(flow, box)).sides
     sides = np.array([region[name] for name in flow.states], dtype=float)
     points = np.random.default_rng(seed).uniform(sides[:, :1], sides[:, 1:], (len(sides), count("starts", starts, 12)))

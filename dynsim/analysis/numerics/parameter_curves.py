@@ -17,7 +17,8 @@ from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov
 from dynsim.analysis.numerics.special_points import fold as solve_fold
 from dynsim.analysis.numerics.special_points import hopf as solve_hopf
 from dynsim.analysis.numerics.start_search import widths_of
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.arguments import a_mapping, a_word
+from dynsim.errors import InvalidType, bad
 from dynsim.integrate.validation import numbers
 from dynsim.records import stamp
 from dynsim.symbolic.expressions import name_of
@@ -339,10 +340,9 @@ def _solved(
     point = numbers(kind, given)
     point.pop("lyapunov", None)  # which `continuation` tells of its Hopf points
     for name in point:
-        if name not in (*flow.states, *flow.parameters):
-            raise unknown(f"name in {kind}", name, (*flow.states, *flow.parameters))
+        a_word(f"name in {kind}", name, (*flow.states, *flow.parameters))
     others = {name: value for name, value in point.items() if name in flow.parameters and name not in (a, b)}
-    others |= {name_of("parameters", key): value for key, value in (parameters or {}).items()}
+    others |= {name_of("parameters", key): value for key, value in a_mapping("parameters", parameters).items()}
     second = point.get(b, others.pop(b, flow.defaults.get(b)))
     field = ParameterField(flow, (a, b), others)
     missing = [name for name in (*flow.states, a) if name not in point]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.arguments import a_mapping, a_number
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.symbolic.expressions import almost_everywhere, name_of
 from dynsim.symbolic.flow import Flow
@@ -49,12 +50,14 @@ class ParameterField:
         for name in self.free:
             if name not in flow.parameters:
                 raise unknown("parameter", name, flow.parameters)
-        given = {name_of("parameters", key): value for key, value in (parameters or {}).items()}
+        given = {name_of("parameters", key): value for key, value in a_mapping("parameters", parameters).items()}
         for name in self.free:
             if name in given:
                 raise bad("parameters", name, "values of the other parameters", f"'{name}' is what varies")
         values = flow.values({**dict.fromkeys(self.free, 0.0), **given})
-        self.fixed = {name: float(values[name]) for name in flow.parameters if name not in self.free}
+        self.fixed = {
+            name: a_number(f"parameters['{name}']", values[name]) for name in flow.parameters if name not in self.free
+        }
         self.names = (*flow.states, *self.free)
         self.size = len(flow.states)
         # Real symbols, so that |·| and sign have derivatives; at a kink the one-sided value stands.

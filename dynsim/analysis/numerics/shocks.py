@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from dynsim.analysis.numerics.collapse import Collapse
 from dynsim.analysis.numerics.outcome import outcome
+from dynsim.arguments import a_whole
 from dynsim.errors import InvalidType, bad
 from dynsim.integrate.validation import start_of, tolerance
 from dynsim.records import stamp
@@ -201,7 +202,7 @@ class _Search:
 
     def __init__(self, judge: Judge, y0: np.ndarray, wanted: int, reach: float, floors: np.ndarray, seed: int) -> None:
         self.judge, self.y0, self.wanted, self.reach, self.floors = judge, y0, wanted, reach, floors
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(a_whole("seed", seed, 0))
 
     def nearest(self) -> tuple[np.ndarray | None, float]:
         """The nearest start of the other fate, and the width of what stayed undecided before it."""

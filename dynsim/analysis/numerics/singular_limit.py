@@ -18,6 +18,7 @@ from dynsim.analysis.algebra.algebraic_set import graphs
 from dynsim.analysis.algebra.deadline import CutOff
 from dynsim.analysis.algebra.exact_values import rational, without_floats
 from dynsim.analysis.algebra.line_stability import closed_eigenvalues
+from dynsim.arguments import a_mapping, a_word
 from dynsim.errors import bad, unknown
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
@@ -135,9 +136,8 @@ def singular_limit(
     name = name_of("parameter", parameter)
     if name not in flow.parameters:
         raise unknown("parameter", name, flow.parameters)
-    if towards not in ("small", "large"):
-        raise bad("towards", towards, "'small' or 'large'")
-    given = {name_of("parameters", key): value for key, value in (parameters or {}).items()}
+    a_word("towards", towards, ("small", "large"), "'small' or 'large'")
+    given = {name_of("parameters", key): value for key, value in a_mapping("parameters", parameters).items()}
     if name in given:
         raise bad("parameters", dict(given), "values of the other parameters", f"'{name}' goes to its limit")
     fixed = without_floats(flow.fix({key: rational(f"parameter '{key}'", value) for key, value in given.items()}))

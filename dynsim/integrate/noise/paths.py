@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -296,13 +296,16 @@ def _seeds(seeds: Any) -> np.ndarray:
     """How many seeds, counted from 0, or which."""
     if seeds is None:
         seeds = 1000
-    if isinstance(seeds, bool) or (not isinstance(seeds, int | np.integer) and np.ndim(seeds) != 1):
+    if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable | np.ndarray):
         raise bad("seeds", seeds, "a number of seeds, or a sequence of them", kind=InvalidType)
     if isinstance(seeds, int | np.integer):
         if seeds < 1:
             raise bad("seeds", seeds, "at least one seed")
         return np.arange(seeds, dtype=np.uint64)
-    found = np.asarray(seeds)
-    if found.size == 0 or found.dtype.kind not in "iu" or (found < 0).any():
+    try:
+        found = np.asarray(list(seeds) if isinstance(seeds, range) else seeds)
+    except (TypeError, ValueError):
+        raise bad("seeds", seeds, "a number of seeds, or a sequence of them", kind=InvalidType) from None
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu" or (found < 0).any():
         raise bad("seeds", seeds, "whole numbers from 0 on")
     return found.astype(np.uint64)

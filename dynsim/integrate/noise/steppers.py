@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dynsim.arguments import a_word
 from dynsim.errors import bad
 from dynsim.integrate.grid import Grid
 from dynsim.integrate.noise.derivation import NoisyFlow
@@ -39,12 +40,11 @@ def stepper_of(noisy: NoisyFlow, grid: Grid, method: str, kind: str | None) -> t
     InvalidValue
         An unknown method or kind of increment, or two that do not fit.
     """
-    if method not in METHODS:
-        raise bad("method", method, f"one of {', '.join(METHODS)} for a noisy flow")
+    a_word("method", method, METHODS, f"one of {', '.join(METHODS)} for a noisy flow")
     if method == "auto":
         method = "weak-2" if noisy.order else "euler-maruyama"
-    if kind is not None and kind not in INCREMENTS:
-        raise bad("increments", kind, f"one of {', '.join(INCREMENTS)}")
+    if kind is not None:
+        a_word("increments", kind, INCREMENTS, f"one of {', '.join(INCREMENTS)}")
     if method == "minibatch":
         if kind is not None:
             raise bad("increments", kind, "none for method 'minibatch'", "it draws samples")

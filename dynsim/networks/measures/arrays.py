@@ -10,8 +10,8 @@ import numpy as np
 from dynsim.errors import InvalidType, bad
 
 __all__ = [
-    "array_of", "features_of", "finite_rows", "label_values", "labels_of", "largest", "like", "matrix_of", "paired_of",
-    "resolution", "unit_rows",
+    "array_of", "check_stacks", "features_of", "finite_rows", "label_values", "labels_of", "largest", "like",
+    "matrix_of", "paired_of", "resolution", "unit_rows",
 ]  # fmt: skip
 
 _FEATURES = "features of shape (…, samples, dimensions), at least one sample"
@@ -78,7 +78,16 @@ def paired_of(first: Any, second: Any, name: str = "paired") -> tuple[np.ndarray
     one, other = features_of(first), features_of(second, name)
     if one.shape[-2:] != other.shape[-2:]:
         raise bad(name, f"shape {other.shape}", f"the shape of the first view, {one.shape}", "row i shows image i")
+    check_stacks(one.shape[:-2], other.shape[:-2], name)
     return one, other
+
+
+def check_stacks(one: tuple[int, ...], other: tuple[int, ...], name: str) -> None:
+    """Check that two stacks of arrays are alike, or that one of them repeats."""
+    try:
+        np.broadcast_shapes(one, other)
+    except ValueError:
+        raise bad(name, f"a stack of shape {other}", f"one of shape {one}, or a single one") from None
 
 
 def matrix_of(value: Any, name: str, *, square: bool = False) -> np.ndarray:
@@ -116,7 +125,7 @@ def label_values(value: Any, samples: int, name: str) -> np.ndarray:
         array = value.detach().cpu().numpy() if _is_tensor(value) else np.asarray(value)
         if array.dtype.kind == "O":  # such as pandas' words, or numbers among them
             array = array.astype(str) if any(isinstance(item, str) for item in array.flat) else array.astype(float)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise bad(name, value, expected, kind=InvalidType) from None
     if array.shape != (samples,) or array.dtype.kind not in "iubfUS":
         raise bad(name, f"shape {array.shape}, {array.dtype}", expected)

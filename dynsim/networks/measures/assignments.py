@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number, a_word
 from dynsim.errors import bad
 from dynsim.networks.measures.arrays import features_of, like, paired_of
 
@@ -119,6 +120,7 @@ def agreement(assignments: Any, paired: Any) -> Any:
 
 def _probabilities(assignments: Any, outputs: str, temperature: float) -> np.ndarray:
     values = features_of(assignments, "assignments")
+    outputs = a_word("outputs", outputs, ("logits", "probabilities"), "'logits' or 'probabilities'")
     if outputs == "probabilities":
         with np.errstate(invalid="ignore"):
             wrong = (values < 0) | (np.abs(values.sum(-1, keepdims=True) - 1) > 0.02)
@@ -126,10 +128,7 @@ def _probabilities(assignments: Any, outputs: str, temperature: float) -> np.nda
             expected = "rows of numbers ≥ 0 that sum to 1"
             raise bad("assignments", "rows that are no probabilities", expected, "or outputs='logits'")
         return np.asarray(values / values.sum(-1, keepdims=True))
-    if outputs != "logits":
-        raise bad("outputs", outputs, "'logits' or 'probabilities'")
-    if not temperature > 0:
-        raise bad("temperature", temperature, "a positive number")
+    temperature = a_number("temperature", temperature, above=0)
     with np.errstate(invalid="ignore"):
         values = np.where(np.isfinite(values), values, np.nan)
         shifted = np.exp((values - values.max(-1, keepdims=True)) / temperature)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number, a_whole, a_word
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import features_of, labels_of, like, unit_rows
+from dynsim.networks.measures.arrays import check_stacks, features_of, labels_of, like, unit_rows
 
 __all__ = ["knn", "probe"]
 
@@ -51,10 +52,8 @@ def knn(
     """
     train, test = _features(features, test_features)
     y, wanted, _ = labels_of(labels, train.shape[-2], "labels", test_labels, test.shape[-2], "test_labels")
-    if not 1 <= k <= train.shape[-2]:
-        raise bad("k", k, f"between 1 and the {train.shape[-2]} training samples")
-    if metric not in ("cosine", "euclidean"):
-        raise bad("metric", metric, "'cosine' or 'euclidean'")
+    k = a_whole("k", k, 1, train.shape[-2], f"between 1 and the {train.shape[-2]} training samples")
+    metric = a_word("metric", metric, ("cosine", "euclidean"), "'cosine' or 'euclidean'")
     finite = np.isfinite(train).all((-2, -1)) & np.isfinite(test).all((-2, -1))
     if metric == "cosine":
         train, test = unit_rows(train), unit_rows(test)
@@ -120,8 +119,7 @@ def probe(features: Any, labels: Any, test_features: Any, test_labels: Any, *, r
     """
     train, test = _features(features, test_features)
     y, wanted, classes = labels_of(labels, train.shape[-2], "labels", test_labels, test.shape[-2], "test_labels")
-    if not ridge > 0:
-        raise bad("ridge", ridge, "a positive number")
+    ridge = a_number("ridge", ridge, above=0)
     with np.errstate(invalid="ignore", over="ignore"):
         largest = np.abs(train).max((-2, -1), keepdims=True)
         train, test = (z / np.where(largest > 0, largest, 1.0) for z in (train, test))
@@ -145,4 +143,5 @@ def _features(train: Any, test: Any) -> tuple[np.ndarray, np.ndarray]:
     one, other = features_of(train), features_of(test, "test_features")
     if one.shape[-1] != other.shape[-1]:
         raise bad("test_features", f"{other.shape[-1]} dimensions", f"{one.shape[-1]} like the training features")
+    check_stacks(one.shape[:-2], other.shape[:-2], "test_features")
     return one, other

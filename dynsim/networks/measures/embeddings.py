@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number, a_switch
 from dynsim.errors import bad
 from dynsim.networks.measures.arrays import features_of, finite_rows, largest, like, resolution, unit_rows
 
@@ -106,7 +107,7 @@ def _spectrum(features: Any, *, centre: bool) -> tuple[np.ndarray, np.ndarray]:
     centring leaves nothing but the rounding of the numbers that were given.
     """
     z, finite = _scaled(features)
-    if centre:
+    if a_switch("centre", centre):
         z = _centred(z, features)[0]
     return _singular_values(_products(z), max(z.shape[-2:])), finite
 
@@ -307,8 +308,7 @@ def uniformity(features: Any, *, t: float = 2.0) -> Any:
     >>> round(float(measures.uniformity([[1.0, 0.0], [-1.0, 0.0]])), 6)  # one pair, 2 apart
     -8.0
     """
-    if not t > 0:
-        raise bad("t", t, "a positive number")
+    t = a_number("t", t, above=0)
     z = unit_rows(features_of(features))
     number = z.shape[-2]
     if number < 2:

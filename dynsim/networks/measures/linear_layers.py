@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import features_of, like, matrix_of
+from dynsim.networks.measures.arrays import check_stacks, features_of, like, matrix_of
 
 __all__ = [
     "alignment",
@@ -36,6 +37,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.asarray(numerator / denominator)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def balance_matrix(W: Any, P: Any, alpha: float = 1.0) -> Any:
     """WWᵀ − PᵀP/α of adjacent bias-free linear layers, z = W x and p = P z.
 
@@ -69,11 +71,12 @@ def balance_matrix(W: Any, P: Any, alpha: float = 1.0) -> Any:
     w, p = matrix_of(W, "W"), matrix_of(P, "P")
     if w.shape[-2] != p.shape[-1]:
         raise bad("P", f"shape {tuple(p.shape)}", f"{w.shape[-2]} columns, one per row of W")
-    if not alpha > 0:
-        raise bad("alpha", alpha, "a positive number")
+    check_stacks(w.shape[:-2], p.shape[:-2], "P")
+    alpha = a_number("alpha", alpha, above=0)
     return like(w @ _transposed(w) - _transposed(p) @ p / alpha, W, P)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def balance(W: Any, P: Any, alpha: float = 1.0) -> Any:
     """Balance defect ‖WWᵀ − PᵀP/α‖/‖WWᵀ‖ (Frobenius): 0 if balanced, 1 if P vanishes.
 
@@ -103,6 +106,7 @@ def balance(W: Any, P: Any, alpha: float = 1.0) -> Any:
     return like(_ratio(_norm(balance_matrix(w, p, alpha)), _norm(w @ _transposed(w))), W, P)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def second_moment(features: Any) -> Any:
     """F = E[zzᵀ] of features (…, N, k): (…, k, k), uncentred.
 
@@ -117,6 +121,7 @@ def second_moment(features: Any) -> Any:
     return like(_transposed(z) @ z / z.shape[-2], features)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def alignment(moment: Any, predictor: Any) -> Any:
     """cos(u_j, P u_j) for the eigenvectors u_j of F, largest eigenvalue first: 1 where u_j is one of P's too.
 
@@ -152,6 +157,7 @@ def alignment(moment: Any, predictor: Any) -> Any:
     return like(np.where(finite[..., 0], cosines, np.nan), moment, predictor)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def commutator(moment: Any, predictor: Any) -> Any:
     """‖FP − PF‖/(‖F‖‖P‖) (Frobenius): 0 if and only if P maps every eigenspace of F to itself.
 
@@ -181,6 +187,7 @@ def commutator(moment: Any, predictor: Any) -> Any:
     return like(_ratio(_norm(f @ p - p @ f), _norm(f) * _norm(p)), moment, predictor)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def asymmetry(predictor: Any) -> Any:
     """‖P − Pᵀ‖/‖P‖ (Frobenius): 0 for symmetric, 2 for antisymmetric P.
 
@@ -214,9 +221,11 @@ def _two(moment: Any, predictor: Any) -> tuple[np.ndarray, np.ndarray]:
     f, p = matrix_of(moment, "moment", square=True), matrix_of(predictor, "predictor", square=True)
     if f.shape[-1] != p.shape[-1]:
         raise bad("predictor", f"shape {tuple(p.shape)}", f"the size of the moment, {f.shape[-1]}")
+    check_stacks(f.shape[:-2], p.shape[:-2], "predictor")
     return f, p
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def optimal_predictor(features: Any, targets: Any, *, ridge: float = 0.0) -> Any:
     """P* = argmin E‖P z − t‖² + penalty‖P‖²: where a fast predictor sits (Tang et al. 2023, arXiv:2212.03319).
 
@@ -249,8 +258,8 @@ def optimal_predictor(features: Any, targets: Any, *, ridge: float = 0.0) -> Any
     z, t = features_of(features), features_of(targets, "targets")
     if z.shape[-2] != t.shape[-2]:
         raise bad("targets", f"{t.shape[-2]} samples", f"{z.shape[-2]}, one per sample of features")
-    if not ridge >= 0:
-        raise bad("ridge", ridge, "a number ≥ 0")
+    check_stacks(z.shape[:-2], t.shape[:-2], "targets")
+    ridge = a_number("ridge", ridge, "a number ≥ 0", least=0)
     gram, mixed = _transposed(z) @ z, _transposed(z) @ t
     if ridge:
         size = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / z.shape[-1]
@@ -265,6 +274,7 @@ def optimal_predictor(features: Any, targets: Any, *, ridge: float = 0.0) -> Any
     return like(_transposed(solution), features, targets)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def predictor_gap(predictor: Any, optimal: Any) -> Any:
     """‖P − P*‖/‖P*‖ (Frobenius): 0 on the slow manifold of a fast predictor.
 
@@ -291,4 +301,7 @@ def predictor_gap(predictor: Any, optimal: Any) -> Any:
     0.5
     """
     p, best = matrix_of(predictor, "predictor"), matrix_of(optimal, "optimal")
+    if p.shape[-2:] != best.shape[-2:]:
+        raise bad("optimal", f"shape {best.shape}", f"the shape of the predictor, {p.shape}")
+    check_stacks(p.shape[:-2], best.shape[:-2], "optimal")
     return like(_ratio(_norm(p - best), _norm(best)), predictor, optimal)

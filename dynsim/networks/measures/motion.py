@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number
 from dynsim.errors import bad
-from dynsim.networks.measures.arrays import array_of, like, matrix_of
+from dynsim.networks.measures.arrays import array_of, check_stacks, like, matrix_of
 
 __all__ = [
     "absolute_speed", "done_after", "eigenvalue_gap", "loss_share", "relative_distance", "relative_speed",
@@ -18,6 +19,7 @@ _ROWS = "parameters of shape (…, size)"
 _ZERO = 1e-7  # relative to the largest: zero to the accuracy of a computed state
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def absolute_speed(velocity: Any) -> Any:
     """‖φ'‖, per unit of flow time.
 
@@ -35,6 +37,7 @@ def absolute_speed(velocity: Any) -> Any:
     return like(np.linalg.norm(array_of(velocity, "velocity", _ROWS, 1), axis=-1), velocity)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def relative_speed(velocity: Any, parameters: Any) -> Any:
     """‖φ'‖/‖φ‖: the inverse of the time in which the block changes by its own size.
 
@@ -67,10 +70,12 @@ def speed_ratio(predictor: Any, encoder: Any) -> Any:
     1.0
     """
     fast, other = array_of(predictor, "predictor", "a speed", 0), array_of(encoder, "encoder", "a speed", 0)
+    check_stacks(fast.shape, other.shape, "encoder")
     with np.errstate(divide="ignore", invalid="ignore"):
         return like(fast / other, predictor, encoder)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def loss_share(gradient: Any, velocity: Any) -> Any:
     """∂l/∂φ · φ': what the motion of one block contributes to dl/dt.
 
@@ -89,9 +94,12 @@ def loss_share(gradient: Any, velocity: Any) -> Any:
     -5.0
     """
     slope = array_of(gradient, "gradient", _ROWS, 1)
-    return like((slope * array_of(velocity, "velocity", _ROWS, 1)).sum(-1), gradient, velocity)
+    motion = array_of(velocity, "velocity", _ROWS, 1)
+    check_stacks(slope.shape, motion.shape, "velocity")
+    return like((slope * motion).sum(-1), gradient, velocity)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def done_after(time: Any, parameters: Any, share: float = 0.5) -> Any:
     """Time after which that share of the displacement from first to last is done, for good.
 
@@ -129,7 +137,8 @@ def done_after(time: Any, parameters: Any, share: float = 0.5) -> Any:
     values = array_of(parameters, "parameters", "parameters of shape (…, T, size)", 2)
     if t.ndim != 1 or len(t) < 2 or values.shape[-2] != len(t):
         raise bad("parameters", f"shape {values.shape}", f"one row for each of the {len(t)} times, at least 2")
-    if not 0 < share < 1:
+    share = a_number("share", share, "a number between 0 and 1", above=0)
+    if share >= 1:
         raise bad("share", share, "a number between 0 and 1")
     left = np.linalg.norm(values - values[..., -1:, :], axis=-1)
     bound = (1 - share) * left[..., :1]
@@ -174,6 +183,7 @@ def eigenvalue_gap(jacobian: Any) -> Any:
     return like(np.where(apart & finite, largest / np.where(apart, smallest, 1.0), np.nan), jacobian)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def relative_distance(parameters: Any, reference: Any) -> Any:
     """‖ξ − θ‖/‖θ‖: how far a teacher is from its student, or from where it started.
 

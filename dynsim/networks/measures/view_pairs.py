@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number, a_switch
 from dynsim.errors import bad
 from dynsim.networks.measures.arrays import features_of, finite_rows, largest, like, paired_of, unit_rows
 from dynsim.networks.measures.embeddings import effective_number
@@ -13,6 +14,7 @@ from dynsim.networks.measures.embeddings import effective_number
 __all__ = ["feature_moments", "lidar", "noise_share", "view_alignment"]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def feature_moments(features: Any, paired: Any, *, centre: bool = True) -> tuple[Any, Any]:
     """λ_d = E[x̄²] and λ_s = E[x²] of every feature, x̄ its mean over the views of an image, from two views.
 
@@ -49,7 +51,7 @@ def feature_moments(features: Any, paired: Any, *, centre: bool = True) -> tuple
     """
     one, other = paired_of(features, paired)
     number = one.shape[-2]
-    if centre and number < 2:
+    if a_switch("centre", centre) and number < 2:
         raise bad("features", "one sample", "at least two samples, or centre=False")
     if centre:
         one, other = one - one.mean(-2, keepdims=True), other - other.mean(-2, keepdims=True)
@@ -59,6 +61,7 @@ def feature_moments(features: Any, paired: Any, *, centre: bool = True) -> tuple
     return like(signal, features, paired), like(both, features, paired)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def noise_share(features: Any, paired: Any) -> Any:
     """ν = 1 − λ_d/λ_s of every feature: the share of its variance that the augmentation makes.
 
@@ -128,8 +131,7 @@ def lidar(*views: Any, delta: float = 1e-4) -> Any:
     """
     if len(views) < 2:
         raise bad("views", f"{len(views)} set of features", "two or more views of the same images")
-    if not delta > 0:
-        raise bad("delta", delta, "a positive number")
+    delta = a_number("delta", delta, above=0)
     arrays = [features_of(views[0]), *(paired_of(views[0], view, "views")[1] for view in views[1:])]
     stack = np.stack(arrays)
     size = largest(stack).max(0, keepdims=True)
@@ -177,8 +179,7 @@ def view_alignment(features: Any, paired: Any, *, power: float = 2.0) -> Any:
     >>> float(measures.view_alignment([[1.0, 0.0]], [[0.0, 5.0]]))
     2.0
     """
-    if not power > 0:
-        raise bad("power", power, "a positive number")
+    power = a_number("power", power, above=0)
     one, other = paired_of(features, paired)
     squares = ((unit_rows(one) - unit_rows(other)) ** 2).sum(-1)
     return like((squares ** (power / 2)).mean(-1), features, paired)
