@@ -12,7 +12,6 @@ from typing import Any
 import sympy
 from sympy.core.function import AppliedUndef
 
-from dynsim.arguments import a_word
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.names import canonical
 from dynsim.symbolic.functions import FUNCTIONS, has_stop_gradient, release, stop_gradient
@@ -353,7 +352,8 @@ def roles_of(roles: Mapping[str, Any], states: tuple[str, ...]) -> dict[str, tup
         raise bad("roles", roles, "a mapping {role: name or names}", kind=InvalidType)
     result = {}
     for role, names in roles.items():
-        a_word("roles", role, ROLES)
+        if role not in ROLES:
+            raise unknown("roles", role, ROLES)
         if not isinstance(names, str | sympy.Symbol | list | tuple | set | frozenset):
             raise bad(f"roles['{role}']", names, "a name or a list of names", kind=InvalidType)
         given = (names,) if isinstance(names, str | sympy.Symbol) else tuple(names)

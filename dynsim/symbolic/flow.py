@@ -9,7 +9,6 @@ from typing import Any
 
 import sympy
 
-from dynsim.arguments import a_word
 from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.names import TIME, check_names
@@ -354,7 +353,8 @@ def gradient_flow(
     written = None if drawn else expression("loss", loss)
     if written is None or written.has(Average):
         written = expected({"loss": loss}, drawn, names)["loss"]
-    a_word("branch", branch, BRANCHES, "'stop', 'full' or 'target'")
+    if not isinstance(branch, str) or branch not in BRANCHES:
+        raise bad("branch", branch, "'stop', 'full' or 'target'")
     if branch == "target" and not has_stop_gradient(written):
         raise bad(
             "branch",
