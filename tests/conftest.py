@@ -1,6 +1,7 @@
-"""What several rooms' tests share: one real browser, and attempts to call what should refuse or answer."""
+"""What several rooms' tests share: one real browser, the flows of the catalogue, attempts to call what should refuse."""
 
 import shutil
+from functools import cache
 
 import pytest
 
@@ -43,3 +44,42 @@ def browser():
         opened = running.chromium.launch(executable_path=path, args=FLAGS)
         yield opened
         opened.close()
+
+
+@cache
+def catalogue_flows():
+    """Every flow the catalogue offers: system, variant and branch. They are shared: tests change none of them."""
+    from dynsim.errors import InvalidValue
+    from dynsim.systems.catalogue import SYSTEMS
+
+    flows = []
+    for name, entry in sorted(SYSTEMS.items()):
+        for variant in entry.variants or (None,):
+            for branch in entry.branches:
+                try:
+                    flow = entry.flow(branch, variant)
+                except InvalidValue:  # a variant may have fewer branches than its system: see test_contract.py
+                    continue
+                flows.append(pytest.param(flow, id="-".join(filter(None, (name, variant, branch)))))
+    return flows
+
+
+@pytest.fixture
+def offered():
+    """Name, variant and branch of every flow of the catalogue."""
+    return {(flow.name, flow.variant, flow.branch) for (flow,) in (param.values for param in catalogue_flows())}
+
+
+RULES = {"solved_flow": ("solution",), "limited_flow": ("limit",), "ruled_flow": ("solution", "limit")}
+
+
+def pytest_generate_tests(metafunc):
+    """An argument `every_flow` takes every flow, one of `RULES` those with any of these exact rules."""
+    if "every_flow" in metafunc.fixturenames:
+        metafunc.parametrize("every_flow", catalogue_flows())
+    for argument in RULES.keys() & set(metafunc.fixturenames):
+        rules = RULES[argument]
+        flows = [
+            flow for flow in catalogue_flows() if any(getattr(flow.values[0].exact, rule, None) for rule in rules)
+        ]
+        metafunc.parametrize(argument, flows)

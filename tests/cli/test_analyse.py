@@ -1,36 +1,28 @@
 """`dynsim analyse` as a user runs it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 
-def dynsim(*argv):
-    return subprocess.run(
-        [sys.executable, "-m", "dynsim", "analyse", *argv], capture_output=True, text=True, timeout=120
-    )
-
-
-def test_the_toy():
-    out = dynsim("toy").stdout
+def test_the_toy(dynsim):
+    out = dynsim("analyse", "toy").stdout
     for words in ("φ' = α·θ²·(1 − φ)", "first integrals", "line", "no collapse", "relative_speed_ratio at the start"):
         assert words in out
-    told = json.loads(dynsim("toy", "--json").stdout)
+    told = json.loads(dynsim("analyse", "toy", "--json").stdout)
     assert told["complete"] is True
     assert told["timescales"]["relative_speed_ratio at the start"] == pytest.approx(1 / 36)
 
 
-def test_a_typed_loss_without_a_start():
-    done = dynsim("(w^2 - mu)^2/4", "--states", "w", "--set", "mu=1", "--json")
+def test_a_typed_loss_without_a_start(dynsim):
+    done = dynsim("analyse", "(w^2 - mu)^2/4", "--states", "w", "--set", "mu=1", "--json")
     assert done.returncode == 0, done.stderr
     assert {row["kind"] for row in json.loads(done.stdout)["equilibria"]} == {"stable node", "unstable node"}
 
 
 @pytest.mark.parametrize("argv", [("toi",), ("toy", "--set", "beta=1"), ("w^2*mu", "--states", "w")])
-def test_a_users_mistake_is_one_line(argv):
-    done = dynsim(*argv)
+def test_a_users_mistake_is_one_line(dynsim, argv):
+    done = dynsim("analyse", *argv)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 

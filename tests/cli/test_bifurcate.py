@@ -1,32 +1,24 @@
 """`dynsim bifurcate` as a user runs it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 
-def dynsim(*argv):
-    return subprocess.run(
-        [sys.executable, "-m", "dynsim", "bifurcate", *argv], capture_output=True, text=True, timeout=120
-    )
-
-
-def test_the_fold_of_weight_decay():
+def test_the_fold_of_weight_decay(dynsim):
     """η_c = 1/(4(1+σ²)) = 0.25 at σ² = 0."""
-    done = dynsim("scalar", "--over", "eta=0:0.5", "--set", "sigma2=0", "--json")
+    done = dynsim("bifurcate", "scalar", "--over", "eta=0:0.5", "--set", "sigma2=0", "--json")
     assert done.returncode == 0, done.stderr
     assert [round(point["eta"], 9) for point in json.loads(done.stdout)["fold"]] == [0.25, 0.25]
 
 
-def test_a_typed_loss(tmp_path):
+def test_a_typed_loss(dynsim, tmp_path):
     out = tmp_path / "b.nc"
-    done = dynsim("w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(out))
+    done = dynsim("bifurcate", "w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert out.exists()
     table = tmp_path / "b.csv"
-    done = dynsim("w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(table))
+    done = dynsim("bifurcate", "w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(table))
     assert done.returncode == 0, done.stderr
     rows = table.read_text().splitlines()
     assert rows[0] == "branch,along,w,mu,growth,stable"
@@ -36,7 +28,7 @@ def test_a_typed_loss(tmp_path):
 
 
 @pytest.mark.parametrize("over", ["eta", "eta=1", "eta=1:0", "beta=0:1", "=0:1", "eta=a:b"])
-def test_a_users_mistake_is_one_line(over):
-    done = dynsim("scalar", "--over", over)
+def test_a_users_mistake_is_one_line(dynsim, over):
+    done = dynsim("bifurcate", "scalar", "--over", over)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -10,29 +10,27 @@ import xarray as xr
 from dynsim.cli import main
 
 
-def dynsim(*argv, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "dynsim", *argv], capture_output=True, text=True, cwd=cwd, timeout=120
-    )
+def in_a_process(*argv):
+    return subprocess.run([sys.executable, "-m", "dynsim", *argv], capture_output=True, text=True, timeout=120)
 
 
-def test_help_version_info():
-    assert "simulate" in dynsim().stdout
+def test_help_version_info(dynsim):
+    assert "simulate" in in_a_process().stdout
     assert dynsim("--version").stdout.startswith("dynsim ")
     facts = json.loads(dynsim("info", "--json").stdout)
     assert facts["threads"] >= 1
     assert "numpy" in facts
 
 
-def test_list():
-    out = dynsim("list").stdout
+def test_list(dynsim):
+    out = in_a_process("list").stdout
     assert "toy" in out
     assert "kexue.fm" in out
     assert {"name", "family", "summary", "reference"} <= set(json.loads(dynsim("list", "--json").stdout)[0])
 
 
 @pytest.mark.parametrize("what", ["toy", "(phi*theta - sg(theta))^2/2"])
-def test_derive(what):
+def test_derive(dynsim, what):
     out = dynsim("derive", what).stdout
     assert "θ' = " in out
     assert "is not the gradient" in out
@@ -41,14 +39,14 @@ def test_derive(what):
     assert data["states"] == ["phi", "theta"]
 
 
-def test_derived_python_runs():
+def test_derived_python_runs(dynsim):
     source = dynsim("derive", "toy", "--python").stdout
     space = {}
     exec(source, space)
     assert list(space["rhs"](0.0, [0.6, 0.1], 1.0)) == pytest.approx([0.004, 0.024])
 
 
-def test_simulate(tmp_path):
+def test_simulate(dynsim, tmp_path):
     rows = dynsim("simulate", "toy", "--rows", "3", "--t-end", "60").stdout.splitlines()
     assert len(rows) == 4
     assert rows[-1].split()[:3] == ["60", "1", "0.806226"]
@@ -60,14 +58,14 @@ def test_simulate(tmp_path):
     assert (tmp_path / "run.csv").read_text().startswith("time,phi,theta")
 
 
-def test_outcome():
+def test_outcome(dynsim):
     assert "0.8062257748" in dynsim("outcome", "toy").stdout
     exact = dynsim("outcome", "toy", "--exact", "--initial", "phi=3/5,theta=1/10").stdout
     assert "sqrt(65)/10" in exact
     assert json.loads(dynsim("outcome", "toy", "--branch", "full", "--json").stdout)["collapsed"] is True
 
 
-def test_plot(tmp_path):
+def test_plot(dynsim, tmp_path):
     done = dynsim("plot", "article-stop", "article-full", "--format", "png", "--out", str(tmp_path), "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["article-full.png", "article-stop.png"]
@@ -92,13 +90,13 @@ def test_plot(tmp_path):
     assert "article-target" in dynsim("plot", "--list").stdout
 
 
-def test_larger_versions_are_for_the_figures_that_have_one(tmp_path):
+def test_larger_versions_are_for_the_figures_that_have_one(dynsim, tmp_path):
     done = dynsim("plot", "article-stop", "article-full", "--full", "--format", "png", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_failing_figure_does_not_stop_the_others(tmp_path):
+def test_a_failing_figure_does_not_stop_the_others(dynsim, tmp_path):
     done = dynsim(
         "plot",
         "timescales",
@@ -152,7 +150,7 @@ def test_a_failing_figure_does_not_stop_the_others(tmp_path):
         ("--nonsense",),
     ],
 )
-def test_a_users_mistake_is_one_line_and_status_2(argv, tmp_path):
+def test_a_users_mistake_is_one_line_and_status_2(dynsim, argv, tmp_path):
     done = dynsim(*argv, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -160,7 +158,7 @@ def test_a_users_mistake_is_one_line_and_status_2(argv, tmp_path):
     assert done.stderr.startswith("dynsim")
 
 
-def test_a_diverging_run_is_status_1():
+def test_a_diverging_run_is_status_1(dynsim):
     """A loss may begin with a minus sign."""
     for argv in (("-w^4/4", "--states", "w"), ("--states", "w", "--", "-w^4/4")):
         done = dynsim("simulate", "--initial", "w=1", *argv)
@@ -177,7 +175,7 @@ def test_a_run_without_end_is_one_line_and_status_2(monkeypatch, capsys):
     assert line.startswith("dynsim: 200 steps reach flow time")
 
 
-def test_a_missing_parameter_is_told_in_the_words_of_the_command_line():
+def test_a_missing_parameter_is_told_in_the_words_of_the_command_line(dynsim):
     done = dynsim("simulate", "a*w^2", "--states", "w", "--initial", "w=1")
     assert done.returncode == 2
     assert "a value for a; pass --set NAME=VALUE" in done.stderr
@@ -190,7 +188,7 @@ def test_a_closed_pipe_is_quiet():
     assert done.stderr == ""
 
 
-def test_a_picture_goes_where_it_is_said(tmp_path):
+def test_a_picture_goes_where_it_is_said(dynsim, tmp_path):
     picture = tmp_path / "mine.png"
     done = dynsim("plot", "article-stop", "--out", str(picture), "--size", "column", "--no-caption", "-v")
     assert done.returncode == 0, done.stderr

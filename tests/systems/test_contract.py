@@ -15,21 +15,6 @@ POINTS = 100
 UNDECAYED = ("direct-set", "scalar", "modes", "eigenmode", "xbar")
 
 
-def offered():
-    for name, entry in sorted(CATALOGUE.items()):
-        for variant in entry.variants or (None,):
-            for branch in entry.branches:
-                try:
-                    entry.flow(branch, variant)
-                except InvalidValue:  # a variant may have fewer branches than its system, see the test below
-                    continue
-                yield pytest.param(name, variant, branch, id="-".join(filter(None, (name, variant, branch))))
-
-
-SYSTEMS = list(offered())
-every_system = pytest.mark.parametrize(("name", "variant", "branch"), SYSTEMS)
-
-
 def draw(flow, box, names, seed=0, points=POINTS):
     """Random values of `names` inside `box`, one array each."""
     generator = np.random.default_rng([seed, len(names)])
@@ -42,13 +27,13 @@ def positions(flow, seed=0, points=POINTS):
     return states, parameters
 
 
-def where_closed(name, variant, branch, parameters):
+def where_closed(flow, parameters):
     """The parameters, moved to where the closed form in time holds."""
     moved = dict(parameters)
-    if name in UNDECAYED and variant != "no-predictor":
+    if flow.name in UNDECAYED and flow.variant != "no-predictor":
         moved |= {key: 0.0 * moved[key] for key in ("eta_p", "eta_s") if key in moved}
         moved |= {"alpha": moved["alpha"] / 20} if "alpha" in moved else {}  # no stiffer than the integrator can do
-        if branch != "stop":
+        if flow.branch != "stop":
             quiet = {key: moved[key.replace("_s", "_d")] for key in moved if key.startswith("lambda_s")}
             moved |= quiet | ({"sigma2": 0.0 * moved["sigma2"]} if "sigma2" in moved else {})
     return moved
@@ -58,11 +43,10 @@ def at(parameters, index):
     return {name: values[index] for name, values in parameters.items()}
 
 
-@every_system
-def test_it_is_described(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_it_is_described(every_flow):
+    flow = every_flow
     assert flow.reference
-    assert flow.branch == branch
+    assert flow.branch in CATALOGUE[flow.name].branches
     assert set(flow.defaults) >= {*flow.states, *flow.parameters}
     assert set(flow.ranges) >= {*flow.states, *flow.parameters}
     assert set(flow.view) == set(flow.states)
@@ -74,9 +58,8 @@ def test_it_is_described(name, variant, branch):
         assert low <= flow.defaults[key] <= high, key
 
 
-@every_system
-def test_the_right_hand_side_is_finite_in_the_view_box(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_right_hand_side_is_finite_in_the_view_box(every_flow):
+    flow = every_flow
     states, _ = positions(flow)
     field = flow.field()
     y = np.array([states[s] for s in flow.states])
@@ -88,9 +71,8 @@ def test_the_right_hand_side_is_finite_in_the_view_box(name, variant, branch):
         assert np.isfinite(function(y)).all()
 
 
-@every_system
-def test_the_jacobian_is_that_of_the_field(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_jacobian_is_that_of_the_field(every_flow):
+    flow = every_flow
     states, parameters = positions(flow, seed=2, points=20)
     y = np.array([states[s] for s in flow.states])
     for index in range(y.shape[1]):
@@ -102,9 +84,8 @@ def test_the_jacobian_is_that_of_the_field(name, variant, branch):
         assert np.abs(numeric - exact).max() <= 1e-5 * (1 + np.abs(exact).max())
 
 
-@every_system
-def test_the_field_is_autograd_s(name, variant, branch, autograd):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_field_is_autograd_s(every_flow, autograd):
+    flow = every_flow
     states, parameters = positions(flow, seed=3)
     told = autograd(flow, states, parameters)
     y = np.array([states[s] for s in flow.states])
@@ -113,26 +94,14 @@ def test_the_field_is_autograd_s(name, variant, branch, autograd):
         if state in told:
             scale = 1 + np.abs(derived).max(axis=0)
             assert (np.abs(told[state] - derived[index]) <= 1e-12 * scale).all(), state
-    if name not in ("dirac-gan", "eigenmode"):
+    if flow.name not in ("dirac-gan", "eigenmode"):
         assert set(told) == set(flow.states), "every state of this system descends a loss or follows a teacher"
 
 
-def exact_flow(name, variant, branch, attribute):
-    flow = dynsim.system(name, variant=variant, branch=branch)
-    if flow.exact is None or getattr(flow.exact, attribute) is None:
-        return None
-    return flow
-
-
-WITH_SOLUTION = [p for p in SYSTEMS if exact_flow(*p.values, "solution") is not None]
-WITH_LIMIT = [p for p in SYSTEMS if exact_flow(*p.values, "limit") is not None]
-
-
-@pytest.mark.parametrize(("name", "variant", "branch"), WITH_SOLUTION)
-def test_the_closed_form_in_time_is_the_integrated_run(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_closed_form_in_time_is_the_integrated_run(solved_flow):
+    flow = solved_flow
     states, parameters = positions(flow, seed=4, points=6)
-    parameters = where_closed(name, variant, branch, parameters)
+    parameters = where_closed(flow, parameters)
     times = np.linspace(0.0, 3.0, 7)
     for index in range(6):
         start, values = at(states, index), at(parameters, index)
@@ -143,11 +112,10 @@ def test_the_closed_form_in_time_is_the_integrated_run(name, variant, branch):
             np.testing.assert_allclose(told[state][known], run[state], rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "variant", "branch"), WITH_SOLUTION)
-def test_the_closed_form_starts_at_the_start_and_broadcasts(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_closed_form_starts_at_the_start_and_broadcasts(solved_flow):
+    flow = solved_flow
     states, parameters = positions(flow, seed=5, points=4)
-    parameters = where_closed(name, variant, branch, parameters)
+    parameters = where_closed(flow, parameters)
     grid = {key: value[:, None] for key, value in states.items()}
     told = flow.exact(np.zeros(3), grid, {k: v[:, None] for k, v in parameters.items()})
     for state in flow.states:
@@ -155,9 +123,8 @@ def test_the_closed_form_starts_at_the_start_and_broadcasts(name, variant, branc
         np.testing.assert_allclose(told[state], np.broadcast_to(grid[state], (4, 3)), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "variant", "branch"), WITH_LIMIT)
-def test_the_stated_limit_is_where_the_run_ends(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_stated_limit_is_where_the_run_ends(limited_flow):
+    flow = limited_flow
     states, _ = positions(flow, seed=6, points=4)
     stated = 0
     for index in range(4):
@@ -171,12 +138,11 @@ def test_the_stated_limit_is_where_the_run_ends(name, variant, branch):
             stated += 1
         assert isinstance(end.reason, str)
         assert end.reason
-    assert stated or branch == "target" or name in ("eigenmode", "byol")  # whose rules hold on a surface
+    assert stated or flow.branch == "target" or flow.name in ("eigenmode", "byol")  # whose rules hold on a surface
 
 
-@pytest.mark.parametrize(("name", "variant", "branch"), WITH_LIMIT)
-def test_the_stated_limit_keeps_exact_numbers(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_the_stated_limit_keeps_exact_numbers(limited_flow):
+    flow = limited_flow
     exact = {key: sympy.Rational(str(value)) for key, value in flow.defaults.items()}
     floats = {key: float(value) for key, value in flow.defaults.items()}
     end = flow.exact.end({s: exact[s] for s in flow.states}, {p: exact[p] for p in flow.parameters})
@@ -190,13 +156,12 @@ def test_the_stated_limit_keeps_exact_numbers(name, variant, branch):
             assert float(value) == pytest.approx(float(same.values[state]), abs=1e-12)
 
 
-def test_a_variant_with_fewer_branches_has_the_first_and_names_it():
-    given = {tuple(param.values) for param in SYSTEMS}
+def test_a_variant_with_fewer_branches_has_the_first_and_names_it(offered):
     for name, entry in CATALOGUE.items():
         for variant in entry.variants or (None,):
-            assert (name, variant, entry.branches[0]) in given
+            assert (name, variant, entry.branches[0]) in offered
             for branch in entry.branches:
-                if (name, variant, branch) not in given:
+                if (name, variant, branch) not in offered:
                     with pytest.raises(InvalidValue, match=f"branch: got '{branch}', expected 'stop' for variant"):
                         entry.flow(branch, variant)
 
@@ -226,9 +191,8 @@ def special(flow):
             yield start, {**values, name: value}
 
 
-@pytest.mark.parametrize(("name", "variant", "branch"), [p for p in SYSTEMS if p in WITH_SOLUTION or p in WITH_LIMIT])
-def test_closed_forms_hold_where_something_vanishes_or_changes_sign(name, variant, branch):
-    flow = dynsim.system(name, variant=variant, branch=branch)
+def test_closed_forms_hold_where_something_vanishes_or_changes_sign(ruled_flow):
+    flow = ruled_flow
     times = np.linspace(0.0, 2.0, 5)
     for start, values in special(flow):
         with np.errstate(all="ignore"):

@@ -88,11 +88,8 @@ def started(command, folder, port):
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/"
     finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        server.kill()  # kernels end when they see that their server has
+        server.wait(20)
         log.close()
 
 

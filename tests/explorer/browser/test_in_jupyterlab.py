@@ -1,10 +1,13 @@
-"""The explorer in JupyterLab, in a real browser."""
+"""The explorer in JupyterLab, in a real browser. The first tier has the same explorer in Voilà: test_in_voila.py."""
 
 import json
 
 import numpy as np
+import pytest
 
 import dynsim
+
+pytestmark = pytest.mark.long
 
 # Mean of red, green and blue, 0 to 255, of what is drawn: the ground of a box, the ink of everything else.
 BRIGHTNESS = """(part) => {

@@ -329,7 +329,7 @@ def test_other_kinds_of_systems(in_voila):
 @pytest.mark.parametrize(
     ("name", "query"),
     [
-        ("light", "show=toy&more=-0.8:0.9;0.2:-1.2;1.3:0.5"),
+        pytest.param("light", "show=toy&more=-0.8:0.9;0.2:-1.2;1.3:0.5", marks=pytest.mark.long),
         ("dark", "show=toy&branch=full&theme=dark&time=log"),
     ],
 )
