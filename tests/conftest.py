@@ -78,8 +78,7 @@ def pytest_generate_tests(metafunc):
     if "every_flow" in metafunc.fixturenames:
         metafunc.parametrize("every_flow", catalogue_flows())
     for argument in RULES.keys() & set(metafunc.fixturenames):
-        rules = RULES[argument]
-        flows = [
-            flow for flow in catalogue_flows() if any(getattr(flow.values[0].exact, rule, None) for rule in rules)
+        ruled = [
+            p for p in catalogue_flows() if any(getattr(p.values[0].exact, name, None) for name in RULES[argument])
         ]
-        metafunc.parametrize(argument, flows)
+        metafunc.parametrize(argument, ruled)
