@@ -1,4 +1,4 @@
-"""What several rooms' tests share: one real browser, the flows of the catalogue, attempts to call what should refuse."""
+"""What several rooms' tests share: one real browser, the flows of the catalogue, attempts to call what should answer."""
 
 import shutil
 from functools import cache
