@@ -1,4 +1,4 @@
-"""What several rooms' tests share: one real browser, the flows of the catalogue, attempts to call what should answer."""
+"""What several rooms share: one real browser, the catalogue's flows, attempts to call what should refuse or answer."""
 
 import shutil
 from functools import cache
