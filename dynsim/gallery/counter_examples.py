@@ -30,6 +30,7 @@ def compute(
     seeds: int | None = None,
     steps: int = 600,
     linear_steps: int = 2000,
+    data: Any = None,
     full: bool = False,
 ) -> xr.Dataset:
     """Train every setting, always with stop-gradient, and ask the toy and the mode equations.
@@ -42,6 +43,8 @@ def compute(
     steps : int
         Of the networks with hidden layer; two settings under squared error take more, in proportion.
     linear_steps : int
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
         10 seeds, and MNIST for the networks with hidden layer.
 
@@ -63,6 +66,7 @@ def compute(
             progress(len(rows), total, name.strip())
 
     base = linear_experiment(
+        data="digits" if data is None else data,
         dim=32,
         lr=0.01,
         momentum=0.9,
@@ -79,13 +83,13 @@ def compute(
         taken = max(1, round(setting.longer * steps))
         changes = {**setting.network, "steps": taken, "every": max(1, taken // 4)}
         rows.append(
-            _row(name, "hidden layer", setting, _ends(hidden_layer(full, measures=MEASURES, **changes), seeds))
+            _row(name, "hidden layer", setting, _ends(hidden_layer(full, data, measures=MEASURES, **changes), seeds))
         )
         report(f"hidden layer, {name}")
-    data = xr.concat(rows, "setting")
-    data["setting"] = data["setting"].astype(str)
+    found = xr.concat(rows, "setting")
+    found["setting"] = found["setting"].astype(str)
     about = {"sigma2": NOISE**2, "steps": steps, "linear_steps": linear_steps}
-    return stamp(data, "torch", "scikit-learn", experiment=hidden_layer(full).to_dict(), **about)
+    return stamp(found, "torch", "scikit-learn", experiment=hidden_layer(full, data).to_dict(), **about)
 
 
 def _ends(experiment: Any, seeds: int) -> xr.Dataset:

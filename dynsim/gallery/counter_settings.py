@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import Outcome, outcome
-from dynsim.gallery.linear_networks import NOISE, digit_moments
+from dynsim.gallery.linear_networks import NOISE, image_moments
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.symbolic.flow import Flow, gradient_flow
@@ -119,7 +119,7 @@ def toy_outcome(setting: CounterSetting) -> Outcome:
 def _largest_eigenvalue() -> float:
     import numpy as np
 
-    return float(np.linalg.eigvalsh(digit_moments()[0])[-1])
+    return float(np.linalg.eigvalsh(image_moments()[0])[-1])
 
 
 def by_matrix_flow(experiment: Experiment, start: dict[str, np.ndarray], time: float) -> np.ndarray:
@@ -138,7 +138,7 @@ def by_matrix_flow(experiment: Experiment, start: dict[str, np.ndarray], time: f
     e = experiment
     alpha, eta_p, eta_s = (float(rate) for rate in (e.alpha, e.eta_p, e.eta_s))
     field = matrix_flow(
-        *digit_moments(), e.dim, branch=e.branch, alpha=alpha, beta=teacher_rate(e), eta_p=eta_p, eta_s=eta_s
+        *image_moments(e.data), e.dim, branch=e.branch, alpha=alpha, beta=teacher_rate(e), eta_p=eta_p, eta_s=eta_s
     )
     run = solve(field, start, times=[0.0, time], rtol=1e-6, atol=1e-9)
     return run["W"].isel(time=-1).values
@@ -153,7 +153,7 @@ def by_modes(experiment: Experiment, start: dict[str, np.ndarray], time: float) 
     from dynsim.networks.schedules import teacher_rate
 
     e = experiment
-    signal, view = digit_moments()
+    signal, view = image_moments(e.data)
     q = np.linalg.eigh(signal)[1]
     encoded = start["W"] @ q
     w = np.linalg.norm(encoded, axis=0)

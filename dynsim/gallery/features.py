@@ -11,6 +11,7 @@ from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption, values
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.trained_networks import images_of
 from dynsim.methods.features import features
 from dynsim.progress import Progress
 from dynsim.records import stamp
@@ -29,14 +30,18 @@ VARIABLES = ("lambda_d", "lambda_s", "reliability", "survives", "amplitude", "er
 VIEWS = 4  # of every image
 
 
-def compute(progress: Progress | None = None, *, dim: int = 16, images: int | None = None) -> xr.Dataset:
-    """Ask the methods which features of the digits, seen through the default augmentation, live.
+def compute(
+    progress: Progress | None = None, *, dim: int = 16, data: Any = "digits", images: int | None = None
+) -> xr.Dataset:
+    """Ask the methods which features of the images, seen through the default augmentation, live.
 
     Parameters
     ----------
     progress : callable, optional
     dim : int
         Embedding coordinates, the rank budget.
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
     images : int, optional
         Use only the first so many.
 
@@ -48,14 +53,16 @@ def compute(progress: Progress | None = None, *, dim: int = 16, images: int | No
     from dynsim.networks import Experiment
     from dynsim.networks.view_moments import augmented_views
 
-    views = augmented_views(Experiment(images=images), VIEWS)
+    experiment = Experiment(data=data, images=images)
+    views = augmented_views(experiment, VIEWS)
     parts = []
     for index, (name, knobs) in enumerate(ASKED.items()):
         if progress:
             progress(index, len(ASKED), name)
         parts.append(features(name, views=views, dim=dim, **knobs)[list(VARIABLES)])
-    data = xr.concat(parts, xr.DataArray(list(ASKED), dims="method", name="method"), combine_attrs="drop")
-    return stamp(data, kind="features", dim=dim, asked={name: str(knobs) for name, knobs in ASKED.items()})
+    found = xr.concat(parts, xr.DataArray(list(ASKED), dims="method", name="method"), combine_attrs="drop")
+    asked = {name: str(knobs) for name, knobs in ASKED.items()}
+    return stamp(found, kind="features", dim=dim, experiment=experiment.to_dict(), asked=asked)
 
 
 def verdict(data: xr.Dataset) -> Verdict:
@@ -73,7 +80,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     low, high = min(row[0] for row in counts.values()), max(row[0] for row in counts.values())
     return concluded(
         "measured",
-        f"Of {total} features of the digits {low} to {high} live, by the method",
+        f"Of {total} features of {images_of(data)} {low} to {high} live, by the method",
         "; ".join([*details, "after theory for a linear encoder, no network was trained"]),
     )
 
@@ -102,8 +109,9 @@ def _draw(data: xr.Dataset, figure: Any, names: list[Any], rows: int) -> None:
     caption(
         figure,
         data,
-        "A dot is a feature of the digits under the default augmentation, after theory; filled: alive; empty: dead; "
-        f"grey: undecided within two standard errors (bars: one, bootstrap over images); {data.attrs['dim']} rows",
+        f"A dot is a feature of {images_of(data)} under the default augmentation, after theory; filled: alive; empty: "
+        f"dead; grey: undecided within two standard errors (bars: one, bootstrap over images); "
+        f"{data.attrs['dim']} rows",
     )
 
 

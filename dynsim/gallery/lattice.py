@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,19 +14,28 @@ from matplotlib.patches import Rectangle
 
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
-from dynsim.errors import DynsimError
+from dynsim.errors import DynsimError, bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import MEASURES, is_linear, linear_prediction, pixel_knn
 from dynsim.gallery.study_results import study_results
 from dynsim.networks.collapse import judge_run
 from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
+from dynsim.studies.catalogue import study_of
 from dynsim.studies.network_runs import cells, experiment_of
 from dynsim.studies.study import Study
 from dynsim.verdict import Verdict
 
 
-def compute(progress: Progress | None = None, *, study: Any = "lattice-small", store: Any = None) -> xr.Dataset:
+def compute(
+    progress: Progress | None = None,
+    *,
+    study: Any = "lattice-small",
+    store: Any = None,
+    seeds: Any = None,
+    steps: int | None = None,
+    data: Any = None,
+) -> xr.Dataset:
     """Train every cell of a lattice and integrate the matrix flow of every linear one.
 
     Parameters
@@ -35,6 +45,8 @@ def compute(progress: Progress | None = None, *, study: Any = "lattice-small", s
         What is trained here where no store is given; with the axes of `lattice`.
     store : path or URL, optional
         Of a sweep of `lattice`, `lattice-small` or a study of your own with their axes.
+    seeds, steps, data : optional
+        Instead of what the study says of seeds, steps and images; what is stored has its own.
 
     Returns
     -------
@@ -43,13 +55,27 @@ def compute(progress: Progress | None = None, *, study: Any = "lattice-small", s
         trained networks, and ``ode_spread``, … of the flow, NaN where the network is not linear. `knn_pixels` is the
         accuracy of the pixels themselves.
     """
-    told, data = study_results(study, store, progress)
+    own = {"steps": steps, "every": steps, "data": data}
+    changes = {name: value for name, value in own.items() if value is not None}
+    told, found = study_results(_changed(study, seeds, changes, store), store, progress)
     for name in MEASURES:
-        data[f"ode_{name}"] = (tuple(told.sizes), np.full(tuple(told.sizes.values()), np.nan))
-    _predict(told, data)
-    data["knn_pixels"] = pixel_knn(told.experiment)
+        found[f"ode_{name}"] = (tuple(told.sizes), np.full(tuple(told.sizes.values()), np.nan))
+    _predict(told, found)
+    found["knn_pixels"] = pixel_knn(told.experiment)
     about = told.experiment.to_dict()
-    return stamp(data, "torch", "scikit-learn", experiment=about, study=told.to_dict(), digest=told.digest)
+    return stamp(found, "torch", "scikit-learn", experiment=about, study=told.to_dict(), digest=told.digest)
+
+
+def _changed(study: Any, seeds: Any, changes: dict[str, Any], store: Any) -> Any:
+    """The study with other seeds, and other fields of the experiment that its cells share."""
+    if seeds is None and not changes:
+        return study
+    given = ", ".join([*changes, *([] if seeds is None else ["seeds"])])
+    if store is not None:
+        raise bad("options", given, "none beside store=", "what is stored has been trained")
+    one = study_of(study)
+    shared = one.experiment.but(**changes) if changes else one.experiment
+    return replace(one, experiment=shared, seeds=one.seeds if seeds is None else seeds)
 
 
 def _predict(study: Study, data: xr.Dataset) -> None:

@@ -16,7 +16,7 @@ from dynsim.systems.matrix_flow import matrix_flow
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["MEASURES", "NOISE", "digit_moments", "is_linear", "linear_experiment", "linear_prediction", "pixel_knn"]
+__all__ = ["MEASURES", "NOISE", "image_moments", "is_linear", "linear_experiment", "linear_prediction", "pixel_knn"]
 
 NOISE = 0.3  # standard deviation of the noise; pixels lie in [0, 1]
 
@@ -39,11 +39,11 @@ def linear_experiment(**changes: Any) -> Experiment:
     return Experiment(**{**fields, **changes})
 
 
-def digit_moments() -> tuple[np.ndarray, np.ndarray]:
-    """Σ_d = E[x̄x̄ᵀ] of the centred training digits and Σ_s = Σ_d + σ²I of their noisy views, with NumPy alone."""
+def image_moments(data: Any = "digits") -> tuple[np.ndarray, np.ndarray]:
+    """Σ_d = E[x̄x̄ᵀ] of the centred training images and Σ_s = Σ_d + σ²I of their noisy views, with NumPy alone."""
     from dynsim.networks.datasets import load_images
 
-    pictures = load_images(linear_experiment()).train
+    pictures = load_images(linear_experiment(data=data)).train
     x = (pictures - pictures.mean(axis=0)).reshape(len(pictures), -1).astype(float)
     signal = x.T @ x / len(x)
     return signal, signal + NOISE**2 * np.eye(x.shape[1])

@@ -15,7 +15,8 @@ from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
+from dynsim.gallery.trained_networks import images_of
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.solve import solve
 from dynsim.progress import Progress
@@ -38,6 +39,7 @@ def compute(
     dim: int = 8,
     t_end: float = 120.0,
     steps: int = 300,
+    data: Any = "digits",
 ) -> xr.Dataset:
     """Integrate linear networks on real digits and compare their modes with the scalar equations.
 
@@ -52,6 +54,8 @@ def compute(
         Flow time; aligned modes take half of it.
     steps : int
         Of the network with hidden layer that is trained for comparison.
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
 
     Returns
     -------
@@ -68,13 +72,16 @@ def compute(
             progress(done, 4 + 2 * seeds, what)
 
     aligned = xr.concat(
-        [_aligned(branch, dim, t_end / 2) for branch in BRANCHES],
+        [
+            _aligned(linear_experiment(data=data, dim=dim, branch=branch, eta_p=DECAY, eta_s=DECAY), t_end / 2)
+            for branch in BRANCHES
+        ],
         xr.DataArray(list(BRANCHES), dims="branch", name="branch"),
     )
     report(3, "aligned modes")
     runs, done = [], 3
     for eta in (0.0, DECAY):
-        experiment = linear_experiment(dim=dim, eta_p=eta, eta_s=eta)
+        experiment = linear_experiment(data=data, dim=dim, eta_p=eta, eta_s=eta)
         for seed in range(seeds):
             runs.append(_from_default(experiment, seed, t_end).expand_dims(decay=[eta], seed=[seed]))
             done += 1
@@ -83,24 +90,24 @@ def compute(
     assert isinstance(default, xr.Dataset)
     default["mode_error"] = _prediction_error(default, t_end / 2)
     shown = default[["alignment", "weighted_alignment", "commutator", "asymmetry", "mode_error"]]
-    data = xr.merge([aligned.isel(aligned_time=slice(None, None, 2)), shown, _hidden_layer(seeds, steps)],
-                    combine_attrs="drop")  # fmt: skip
-    for name, values in data.data_vars.items():
+    found = xr.merge([aligned.isel(aligned_time=slice(None, None, 2)), shown, _hidden_layer(seeds, steps, data)],
+                     combine_attrs="drop")  # fmt: skip
+    for name, values in found.data_vars.items():
         if "seed" in values.dims:  # what differs between seeds needs no double precision
-            data[name] = values.astype("float32")
+            found[name] = values.astype("float32")
     report(4 + 2 * seeds, "network with a hidden layer")
-    about = linear_experiment(dim=dim).to_dict()
-    return stamp(data, "torch", "scikit-learn", experiment=about, t_end=t_end, sigma2=NOISE**2, start=START)
+    about = linear_experiment(data=data, dim=dim).to_dict()
+    return stamp(found, "torch", "scikit-learn", experiment=about, t_end=t_end, sigma2=NOISE**2, start=START)
 
 
-def _aligned(branch: Branch, dim: int, t_end: float) -> xr.Dataset:
+def _aligned(experiment: Any, t_end: float) -> xr.Dataset:
     """The network started on its modes, P = U diag(p) Uᵀ and W = U diag(w) Qᵀ, and the scalar equations."""
     from dynsim.networks import flow
 
-    signal, view = digit_moments()
+    dim, branch = experiment.dim, experiment.branch
+    signal, view = image_moments(experiment.data)
     q = np.linalg.eigh(signal)[1][:, ::-1][:, :dim]
     u = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
-    experiment = linear_experiment(dim=dim, branch=branch, eta_p=DECAY, eta_s=DECAY)
     data = solve(flow(experiment), {"P": START * u @ u.T, "W": START * u @ q.T}, t_end)
     p, w = u.T @ data["P"].values @ u, u.T @ data["W"].values @ q
     modes = np.arange(1, dim + 1)
@@ -136,7 +143,7 @@ def _from_default(experiment: Experiment, seed: int, t_end: float) -> xr.Dataset
     """Alignment along the flow from torch's own start, and what the scalar equations need at two moments of it."""
     from dynsim.networks import flow, initial_state, measures
 
-    signal, view = digit_moments()
+    signal, view = image_moments(experiment.data)
     data = solve(flow(experiment), initial_state(experiment, seed), t_end)
     time, w, p = data["time"].values, data["W"].values, data["P"].values
     moment = w @ view @ w.mT
@@ -183,12 +190,13 @@ def _prediction_error(data: xr.Dataset, ahead: float) -> xr.DataArray:
     return error.transpose("decay", "seed", "started", "mode").reset_coords(drop=True)
 
 
-def _hidden_layer(seeds: int, steps: int) -> xr.Dataset:
+def _hidden_layer(seeds: int, steps: int, images: Any) -> xr.Dataset:
     """The same measures on a network that no theory covers: a hidden layer, the cosine loss, every augmentation."""
     from dynsim.networks import Experiment, train
 
     names = ("alignment", "commutator", "asymmetry")
-    experiment = Experiment(predictor="linear", steps=steps, measures=names, every=max(1, steps // 50))
+    fields = {"steps": steps, "measures": names, "every": max(1, steps // 50)}
+    experiment = Experiment(data=images, predictor="linear", **fields)
     data = train(experiment, seeds)
     return data[list(names)].rename({name: f"mlp_{name}" for name in names}).drop_vars("time")
 
@@ -240,8 +248,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Linear network on digits, full-batch flow. Left: lines scalar equation, rings network, thresholds η_c at the "
-        f"ends. Right: mean over modes. Bands and bars: range over {data.sizes['seed']} seeds",
+        f"Linear network on {images_of(data)}, full-batch flow. Left: lines scalar equation, rings network, "
+        f"thresholds η_c at the ends. Right: mean over modes. Bands and bars: range over {data.sizes['seed']} seeds",
     )
 
 

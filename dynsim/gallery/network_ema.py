@@ -14,7 +14,7 @@ from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.integrate.solve import solve
 from dynsim.networks.collapse import collapsed
@@ -36,6 +36,7 @@ def compute(
     seeds: int | None = None,
     steps: int = 1200,
     linear_steps: int = 1000,
+    data: Any = None,
     full: bool = False,
 ) -> xr.Dataset:
     """Train with teachers from none (0) to frozen (1): a network with hidden layer, and a linear one beside its flow.
@@ -48,6 +49,8 @@ def compute(
     steps : int
         Of the network with hidden layer.
     linear_steps : int
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
         10 seeds, and MNIST for the network with hidden layer.
 
@@ -66,7 +69,7 @@ def compute(
         if progress:
             progress(done, total, what)
 
-    base = hidden_layer(full, steps=steps, measures=MEASURES, every=max(1, steps // 8))
+    base = hidden_layer(full, data, steps=steps, measures=MEASURES, every=max(1, steps // 8))
     hidden = trained_settings({m: base.but(teacher=m) for m in COEFFICIENTS}, "teacher", seeds, report)
     other = trained_settings({"full": base.but(branch="full")}, "branch", seeds).isel(branch=0, drop=True)
     report(len(COEFFICIENTS) + 1, "without stop-gradient")
@@ -76,20 +79,21 @@ def compute(
         def later(done: int, what: str, index: int = index, start: str = start) -> None:
             report((index + 1) * len(COEFFICIENTS) + 1 + done, f"linear, {start}, {what}")
 
-        linear.append(_linear(start, seeds, linear_steps, later))
-    data = xr.merge(
+        linear.append(_linear(start, seeds, linear_steps, "digits" if data is None else data, later))
+    found = xr.merge(
         [
             hidden[list(MEASURES)],
             other[list(MEASURES)].rename({name: f"{name}_full" for name in MEASURES}),
             xr.concat(linear, xr.DataArray(list(STARTS), dims="start", name="start")),
         ]
     )
-    about = {"sigma2": NOISE**2, "eta": DECAY, "dim": _linear_setting(0.0, "copy", linear_steps).dim}
-    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), **about)
+    about = {"sigma2": NOISE**2, "eta": DECAY, "dim": _linear_setting(0.0, "copy", linear_steps, "digits").dim}
+    return stamp(found, "torch", "scikit-learn", experiment=base.to_dict(), **about)
 
 
-def _linear_setting(teacher: float, teacher_init: str, steps: int) -> Any:
+def _linear_setting(teacher: float, teacher_init: str, steps: int, data: Any) -> Any:
     return linear_experiment(
+        data=data,
         dim=8,
         batch=64,
         lr=0.02,
@@ -104,16 +108,16 @@ def _linear_setting(teacher: float, teacher_init: str, steps: int) -> Any:
     )
 
 
-def _linear(start: str, seeds: int, steps: int, report: Callable[[int, str], None]) -> xr.Dataset:
+def _linear(start: str, seeds: int, steps: int, data: Any, report: Callable[[int, str], None]) -> xr.Dataset:
     """Minibatch training of the linear network, and the matrix flow with the teacher's rate β from the same starts."""
     from dynsim.networks import initial_state
     from dynsim.networks.schedules import flow_times, teacher_rate
 
-    settings = {m: _linear_setting(m, STARTS[start], steps) for m in COEFFICIENTS}
+    settings = {m: _linear_setting(m, STARTS[start], steps, data) for m in COEFFICIENTS}
     network = trained_settings(settings, "teacher", seeds, report)["norm_ratio"]
     times = flow_times(settings[0.0])[network["step"].values]
     flows = [
-        [_flow_norm(initial_state(setting, seed), teacher_rate(setting), times) for seed in range(seeds)]
+        [_flow_norm(initial_state(setting, seed), teacher_rate(setting), times, data) for seed in range(seeds)]
         for setting in settings.values()
     ]
     found = network.rename(step="record").assign_coords(record=times).to_dataset(name="norm_network")
@@ -121,9 +125,9 @@ def _linear(start: str, seeds: int, steps: int, report: Callable[[int, str], Non
     return found
 
 
-def _flow_norm(initial: dict[str, np.ndarray], beta: float | None, times: np.ndarray) -> np.ndarray:
+def _flow_norm(initial: dict[str, np.ndarray], beta: float | None, times: np.ndarray, data: Any) -> np.ndarray:
     """Root mean square of the features of noisy views along the matrix flow, relative to the start."""
-    signal, view = digit_moments()
+    signal, view = image_moments(data)
     field = matrix_flow(signal, view, len(initial["P"]), beta=beta, eta_p=DECAY, eta_s=DECAY)
     w = solve(field, initial, times=times, method="LSODA", rtol=1e-7, atol=1e-9)["W"].values
     size = np.sqrt(np.einsum("tij,jk,tik->t", w, view, w))

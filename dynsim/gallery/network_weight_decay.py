@@ -13,7 +13,7 @@ from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count, trained_settings
 from dynsim.progress import Progress
 from dynsim.records import stamp
@@ -32,6 +32,7 @@ def compute(
     steps: int = 600,
     linear_steps: int = 2000,
     decays: Any = DECAYS,
+    data: Any = None,
     full: bool = False,
 ) -> xr.Dataset:
     """Train with weight decay η on both layers, per unit of flow time, in every branch.
@@ -46,6 +47,8 @@ def compute(
     linear_steps : int
         Likewise, of the linear network; a step is one unit of flow time.
     decays : sequence of float
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
         10 seeds, and MNIST for the network with hidden layer.
 
@@ -59,9 +62,9 @@ def compute(
         equilibrium under stop-gradient, 0 above its threshold.
     """
     seeds = seed_count(seeds, full)
-    decays = tuple(float(eta) for eta in decays)
+    decays, images = tuple(float(eta) for eta in decays), "digits" if data is None else data
     total, rows = 2 * len(BRANCHES) * len(decays), []
-    base = hidden_layer(full, measures=MEASURES)
+    base = hidden_layer(full, data, measures=MEASURES)
     for index, branch in enumerate(BRANCHES):
 
         def report(done: int, what: str, index: int = index, branch: str = branch) -> None:
@@ -74,17 +77,20 @@ def compute(
         hidden = trained_settings(last, "decay", seeds, report)[list(MEASURES)].isel(step=-1, drop=True)
         sizes = []
         for done, eta in enumerate(decays, 1):
-            sizes.append(_sizes(branch, eta, seeds, max(1, round(SHARE_OF_STEPS[branch] * linear_steps))))
+            sizes.append(
+                _sizes(_linear(branch, eta, max(1, round(SHARE_OF_STEPS[branch] * linear_steps)), images), seeds)
+            )
             report(len(decays) + done, f"linear, decay {eta:g}")
         hidden["size"] = xr.concat(sizes, hidden["decay"])
         rows.append(hidden)
-    data = xr.concat(rows, xr.DataArray(list(BRANCHES), dims="branch", name="branch"))
-    data = data.transpose("branch", "decay", "seed", "mode").merge(_theory(decays, data.sizes["mode"]))
-    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), sigma2=NOISE**2, steps=steps)
+    found = xr.concat(rows, xr.DataArray(list(BRANCHES), dims="branch", name="branch"))
+    found = found.transpose("branch", "decay", "seed", "mode").merge(_theory(decays, found.sizes["mode"], images))
+    return stamp(found, "torch", "scikit-learn", experiment=base.to_dict(), sigma2=NOISE**2, steps=steps)
 
 
-def _linear(branch: str, eta: float, steps: int) -> Any:
+def _linear(branch: str, eta: float, steps: int, data: Any = "digits") -> Any:
     return linear_experiment(
+        data=data,
         branch=branch,
         eta_p=eta,
         eta_s=eta,
@@ -97,27 +103,27 @@ def _linear(branch: str, eta: float, steps: int) -> Any:
     )
 
 
-def _directions() -> tuple[np.ndarray, np.ndarray]:
-    """Second moments of the digits along their principal directions, and these as columns, the largest first."""
-    values, vectors = np.linalg.eigh(digit_moments()[0])
+def _directions(data: Any = "digits") -> tuple[np.ndarray, np.ndarray]:
+    """Second moments of the images along their principal directions, and these as columns, the largest first."""
+    values, vectors = np.linalg.eigh(image_moments(data)[0])
     return values[::-1], vectors[:, ::-1]
 
 
-def _sizes(branch: str, eta: float, seeds: int, steps: int) -> xr.DataArray:
+def _sizes(experiment: Any, seeds: int) -> xr.DataArray:
     """‖Wq_j‖² of the trained encoders for as many principal directions as there are features."""
     from dynsim.networks import fit
 
-    trained = fit(_linear(branch, eta, steps), seeds)
+    trained = fit(experiment, seeds)
     weights = np.array([trained.parameters(seed)["W"] for seed in range(seeds)])
     features = weights.shape[1]
-    squares = ((weights @ _directions()[1][:, :features]) ** 2).sum(axis=1)
+    squares = ((weights @ _directions(experiment.data)[1][:, :features]) ** 2).sum(axis=1)
     return xr.DataArray(squares, {"seed": np.arange(seeds), "mode": np.arange(1, features + 1)}, ("seed", "mode"))
 
 
-def _theory(decays: tuple[float, ...], modes: int) -> xr.Dataset:
+def _theory(decays: tuple[float, ...], modes: int, data: Any = "digits") -> xr.Dataset:
     """Aligned modes with α = 1 and equal decay: s₊ = p₊², p₊ = (λ_d + √(λ_d² − 4ηλ_s))/(2λ_s)."""
     axis = {"mode": np.arange(1, modes + 1)}
-    lambda_d = xr.DataArray(_directions()[0][:modes], axis)
+    lambda_d = xr.DataArray(_directions(data)[0][:modes], axis)
     lambda_s = lambda_d + NOISE**2
     eta = xr.DataArray(list(decays), {"decay": list(decays)})
     square = lambda_d**2 - 4 * eta * lambda_s

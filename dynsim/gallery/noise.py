@@ -14,7 +14,7 @@ from dynsim.drawing.labels import label_ends
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.integrate.noise.derivation import noisy_flow
 from dynsim.integrate.noise.escape import escape_time
 from dynsim.records import stamp
@@ -77,7 +77,7 @@ def compute(
 
 def _networks(batches: tuple[int, ...], seeds: int, progress: Any, total: int) -> xr.Dataset:
     """Linear networks over the batch: their largest mode near the threshold, and the imbalance far below it."""
-    lambda_d = float(np.linalg.eigvalsh(digit_moments()[0])[-1])
+    lambda_d = float(np.linalg.eigvalsh(image_moments()[0])[-1])
     sizes: list[Any] = []
     imbalance: list[Any] = []
     done = len(PROCESSES)

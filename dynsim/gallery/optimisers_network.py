@@ -12,7 +12,7 @@ from dynsim.choices import Branch, FlowOptimiser
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.gallery.trained_networks import hidden_layer, seed_count
 from dynsim.integrate.optimise import optimise
 from dynsim.networks.collapse import NORM, SPREAD
@@ -74,6 +74,7 @@ def compute(
     linear_steps: int = 1000,
     rounds: int = 20,
     optimisers: Any = tuple(RUNS),
+    data: Any = None,
     full: bool = False,
 ) -> xr.Dataset:
     """Run every optimiser on the toy, on a linear network and on one with hidden layer.
@@ -91,6 +92,8 @@ def compute(
         Steps of Gauss–Newton and Newton, and rounds of exact alternation, which know the curvature.
     optimisers : sequence of str
         Some of them only.
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
         10 seeds, and MNIST for the network with hidden layer.
 
@@ -102,7 +105,7 @@ def compute(
         `hidden_spread`, …, `hidden_knn`; over `seed` `linear_norm_growth`, `hidden_norm_growth`, the factor
         of the norm over the last quarter. NaN where an optimiser is not run.
     """
-    seeds = seed_count(seeds, full)
+    seeds, images = seed_count(seeds, full), "digits" if data is None else data
     runs = {name: RUNS[name] for name in optimisers}
     shape = (len(runs), len(SIZES), len(BRANCHES))
     toy = np.full(shape, np.nan)
@@ -114,20 +117,20 @@ def compute(
             for k, lr in enumerate(one.linear):
                 linear = _linear_by_network if one.of_network else _linear_by_flow
                 taken = linear_steps if one.of_network else rounds
-                found[name, SIZES[k], branch] = {"linear": linear(one, branch, lr, seeds, taken)}
+                found[name, SIZES[k], branch] = {"linear": linear(one, branch, lr, seeds, taken, images)}
             for k, lr in enumerate(one.hidden or ()):
-                found[name, SIZES[k], branch]["hidden"] = _hidden(one, branch, lr, seeds, steps, full)
+                found[name, SIZES[k], branch]["hidden"] = _hidden(one, branch, lr, seeds, steps, full, data)
             if progress:
                 progress(i * len(BRANCHES) + j + 1, len(runs) * len(BRANCHES), f"{name}, {branch}")
     dims = ("optimiser", "size", "branch")
-    data = xr.Dataset(
+    gathered = xr.Dataset(
         {"toy": (dims, toy)}, coords={"optimiser": list(runs), "size": list(SIZES), "branch": list(BRANCHES)}
     )
-    data = data.merge(_gathered(found, data))
+    gathered = gathered.merge(_gathered(found, gathered))
     lrs = {name: {"toy": r.toy, "linear": r.linear, "hidden": r.hidden} for name, r in runs.items()}
     about = {"step_sizes": lrs, "sigma2": NOISE**2, "initial": _START, "toy_sigma2": _TOY_NOISE}
     about |= {"steps": steps, "linear_steps": linear_steps, "rounds": rounds}
-    return stamp(data, "torch", "scikit-learn", experiment=hidden_layer(full).to_dict(), **about)
+    return stamp(gathered, "torch", "scikit-learn", experiment=hidden_layer(full, data).to_dict(), **about)
 
 
 def _gathered(found: dict[tuple[str, str, str], dict[str, xr.Dataset]], data: xr.Dataset) -> xr.Dataset:
@@ -180,23 +183,26 @@ def _linear(branch: Branch, **changes: Any) -> Any:
     return linear_experiment(dim=DIM, branch=branch, measures=_LINEAR, **changes)
 
 
-def _linear_by_network(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int) -> xr.Dataset:
+def _linear_by_network(
+    one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int, data: Any
+) -> xr.Dataset:
     """Training on the full batch, whose expectation over the noise is exact."""
     from dynsim.networks import train
 
     taken = max(1, steps // 5) if one.of_network == "lbfgs" else steps
     every = max(1, taken // 4)
-    experiment = _linear(branch, optimiser=one.of_network, lr=lr, momentum=one.momentum, steps=taken, every=every)
+    fields = {"lr": lr, "momentum": one.momentum, "steps": taken, "every": every, "data": data}
+    experiment = _linear(branch, optimiser=one.of_network, **fields)
     return _start_and_end(train(experiment, seeds), _LINEAR)
 
 
-def _linear_by_flow(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, rounds: int) -> xr.Dataset:
+def _linear_by_flow(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, rounds: int, data: Any) -> xr.Dataset:
     """The same network as the matrix flow, stepped through by what knows its curvature."""
     from dynsim.networks import fit, initial_state
 
     assert one.of_flow is not None
-    field = matrix_flow(*digit_moments(), DIM, branch=branch)
-    experiment = _linear(branch, steps=0)
+    field = matrix_flow(*image_moments(data), DIM, branch=branch)
+    experiment = _linear(branch, steps=0, data=data)
     weights = []
     for seed in range(seeds):
         start = initial_state(experiment, seed)
@@ -209,7 +215,9 @@ def _linear_by_flow(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, 
     return _start_and_end(xr.Dataset(recorded), _LINEAR)
 
 
-def _hidden(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int, full: bool) -> xr.Dataset:
+def _hidden(
+    one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: int, full: bool, data: Any
+) -> xr.Dataset:
     from dynsim.networks import train
 
     changes: dict[str, Any] = {"steps": steps}
@@ -217,6 +225,7 @@ def _hidden(one: OptimiserSteps, branch: Branch, lr: float, seeds: int, steps: i
         changes = {"steps": max(1, steps // 2), "batch": "full", "fixed_views": 1, "images": 500}
     experiment = hidden_layer(
         full,
+        data,
         branch=branch,
         optimiser=one.of_network,
         lr=lr,

@@ -41,7 +41,8 @@ def compute(
     progress: Progress | None = None,
     *,
     seeds: int | None = None,
-    steps: int = 600,
+    steps: int = 3000,
+    data: Any = None,
     draws: int = 3,
     encoders: tuple[str, ...] = tuple(ENCODERS),
     filters: tuple[int, ...] = FILTERS,
@@ -62,8 +63,10 @@ def compute(
         Of linear, mlp, cnn; the linear one is not trained.
     filters : tuple of int
         Numbers of random filters, whose rectified and pooled answers are judged as well.
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
-        10 seeds on 5000 MNIST digits.
+        10 seeds.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def compute(
     from dynsim.networks import Experiment
 
     number = seed_count(seeds, full)
-    base = Experiment(measures=(), every=max(1, steps), **full_size(full))
+    base = Experiment(measures=(), every=max(1, steps), **full_size(full, data))
     judge = _Judge(base, draws)
     found: dict[str, np.ndarray] = {"pixels": judge.pixels(number)}
     for maps in filters:
@@ -90,14 +93,14 @@ def compute(
         found[name] = judge.network(experiment, number)
         if progress:
             progress(index + 1, len(plans), name)
-    data = xr.Dataset(
+    scores = xr.Dataset(
         {
             measure: (("representation", "labels", "test", "seed"), np.stack([values[i] for values in found.values()]))
             for i, measure in enumerate(("knn", "probe"))
         },
         {"representation": list(found), "labels": list(LABELS), "test": list(TESTS), "seed": np.arange(number)},
     )
-    return stamp(data, "torch", "scikit-learn", experiment=base.to_dict(), steps=steps, draws=draws)
+    return stamp(scores, "torch", "scikit-learn", experiment=base.to_dict(), steps=steps, draws=draws)
 
 
 class _Judge:

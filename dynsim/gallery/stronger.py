@@ -16,6 +16,7 @@ from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
 from dynsim.errors import unknown
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.trained_networks import images_of
 from dynsim.networks.collapse import judge
 from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
@@ -41,6 +42,7 @@ def compute(
     steps: int = 1000,
     rounds: int = 12,
     images: int = 200,
+    data: Any = "digits",
     subjects: Sequence[str] = SUBJECTS,
 ) -> xr.Dataset:
     """Step a network on fixed views of digits, all of them at once, and judge what it ends with.
@@ -59,6 +61,8 @@ def compute(
     rounds : int
         Of what is stronger.
     images : int
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
     subjects : sequence of str
         Of toy, linear, hidden layer.
 
@@ -69,6 +73,7 @@ def compute(
         `spread` of the features at the end, `loss`, and `fate`, an index into `FATES` by the judge of networks. NaN
         where an optimiser has one size only.
     """
+    from dynsim.networks import Experiment
     from dynsim.networks.strong_steps import DIM, PIXELS, VIEW_NOISE, WIDTH, SmallNetwork, stepped
 
     for name in subjects:
@@ -83,7 +88,7 @@ def compute(
                 for b, branch in enumerate(BRANCHES):
                     for seed in range(seeds if subject != "toy" else 1):
                         number = steps if optimiser == "gradient descent" else rounds
-                        network = SmallNetwork(subject, seed, images)
+                        network = SmallNetwork(subject, seed, images, data)
                         ends = _ends(network, stepped(network, optimiser, branch, lr, number), branch)
                         for name, value in ends.items():
                             found[name][i, j, k, b, seed if subject != "toy" else slice(None)] = value
@@ -91,12 +96,18 @@ def compute(
             if progress:
                 progress(done, total, f"{subject}, {optimiser}")
     dims = ("subject", "optimiser", "size", "branch", "seed")
-    data = xr.Dataset({name: (dims, values.astype("float32")) for name, values in found.items()})
-    data = data.assign_coords(subject=list(subjects), optimiser=list(OPTIMISERS), size=["small", "large"],
-                              branch=list(BRANCHES), seed=np.arange(seeds))  # fmt: skip
-    about = {"data": "digits", "pixels": PIXELS, "dim": DIM, "width": WIDTH, "noise": VIEW_NOISE}
-    return stamp(data, "torch", "scikit-learn", experiment=about, step_sizes=OPTIMISERS, steps=steps, rounds=rounds,
-                 initial={"phi": 0.6, "theta": 0.1})  # fmt: skip
+    gathered = xr.Dataset({name: (dims, values.astype("float32")) for name, values in found.items()})
+    gathered = gathered.assign_coords(subject=list(subjects), optimiser=list(OPTIMISERS), size=["small", "large"],
+                                      branch=list(BRANCHES), seed=np.arange(seeds))  # fmt: skip
+    about = {
+        "data": Experiment(data=data).to_dict()["data"],
+        "pixels": PIXELS,
+        "dim": DIM,
+        "width": WIDTH,
+        "noise": VIEW_NOISE,
+    }
+    return stamp(gathered, "torch", "scikit-learn", experiment=about, step_sizes=OPTIMISERS, steps=steps,
+                 rounds=rounds, initial={"phi": 0.6, "theta": 0.1})  # fmt: skip
 
 
 def _ends(network: Any, y: Any, branch: str) -> dict[str, float]:
@@ -205,7 +216,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     about = provenance(data)["experiment"]
     caption(figure, data, "Filled: the features live by the judge of networks, open: they collapse, explode or are in "
             "doubt. Two heights: small and large steps",
-            f"Digits, {about['pixels']} components, {about['dim']} features; every seed shown")  # fmt: skip
+            f"Data: {images_of(data)}, {about['pixels']} components, {about['dim']} features, all seeds")  # fmt: skip
 
 
 FIGURE = Figure(

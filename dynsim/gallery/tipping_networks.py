@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import ai_zeros
 
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.integrate.events import Terminal
 from dynsim.integrate.solve import solve
 from dynsim.symbolic.flow import Flow
@@ -59,7 +59,7 @@ def networks_under_ramps(speeds: tuple[float, ...], seeds: int, progress: Any, t
 
 def _leading() -> tuple[float, float]:
     """λ_d and λ_s of the digits' leading direction."""
-    lambda_d = float(np.linalg.eigvalsh(digit_moments()[0])[-1])
+    lambda_d = float(np.linalg.eigvalsh(image_moments()[0])[-1])
     return lambda_d, lambda_d + NOISE**2
 
 

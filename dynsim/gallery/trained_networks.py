@@ -7,24 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from dynsim.records import provenance
+
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["FULL_SEEDS", "full_size", "hidden_layer", "seed_count", "trained_settings"]
+__all__ = ["FULL_SEEDS", "full_size", "hidden_layer", "images_of", "seed_count", "trained_settings"]
 
 FULL_SEEDS = 10
 
 
-def full_size(full: bool) -> dict[str, Any]:
+def full_size(full: bool, data: Any = None) -> dict[str, Any]:
     """Fields of an `Experiment`: augmentations grow with the pictures, from 8×8 to 28×28 pixels.
+
+    Parameters
+    ----------
+    full : bool
+        MNIST instead of the digits, where no `data` are given.
+    data : optional
+        Images, as `dynsim.networks.Experiment` takes them.
 
     Examples
     --------
-    >>> full_size(False), full_size(True)["data"]
-    ({}, 'mnist')
+    >>> full_size(False), full_size(True)["data"], full_size(True, "digits")
+    ({}, 'mnist', {'data': 'digits'})
     """
-    if not full:
+    if data is None and not full:
         return {}
+    if data is not None and not (isinstance(data, str) and data == "mnist"):
+        return {"data": data}
     recipe = {"rotation": 15.0, "scale": 0.15, "shift": 3.0, "contrast": 0.3, "noise": 0.1, "erasing": 10.0}
     return {"data": "mnist", "augmentation": recipe}
 
@@ -42,7 +53,7 @@ def seed_count(given: int | None, full: bool, usual: int = 5) -> int:
     return FULL_SEEDS if full else usual
 
 
-def hidden_layer(full: bool = False, **changes: Any) -> Experiment:
+def hidden_layer(full: bool = False, data: Any = None, **changes: Any) -> Experiment:
     """The network with hidden layer, batch normalisation, MLP predictor and cosine loss; in full on MNIST.
 
     Examples
@@ -52,7 +63,20 @@ def hidden_layer(full: bool = False, **changes: Any) -> Experiment:
     """
     from dynsim.networks import Experiment
 
-    return Experiment(**full_size(full), **changes)
+    return Experiment(**full_size(full, data), **changes)
+
+
+def images_of(data: xr.Dataset) -> str:
+    """What the networks behind a figure were trained on, as its caption calls it.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> images_of(xr.Dataset(attrs={"experiment": '{"data": "digits"}'}))
+    'digits'
+    """
+    name = str(provenance(data).get("experiment", {}).get("data", "images"))
+    return "own images" if name.startswith("sha256:") else name
 
 
 def trained_settings(

@@ -18,7 +18,7 @@ _EXPLODED = 1e6  # times its start: steps beyond are not taken
 class SmallNetwork:
     """Views, a vector of parameters, and the residual of the loss as a function of it."""
 
-    def __init__(self, subject: str, seed: int, images: int) -> None:
+    def __init__(self, subject: str, seed: int, images: int, data: Any = "digits") -> None:
         self.subject = subject
         if subject == "toy":
             self.views = [torch.ones(1, 1, dtype=torch.float64)] * 2
@@ -26,7 +26,7 @@ class SmallNetwork:
             self.start = torch.tensor([0.6, 0.1], dtype=torch.float64)
             return
         rng = np.random.default_rng(seed)
-        x = _components(images)
+        x = _components(images, data)
         self.views = [torch.tensor(x + VIEW_NOISE * rng.normal(size=x.shape)) for _ in range(2)]
         inner = [(DIM, PIXELS)] if subject == "linear" else [(WIDTH, PIXELS), (DIM, WIDTH)]
         self.shapes = [(DIM, DIM), *inner]
@@ -56,12 +56,12 @@ class SmallNetwork:
         return pulled[1](pulled[0])[0]
 
 
-def _components(images: int) -> np.ndarray:
-    """The first principal components of digits, as wide as they are, and 1 for the widest."""
+def _components(images: int, data: Any) -> np.ndarray:
+    """The first principal components of images, as wide as they are, and 1 for the widest."""
     from dynsim.networks.datasets import load_images
     from dynsim.networks.experiment import Experiment
 
-    pictures = load_images(Experiment()).train
+    pictures = load_images(Experiment(data=data)).train
     x = (pictures - pictures.mean(axis=0)).reshape(len(pictures), -1).astype(float)
     _, _, axes = np.linalg.svd(x, full_matrices=False)
     shown = x[:images] @ axes[:PIXELS].T

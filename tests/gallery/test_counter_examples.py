@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 from dynsim.gallery import counter_examples
 from dynsim.gallery.counter_settings import HIDDEN, LINEAR, CounterSetting, by_matrix_flow, by_modes, toy_outcome
-from dynsim.gallery.linear_networks import digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import image_moments, linear_experiment
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
 
@@ -22,7 +22,7 @@ CHANGES = ({}, {"eta_p": 0.1, "eta_s": 0.1}, {"branch": "full"}, {"teacher": 0.9
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_from_aligned_weights_both_theories_are_one(changes):
-    q = np.linalg.eigh(digit_moments()[0])[1][:, :-5:-1]
+    q = np.linalg.eigh(image_moments()[0])[1][:, :-5:-1]
     u = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     size = np.array([0.9, 0.7, 0.3, 0.2])
     start = {"P": u @ np.diag([0.5, -0.8, 0.2, 1.0]) @ u.T, "W": u @ (size[:, None] * q.T)}

@@ -29,7 +29,7 @@ def test_near_and_undecided_features_are_left_out():
 
 
 def test_a_small_run_has_what_the_stored_one_has():
-    small = methods.compute(seeds=1, steps=0.02, methods=("simsiam",))
+    small = methods.compute(seeds=1, steps=20, methods=("simsiam",))
     assert dict(small.sizes) == {"method": 1, "value": 5, "feature": 8, "seed": 1}
     assert np.isfinite(small["measured"]).all()
     stored = data_for("methods", {}).sel({"method": "simsiam"})

@@ -41,7 +41,7 @@ def test_an_aligned_start_is_predicted_and_a_random_one_is_not():
     from dynsim.networks import flow
 
     experiment = modes_vs_toy.linear_experiment(dim=2)
-    signal, _ = modes_vs_toy.digit_moments()
+    signal, _ = modes_vs_toy.image_moments()
     q = np.linalg.eigh(signal)[1][:, ::-1][:, :2]
     run = solve(flow(experiment), {"P": 0.6 * np.eye(2), "W": np.diag([0.6, 0.4]) @ q.T}, 10.0)
     w = np.linalg.norm(run["W"].values, axis=2)

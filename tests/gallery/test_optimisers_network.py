@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from dynsim.gallery import optimisers_network
-from dynsim.gallery.linear_networks import digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import image_moments, linear_experiment
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
 from dynsim.systems.matrix_flow import matrix_flow
@@ -25,7 +25,7 @@ def test_the_residuals_are_those_of_the_network(branch):
 
     rates = {"alpha": 2.0, "eta_p": 0.3, "eta_s": 0.1}
     experiment = linear_experiment(dim=3, branch=branch, **rates)
-    network, field = flow(experiment), matrix_flow(*digit_moments(), 3, branch=branch, **rates)
+    network, field = flow(experiment), matrix_flow(*image_moments(), 3, branch=branch, **rates)
     start = initial_state(experiment)
     y = np.concatenate([start[name].ravel() for name in field.names])
     values, jacobian = field.residuals_function(y, y)

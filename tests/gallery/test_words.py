@@ -9,6 +9,7 @@ import dynsim
 from dynsim import DynsimError
 from dynsim.gallery.catalogue import ENTRIES, FIGURES
 from dynsim.gallery.plotting import data_for, given
+from dynsim.records import provenance
 
 OPTIONS = {
     "slow": {"parameters": {"alpha": 0.1}},
@@ -30,8 +31,9 @@ TOYS = {"architecture", "article", "article-full", "article-stop", "article-targ
 ANY = {"continuation", "one-run", "portrait", "portrait-decay"}  # of a system with parameters of its own
 FIELDS = {"compare", "embeddings", "network-collapse", "spectrum"}  # take fields of an Experiment
 LANES = {"fast-lane", "network-timescales"}
-TRAINED = {"collapse-table", "counter-examples", "deep-image-prior", "expansion", "methods", "network-ema",
-           "network-weight-decay", "optimisers-network", "prior", "stronger", "xbar"}  # fmt: skip
+ON_IMAGES = {"collapse-table", "counter-examples", "dino", "expansion", "lattice", "network-ema",
+             "network-weight-decay", "optimisers-network", "prior", "stronger", "xbar"}  # fmt: skip
+TRAINED = ON_IMAGES | {"deep-image-prior", "methods"}  # a photograph; directions that are chosen among the digits'
 # Which figures have the thing; all others say that they have not.
 TAKES = {
     "alpha": TOYS | ANY | FIELDS | LANES | {"basins", "bifurcation-decay", "collapse-map", "noise-closes-the-escape"},
@@ -44,9 +46,9 @@ TAKES = {
     "t_end": TOYS - {"architecture"} | FIELDS | LANES
     | {"basins", "collapse-map", "cosine-vs-euclid", "dirac-gan", "eigenmodes", "ema", "jepa-vs-mae", "matrix-flow",
        "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
-    "data": FIELDS | LANES,
-    "seeds": FIELDS | LANES | TRAINED | {"dino", "matrix-flow", "modes-vs-toy", "noise", "tipping"},
-    "steps": FIELDS | LANES | TRAINED | {"dino", "modes-vs-toy"},
+    "data": FIELDS | LANES | ON_IMAGES | {"features", "matrix-flow", "modes-vs-toy"},
+    "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise", "tipping"},
+    "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy"},
 }  # fmt: skip
 # What costs too much for the first tier with any option; `FIGURES[…].small` makes it smaller in the second.
 CHEAP = sorted(name for name, entry in ENTRIES.items() if entry.cost <= 1.5 and not entry.needs)
@@ -70,9 +72,20 @@ def test_a_figure_takes_an_option_or_says_that_it_has_not_the_thing(name):
                 given(figure, options)
 
 
+def own_images():
+    """Some of the digits, as a user's own."""
+    from dynsim.networks.datasets import digits
+    from dynsim.networks.images import Images
+
+    known = digits()
+    return Images(known.train[:200], known.test[:80], known.train_labels[:200], known.test_labels[:80], name="own")
+
+
 def computed(name, label):
     """Words and picture of a figure under an option; a refusal by the computation is in plain words as well."""
     options, figure = OPTIONS[label], FIGURES[name]
+    if label == "images":
+        options = {"data": own_images()}
     small = {key: value for key, value in figure.small.items() if key not in options} if name not in CHEAP else {}
     refused = ""
     try:
@@ -85,7 +98,11 @@ def computed(name, label):
     verdict = figure.verdict(data)
     assert not {"nan", "inf"} & set(str(verdict).lower().replace(",", " ").split())
     assert not verdict.headline.endswith("…")
-    dynsim.plot(name, data=data)
+    picture = dynsim.plot(name, data=data)
+    if label == "images":
+        said = [picture.get_suptitle(), *(text.get_text() for text in picture.texts)]
+        assert "digits" not in " ".join(said)
+        assert str(provenance(data)["experiment"]["data"]).startswith("sha256:")
     return data, verdict
 
 

@@ -36,7 +36,8 @@ def compute(
     progress: Progress | None = None,
     *,
     seeds: Any = 3,
-    steps: int = 200,
+    steps: int = 2000,
+    data: Any = "digits",
     predictors: Sequence[str] = PREDICTORS,
     encoders: Sequence[str] = ENCODERS,
     norms: Sequence[str] = NORMS,
@@ -50,6 +51,8 @@ def compute(
     progress : callable, optional
     seeds : int or list
     steps : int
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default.
     predictors, encoders, norms : sequence of str
         Names as `dynsim.networks.Experiment` takes them. An MLP predictor is normalised where the encoder is.
     objectives : sequence of str
@@ -62,8 +65,9 @@ def compute(
     xarray.Dataset
         After training, over `predictor`, `encoder`, `norm`, `objective`, `branch`, `seed`: `spread`, `rankme`,
         `norm_ratio`, `knn`, `participation`, `probe`; NaN where the weights grew until they were not finite. The same
-        over `encoder`, `norm`, `reference`, `seed`, named ``reference_…``; and before training over `encoder`,
-        `norm`, `seed`, named ``start_…``. `chance` is the share of the largest class.
+        after half of the steps, named ``half_…``; over `encoder`, `norm`, `reference`, `seed`, named ``reference_…``;
+        and before training over `encoder`, `norm`, `seed`, named ``start_…``. `chance` is the share of the largest
+        class.
     """
     for name, given in {
         "predictors": predictors,
@@ -90,21 +94,22 @@ def compute(
         return trained
 
     table = train_all(
-        (f"{e}, {o}, {n}, {b}, predictor {p}", _experiment(p, e, n, o, steps, branch=b)) for p, e, n, o, b in cells
+        (f"{e}, {o}, {n}, {b}, predictor {p}", _experiment(p, e, n, o, steps, data, branch=b))
+        for p, e, n, o, b in cells
     )
-    reference = train_all((f"{e}, {r}, {n}", _experiment(predictors[0], e, n, r, steps)) for e, n, r in others)
+    reference = train_all((f"{e}, {r}, {n}", _experiment(predictors[0], e, n, r, steps, data)) for e, n, r in others)
     axes = {"predictor": predictors, "encoder": encoders, "norm": norms, "objective": objectives, "branch": BRANCHES}
-    data = _gathered(table, axes, -1)
+    found = _gathered(table, axes, -1).merge(_gathered(table, axes, 1, "half_"))
     if others:
         axes = {"encoder": encoders, "norm": norms, "reference": references}
-        data = data.merge(_gathered(reference, axes, -1, "reference_"))
+        found = found.merge(_gathered(reference, axes, -1, "reference_"))
     # A start knows its encoder and nothing of loss, branch and predictor.
     starts = [d for d, (p, _, _, o, b) in zip(table, cells, strict=True) if (p, o, b) == _first(cells)]
-    data = data.merge(_gathered(starts, {"encoder": encoders, "norm": norms}, 0, "start_"))
-    data["chance"] = _chance()
-    about = _experiment(predictors[0], encoders[0], norms[0], objectives[0], steps).to_dict()
+    found = found.merge(_gathered(starts, {"encoder": encoders, "norm": norms}, 0, "start_"))
+    found["chance"] = _chance(data)
+    about = _experiment(predictors[0], encoders[0], norms[0], objectives[0], steps, data).to_dict()
     common = {name: value for name, value in about.items() if name not in (*axes, *_OWN)}
-    return stamp(data, "torch", "scikit-learn", experiment=common, learning_rates=LEARNING_RATES)
+    return stamp(found, "torch", "scikit-learn", experiment=common, learning_rates=LEARNING_RATES)
 
 
 LEARNING_RATES = {"cosine": 0.1, "squared": 0.02, "xbar": 0.02, "alternating": 0.02, "nt-xent": 0.1, "barlow": 0.02}
@@ -113,10 +118,13 @@ _OWN = ("predictor", "predictor_norm", "objective", "branch", "lr", "depth", "wi
 _SHAPES: dict[str, dict[str, Any]] = {"linear": {"depth": 2, "width": 128}, "cnn": {"width": 8}}
 
 
-def _experiment(predictor: Any, encoder: Any, norm: Any, objective: str, steps: int, **more: Any) -> Experiment:
+def _experiment(
+    predictor: Any, encoder: Any, norm: Any, objective: str, steps: int, data: Any, **more: Any
+) -> Experiment:
     from dynsim.networks import Experiment
 
     return Experiment(
+        data=data,
         encoder=encoder,
         norm=norm,
         predictor=predictor,
@@ -125,7 +133,7 @@ def _experiment(predictor: Any, encoder: Any, norm: Any, objective: str, steps: 
         lr=LEARNING_RATES[objective],
         steps=steps,
         measures=(*MEASURES, *ALSO),
-        every=max(1, steps),
+        every=max(1, steps // 2),
         **_SHAPES.get(encoder, {}),
         **more,
     )
@@ -149,11 +157,11 @@ def _gathered(runs: list[xr.Dataset], axes: dict[str, Sequence[str]], moment: in
     return xr.Dataset(variables, {**{name: list(values) for name, values in axes.items()}, "seed": runs[0]["seed"]})
 
 
-def _chance() -> float:
+def _chance(data: Any) -> float:
     from dynsim.networks import Experiment
     from dynsim.networks.datasets import load_images
 
-    labels = load_images(Experiment()).test_labels
+    labels = load_images(Experiment(data=data)).test_labels
     assert labels is not None
     return float(np.bincount(labels).max() / len(labels))
 

@@ -31,24 +31,29 @@ def published(steps: int) -> dict[str, dict[str, Any]]:
     return rows | {name: {"centre_momentum": 0.9, "tau_t": tau} for name, tau in temperatures.items()}
 
 
-def experiment(steps: int, teacher: float = TEACHER) -> Any:
-    """The network: an MLP on digits under the default augmentation, plain gradient descent."""
+def experiment(steps: int, teacher: float = TEACHER, data: Any = "digits") -> Any:
+    """The network: an MLP on images under the default augmentation, plain gradient descent."""
     from dynsim.networks import Experiment
 
     fields: Mapping[str, Any] = {"prototypes": PROTOTYPES, "batch": 48, "lr": 1.0, "momentum": 0.0, "measures": ()}
-    return Experiment(objective="dino", encoder="mlp", teacher=teacher, steps=steps, every=steps, **fields)
+    return Experiment(objective="dino", encoder="mlp", teacher=teacher, steps=steps, every=steps, data=data, **fields)
 
 
 class Digits:
     """Runs of networks that start alike, and what their assignments are on the way."""
 
-    def __init__(self, seeds: int) -> None:
+    def __init__(self, seeds: int, data: Any = "digits") -> None:
         from dynsim.networks.datasets import load_images
         from dynsim.networks.torch_settings import device_of
 
         self.seeds, self.device = range(seeds), device_of("cpu")
-        self.images = load_images(experiment(1))
-        self.pairs = self._run(experiment(1)).pairs(SAMPLES)
+        self.data = data
+        self.images = load_images(self.plan(1))
+        self.pairs = self._run(self.plan(1)).pairs(SAMPLES)
+
+    def plan(self, steps: int, teacher: float = TEACHER) -> Any:
+        """The experiment on these images."""
+        return experiment(steps, teacher, self.data)
 
     def _run(self, plan: Any) -> Any:
         from dynsim.networks.run import Run
@@ -98,9 +103,11 @@ def plane(
     note: Callable[[str], None],
     taus: Sequence[float] = TAUS,
     momenta: Sequence[float] = MOMENTA,
+    data: Any = "digits",
 ) -> xr.Dataset:
     """Fates over τ_t and the centre's momentum, from random weights and from trained ones."""
-    digits, plan = Digits(seeds), experiment(steps)
+    digits = Digits(seeds, data)
+    plan = digits.plan(steps)
     _, trained = digits.go(plan, TRAINED)
     dims = ("tau_t", "momentum", "start", "seed")
     found = np.zeros((len(taus), len(momenta), 2, seeds), dtype=np.int8)
@@ -118,14 +125,16 @@ def plane(
     )
 
 
-def hysteresis(seeds: int, steps: int, note: Callable[[str], None], taus: Sequence[float] = FINE_TAUS) -> xr.Dataset:
+def hysteresis(
+    seeds: int, steps: int, note: Callable[[str], None], taus: Sequence[float] = FINE_TAUS, data: Any = "digits"
+) -> xr.Dataset:
     """Long runs across the fold, cold against warm, centre momentum 0.9."""
-    digits = Digits(seeds)
-    _, trained = digits.go(experiment(max(2, steps // 3)), TRAINED)
+    digits = Digits(seeds, data)
+    _, trained = digits.go(digits.plan(max(2, steps // 3)), TRAINED)
     told, ends = [], []
     for tau in taus:
         note(f"digits, long runs, τ_t = {tau:g}")
-        pair = [digits.go(experiment(steps), {**TRAINED, "tau_t": tau}, state)[0] for state in (None, trained)]
+        pair = [digits.go(digits.plan(steps), {**TRAINED, "tau_t": tau}, state)[0] for state in (None, trained)]
         told.append([seen["told"] for seen in pair])
         ends.append([_fates(seen) for seen in pair])
     dims = ("long_tau_t", "start", "seed")
@@ -138,14 +147,20 @@ def hysteresis(seeds: int, steps: int, note: Callable[[str], None], taus: Sequen
     )
 
 
-def ablation(seeds: int, steps: int, note: Callable[[str], None], names: Sequence[str] | None = None) -> xr.Dataset:
+def ablation(
+    seeds: int,
+    steps: int,
+    note: Callable[[str], None],
+    names: Sequence[str] | None = None,
+    data: Any = "digits",
+) -> xr.Dataset:
     """The published settings, with the published teacher."""
-    digits, rows = Digits(seeds), published(steps)
+    digits, rows = Digits(seeds, data), published(steps)
     chosen = list(rows) if names is None else list(names)
     loss, told, ends = [], [], []
     for name in chosen:
         note(f"digits, published: {name}")
-        seen, _ = digits.go(experiment(steps, teacher=PUBLISHED_TEACHER), rows[name])
+        seen, _ = digits.go(digits.plan(steps, PUBLISHED_TEACHER), rows[name])
         loss.append(seen["loss"])
         told.append(seen["told"][-1])
         ends.append(_fates(seen))

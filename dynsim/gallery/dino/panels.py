@@ -14,6 +14,7 @@ from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.dino import digits, regions
 from dynsim.gallery.dino.verdict import centre_ratio, hopf_ratio, published, scores
+from dynsim.gallery.trained_networks import images_of
 from dynsim.methods.prototype_clusters import ALIVE, FATES
 
 PAINT = ("#C9C9C9", "#56B4E9", "#E69F00", "#8C2D04", "#FFFFFF")  # of FATES
@@ -45,8 +46,9 @@ def _explain(data: xr.Dataset, figure: Any) -> None:
         data,
         f"m/β: centre's over teacher's rate. Left: K² logits of the flow, K = {data.attrs['clusters']}, "
         f"r = {data.attrs['agreement']:g}, from cold; crosses alive from warm. Dashed: the uniform state loses "
-        f"stability, dotted: fold, solid: Hopf, star: both. Middle: MLP on digits, K = {digits.PROTOTYPES}, "
-        f"{data.sizes['seed']} seeds, {data.attrs['steps']} steps; circles cold, squares warm; pale: not all agree",
+        f"stability, dotted: fold, solid: Hopf, star: both. Middle: MLP on {images_of(data)}, "
+        f"K = {digits.PROTOTYPES}, {data.sizes['seed']} seeds, {data.attrs['steps']} steps; "
+        "circles cold, squares warm; pale: not all agree",
     )
 
 

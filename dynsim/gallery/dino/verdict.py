@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 
 from dynsim.gallery.dino import digits, regions
 from dynsim.gallery.figure import concluded
+from dynsim.gallery.trained_networks import images_of
 from dynsim.methods.prototype_bifurcations import fold, hopf
 from dynsim.methods.prototype_clusters import FATES
 from dynsim.progress import Progress
@@ -33,6 +34,7 @@ def compute(
     taus: Sequence[float] = digits.TAUS,
     momenta: Sequence[float] = digits.MOMENTA,
     settings: Sequence[str] | None = None,
+    data: Any = "digits",
     clusters: int = regions.PROTOTYPES,
 ) -> xr.Dataset:
     """Regions of the flow with their curves, and networks on digits over the same plane.
@@ -46,6 +48,8 @@ def compute(
         Temperatures of the teacher and momenta of the centre at which networks are trained.
     settings : sequence of str, optional
         Rows of the published ablation; by default all.
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
     clusters : int
         K of the flow whose runs fill the plane.
 
@@ -71,24 +75,27 @@ def compute(
         regions.fates(flow_taus, ratios, note, prototypes=clusters),
         regions.points(clusters),
         regions.hopf_line(np.array([0.016, 0.0995])),
-        digits.plane(seeds, steps, note, taus, momenta),
-        digits.hysteresis(seeds, round(2.5 * steps), note, taus if small else digits.FINE_TAUS),
-        digits.ablation(seeds, published_steps, note, settings),
+        digits.plane(seeds, steps, note, taus, momenta, data),
+        digits.hysteresis(seeds, round(2.5 * steps), note, taus if small else digits.FINE_TAUS, data),
+        digits.ablation(seeds, published_steps, note, settings, data),
     ]
-    return joined(parts, clusters, steps)
+    return joined(parts, clusters, steps, digits.experiment(steps, data=data).to_dict())
 
 
 FLOW_TAUS = np.linspace(0.02, 0.1, 7)
 FLOW_RATIOS = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0])
 
 
-def joined(parts: Sequence[xr.Dataset], clusters: int, steps: int) -> xr.Dataset:
+def joined(
+    parts: Sequence[xr.Dataset], clusters: int, steps: int, experiment: Mapping[str, Any] | None = None
+) -> xr.Dataset:
     """One Dataset of all parts."""
     data = xr.merge(parts, compat="no_conflicts", join="outer", combine_attrs="drop")
     flags = {"flag_values": np.arange(len(FATES), dtype=np.int8), "flag_meanings": " ".join(FATES).replace(" p", "_p")}
     for name in ("flow_fate", "fate", "long_fate", "published_fate"):
         data[name] = data[name].astype(np.int8).assign_attrs(flags)
-    return stamp(data, clusters=clusters, agreement=regions.AGREEMENT, steps=steps)
+    about = dict(experiment or digits.experiment(steps).to_dict())
+    return stamp(data, clusters=clusters, agreement=regions.AGREEMENT, steps=steps, experiment=about)
 
 
 def measured_agreement(data: xr.Dataset) -> float:
@@ -203,5 +210,5 @@ def verdict(data: xr.Dataset) -> Verdict:
     holds = not wrong and bistable and uniform_at_top and min(found["right_cold"], found["right_warm"]) >= 0.9
     kind = f"{sum(agree.values())} of {len(agree)}"
     ends = f"cold lives to τ_t = {found['up_to_cold']:g}, warm to {found['up_to_warm']:g}"
-    headlines = [f"DINO on digits: {kind} published settings in kind; {ends}", f"{kind} in kind; {ends}"]
+    headlines = [f"DINO on {images_of(data)}: {kind} published settings in kind; {ends}", f"{kind} in kind; {ends}"]
     return concluded("holds" if holds else "holds under conditions", headlines, "; ".join(details))

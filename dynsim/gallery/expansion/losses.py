@@ -46,6 +46,7 @@ def compute(
     *,
     seeds: int | None = None,
     steps: int = 300,
+    data: Any = "digits",
     images: int = 40,
     views: int = 64,
     many: int = 1024,
@@ -63,6 +64,8 @@ def compute(
         5 by default.
     steps : int
         Of the trained networks; those of stage `random` have none.
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
     images, views : int
         Images, and views of each, behind every loss.
     many : int
@@ -83,7 +86,7 @@ def compute(
     from dynsim.networks import Experiment, fit
 
     seeds = seed_count(seeds, full)
-    base = Experiment(dtype="float64", measures=(), every=max(1, steps))
+    base = Experiment(data=data, dtype="float64", measures=(), every=max(1, steps))
     stages, done, total = {"random": 0, "trained": steps}, 0, 2 * len(NETWORKS) + 1
     rows = []
     for stage, number in stages.items():
@@ -95,11 +98,11 @@ def compute(
             if progress:
                 progress(done, total, f"{stage} {name}")
         rows.append(xr.concat(cells, _named("network", NETWORKS)))
-    data = xr.concat(rows, _named("stage", stages))
-    data["factor"] = _factors(trained, images)
-    data["norm_ratio"] = _training(base, seeds, steps)
+    found = xr.concat(rows, _named("stage", stages))
+    found["factor"] = _factors(trained, images)
+    found["norm_ratio"] = _training(base, seeds, steps)
     about = {"steps": steps, "images": images, "experiment": base.to_dict()}
-    return stamp(data.drop_attrs(), "torch", "scikit-learn", **about)
+    return stamp(found.drop_attrs(), "torch", "scikit-learn", **about)
 
 
 def _named(name: str, values: Any) -> xr.DataArray:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from dynsim.field import Field
 from dynsim.gallery.figure import concluded
-from dynsim.gallery.linear_networks import NOISE, digit_moments, linear_experiment
+from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.integrate.solve import solve
 from dynsim.progress import Progress
 from dynsim.records import stamp
@@ -37,6 +37,7 @@ def compute(
     progress: Progress | None = None,
     *,
     seeds: int = 5,
+    data: Any = "digits",
     dim: int = 8,
     t_end: float = 40.0,
     lr: float = 0.1,
@@ -50,6 +51,8 @@ def compute(
     progress : callable, optional
     seeds : int
         Of training; the integrated runs start where seed 0 starts.
+    data : str or images
+        As `dynsim.networks.Experiment` takes them.
     dim : int
         Features.
     t_end : float
@@ -69,15 +72,15 @@ def compute(
         `time`: `balance_left`, `balance_error` of the integrated network. Over `monitored`, `seed`, `record`:
         `balance_drift`. Over `lr`, `seed`: `descent_error` of the full batch, `sgd_error` of minibatches.
     """
-    experiment = linear_experiment(dim=dim, lr=lr)
+    experiment = linear_experiment(data=data, dim=dim, lr=lr)
     parts = [
         _against_theory(experiment, t_end, _after(progress, 0)),
         _balance_of_the_flow(experiment, t_end, _after(progress, 1)),
         _balance_of_training(experiment, seeds, t_end, records, _after(progress, 2)),
         _order(experiment, seeds, t_end / 4, halvings, _after(progress, 3)),
     ]
-    data = xr.merge(parts, combine_attrs="drop")
-    return stamp(data, "torch", "scikit-learn", experiment=experiment.to_dict(), t_end=t_end, sigma2=NOISE**2)
+    found = xr.merge(parts, combine_attrs="drop")
+    return stamp(found, "torch", "scikit-learn", experiment=experiment.to_dict(), t_end=t_end, sigma2=NOISE**2)
 
 
 def _after(progress: Progress | None, part: int) -> Callable[[float, str], None]:
@@ -91,7 +94,7 @@ def _after(progress: Progress | None, part: int) -> Callable[[float, str], None]
 
 
 def _theory(experiment: Experiment) -> Field:
-    signal, view = digit_moments()
+    signal, view = image_moments(experiment.data)
     alpha, eta_p, eta_s = (float(rate) for rate in (experiment.alpha, experiment.eta_p, experiment.eta_s))
     return matrix_flow(signal, view, experiment.dim, branch=experiment.branch, alpha=alpha, eta_p=eta_p, eta_s=eta_s)
 

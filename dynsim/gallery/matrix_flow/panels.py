@@ -12,6 +12,7 @@ from dynsim.drawing.labels import label_ends
 from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
+from dynsim.gallery.trained_networks import images_of
 
 if TYPE_CHECKING:
     pass
@@ -35,8 +36,9 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Bias-free linear encoder W and predictor P on digits, squared error. Left: lines matrix equations, rings "
-        "autograd. Middle: the law W Wᵀ − PᵀP/α = C·exp(−2ηt) in training, relative to the start. Dotted: orders "
+        f"Bias-free linear encoder W and predictor P on {images_of(data)}, squared error. Left: lines matrix "
+        "equations, rings autograd. Middle: the law W Wᵀ − PᵀP/α = C·exp(−2ηt) in training, relative "
+        "to the start. Dotted: orders "
         f"1 and ½. Bands: range over {data.sizes['seed']} seeds",
     )
 

@@ -16,5 +16,5 @@ FIGURE = Figure(
     height=10.5,
     panels=2,
     needs=("networks",),
-    small={"seeds": 1, "steps": 0.02, "methods": ("simsiam", "spectral")},
+    small={"seeds": 1, "steps": 20, "methods": ("simsiam", "spectral")},
 )

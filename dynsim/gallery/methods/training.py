@@ -84,7 +84,7 @@ def compute(
     progress: Progress | None = None,
     *,
     seeds: int = 3,
-    steps: float = 1.0,
+    steps: int | None = None,
     methods: Sequence[str] = tuple(PLANS),
 ) -> xr.Dataset:
     """Train linear encoders and MLPs on the text of each method, over five values of the knob that kills features.
@@ -96,8 +96,8 @@ def compute(
     ----------
     progress : callable, optional
     seeds : int
-    steps : float
-        Factor on the numbers of steps.
+    steps : int, optional
+        Of every linear encoder and MLP; by default those of each method's plan.
     methods : sequence of str
         Rows of `PLANS`.
 
@@ -120,7 +120,7 @@ def compute(
     return joined(parts)
 
 
-def row(name: str, seeds: int, steps: float) -> xr.Dataset:
+def row(name: str, seeds: int, steps: int | None = None) -> xr.Dataset:
     """All runs of one row."""
     plan = PLANS[name]
     lambda_d, directions = spectrum(plan.gaussian)
@@ -150,7 +150,7 @@ def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def one_value(
-    plan: Plan, name: str, value: float, seeds: int, steps: float, lambda_d: np.ndarray, directions: np.ndarray
+    plan: Plan, name: str, value: float, seeds: int, steps: int | None, lambda_d: np.ndarray, directions: np.ndarray
 ) -> dict[str, np.ndarray]:
     """What networks do at one value of the knob, and what theory says."""
     linear = _experiment(plan, name, value, steps)
@@ -165,7 +165,7 @@ def one_value(
     }
 
 
-def _experiment(plan: Plan, name: str, value: float, steps: float) -> Any:
+def _experiment(plan: Plan, name: str, value: float, steps: int | None) -> Any:
     from dynsim.networks import Experiment
 
     settings: dict[str, Any] = {"predictor": "none", "init": "orthogonal", "batch": plan.batch, **plan.fields}
@@ -182,7 +182,7 @@ def _experiment(plan: Plan, name: str, value: float, steps: float) -> Any:
         data=data_of(plan.gaussian), augmentation={"noise": NOISE}, encoder="linear", norm="none",
         objective="squared" if name == "simsiam" else method(plan.named(name)).loss,
         dim=len(DIRECTIONS), dtype="float64", measures=(), momentum=0.0, lr=plan.lr,
-        steps=max(2, round(plan.steps * steps)), every=10**6, knobs=knobs, **settings,
+        steps=plan.steps if steps is None else max(2, steps), every=10**6, knobs=knobs, **settings,
     )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def _first(plan: Plan) -> int:
 
 
 def half_times(
-    plan: Plan, name: str, seeds: int, steps: float, lambda_d: np.ndarray, directions: np.ndarray
+    plan: Plan, name: str, seeds: int, steps: int | None, lambda_d: np.ndarray, directions: np.ndarray
 ) -> np.ndarray:
     """Step at which each feature of a linear encoder passes half its end from a small start, (feature, seed)."""
     from dynsim.networks.datasets import load_images

@@ -36,6 +36,7 @@ def compute(
     steps: int = 300,
     encoders: tuple[str, ...] = tuple(ENCODERS),
     most_views: int = 64,
+    data: Any = None,
     images: int | None = None,
     full: bool = False,
 ) -> xr.Dataset:
@@ -53,8 +54,10 @@ def compute(
         A power of two: features average 1, 2, 4, … of so many views.
     images : int, optional
         Use only the first so many training images.
+    data : str or images, optional
+        As `dynsim.networks.Experiment` takes them; the digits by default, in full MNIST.
     full : bool
-        10 seeds on 5000 MNIST digits.
+        10 seeds.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def compute(
     from dynsim.networks import Experiment
 
     number = seed_count(seeds, full)
-    base = Experiment(measures=MEASURES, steps=steps, every=max(1, steps), images=images, **full_size(full))
+    base = Experiment(measures=MEASURES, steps=steps, every=max(1, steps), images=images, **full_size(full, data))
     counts = [2**power for power in range(int(np.log2(most_views)) + 1)]
     settings = [(e, loss, p) for e in encoders for loss in RATES for p in ("without", "with")]
     total, cells, bank, rows = 4 * len(settings) + 2 * len(encoders), [], None, []
@@ -77,7 +80,7 @@ def compute(
         cells.append(_ends(_setting(base, encoder, loss, predictor), loss, number))
         if progress:
             progress(4 * len(cells), total, f"{encoder}, {loss}, {predictor} predictor")
-    data = _folded(cells, settings)
+    found = _folded(cells, settings)
     for encoder in encoders:
         chosen = _setting(base, encoder, "cosine", "with")
         bank = bank or _Bank(chosen, counts)
@@ -86,10 +89,10 @@ def compute(
         )
         if progress:
             progress(4 * len(cells) + 2 * len(rows), total, f"features of {encoder}")
-    data = data.merge(xr.concat(rows, xr.DataArray(list(encoders), dims="encoder", name="encoder")))
+    found = found.merge(xr.concat(rows, xr.DataArray(list(encoders), dims="encoder", name="encoder")))
     if bank is not None:
-        data = data.merge(bank.pixels())
-    return stamp(data.drop_attrs(), "torch", "scikit-learn", experiment=base.to_dict(), steps=steps)
+        found = found.merge(bank.pixels())
+    return stamp(found.drop_attrs(), "torch", "scikit-learn", experiment=base.to_dict(), steps=steps)
 
 
 def _axis(name: str) -> xr.DataArray:
