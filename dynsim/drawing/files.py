@@ -16,6 +16,7 @@ import xarray as xr
 
 from dynsim.drawing.animation import animated
 from dynsim.drawing.style import styled
+from dynsim.drawing.words import as_text
 from dynsim.errors import bad
 from dynsim.records import as_json, provenance
 
@@ -209,8 +210,8 @@ def _shortened(svg: str) -> str:
 
 def _readable(svg: str, figure: Any, name: str) -> str:
     """Give a screen reader a title and a description: what is written over and under the figure."""
-    title = " ".join(figure.get_suptitle().split()) or name
-    words = " ".join(figure.get_supxlabel().split())
+    title = as_text(figure.get_suptitle()) or name
+    words = as_text(figure.get_supxlabel())
     inside = f"\n <title>{escape(title)}</title>\n <desc>{escape(words)}</desc>"
     return re.sub(r"<svg\b([^>]*)>", lambda tag: f'<svg role="img"{tag[1]}>{inside}', svg, count=1)
 

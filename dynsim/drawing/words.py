@@ -18,6 +18,7 @@ __all__ = [
     "BRANCHES",
     "CAPTION_LENGTH",
     "MEASURES",
+    "as_text",
     "caption",
     "captions",
     "measure",
@@ -130,8 +131,14 @@ def caption(figure: Any, data: xr.Dataset, *sentences: str) -> None:
         blocks[1] = "; ".join(part for part in (blocks[1], f"stored run, {told}") if part)
     size = _points(figure)
     wide = max(30, int(_width(figure) * 72 / (0.56 * size)))
-    text = "\n".join(textwrap.fill(f"{block}.", wide) for block in blocks if block)
-    figure.supxlabel(text, fontsize=size, x=0.01, ha="left", color="#444444")
+    text = "\n".join(textwrap.fill(f"{_capital(block)}.", wide) for block in blocks if block)
+    figure.supxlabel(_as_mathtext(text), fontsize=size, x=0.01, ha="left", color="#444444")
+
+
+def _capital(block: str) -> str:
+    """Begin with a capital, unless with a symbol: one letter, or what is no letter of a word."""
+    first = re.match(r"[a-z]+", block)
+    return block[:1].upper() + block[1:] if first and len(first[0]) > 1 else block
 
 
 # A Latin letter with a subscript stands alone, or it would be part of a name; a Greek one may follow a factor.
@@ -151,10 +158,32 @@ def typeset(figure: Any) -> None:
                 text.set_text("".join(one if one.startswith("$") else _as_mathtext(one) for one in pieces))
 
 
-def _as_mathtext(words: str) -> str:
+def _as_mathtext(words: str, bold: bool = False) -> str:
     """Set subscripts and powers: η_c, r_*, s^a, ε^0.67, 2^{-3/2}."""
-    words = _SUBSCRIPT.sub(lambda found: f"${found[1] or found[2]}_{found[3]}$", words)
-    return _POWER.sub(lambda found: f"$^{{{found[1] or found[2] or found[3]}}}$", words)
+
+    def math(shape: str) -> str:
+        return rf"$\mathbf{{{shape}}}$" if bold else f"${shape}$"
+
+    words = _SUBSCRIPT.sub(lambda found: math(f"{found[1] or found[2]}_{found[3]}"), words)
+    return _POWER.sub(lambda found: math(f"^{{{found[1] or found[2] or found[3]}}}"), words)
+
+
+def as_text(words: str) -> str:
+    r"""Words of a title or caption without mathtext, on one line.
+
+    Examples
+    --------
+    >>> from dynsim.drawing.words import as_text
+    >>> as_text(r"The fold at $\mathbf{η_c}$ = 0.227, like $ε$^{2/3}")
+    'The fold at η_c = 0.227, like ε^(2/3)'
+    """
+    words = re.sub(r"\$(?:\\mathbf\{)?(\^\{[^{}]*\}|[^$^{}]+)\}?\$", lambda found: found[1], words)
+
+    def power(found: re.Match[str]) -> str:
+        plain = re.fullmatch(r"[a-zA-Z]|[-−]?[0-9.]+", found[1])
+        return f"^{found[1]}" if plain else f"^({found[1]})"
+
+    return re.sub(r"\^\{([^{}]*)\}", power, " ".join(words.split()))
 
 
 def title(figure: Any, text: str) -> None:
@@ -163,7 +192,7 @@ def title(figure: Any, text: str) -> None:
 
     size = float(rcParams["figure.titlesize"])
     wide = max(30, int(_width(figure) * 72 / (0.60 * size)))
-    figure.suptitle(textwrap.fill(text, wide), x=0.01, ha="left", fontsize=size)
+    figure.suptitle(_as_mathtext(textwrap.fill(text, wide), bold=True), x=0.01, ha="left", fontsize=size)
 
 
 def _width(figure: Any) -> float:

@@ -242,7 +242,7 @@ def _kept(kept: Any, data: xr.Dataset) -> None:
     kept.set_xticks(ticks, [f"{value:g}" for value in ticks])
     kept.minorticks_off()
     kept.set_title("modes with and without predictor")
-    kept.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32))
+    kept.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
 
 
 def _paths(axes: Any, data: xr.Dataset) -> None:
@@ -267,7 +267,7 @@ def _paths(axes: Any, data: xr.Dataset) -> None:
     axes.margins(0.18)
     axes.set(xlabel="predictor φ", ylabel="encoder θ")
     axes.set_title("the toy, block by block")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, handlelength=1.6, columnspacing=0.8)
 
 
 def _ends(axes: Any, data: xr.Dataset) -> None:

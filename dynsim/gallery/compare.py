@@ -250,23 +250,18 @@ def verdict(data: xr.Dataset) -> Verdict:
         told.append(
             f"the {network} network agrees with it on {len(asked) - len(wrong)} of {len(asked)} questions{but}"
         )
-    agreement = [
-        f"the {network} network agrees on "
-        f"{sum(row[f'{network} agrees'] == 'yes' for row in table)} of "
-        f"{sum(row[f'{network} agrees'] in ('yes', 'no', 'in part') for row in table)}"
-        for network in ("linear", "real")
-    ]
     fate = {True: "collapses", False: "does not collapse", None: "is undecided"}[
         provenance(data)["predicted"]["collapsed"]
     ]
     detail = f"the toy of this configuration {fate}; " + "; ".join(told)
-    short = " and ".join(
-        f"{network} on {sum(row[f'{network} agrees'] == 'yes' for row in table)} of "
-        f"{sum(row[f'{network} agrees'] in ('yes', 'no', 'in part') for row in table)}"
-        for network in ("linear", "real")
-    )
-    headlines = [f"The toy {fate}; on its questions " + " and ".join(agreement),
-                 f"The toy {fate}; its questions, answered alike: {short}"]  # fmt: skip
+    answers = [row[f"{network} agrees"] for row in table for network in ("linear", "real")]
+    asked = [answer for answer in answers if answer in ("yes", "no", "in part")]
+    seen = ", ".join(f"{network} network {table[0][network]}" for network in ("linear", "real")).replace(" seeds", "")
+    seen = f"toy {table[0]['toy'].partition(':')[0]}, {seen}"
+    headlines = [
+        f"Collapse: {seen}; {asked.count('yes')} of {len(asked)} answers agree",
+        f"Collapse: {seen}",
+    ]
     return concluded("measured", headlines, detail)
 
 
@@ -304,23 +299,23 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
 
 
 def _draw_size(axes: Any, data: xr.Dataset) -> None:
-    axes.plot(data["time"], data["toy_size"].where(data["toy_size"] > FLOOR), label="toy", **_TOY)
+    axes.plot(data["time"], data["toy_size"].where(data["toy_size"] > FLOOR), **_TOY)
     for network, style in _STYLES.items():
         one = data.sel(network=network)
-        draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style, label=f"{network} network")
+        draw_seeds(axes, one["network_time"].values, one["norm_ratio"], style)
     axes.axhline(NORM[0], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     axes.set(title="size / at start", yscale="log", xlabel="flow time t", xlim=(0, float(data["time"][-1])))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3))
 
 
 def _draw_speed(axes: Any, data: xr.Dataset) -> None:
-    axes.plot(data["time"], data["toy_speed_ratio"].where(data["toy_speed_ratio"] > FLOOR), **_TOY)
+    axes.plot(data["time"], data["toy_speed_ratio"].where(data["toy_speed_ratio"] > FLOOR), label="toy", **_TOY)
     for network, style in _STYLES.items():
         one = data.sel(network=network)
-        draw_seeds(axes, one["network_time"].values, one["relative_speed_ratio"], style)
+        draw_seeds(axes, one["network_time"].values, one["relative_speed_ratio"], style, label=f"{network} network")
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     axes.set(title="relative speed, predictor / encoder", yscale="log", xlabel="flow time t")
     axes.set_xlim(0, float(data["time"][-1]))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3)
 
 
 def _draw_spread(axes: Any, data: xr.Dataset) -> None:

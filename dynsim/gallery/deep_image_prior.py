@@ -212,10 +212,12 @@ def verdict(data: xr.Dataset) -> Verdict:
             f"{target} {reached.min():.0f} to {reached.max():.0f} steps, {rising}low frequencies first{never}"
         )
     detail = "; ".join(words) + "; half of each frequency band is fitted after: " + "; ".join(orders)
-    headline = ", ".join(
-        f"{task}: {float(data['psnr_clean'].sel(task=task).max('step').mean()):.1f} dB "
-        f"(best blur {float(data['psnr_blur'].sel(task=task).mean()):.1f})"
+    gains = {
+        str(task): float((data["psnr_clean"].max("step") - data["psnr_blur"]).sel(task=task).mean())
         for task in data["task"].values
+    }
+    headline = "An untrained network against the best blur: " + ", ".join(
+        f"{task} {'−' if gain < 0 else '+'}{abs(gain):.1f} dB" for task, gain in gains.items()
     )
     return concluded("measured", headline, detail)
 
@@ -233,6 +235,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     target = str(data["target"].values[0])
     _draw_spectrum(data.sel(target=target), target, panels[-1])
+    panels[-1].legend(title="frequency", loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
     caption(
         figure,
         data,
@@ -257,6 +260,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     below[0].legend(fontsize=7, loc="lower right")
     for axes, target in zip(below[2:], data["target"].values, strict=True):
         _draw_spectrum(data.sel(target=target), str(target), axes)
+    below[-1].legend(fontsize=7, title="frequency", loc="lower left")
     below[2].set_ylabel("power of the error / power of the target")
     about = provenance(data)
     caption(
@@ -295,9 +299,6 @@ def _draw_spectrum(one: xr.Dataset, target: str, axes: Any) -> None:
     axes.axhline(0.5, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     _over_steps(axes, one["step"].values)
     axes.set(ylim=(0, 1.3), title=f"fitted frequencies: {target}")
-    axes.title.set_fontsize(10)
-    if target != "denoise":
-        axes.legend(fontsize=7, title="frequency", loc="lower left")
 
 
 def _over_steps(axes: Any, steps: np.ndarray) -> None:

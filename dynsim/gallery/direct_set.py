@@ -171,7 +171,7 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"learned predictor started at w/5 those ≥ {cut[3]:.2g}"
     )
     headline = (
-        f"Set predictors keep the threshold λ_d²/(4λ_s); rule right on {right:.1%} of the map"
+        f"Set predictors keep the threshold λ_d²/(4λ_s); rule right on {100 * right:.4g} % of the map"
         if threshold < 1e-3
         else f"The threshold of set predictors is off λ_d²/(4λ_s) by {threshold:.1%}"
     )

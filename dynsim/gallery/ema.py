@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from scipy.ndimage import distance_transform_edt
 
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
@@ -118,13 +119,22 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         plane.axhline(height, color=colour, linewidth=1.2, linestyle=style)
     plane.set(xscale="log", xlabel="teacher rate β", ylabel="weight decay η", title="warm ξ(0) = θ(0), cold ξ(0) = 0")
     plane.grid(False)
+    for count, words in enumerate(("both learn", "only the cold\none collapses")):
+        _name_area(plane, (warm + cold).values == count, beta.values, eta.values, words)
     caption(
         figure,
         data,
-        "Scalar system with teacher ξ, equal decay. Right: white both learn, orange only the cold "
-        "teacher collapses, grey both; "
-        "dashed: η_c = 1/(4(1+σ²)), dotted: exact boundary of a warm SimSiam",
+        "Scalar system with teacher ξ, equal decay. Right, grey: both collapse, dashed: η_c = 1/(4(1+σ²)), dotted: "
+        "exact boundary of a warm SimSiam",
     )
+
+
+def _name_area(axes: Any, inside: np.ndarray, beta: np.ndarray, eta: np.ndarray, words: str) -> None:
+    """Write into an area of the map, where it is farthest from its edge."""
+    room = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(room.argmax(), room.shape)
+    if room.max() > 0.08 * min(inside.shape):  # else the words would not fit
+        axes.text(beta[column], eta[row], words, ha="center", va="center", fontsize=7)
 
 
 FIGURE = Figure(

@@ -91,7 +91,7 @@ def verdict(data: xr.Dataset) -> Verdict:
             for end, alpha in ((ends[0], data["alpha"][0]), (ends[-1], data["alpha"][-1]))
         )
     )
-    headline = f"At t = 2 the distance to the slow manifold goes like α to the power {-power:.2g}"
+    headline = f"At t = 2 the distance to the slow manifold goes like α^{-power:.2g}".replace("^-", "^−")
     return concluded("measured", headline, detail)
 
 

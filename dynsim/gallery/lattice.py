@@ -100,8 +100,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     run = data["spread"].notnull().any("seed")
     if not run.any():
         return concluded("open", f"none of the {run.size} cells has been trained yet", "nothing is known yet")
-    judged = judge_run(data[list(MEASURES)].assign_attrs(data.attrs))
-    alive = _every_seed(judged, lambda one: one.collapsed is False)
+    judged, alive = _judged(data), _alive(data)
     doubt = _every_seed(judged, lambda one: not one.collapsed) & ~alive & run
     passes = {
         "spread": _every_seed(judged, lambda one: one.says("spread") == "healthy"),
@@ -123,6 +122,15 @@ def verdict(data: xr.Dataset) -> Verdict:
     )
     headline = f"{int(alive.sum())} of {int(run.sum())} cells are healthy in every seed, by spread, rank and norm"
     return concluded("measured", headline, detail)
+
+
+def _judged(data: xr.Dataset) -> xr.DataArray:
+    return judge_run(data[list(MEASURES)].assign_attrs(data.attrs))
+
+
+def _alive(data: xr.Dataset) -> xr.DataArray:
+    """Cells that are healthy in every seed."""
+    return _every_seed(_judged(data), lambda one: one.collapsed is False)
 
 
 def _every_seed(judged: xr.DataArray, holds: Callable[[Any], bool]) -> xr.DataArray:
@@ -169,8 +177,11 @@ def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
     ]
     panels = [panel for panel in panels if panel[0] in names]
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
+    healthy = np.nonzero(_plane(_alive(data).expand_dims(seed=1))[..., 0].T)
+    healthy = tuple(np.asarray(places) + 0.5 for places in healthy)
     for axes, (name, title, scale) in zip(grid, panels, strict=True):
         mesh = _cells(axes, data, name, scale)
+        axes.plot(*healthy, "o", color="white", markeredgecolor=COLOURS["black"], markersize=3.5, zorder=6)
         figure.colorbar(mesh, ax=axes, location="top", label=title, shrink=0.9, aspect=25)
     _name_rows(grid[0], data)
     for axes in grid:
@@ -179,7 +190,7 @@ def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
         figure,
         data,
         f"{about['data']}, {about['steps']} steps; stripes: {data.sizes['seed']} seeds. Framed: linear "
-        "networks, their lower half the matrix flow, nothing fitted. Grey: not finite, or not run",
+        "networks, their lower half the matrix flow. Dots: healthy in every seed. Grey: not finite, or not run",
     )
 
 

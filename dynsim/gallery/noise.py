@@ -257,9 +257,11 @@ def _draw_share(data: xr.Dataset, share: Any) -> None:
 
 def _draw_mean(data: xr.Dataset, mean: Any) -> None:
     ends = []
-    for (method, name), colour in zip(PROCESSES.items(), (COLOURS["blue"], COLOURS["orange"]), strict=True):
-        one = data.sel(process=method)
-        mean.errorbar(data["B"], one["mean_escape_time"], 2 * one["standard_error"], color=colour, marker="o", ms=3)
+    looks = (("blue", "-", "o"), ("orange", "--", "s"))
+    for (method, name), (tone, line, marker) in zip(PROCESSES.items(), looks, strict=True):
+        one, colour = data.sel(process=method), COLOURS[tone]
+        times, error = one["mean_escape_time"], 2 * one["standard_error"]
+        mean.errorbar(data["B"], times, error, color=colour, linestyle=line, marker=marker, ms=3)
         ends.append((float(one["mean_escape_time"][-1]), name, colour))
     mean.set(xscale="log", yscale="log", xlabel="batch size B", ylabel="mean time of collapse", title="scalar system")
     mean.set_xticks(data["B"].values, [f"{batch:g}" for batch in data["B"].values])

@@ -12,7 +12,7 @@ import dynsim
 from dynsim import DynsimError
 from dynsim.drawing.files import FORMATS, _numbered, save_figure
 from dynsim.drawing.style import SIZES
-from dynsim.drawing.words import CAPTION_LENGTH
+from dynsim.drawing.words import CAPTION_LENGTH, as_text
 from dynsim.gallery.catalogue import ENTRIES, FIGURES
 from dynsim.gallery.plotting import data_for, stored_file
 from dynsim.storage import save_dataset
@@ -43,7 +43,7 @@ def test_figure_contract(name):
     assert not {"nan", "inf"} & set(str(verdict).lower().replace(",", " ").split())
     assert len(verdict.facts) >= 1
     picture = dynsim.plot(name, data=data)
-    assert " ".join(picture.get_suptitle().split()) == verdict.headline
+    assert as_text(picture.get_suptitle()) == as_text(verdict.headline)
     panels = [axes for axes in picture.axes if axes.get_label() != "<colorbar>"]
     assert 1 <= len(panels) <= 3
     assert any(axes.has_data() for axes in panels)
