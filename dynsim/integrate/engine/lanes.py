@@ -109,6 +109,10 @@ class Lanes:
         """Absolute value."""
         return self._intrinsic("fabs", a)
 
+    def with_sign(self, a: Any, b: Any) -> Any:
+        """The size of `a` with the sign of `b`."""
+        return self._intrinsic("copysign", a, b)
+
     def floor(self, a: Any) -> Any:
         """Largest integer that is not greater."""
         return self._intrinsic("floor", a)

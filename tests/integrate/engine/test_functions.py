@@ -111,12 +111,36 @@ def test_values_agree_to_a_few_units_in_the_last_place(expression, function, val
 @pytest.mark.parametrize(
     ("expression", "function"),
     [("exp(a)", np.exp), ("log(a)", np.log), ("tanh(a)", np.tanh), ("sin(a)", np.sin), ("cos(a)", np.cos),
-     ("sqrt(a)", np.sqrt), ("1/a", np.reciprocal), ("a**0.3", lambda a: a**0.3), ("cosh(a)", np.cosh)],
+     ("sqrt(a)", np.sqrt), ("1/a", np.reciprocal), ("a**0.3", lambda a: a**0.3), ("cosh(a)", np.cosh),
+     ("sigmoid(a)", scipy.special.expit)],
 )  # fmt: skip
 def test_infinities_nan_and_zero_are_those_of_numpy(expression, function):
     special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 710.0, -710.0, -1.0, 5e-324])
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(computed(expression, special), function(special), rtol=6e-16, atol=5e-324)
+
+
+@pytest.mark.parametrize(
+    ("expression", "function"), [("exp(a)", "exp"), ("tanh(a)", "tanh"), ("sigmoid(a)", "sigmoid")]
+)
+def test_the_exponentials_are_within_two_units_of_fifty_digits(expression, function):
+    """At the seams of the reduction, at both ends of the range, among denormals and at moderate numbers."""
+    import mpmath
+
+    seams = np.log(2) * np.arange(-40, 41) / 4
+    ends = np.concatenate([np.linspace(-709, -690, 60), np.linspace(690, 709.7, 60), [709.43, 709.78, -708.3]])
+    near = np.concatenate([np.nextafter(seams, 99), np.nextafter(seams, -99), seams])
+    values = np.concatenate([near, ends, MODERATE[:200], TINY[:60], -TINY[:60], [18.9, 19.1, 20.0, 22.0, 1e300]])
+    values = values[(values < 709.78) | (function != "exp")]
+    exact = {"exp": mpmath.exp, "tanh": mpmath.tanh, "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x))}[function]
+    found = computed(expression, values)
+    with mpmath.workdps(50):
+        expected = [exact(mpmath.mpf(value)) for value in values.tolist()]
+        errors = [abs(mpmath.mpf(one) - right) for one, right in zip(found.tolist(), expected, strict=True)]
+    units = np.array([float(e) for e in errors]) / np.spacing(np.abs([float(right) for right in expected]))
+    normal = np.abs([float(right) for right in expected]) >= 2.0**-1022
+    assert units[normal | (function != "sigmoid")].max() <= 2.0
+    assert (np.abs(found[~normal]) < 2.0**-1022).all()
 
 
 def test_lanes_do_not_see_each_other():
