@@ -14,6 +14,7 @@ SU, SU_AT = "Su Jianlin (2020)", "kexue.fm/archives/7980"
 TOY, MODES = "dynsim.ledger.toy_checks", "dynsim.ledger.mode_checks"
 METHODS, GAMES = "dynsim.ledger.method_checks", "dynsim.ledger.game_checks"
 CODE, NETWORKS = "dynsim.ledger.code_checks", "dynsim.ledger.network_checks"
+SPEED = "dynsim.ledger.speed_checks"
 
 # fmt: off
 ARTICLE = (
@@ -39,14 +40,15 @@ ARTICLE = (
     Claim(
         id="predictor-is-fast",
         sentence="The predictor is the fast part, so that the encoder has no time to collapse.",
-        source=SU, place="the dynamical argument", paper=SU_AT, quoted=True, decided_by="dynsim plot who-is-fast",
-        decide=f"{TOY}:predictor_is_fast", cost=1,
+        source=SU, place="the dynamical argument", paper=SU_AT, quoted=True,
+        decided_by="dynsim plot network-timescales",
+        decide=f"{SPEED}:predictor_is_fast", cost=1, note="from its stored run",
     ),
     Claim(
         id="fast-lane",
         sentence="The second branch is a fast lane for the encoder: stop-gradient slows it.",
-        source=SU, place="the dynamical argument", paper=SU_AT, quoted=True, decided_by="dynsim plot who-is-fast",
-        decide=f"{TOY}:fast_lane", cost=1,
+        source=SU, place="the dynamical argument", paper=SU_AT, quoted=True, decided_by="dynsim plot fast-lane",
+        decide=f"{SPEED}:fast_lane", cost=1, note="from its stored run",
     ),
     Claim(
         id="teacher-unneeded",

@@ -12,7 +12,6 @@ import sympy
 
 from dynsim.analysis.numerics.outcome import outcome
 from dynsim.choices import Branch
-from dynsim.gallery.who_is_fast import compute as shares_of_the_way
 from dynsim.integrate.solve import solve
 from dynsim.ledger.contract import decided, numbers
 from dynsim.methods.catalogue import method
@@ -141,58 +140,6 @@ def no_potential(*, branch: Branch = "stop") -> Verdict:
             ("curl", shown),
             ("curl at the article's start", float(curl.subs({phi: START["phi"], theta: START["theta"]}))),
             ("still, (1 − φ)² changes at the rate", str(falling)),
-        ),
-    )
-
-
-def _speeds(branch: Branch, initial: Mapping[str, float], alpha: float) -> tuple[float, float]:
-    field = system("toy", branch=branch).field({"alpha": alpha})
-    forward, encoder = np.asarray(field.f(0.0, np.array([initial["phi"], initial["theta"]])), dtype=float)
-    return abs(float(forward)), abs(float(encoder))
-
-
-def predictor_is_fast(*, initial: Mapping[str, float] = START, alpha: float = 1.0) -> Verdict:
-    """Four measures of who is ahead with stop-gradient, at the start and on the way."""
-    data = shares_of_the_way(initial=initial, parameters={"alpha": alpha}, t_end=200.0).sel(branch="stop")
-    forward, encoder = _speeds("stop", initial, alpha)
-    ratios = {
-        "relative speed at the start": forward / encoder * abs(initial["theta"] / initial["phi"]),
-        "absolute speed at the start": forward / encoder,
-        "half of the way": float(data["when_theta"].sel(share=0.5) / data["when_phi"].sel(share=0.5)),
-        "90 % of the way": float(data["when_theta"].sel(share=0.9) / data["when_phi"].sel(share=0.9)),
-    }
-    ahead = sum(ratio > 1 for ratio in ratios.values())
-    needed = (initial["phi"] / initial["theta"]) ** 2
-    inside = 0 < initial["phi"] < 1  # where the threshold is known, see the figure who-is-fast
-    return decided(
-        judged(ahead, len(ratios)),
-        f"the predictor is ahead by {ahead} of {len(ratios)} measures at α = {alpha:g}"
-        + (f"; all need α > {needed:.4g}" if inside else ""),
-        numbers(
-            *((f"{name}, predictor over encoder", ratio) for name, ratio in ratios.items()),
-            ("φ₀²/θ₀²: for 0 < φ₀ < 1, α beyond which φ is ahead at every share", needed),
-        ),
-    )
-
-
-def fast_lane(*, initial: Mapping[str, float] = START, alpha: float = 1.0) -> Verdict:
-    """Whether the encoder is slower with stop-gradient than with both branches, by four measures."""
-    data = shares_of_the_way(initial=initial, parameters={"alpha": alpha}, t_end=200.0)
-    found: dict[str, tuple[float, float]] = {}
-    for branch in ("stop", "full"):
-        forward, encoder = _speeds(branch, initial, alpha)
-        halves = [float(data[f"when_{name}"].sel(branch=branch, share=0.5)) for name in ("theta", "phi")]
-        found[branch] = (encoder, encoder / forward, 1 / halves[0], halves[1] / halves[0])  # type: ignore[assignment]
-    names = ("speed at the start", "speed over φ's", "half of its way per time", "half of its way per time over φ's")
-    slower = sum(stop < full for stop, full in zip(found["stop"], found["full"], strict=True))
-    return decided(
-        judged(slower, len(names)),
-        f"with stop-gradient the encoder is slower by {slower} of {len(names)} measures",
-        numbers(
-            *(
-                (f"encoder's {name}: stop, full", f"{stop:.4g}, {full:.4g}")
-                for name, stop, full in zip(names, found["stop"], found["full"], strict=True)
-            )
         ),
     )
 

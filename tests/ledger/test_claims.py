@@ -49,8 +49,9 @@ def test_a_network_in_short():
 OTHERWISE = [
     ("three-branches", {"initial": {"phi": 1.5, "theta": 0.1}}, "does not hold"),
     ("flow-not-minima", {"alpha": 100.0}, "does not hold"),
-    ("predictor-is-fast", {"alpha": 40.0}, "holds"),
-    ("predictor-is-fast", {"alpha": 10.0}, "holds under conditions"),
+    ("predictor-is-fast", {"alpha": 40.0, "networks": ()}, "holds"),
+    ("predictor-is-fast", {"networks": ()}, "does not hold"),
+    ("fast-lane", {"factor": 100.0}, "does not hold"),
     ("teacher-unneeded", {"eta": 0.3}, "does not hold"),
     ("alternation-restates", {"lambda_s": 1.0}, "does not hold"),
     ("predictor-is-key", {"nu": 0.0}, "does not hold"),
