@@ -8,6 +8,7 @@ import sympy
 import xarray as xr
 from scipy.integrate import quad
 from scipy.linalg import expm, solve_continuous_lyapunov
+from scipy.optimize import brentq
 
 import dynsim
 from dynsim.errors import DynsimError, InvalidType, InvalidValue, ParseError, UnknownName
@@ -265,6 +266,61 @@ def test_the_variance_about_the_living_state_and_the_exponent_of_escape():
     low, high = np.sort(np.roots([-1.1, 1.0, -0.2]))
     exponent, _ = quad(lambda x: 2 * drift(x) / noise(x), low, high)
     np.testing.assert_allclose(exponent, 0.18586580, rtol=1e-6)
+
+
+def action_of_descent(noisy, values):
+    """S of ln T = (B/h)S + … for descent on minibatches, on the line θ = φ between its two equilibria.
+
+    A step moves φ by h·(mean of B forces). E exp(p(B/h)Δφ) = exp(B·K(φ, p)) with K the cumulant generating function of
+    one force, and a path costs ∫p dφ along K(φ, p) = 0 (Freidlin & Wentzell). The force of one sample is a constant and
+    a quadratic form ½yᵀMy of normal numbers of covariance Σ, so K = p·constant − ½ln det(1 − pΣM). Kramers' exponent
+    keeps the first two cumulants only, p = −2·drift/noise, whatever B is.
+    """
+    samples = [sympy.Symbol(name) for name in noisy.random]
+    force = noisy.sample.rhs[0].subs(theta, phi)
+    form = sympy.hessian(force, samples)
+    spread = sympy.diag(*(law.variance for law in noisy.random.values()))
+    p = sympy.Symbol("p")
+    inside = (sympy.eye(len(samples)) - p * spread * form).det()
+    cumulants = p * force.subs(dict.fromkeys(samples, 0)) - sympy.log(inside) / 2
+    low, high = np.sort(np.roots([-1 - values["sigma2"], 1.0, -values["eta"]]))
+    at_zero = sympy.lambdify((phi, p), cumulants.subs(values))
+    slopes = [cumulants.diff(p, order).subs(p, 0).subs(theta, phi) for order in (1, 2)]
+    drift, noise = on_the_balanced_line(noisy, values["eta"])
+
+    def momentum(x):
+        rough = -2 * drift(x) / noise(x)
+        return brentq(lambda q: at_zero(x, q), 1.8 * rough, 0.3 * rough, xtol=1e-14)
+
+    return quad(lambda x: -momentum(x), low + 1e-9, high - 1e-9)[0], slopes
+
+
+def test_descent_escapes_less_easily_than_its_diffusion():
+    """S = .20704659 (σ² = .1, η = .2) against Kramers' .18586580."""
+    noisy = scalar(decay=DECAY)
+    exponent, (mean, variance) = action_of_descent(noisy, {"sigma2": 0.1, "eta": 0.2})
+    assert (mean - noisy.flow.rhs[0].subs(theta, phi)).simplify() == 0
+    assert (variance - noisy.covariance[0].subs(theta, phi)).simplify() == 0
+    np.testing.assert_allclose(exponent, 0.20704659, rtol=1e-7)
+
+
+@pytest.mark.long
+def test_times_of_escape_grow_faster_than_the_diffusion_s():
+    """The slope of ln T between B/h = 20 and 33, where it has not quite reached its limit."""
+    noisy, start = scalar(decay=DECAY), dict.fromkeys(("phi", "theta"), max(np.roots([-1.1, 1.0, -0.2])))
+    times = [
+        dynsim.escape_time(
+            noisy,
+            start,
+            "phi < 0.2",
+            parameters={"sigma2": 0.1, "eta": 0.2, "h": step, "B": 5},
+            seeds=800,
+            t_max=1e6,
+            method="minibatch",
+        ).mean_escape_time
+        for step in (0.25, 0.15)
+    ]
+    assert 0.190 < float(np.log(times[1] / times[0])) / (5 / 0.15 - 5 / 0.25) < 0.208
 
 
 def test_paths_have_that_variance():
