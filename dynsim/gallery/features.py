@@ -21,7 +21,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "simsiam": {"eta": 0.002},
     "spectral": {"eta_s": 0.1},
     "lejepa": {"batch": 32, "views_per_image": 2},
-    "vicreg": {"mu": 0.7},
+    "vicreg": {"s": 25.0, "mu": 25.0, "cov": 1.0},
     "barlow": {"lam": 0.1},
     "infonce": {"tau": 0.5, "eta_s": 0.1},
 }

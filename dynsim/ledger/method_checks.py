@@ -23,20 +23,26 @@ def _growth(flow: Any, parameters: dict[str, float]) -> float:
     return float(np.asarray(flow.field(known).f(0.0, np.array([NEAR])))[0]) / NEAR
 
 
-def hinge_keeps(*, invariance: float = 25.0, variance: float = 25.0) -> Verdict:
-    """Growth near the origin under VICReg's loss, features from clean to pure noise."""
-    chosen = method("vicreg", s=invariance, mu=variance)
+def hinge_keeps(*, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Verdict:
+    """Growth near the origin under VICReg's loss, features from clean to pure noise, and which live together."""
+    chosen = method("vicreg", s=invariance, mu=variance, cov=covariance)
     flow, noise = chosen.flow(), (0.1, 0.5, 0.9, 1.0)
     rates = [_growth(flow, {"lambda_d": 1 - nu, "lambda_s": 1.0}) for nu in noise]
     growing = sum(rate > 0 for rate in rates)
     limit = variance / (4 * invariance * np.sqrt(chosen["epsilon"]))
+    together = chosen.survives(nu=noise)
+    alive = int(together.value.sum())
     return decided(
-        judged(growing, len(noise)),
-        f"{growing} of {len(noise)} features grow from 0; a feature dies from a noise share of {limit:.3g} on",
+        judged(growing + alive, 2 * len(noise)),
+        f"alone {growing} of {len(noise)} features grow from 0; with as many rows for all {alive} live",
         numbers(
             *((f"ν = {nu:g}: growth rate at the origin", rate) for nu, rate in zip(noise, rates, strict=True)),
             ("μ/(4s√ε); a noise share is at most 1", limit),
-            *((f"ν = {nu:g}: variance at the end", chosen.amplitude(nu=nu).value) for nu in noise),
+            *((f"ν = {nu:g}: variance at the end, alone", chosen.amplitude(nu=nu).value) for nu in noise),
+            *(
+                (f"ν = {nu:g}: lives among the others", bool(one))
+                for nu, one in zip(noise, together.value, strict=True)
+            ),
         ),
     )
 

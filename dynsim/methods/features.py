@@ -160,6 +160,7 @@ class _Question:
         self.commuting = measured.commutator < _COMMUTING
         self.decay = decay
         self._choose_directions()
+        self.method = chosen.settled(lambda_d=self.lambda_d, lambda_s=self.lambda_s, **self.values)
 
     def _choose_directions(self) -> None:
         signal, view = self.measured.signal, self.measured.view

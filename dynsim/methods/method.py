@@ -279,6 +279,18 @@ class Method(ABC):
         flow = self._flow(int(modes))
         return flow.describe(name=f"method {self.name}", reference=self.reference)
 
+    def settled(self, **values: Any) -> Method:
+        """The method with the knobs that it is asked with, and with those decided that it leaves open until then.
+
+        Examples
+        --------
+        >>> import dynsim
+        >>> apart, open_to_turn = ({"nu": 0.3}, {"nu": [0.1, 0.3]})
+        >>> [dynsim.method("vicreg").settled(**values).knobs["rows"] for values in (apart, open_to_turn)]
+        [None, 'free']
+        """
+        return self._at(values)[0]
+
     def half_times(self, **values: Any) -> np.ndarray:
         """Flow time at which each feature passes half its amplitude, from equal weights of 1/1000 of the smallest end.
 

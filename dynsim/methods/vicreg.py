@@ -17,16 +17,22 @@ eigenvalues of C, and of the variances d of the rows, its diagonal, which are an
 
     D·L = 2sΣν_iv_i + Σ_aφ(d_a) + 2cΣv_i²,      φ(d) = μ·relu(1 − √(d+ε)) − 2cd².
 
-Where φ is convex at their mean v̄, rows of equal variance are the minimum, and v_i = (ρ − sν_i)₊/(2c) with
-2ρ = μ/(2√(v̄+ε)) + 4cv̄, or, at the hinge, with v̄ = 1 − ε: features live iff sν_i < ρ. At the published weights this is
-the end: c = 1 holds rows apart only where noise shares differ by no more than a few hundredths.
+For a given v the best d has the rows of the most reliable features aligned, d = v, where φ is concave, and all others
+share their variance equally, where φ is convex. With v̄ the mean of those that share,
+
+    v_i = (ρ − sν_i)₊/(2c),      2ρ = μ/(2√(v̄+ε)) + 4cv̄, or, at the hinge, v̄ = 1 − ε:
+
+of them live those with sν_i < ρ. How many rows are aligned is what costs least. At the published weights it is none:
+below ν = μ/(4s) aligned rows all have v = 1 − ε, so that any difference of the noise shares turns them. Hence `rows`
+is left open by default: one feature asked alone has a row of its own, several end where the loss is least.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
@@ -47,6 +53,8 @@ ROWS = ("aligned", "free")
 class VicReg(Method):
     """Variance, invariance, covariance."""
 
+    _alone = 0  # how many rows of those that are left open are aligned
+    _other = ""  # what else is stable, if they are left open
     name = "vicreg"
     summary = "views close, each coordinate's standard deviation held up to 1 by a hinge, coordinates uncorrelated"
     reference = "Bardes, Ponce & LeCun, arXiv:2105.04906 (2022)"
@@ -60,8 +68,8 @@ class VicReg(Method):
         "s*E((w*(x + n1) - w*(x + n2))^2)"
         " + mu*(relu(1 - sqrt(var(w*(x + n1)) + epsilon)) + relu(1 - sqrt(var(w*(x + n2)) + epsilon)))/2"
     )
-    survives_if = "ν < μ/(4s√ε), at the defaults 25: always; rows that are free to turn: sν_i < ρ"
-    ends_at = "√(v+ε) = min(1, μ/(4sν)); rows free to turn: v = (ρ − sν)₊/(2c)"
+    survives_if = "alone ν < μ/(4s√ε), at the defaults 25: always; among others, where rows turn: sν_i < ρ"
+    ends_at = "√(v+ε) = min(1, μ/(4sν)); where rows turn: v = (ρ − sν)₊/(2c)"
     learned_first = "large λ_s"
     killed_by = "alone nothing at the defaults; among others a small weight of the covariances"
     KNOBS: ClassVar[Mapping[str, Knob]] = {
@@ -69,7 +77,9 @@ class VicReg(Method):
         "mu": Knob(25.0, 0.0, 1e4, "weight of the variance term"),
         "cov": Knob(1.0, 0.0, 1e4, "weight of the covariance term"),
         "epsilon": Knob(1e-4, 0.0, 1.0, "added to the variance under the root"),
-        "rows": Knob("aligned", meaning="one feature each, or free to turn to the minimum", choices=ROWS),
+        "rows": Knob(
+            None, meaning="one feature each, or free to turn to the minimum; by default what is stable", choices=ROWS
+        ),
     }
 
     def _noise(self, at: MethodSetting) -> np.ndarray:
@@ -82,7 +92,39 @@ class VicReg(Method):
     @property
     def coupled(self) -> bool:  # type: ignore[override]
         """Whether what happens to one feature depends on the others."""
-        return bool(self["rows"] == "free")
+        return bool(self["rows"] != "aligned")
+
+    @property
+    def timed(self) -> bool:  # type: ignore[override]
+        """Whether `half_times` are times: free rows only have an order."""
+        return not self.coupled
+
+    def _at(self, values: Mapping[str, Any]) -> tuple[Method, MethodSetting]:
+        """Where `rows` is left open, see whether all are aligned, all free, or some."""
+        chosen, at = super()._at(values)
+        if chosen["rows"] is not None or not isinstance(chosen, VicReg):
+            return chosen, at
+        kept = chosen._kept(at)
+        alone = len(kept)
+        if not at.scalar:
+            costs = np.array([chosen._cost(chosen._noise(at)[kept], k, at.width) for k in range(len(kept) + 1)])
+            alone = int(np.flatnonzero(costs <= costs.min() + 1e-9 * abs(costs.min()))[-1])
+        kind = "aligned" if alone == len(kept) else "free" if alone == 0 else None
+        settled = type(chosen)(**{**chosen.knobs, "rows": kind})
+        settled._alone = alone
+        settled._other = chosen._also_stable(at, kind)
+        return settled, at
+
+    def _also_stable(self, at: MethodSetting, kind: str | None) -> str:
+        """Another end that some starts reach, of those with all rows aligned or all free."""
+        noise = self._noise(at)
+        shared, _, bent = self._free(noise, replace(at, batch=None))
+        aligned = self._aligned(noise, replace(at, batch=None))
+        if at.scalar or np.allclose(shared, aligned):
+            return ""
+        also = kind != "free" and bent, kind != "aligned" and not self._doubt(noise, aligned, at.width)
+        words = " and ".join(word for word, holds in zip(ROWS[::-1], also, strict=True) if holds)
+        return f"; stable with rows {words} too, at a higher loss: there the start decides" if words else ""
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -91,6 +133,11 @@ class VicReg(Method):
 
     def _alive(self, at: MethodSetting) -> Fact:
         return self._survives(at) if self.coupled else super()._alive(at)  # the minimum knows how many rows there are
+
+    def _who(self) -> str:
+        """Which rows are aligned and which are not."""
+        some = f"the {self._alone} most reliable features have a row each, " if self._alone else ""
+        return f"{some}{'the other' if some else 'all'} rows share their variance equally: "
 
     def _half_times(self, at: MethodSetting, size: np.ndarray) -> np.ndarray:
         """Of aligned rows; free ones read all features from the start, and the key is the force on each."""
@@ -101,15 +148,16 @@ class VicReg(Method):
         started = at.start("w")
         if self.coupled:
             v, level, sure = self._free(noise, at)
+            sure = sure and not self._other
             alive = v > 0 if started is None else (v > 0) & (started != 0)
-            return Fact(alive, exact=sure, reason=f"sν_i < ρ = {level:.6g}: rows of equal variance share the features")
+            return Fact(alive, exact=sure, reason=f"{self._who()}sν_i < ρ = {level:.6g}{self._other}")
         limit = self["mu"] / (4 * self["s"] * np.sqrt(eps)) if eps > 0 else (np.inf if self["mu"] > 0 else 0.0)
         alive = (noise < limit) & (eps < 1) & (at.lambda_s > 0)
         if started is not None:
             alive = alive & (started != 0)
         form = sympy.Lt(_NU, _MU / (4 * _WEIGHT * sympy.sqrt(_EPS)))
         reason = "w = 0 attracts iff ν ≥ μ/(4s√ε)" + (" with ν + Dη_s/(4sλ_s) for ν" if at.eta_s else "")
-        doubt = self._doubt(noise, self._aligned(noise, at), at.width)
+        doubt = self._doubt(noise, self._aligned(noise, at), at.width) + self._other
         return Fact(alive, form, exact=not doubt, reason=reason + doubt)
 
     def _amplitude(self, at: MethodSetting) -> Fact:
@@ -117,10 +165,10 @@ class VicReg(Method):
         told: tuple[str, ...] = () if at.batch is None else (GAUSSIAN,)
         if self.coupled:
             v, level, sure = self._free(noise, at)
-            reason = f"(ρ − sν)₊/(2c), ρ = {level:.6g}, rows of equal variance"
-            return Fact(v, exact=sure, assumptions=told, reason=reason)
+            reason = f"{self._who()}v = (ρ − sν)₊/(2c), ρ = {level:.6g}{self._other}"
+            return Fact(v, exact=sure and not self._other, assumptions=told, reason=reason)
         value = self._aligned(noise, at)
-        doubt = self._doubt(noise, value, at.width)
+        doubt = self._doubt(noise, value, at.width) + self._other
         if at.batch is None:
             form = sympy.Min(1, _MU / (4 * _WEIGHT * _NU)) ** 2 - _EPS
             reason = "√(v+ε) = min(1, μ/(4sν)), at the kink of the hinge in a sliding state"
@@ -177,38 +225,66 @@ class VicReg(Method):
         idle = len(living) < rows and bool((push - 4 * s * nu[living] > 8 * c * size[living]).any())
         if not (turning.any() or idle):
             return ""
-        return "; but aligned rows are a saddle at this weight of the covariances, ask with rows='free' where it ends"
+        return "; but aligned rows are a saddle at this weight of the covariances: several features end as rows='free'"
+
+    def _kept(self, at: MethodSetting) -> np.ndarray:
+        """Which features have rows, the most reliable first."""
+        order = np.argsort(self._noise(at), kind="stable")
+        return order[at.lambda_s[order] > 0][: at.width]
+
+    def _cost(self, nu: np.ndarray, alone: int, rows: int) -> float:
+        """D·L in large batches with so many aligned rows, the others sharing their variance."""
+        s, mu, c, eps = self["s"], self["mu"], self["cov"], self["epsilon"]
+        open_setting = MethodSetting(1 - nu[:alone], np.ones(alone), dim=rows)
+        aligned = self._aligned(nu[:alone], open_setting)
+        shared, _, _ = self._shared(nu[alone:], rows - alone, None)
+        v, free = np.concatenate([aligned, shared]), rows - alone
+        mean = shared.sum() / free if free else 0.0
+        d = np.append(aligned, np.full(free, mean))
+        hinge = mu * np.maximum(1 - np.sqrt(d + eps), 0)
+        return float(2 * s * (nu[v > 0] * v[v > 0]).sum() + hinge.sum() + 2 * c * ((v**2).sum() - (d**2).sum()))
 
     def _free(self, noise: np.ndarray, at: MethodSetting) -> tuple[np.ndarray, float, bool]:
-        """Variances of the features, the level ρ, and whether rows of equal variance are a minimum."""
-        s, mu, eps, rows = self["s"], self["mu"], self["epsilon"], at.width
-        chance = 0.0 if at.batch is None else self["cov"] / (at.batch - 1)
+        """Variances of the features, the level ρ, and whether they are at the minimum."""
+        result, kept, alone = np.zeros_like(noise), self._kept(at), self._alone
+        if alone:
+            result[kept[:alone]] = self._aligned(noise[kept[:alone]], replace(at, dim=alone))
+        shared, level, sure = self._shared(noise[kept[alone:]], at.width - alone, at.batch)
+        result[kept[alone:]] = shared
+        return result, level, sure
+
+    def _shared(self, nu: np.ndarray, rows: int, batch: int | None) -> tuple[np.ndarray, float, bool]:
+        """Variances of features that share rows of equal variance, the level ρ, and whether that is a minimum."""
+        s, mu, eps = self["s"], self["mu"], self["epsilon"]
+        chance = 0.0 if batch is None else self["cov"] / (batch - 1)
         c = self["cov"] + chance  # of squared correlations, E Ĉ² = C²(1 + 1/(N−1)) + d_a d_b/(N−1)
-        kept = np.argsort(np.where(at.lambda_s > 0, noise, np.inf), kind="stable")[:rows]
-        result, nu = np.zeros_like(noise), noise[kept]
+        nothing = np.zeros_like(nu)
+        if not (len(nu) and rows and np.isfinite(nu[0])):
+            return nothing, 0.0, True
 
         def variances(level: float) -> np.ndarray:
             return np.maximum(level - s * nu, 0) / (2 * c)
 
         def excess(level: float) -> float:
             mean = variances(level).sum() / rows
-            return 2 * level - self._push(mean, at.batch) / 2 - 4 * c * mean + 4 * chance * (rows - 1) * mean
+            return 2 * level - self._push(mean, batch) / 2 - 4 * c * mean + 4 * chance * (rows - 1) * mean
 
         low = s * float(nu[0])
         if c == 0:  # nothing holds the rows apart: all read the least noisy feature
             best = nu == nu[0]
-            result[kept[best]] = self._aligned(noise, at)[kept[best]] * rows / best.sum()
-            return result, low, at.batch is None
+            one = MethodSetting(np.zeros(best.sum()), np.ones(best.sum()), batch=batch)
+            nothing[best] = self._aligned(nu[best], one) * rows / best.sum()
+            return nothing, low, batch is None
         if mu == 0 or eps >= 1 or excess(low) >= 0:
-            return result, low, True
+            return nothing, low, True
         high = low + 1.0
         while excess(high) < 0:
             high = low + 2 * (high - low)
         level = _crossing(excess, low, high)
-        result[kept] = variances(level)
-        mean = float(result.sum()) / rows
+        v = variances(level)
+        mean = float(v.sum()) / rows
         bent = mu / 4 * (mean + eps) ** -1.5 > 4 * c
-        return result, level, bool(bent or mean + eps > 1 - 1e-9) and at.batch is None
+        return v, level, bool(bent or mean + eps > 1 - 1e-9) and batch is None
 
     def _push(self, v: float, batch: int | None) -> float:
         """μ·E[χ̂·1(vχ̂+ε < 1)/√(vχ̂+ε)], χ̂ the variance of `batch` standard normal numbers, or 1."""

@@ -271,10 +271,10 @@ def test_the_variance_about_the_living_state_and_the_exponent_of_escape():
 def action_of_descent(noisy, values):
     """S of ln T = (B/h)S + … for descent on minibatches, on the line θ = φ between its two equilibria.
 
-    A step moves φ by h·(mean of B forces). E exp(p(B/h)Δφ) = exp(B·K(φ, p)) with K the cumulant generating function of
-    one force, and a path costs ∫p dφ along K(φ, p) = 0 (Freidlin & Wentzell). The force of one sample is a constant and
-    a quadratic form ½yᵀMy of normal numbers of covariance Σ, so K = p·constant − ½ln det(1 − pΣM). Kramers' exponent
-    keeps the first two cumulants only, p = −2·drift/noise, whatever B is.
+    A step moves φ by h·(mean of B forces). E exp(p(B/h)Δφ) = exp(B·K(φ, p)) with K the cumulant generating function
+    of one force, and a path costs ∫p dφ along K(φ, p) = 0 (Freidlin & Wentzell). The force of one sample is a constant
+    and a quadratic form ½yᵀMy of normal numbers of covariance Σ, so K = p·constant − ½ln det(1 − pΣM). Kramers'
+    exponent keeps the first two cumulants only, p = −2·drift/noise, whatever B is.
     """
     samples = [sympy.Symbol(name) for name in noisy.random]
     force = noisy.sample.rhs[0].subs(theta, phi)

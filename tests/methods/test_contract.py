@@ -395,11 +395,12 @@ def test_an_incomplete_method_fails_when_it_is_made(missing):
 
 
 def vicreg_matrix(noise, weights, mixed, steps=20_000, lr=0.02):
-    """Gradient descent on the code's expected loss for all rows, from aligned ones or from rows that read anything."""
+    """Gradient descent on the code's expected loss for all rows, from aligned ones or from those in `mixed`."""
     s, mu, c, eps = weights
     generator = np.random.default_rng(1)
     start = np.diag(np.sqrt(np.maximum(np.minimum(1, mu / (4 * s * noise)) ** 2 - eps, 0)))
-    w = start + (0.3 if mixed else 1e-4) * generator.normal(size=start.shape)
+    w = start + (0.3 if mixed is True else 1e-4) * generator.normal(size=start.shape)
+    w = mixed if isinstance(mixed, np.ndarray) else w
     for _ in range(steps):
         covariance = w @ w.T
         variance = np.diag(covariance)
@@ -412,23 +413,58 @@ def vicreg_matrix(noise, weights, mixed, steps=20_000, lr=0.02):
 def test_vicreg_rows_stay_aligned_from_a_weight_of_the_covariances_on(factor, stays):
     """s(ν_j − ν_i) < 2c(v_i − v_j): here c > 0.3515625."""
     noise, knobs = np.array([0.3, 0.5]), {"s": 1.0, "mu": 0.8, "cov": 0.3515625 * factor}
-    fact = dynsim.method("vicreg", **knobs).amplitude(nu=noise)
+    fact = dynsim.method("vicreg", rows="aligned", **knobs).amplitude(nu=noise)
     assert fact.exact is stays
     end = vicreg_matrix(noise, (1.0, 0.8, knobs["cov"], 1e-4), mixed=False, lr=0.2)
     free = dynsim.method("vicreg", rows="free", **knobs).amplitude(nu=noise)
     assert end == pytest.approx(fact.value if stays else free.value, rel=1e-4)
 
 
+# Noise shares and weights s, μ, c at which all rows turn, none, or those of the less reliable features.
+@pytest.mark.parametrize(
+    ("noise", "weights", "rows", "alone"),
+    [
+        ([0.3, 0.5], (1.0, 0.8, 0.31), "free", 0),
+        ([0.3, 0.45, 0.6], (1.0, 0.8, 2.0), "aligned", 3),
+        ([0.3, 0.5, 0.9], (1.0, 1.0, 1.0), None, 1),
+    ],
+)
+def test_vicreg_left_open_ends_where_random_rows_end(noise, weights, rows, alone):
+    method = dynsim.method("vicreg", **dict(zip(("s", "mu", "cov"), weights, strict=True)))
+    settled, fact = method.settled(nu=noise), method.amplitude(nu=noise)
+    assert (settled.knobs["rows"], settled._alone, fact.exact) == (rows, alone, True)
+    for seed, size in ((0, 0.05), (1, 0.6)):
+        start = size * np.random.default_rng(seed).normal(size=(len(noise), len(noise)))
+        end = vicreg_matrix(np.array(noise), (*weights, 1e-4), mixed=start, steps=4_000, lr=0.1)
+        assert end == pytest.approx(fact.value, rel=1e-3)
+
+
+def test_vicreg_says_where_the_start_decides():
+    """Just beyond the threshold of the aligned rows the free ones are a minimum too."""
+    noise, knobs = [0.3, 0.5], {"s": 1.0, "mu": 0.8, "cov": 0.3515625 * 1.1}
+    fact = dynsim.method("vicreg", **knobs).amplitude(nu=noise)
+    ends = {rows: dynsim.method("vicreg", rows=rows, **knobs).amplitude(nu=noise) for rows in ("aligned", "free")}
+    assert fact.value == pytest.approx(ends["aligned"].value)
+    assert not fact.exact
+    assert "the start decides" in fact.reason
+    for seed, size, rows in ((0, 0.02, "free"), (2, 0.9, "aligned")):
+        start = size * np.random.default_rng(seed).normal(size=(2, 2))
+        end = vicreg_matrix(np.array(noise), (1.0, 0.8, knobs["cov"], 1e-4), mixed=start, steps=6_000, lr=0.2)
+        assert end == pytest.approx(ends[rows].value, rel=1e-3)
+
+
 def test_vicreg_with_the_published_weights_gives_the_reliable_features_the_rows_of_the_others():
     noise = np.array([0.1, 0.2, 0.3, 0.5])
-    fact = dynsim.method("vicreg", rows="free").amplitude(nu=noise)
+    fact = dynsim.method("vicreg").amplitude(nu=noise)
     assert fact.exact
     assert fact.value == pytest.approx([31 / 12, 4 / 3, 1 / 12, 0], abs=2e-3)  # (ρ − 25ν)₊/2 that sum to 4(1 − ε)
-    end = vicreg_matrix(noise, (25.0, 25.0, 1.0, 1e-4), mixed=True, steps=40_000, lr=0.002)
+    end = vicreg_matrix(noise, (25.0, 25.0, 1.0, 1e-4), mixed=True, lr=0.002)
     assert end == pytest.approx(fact.value, abs=0.03)  # steps at the hinge overshoot
-    alone = dynsim.method("vicreg").amplitude(nu=noise)
+    alone = dynsim.method("vicreg", rows="aligned").amplitude(nu=noise)
     assert not alone.exact
     assert "saddle" in alone.reason
+    each = [dynsim.method("vicreg").amplitude(nu=one).value for one in noise]  # a feature alone has its row
+    assert each == pytest.approx(alone.value)
 
 
 def test_vicreg_without_a_covariance_term_reads_one_feature_and_batches_add_chance_correlations():

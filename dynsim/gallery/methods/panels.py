@@ -11,15 +11,20 @@ import xarray as xr
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import concluded
-from dynsim.gallery.methods.training import CLOSE, NOISE
+from dynsim.gallery.methods.features import NOISE
+from dynsim.gallery.methods.training import CLOSE
 from dynsim.methods.catalogue import list_methods, method
 from dynsim.verdict import Verdict, Word
 
 
 def alive(data: xr.Dataset, network: str = "measured") -> xr.DataArray:
-    """Whether a feature is there at the end: above 1 % of what is predicted, or of the largest where death is."""
-    least = xr.where(data["predicted"] > 0, data["predicted"], data[network].max("feature"))
-    return data[network] > 0.01 * least
+    """Whether a feature is there at the end: above 1 % of what is predicted, or of the largest where death is.
+
+    Where none ends at a finite amplitude, it is above 1 % of what it is in a linear encoder at the start.
+    """
+    finite = data["predicted"].where(np.isfinite(data["predicted"]), 0)
+    largest = xr.where(finite.max("feature") > 0, data[network].max("feature"), data["lambda_s"])
+    return data[network] > 0.01 * xr.where(finite > 0, finite, largest)
 
 
 def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
@@ -38,7 +43,7 @@ def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
         first = one["measured"].isel(seed=0)
         shift = np.sqrt(((one["halved"] - first) ** 2).sum("feature") / (first**2).sum("feature"))
         counted = one["decided"] & ~one["near"] & (one["predicted"] > 0.05 * one["predicted"].max("feature"))
-        error = abs(mean / end - 1).where(counted)
+        error = abs(mean / end - 1).where(counted & np.isfinite(end))
         close = error.where(shift <= CLOSE).values
         ranks, times = one["order"].values, one["half_time"].mean("seed").values
         timed = (ranks > 0) & (times > 0)
@@ -46,8 +51,8 @@ def scores(data: xr.Dataset) -> dict[str, dict[str, float]]:
         found[str(name)] = {
             "theory": float(one["theory"]),
             "features": int(far.sum()),
-            "right": float(right.values[far.values].mean()),
-            "mlp": float(mlp.values[far.values].mean()),
+            "right": float(right.values[far.values].mean()) if far.any() else np.nan,
+            "mlp": float(mlp.values[far.values].mean()) if far.any() else np.nan,
             "near": int(near.sum()),
             "right_near": float(right.values[near.values].mean()) if near.any() else np.nan,
             "error": float(np.nanmedian(error.values)) if np.isfinite(error.values).any() else np.nan,
@@ -63,29 +68,31 @@ def verdict(data: xr.Dataset) -> Verdict:
     table = scores(data)
     claimed = {name: row for name, row in table.items() if row["theory"]}
     good = [name for name, row in claimed.items() if row["right"] >= 0.95]
-    small = [name for name, row in claimed.items() if row["error_close" if row["close"] else "error"] <= 0.05]
+    sized = {name: row["error_close" if row["close"] else "error"] for name, row in claimed.items()}
+    sized = {name: error for name, error in sized.items() if not np.isnan(error)}
+    small = [name for name, error in sized.items() if error <= 0.05]
     agree = [name for name, row in claimed.items() if row["mlp"] >= 0.95]
     details = []
     for name, row in table.items():
         nearby = f", {row['right_near']:.0%} of {row['near']} near it" if row["near"] else ", none near it"
-        number = f"the {row['close']}" if row["close"] else "none"
-        error = f"{row['error']:.1%}" + (f", {row['error_close']:.1%} in" if row["close"] else ",")
+        error = f"median error of the amplitude {row['error']:.1%}"
+        error += f", {row['error_close']:.1%} in the {row['close']}" if row["close"] else ", none"
+        sure = f"{error} of {data.sizes['value']} runs within {CLOSE:.0%} of the flow"
         details.append(
             f"{name}{'' if row['theory'] else ' (a measurement)'}: {row['right']:.1%} of {row['features']} features "
             f"farther than 5 % from their threshold are classed right{nearby}, MLP {row['mlp']:.0%}, "
             + ("no times to order" if np.isnan(row["order"]) else f"order ρ = {row['order']:.2f}")
-            + f", median error of the amplitude {error} {number} of {data.sizes['value']} runs within {CLOSE:.0%} of "
-            "the flow"
+            + (", no finite amplitude to compare" if np.isnan(row["error"]) else f", {sure}")
         )
     details.append("the other methods, and images with their own augmentation, were not trained here")
-    all_hold = bool(claimed) and len(good) == len(small) == len(claimed)
+    all_hold = bool(claimed) and len(good) == len(claimed) and len(small) == len(sized)
     word: Word = "holds" if all_hold else "holds under conditions" if good else "does not hold"
-    many = len(claimed)
+    many, of_sized = len(claimed), f"{len(small)} of {len(sized)}"
     return concluded(
         word,
         [
-            f"≥ 95 % right in {len(good)} of {many} methods, MLP in {len(agree)}; size to 5 % in {len(small)}",
-            f"≥ 95 % right in {len(good)} of {many} methods; amplitudes within 5 % in {len(small)}",
+            f"≥ 95 % right in {len(good)} of {many} methods, MLP in {len(agree)}; size to 5 % in {of_sized}",
+            f"≥ 95 % right in {len(good)} of {many} methods; amplitudes within 5 % in {of_sized}",
         ],
         "; ".join(details),
     )
@@ -118,7 +125,7 @@ def draw_amplitudes(data: xr.Dataset, axes: Any) -> None:
         one = data.sel({"method": name}).where(data["decided"].sel({"method": name}))
         y = one["measured"].mean("seed").values.ravel()
         x = np.broadcast_to(one["predicted"].values, one["measured"].mean("seed").shape).ravel()
-        lives = x > 0
+        lives = np.isfinite(x) & (x > 0)
         style = {"marker": marker, "s": 14, "edgecolors": COLOURS[colour], "linewidths": 0.8}
         axes.scatter(x[lives], np.maximum(y[lives], 1e-5), facecolors=COLOURS[colour], label=str(name), **style)
         axes.scatter(np.full((x == 0).sum(), 1e-5), np.maximum(y[x == 0], 1e-5), facecolors="none", **style)
@@ -134,7 +141,8 @@ def draw_table(data: xr.Dataset, axes: Any, wide: float) -> None:
     for name, found in scores(data).items():
         star = "" if found["theory"] else "* "
         order = "" if np.isnan(found["order"]) else f", ρ {found['order']:.2f}"
-        told = f"{star}{found['right']:.0%}, MLP {found['mlp']:.0%}{order}, ±{found['error']:.0%}"
+        error = "" if np.isnan(found["error"]) else f", ±{found['error']:.0%}"
+        told = f"{star}{found['right']:.0%}, MLP {found['mlp']:.0%}{order}{error}"
         key = name.partition(",")[0]
         observed[key] = f"{observed[key]} {told}" if key in observed else told
     columns = [("method", 15, 0.0), ("survives iff", 28, 0.125), ("ends at", 22, 0.365), ("what kills it", 17, 0.575)]

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.gallery.methods.features import DIRECTIONS, NOISE, Features, data_of, features_of
 from dynsim.methods.catalogue import method
 from dynsim.progress import Progress
 from dynsim.records import stamp
 
-NOISE = 0.3  # standard deviation of the noise that makes the views; pixels lie in [0, 1]
-DIRECTIONS = (0, 1, 3, 5, 8, 12, 16, 20)  # principal directions of the digits: reliabilities from .9 to .4
 NEAR = 0.05  # share of λ_d by which a feature may move without changing its predicted fate
 CLOSE = 0.02  # a run is close to the flow if half the step, twice as often, changes its amplitudes by no more
+SQUARED = ("simsiam", "byol", "no-predictor", "fixed-predictor")  # on digits a full batch of these is exact
 MOMENTS = 100  # at which a run that learns from a small start is looked at
 
 
@@ -30,8 +30,8 @@ class Plan:
         What is moved.
     lr, steps, batch : float, int, int or "full"
         Of the linear encoder.
-    gaussian : bool
-        Gaussian data with the digits' second moments.
+    data : str
+        "digits", "gaussian" numbers with the digits' second moments, or pairs of states of a "chain".
     fields, knobs : mapping
         Of the experiment and of the method.
     method : str
@@ -49,7 +49,7 @@ class Plan:
     lr: float
     steps: int
     batch: int | str
-    gaussian: bool = False
+    data: str = "digits"
     fields: Mapping[str, Any] = field(default_factory=dict)
     knobs: Mapping[str, Any] = field(default_factory=dict)
     method: str = ""
@@ -64,14 +64,24 @@ class Plan:
 
 _SIMSIAM = {"predictor": "linear", "predictor_init": "identity"}
 _VICREG = {"s": 1.0, "cov": 0.25, "epsilon": 1e-3, "rows": "free"}
+_ETAS = (0.005, 0.012, 0.025, 0.05, 0.1)
 _DECAYS, _BATCHES = (0.15, 0.25, 0.4, 0.7, 1.1), (4, 6, 8, 12, 16)
 PLANS = {
-    "simsiam": Plan("eta", (0.005, 0.012, 0.025, 0.05, 0.1), 0.5, 1000, "full", fields=_SIMSIAM, start=0.3),
+    "simsiam": Plan("eta", _ETAS, 0.5, 1000, "full", fields=_SIMSIAM, start=0.3),
+    "byol": Plan("eta", _ETAS, 0.5, 1000, "full", fields={**_SIMSIAM, "teacher": 0.9}, start=0.3),
+    "no-predictor": Plan("eta_s", (0.0, 0.01, 0.03, 0.1, 0.3), 0.5, 500, "full"),
+    "fixed-predictor": Plan(
+        "p", (0.4, 0.55, 0.7, 0.8, 0.95), 0.5, 500, "full", fields={"predictor": "fixed", "predictor_init": "identity"}
+    ),
+    "next-latent": Plan(
+        "eta", (0.002, 0.005, 0.01, 0.018, 0.027), 4.0, 1500, "full", "chain", fields=_SIMSIAM, start=0.3, mlp_lr=0.1
+    ),
     "vicreg": Plan("mu", (0.15, 0.2, 0.3, 0.4, 0.5), 1.0, 1000, 128, knobs=_VICREG, mlp_lr=0.1),
     "barlow": Plan("lam", (0.002, 0.01, 0.03, 0.1, 0.3), 0.1, 1200, 256, start=1.0),
+    "barlow-simon": Plan("eta_s", (0.2, 0.4, 0.8, 1.4, 2.2), 0.05, 800, 128, mlp_lr=0.005),
     "spectral": Plan("eta_s", (0.3, 0.5, 0.8, 1.4, 2.2), 0.05, 800, 128, mlp_lr=0.005),
-    "infonce": Plan("eta_s", _DECAYS, 0.1, 800, 128, gaussian=True),
-    "lejepa": Plan("batch", _BATCHES, 2.0, 400, 0, gaussian=True, knobs={"lam": 0.05}, mlp_lr=0.1),
+    "infonce": Plan("eta_s", _DECAYS, 0.1, 800, 128, data="gaussian"),
+    "lejepa": Plan("batch", _BATCHES, 2.0, 400, 0, data="gaussian", knobs={"lam": 0.05}, mlp_lr=0.1),
     "infonce, digits": Plan("eta_s", _DECAYS, 0.1, 800, 128, method="infonce", theory=False),
     "lejepa, digits": Plan(
         "batch", _BATCHES, 2.0, 400, 0, knobs={"lam": 0.05}, method="lejepa", theory=False, mlp_lr=0.1
@@ -90,7 +100,8 @@ def compute(
     """Train linear encoders and MLPs on the text of each method, over five values of the knob that kills features.
 
     The data are eight principal directions of the digits, with Gaussian noise as the augmentation; for InfoNCE and
-    LeJEPA, whose theory needs Gaussian features, Gaussian data with the same second moments, and the digits as well.
+    LeJEPA, whose theory needs Gaussian features, Gaussian data with the same second moments, and the digits as well;
+    for next-latent one-hot states of a lazy walk on a path of eight, every transition as often as it is likely.
 
     Parameters
     ----------
@@ -108,8 +119,9 @@ def compute(
         embedding that the feature explains, of the linear encoder, and `mlp`, of the MLP. Over all but `seed`:
         `predicted`, the same at the end after the theory; `halved`, of a linear encoder with half the step, seed 0;
         `near`, whether λ_d · (1 ± 0.05) has another fate; `decided`, whether the rate times the flow time of the run
-        is above 10. Over `method`, `feature`: `order`, the predicted rank of the time of half amplitude at the first
-        value of the knob, and with `seed` `half_time`, that step from a small start. `knob` (`method`, `value`),
+        is above 10. Over `method`, `feature`: `lambda_s`, variance of the feature in a view; `order`, predicted rank
+        of the time of half amplitude at the first value of the knob, and with `seed` `half_time`, that step from a
+        small start. `knob` (`method`, `value`),
         `knob_name`, `theory` (`method`).
     """
     parts = []
@@ -123,24 +135,25 @@ def compute(
 def row(name: str, seeds: int, steps: int | None = None) -> xr.Dataset:
     """All runs of one row."""
     plan = PLANS[name]
-    lambda_d, directions = spectrum(plan.gaussian)
-    runs = [one_value(plan, name, value, seeds, steps, lambda_d, directions) for value in plan.values]
+    given = features_of(plan.data)
+    runs = [one_value(plan, name, value, seeds, steps, given) for value in plan.values]
     dims = ("value", "feature")
     data = xr.Dataset({key: (dims, np.array([run[key] for run in runs])) for key in ("predicted", "near", "decided")})
     data["halved"] = (dims, np.array([run["halved"] for run in runs]))
     for key in ("measured", "mlp"):
         data[key] = ((*dims, "seed"), np.array([run[key] for run in runs]))
-    data["order"] = ("feature", order(plan, name, lambda_d))
-    data["half_time"] = (("feature", "seed"), half_times(plan, name, seeds, steps, lambda_d, directions))
+    data["order"] = ("feature", order(plan, name, given))
+    data["half_time"] = (("feature", "seed"), half_times(plan, name, seeds, steps, given))
     data["knob"] = ("value", np.array(plan.values, dtype=float))
-    data = data.assign_coords(knob_name=plan.knob, theory=plan.theory, lambda_d=("feature", lambda_d))
+    data["lambda_s"] = ("feature", given.lambda_s)
+    data = data.assign_coords(knob_name=plan.knob, theory=plan.theory, lambda_d=("feature", given.lambda_d))
     return data.expand_dims({"method": [name]})
 
 
 def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Rows as one Dataset."""
     # The Gaussian data have moments of their own; a feature is called by those of the digits.
-    named = [part.assign_coords(lambda_d=("feature", spectrum(False)[0])) for part in parts]
+    named = [part.assign_coords(lambda_d=("feature", features_of("digits").lambda_d)) for part in parts]
     data = xr.concat(named, "method", combine_attrs="drop", coords="minimal", compat="override")
     for name in ("knob_name", "theory"):
         data = data.assign_coords({name: ("method", [part[name].item() for part in parts])})
@@ -149,19 +162,15 @@ def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return stamp(data, kind="features", noise=NOISE, seeds=data.sizes["seed"], batches=batches)
 
 
-def one_value(
-    plan: Plan, name: str, value: float, seeds: int, steps: int | None, lambda_d: np.ndarray, directions: np.ndarray
-) -> dict[str, np.ndarray]:
+def one_value(plan: Plan, name: str, value: float, seeds: int, steps: int | None, given: Features) -> dict[str, np.ndarray]:
     """What networks do at one value of the knob, and what theory says."""
     linear = _experiment(plan, name, value, steps)
-    answer = theory(name, plan, value, lambda_d, lambda_d + NOISE**2, linear.steps * plan.lr)
     half = linear.but(lr=plan.lr / 2, steps=2 * linear.steps)
-    mlp = _mlp(plan, linear)
     return {
-        **answer,
-        "measured": explained(linear, seeds, directions),
-        "halved": explained(half, 1, directions)[:, 0],
-        "mlp": explained(mlp, seeds, directions),
+        **theory(name, plan, value, given, linear.steps * plan.lr),
+        "measured": explained(linear, seeds, given),
+        "halved": explained(half, 1, given)[:, 0],
+        "mlp": explained(_mlp(plan, linear), seeds, given),
     }
 
 
@@ -174,14 +183,18 @@ def _experiment(plan: Plan, name: str, value: float, steps: int | None) -> Any:
         settings |= {"eta_p": value, "eta_s": value}
     elif plan.knob in ("eta_s", "batch"):
         settings[plan.knob] = value
+    elif plan.knob == "p":
+        settings["predictor_scale"] = value
     else:
         knobs[plan.knob] = value
     if plan.named(name) == "infonce":
         knobs["tau"] = 1.0
+    chain = plan.data == "chain"
     return Experiment(
-        data=data_of(plan.gaussian), augmentation={"noise": NOISE}, encoder="linear", norm="none",
-        objective="squared" if name == "simsiam" else method(plan.named(name)).loss,
-        dim=len(DIRECTIONS), dtype="float64", measures=(), momentum=0.0, lr=plan.lr,
+        data=data_of(plan.data), augmentation={"noise": 0.0 if chain else NOISE}, encoder="linear", norm="none",
+        objective="squared" if name in SQUARED else method(plan.named(name)).loss,
+        symmetric=not chain, subtract_mean=not chain, dim=len(DIRECTIONS),
+        dtype="float64", measures=(), momentum=0.0, lr=plan.lr,
         steps=plan.steps if steps is None else max(2, steps), every=10**6, knobs=knobs, **settings,
     )  # fmt: skip
 
@@ -193,31 +206,46 @@ def _mlp(plan: Plan, linear: Any) -> Any:
     return linear.but(**changes, dtype="float32")
 
 
-def explained(experiment: Any, seeds: int, directions: np.ndarray) -> np.ndarray:
-    """Variance of the embedding of views that each feature explains, (feature, seed): ‖Cov(z, y)‖²/Var y."""
+def explained(experiment: Any, seeds: int, given: Features) -> np.ndarray:
+    """Variance of the embedding of views that each feature explains, (feature, seed): ‖E zy‖²/E y².
+
+    A network that overflowed has grown without bound: all are infinite.
+    """
+    import torch
+
     from dynsim.networks import fit
 
+    if given.transitions is not None:
+        run = begun(experiment, seeds, given)
+        while run.step < experiment.steps:
+            run.advance()
+        with torch.no_grad():
+            states = torch.eye(len(given.lambda_s), dtype=run.source.dtype)
+            states = states.expand(seeds, 1, -1, -1).reshape(seeds, 1, *run.source.pixels[: len(states)].shape)
+            z = run.network.encode(run.weights.encoder, states)[:, :, 0].mT.double().numpy()
+        found = np.square(np.einsum("snk,nf->sfk", z, given.directions)).sum(2).T * given.lambda_s[:, None]
+        return np.where(np.isfinite(found), found, np.inf)
     trained = fit(experiment, seeds)
     if experiment.encoder == "linear":
-        x = trained.images.train.reshape(-1, len(DIRECTIONS))
-        x = x - x.mean(0)
-        variance = np.diag(directions.T @ x.T @ x @ directions) / len(x) + NOISE**2
         weights = np.stack([trained.parameters(seed)["W"] for seed in range(seeds)])
-        return np.asarray(variance[:, None] * np.square(weights @ directions).sum(1).T)
+        found = given.lambda_s[:, None] * np.square(weights @ given.directions).sum(1).T
+        return np.where(np.isfinite(found), found, np.inf)
     shape = trained.images.train.shape
     views = trained.images.train + NOISE * np.random.default_rng(0).normal(size=shape)
-    y = (views.reshape(len(views), -1) - views.reshape(len(views), -1).mean(0)) @ directions
+    y = (views.reshape(len(views), -1) - views.reshape(len(views), -1).mean(0)) @ given.directions
     z = trained.features(views.astype(trained.images.train.dtype)).numpy().astype(float)
     z = z - z.mean(1, keepdims=True)
     cross = np.einsum("snk,nf->sfk", z, y) / len(y)
-    return np.asarray((np.square(cross).sum(2) / y.var(0)).T)
+    found = (np.square(cross).sum(2) / y.var(0)).T
+    return np.where(np.isfinite(found), found, np.inf)
 
 
-def order(plan: Plan, name: str, lambda_d: np.ndarray) -> np.ndarray:
+def order(plan: Plan, name: str, given: Features) -> np.ndarray:
     """Predicted ranks of the times of half amplitude, from equal small starts; −1 for what dies."""
-    times = method(plan.named(name), **_known(plan, name)).half_times(
-        lambda_d=lambda_d, lambda_s=lambda_d + NOISE**2, **_values(plan, name, plan.values[_first(plan)])
-    )
+    asked, values = _asked(plan, name, plan.values[_first(plan)])
+    moments = {"lambda_d": given.lambda_d, "lambda_s": given.lambda_s}
+    grows = ~np.isfinite(np.asarray(asked.amplitude(**moments, **values).value, dtype=float))
+    times = np.where(grows, np.inf, asked.half_times(**moments, **values))
     ranks = np.full(len(times), -1)
     finite = np.flatnonzero(np.isfinite(times))
     ranks[finite[np.argsort(times[finite], kind="stable")]] = np.arange(1, len(finite) + 1)
@@ -229,36 +257,46 @@ def _first(plan: Plan) -> int:
     return len(plan.values) - 1 if plan.knob in ("mu", "batch", "lam") else 0
 
 
-def half_times(
-    plan: Plan, name: str, seeds: int, steps: int | None, lambda_d: np.ndarray, directions: np.ndarray
-) -> np.ndarray:
+def half_times(plan: Plan, name: str, seeds: int, steps: int | None, given: Features) -> np.ndarray:
     """Step at which each feature of a linear encoder passes half its end from a small start, (feature, seed)."""
-    from dynsim.networks.datasets import load_images
-    from dynsim.networks.run import Run
-    from dynsim.networks.torch_settings import device_of
-
     experiment = _experiment(plan, name, plan.values[_first(plan)], steps)
     smaller = {"init_scale": plan.start}
     if experiment.predictor == "linear":
         smaller["predictor_scale"] = plan.start
-    run = Run(experiment.but(**smaller), load_images(experiment), range(seeds), device_of("cpu"))
+    run = begun(experiment.but(**smaller), seeds, given)
     sizes, marks = [], np.unique(np.geomspace(1, experiment.steps, MOMENTS).round().astype(int))
     for mark in marks:
         while run.step < mark:
             run.advance()
         weights = run.encoder_parameters()["W"]
-        sizes.append(np.square(weights @ directions).sum(1).T * (lambda_d + NOISE**2)[:, None])
+        sizes.append(np.square(weights @ given.directions).sum(1).T * given.lambda_s[:, None])
     grown = np.array(sizes)
     passed = grown >= grown[-1] / 2
     # What is beyond half its end at once has no such time.
     return np.where(passed.any(0) & ~passed[0], marks[passed.argmax(0)], -1)
 
 
-def _known(plan: Plan, name: str) -> dict[str, Any]:
-    return {**plan.knobs, **({"tau": 1.0} if plan.named(name) == "infonce" else {})}
+def begun(experiment: Any, seeds: int, given: Features) -> Any:
+    """Return a run before its first step; on a chain its batch holds every transition as often as it is likely."""
+    import torch
+
+    from dynsim.networks.datasets import load_images
+    from dynsim.networks.network import Batch
+    from dynsim.networks.run import Run
+    from dynsim.networks.torch_settings import device_of
+    from dynsim.networks.views import FixedBatch
+
+    run = Run(experiment, load_images(experiment), range(seeds), device_of("cpu"))
+    if given.transitions is not None:
+        states = torch.eye(len(given.lambda_s), dtype=run.source.dtype)
+        views = torch.stack([states[list(column)] for column in zip(*given.transitions, strict=True)])
+        run.batches = FixedBatch(Batch(views.reshape(1, *views.shape[:2], *run.source.pixels.shape[1:])), range(seeds))
+    return run
 
 
-def _values(plan: Plan, name: str, value: float) -> dict[str, Any]:
+def _asked(plan: Plan, name: str, value: float) -> tuple[Any, dict[str, Any]]:
+    """Return the method with its knobs, and the values at which it is asked."""
+    known = {**plan.knobs, **({"tau": 1.0} if plan.named(name) == "infonce" else {})}
     values: dict[str, Any] = {plan.knob: value, "dim": len(DIRECTIONS)}
     if plan.named(name) == "lejepa":
         values["views"] = 2
@@ -266,22 +304,22 @@ def _values(plan: Plan, name: str, value: float) -> dict[str, Any]:
         values["batch"] = plan.batch
     if plan.named(name) == "simclr":
         values["initial"] = 1.0  # ‖W‖² is conserved, and that of an orthogonal matrix is the number of its rows
-    return values
+    if plan.knob == "p":
+        known["p"] = values.pop("p")
+    return method(plan.named(name), **known), values
 
 
-def theory(
-    name: str, plan: Plan, value: float, lambda_d: np.ndarray, lambda_s: np.ndarray, time: float
-) -> dict[str, np.ndarray]:
+def theory(name: str, plan: Plan, value: float, given: Features, time: float) -> dict[str, np.ndarray]:
     """Which features live and how large, which are near their threshold, and which a run of this length decides."""
-    values = _values(plan, name, value)
-    asked = method(plan.named(name), **_known(plan, name))
+    (asked, values), lambda_d, lambda_s = _asked(plan, name, value), given.lambda_d, given.lambda_s
     alive, near = asked.survives(lambda_d=lambda_d, lambda_s=lambda_s, **values).value, []
     for j in range(len(lambda_d)):
         fates = set()
         for factor in (1 - NEAR, 1 + NEAR):
             moved = lambda_d.copy()
             moved[j] *= factor
-            fates.add(bool(asked.survives(lambda_d=moved, lambda_s=moved + NOISE**2, **values).value[j]))
+            view = lambda_s + given.follows * (moved - lambda_d)
+            fates.add(bool(asked.survives(lambda_d=np.minimum(moved, view), lambda_s=view, **values).value[j]))
         near.append(fates != {bool(alive[j])})
     rate = np.abs(np.asarray(asked.origin_rate(lambda_d=lambda_d, lambda_s=lambda_s, **values).value, dtype=float))
     scale_free = plan.named(name) in ("barlow", "simclr")
@@ -291,29 +329,3 @@ def theory(
         "near": np.array(near),
         "decided": np.full(len(rate), True) if scale_free else rate * time > 10,
     }
-
-
-def data_of(gaussian: bool) -> np.ndarray:
-    """Coordinates of the digits along some principal directions, or Gaussian numbers with their second moments."""
-    from dynsim.networks import Experiment
-    from dynsim.networks.datasets import load_images
-
-    x = load_images(Experiment()).train.reshape(-1, 64).astype(float)
-    x -= x.mean(0)
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    kept = [len(values) - 1 - index for index in DIRECTIONS]
-    if not gaussian:
-        return x @ vectors[:, kept]
-    drawn: np.ndarray = np.random.default_rng(0).normal(size=(len(x), len(kept))) * np.sqrt(values[kept])
-    return drawn
-
-
-def spectrum(gaussian: bool) -> tuple[np.ndarray, np.ndarray]:
-    """λ_d of the features of the training images, largest first, and their directions."""
-    from dynsim.networks import Experiment
-    from dynsim.networks.datasets import load_images
-
-    x = load_images(Experiment(data=data_of(gaussian))).train.reshape(-1, len(DIRECTIONS)).astype(float)
-    x = x - x.mean(0)
-    lambda_d, directions = np.linalg.eigh(x.T @ x / len(x))
-    return lambda_d[::-1], directions[:, ::-1]
