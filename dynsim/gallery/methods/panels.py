@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         "Linear encoders, MLPs; eight principal directions of the digits, "
-        f"noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data), {data.sizes['value']} values of a knob, "
+        f"noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data; next-latent: a walk on a path of eight states), {data.sizes['value']} values of a knob, "
         f"{data.sizes['seed']} seeds. Observed: features that live or die as theory has it, linear, MLP; order (ρ), "
         "error of the amplitude; * not claimed by theory. Empty: predicted to die. “–”: no run",
     )
@@ -121,18 +122,24 @@ def draw_amplitudes(data: xr.Dataset, axes: Any) -> None:
     """Measured over predicted variance of every feature, where the run is long enough to tell."""
     colours = ["blue", "vermilion", "green", "orange", "purple", "sky", "black"]
     claimed = data["method"].values[data["theory"].values]
-    for name, marker, colour in zip(claimed, MARKERS, colours, strict=False):
+    for name, marker, colour in zip(claimed, cycle(MARKERS), cycle(colours), strict=False):
         one = data.sel({"method": name}).where(data["decided"].sel({"method": name}))
         y = one["measured"].mean("seed").values.ravel()
         x = np.broadcast_to(one["predicted"].values, one["measured"].mean("seed").shape).ravel()
         lives = np.isfinite(x) & (x > 0)
         style = {"marker": marker, "s": 14, "edgecolors": COLOURS[colour], "linewidths": 0.8}
-        axes.scatter(x[lives], np.maximum(y[lives], 1e-5), facecolors=COLOURS[colour], label=str(name), **style)
+        axes.scatter(
+            x[lives],
+            np.maximum(y[lives], 1e-5),
+            facecolors=COLOURS[colour],
+            label=str(name) if lives.any() else None,
+            **style,
+        )
         axes.scatter(np.full((x == 0).sum(), 1e-5), np.maximum(y[x == 0], 1e-5), facecolors="none", **style)
     axes.plot([1e-5, 5], [1e-5, 5], color=COLOURS["grey"], linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=(6e-6, 6), ylim=(6e-6, 6))
     axes.set(xlabel="predicted variance of the feature (left edge: dead)", ylabel="of the network")
-    axes.legend(loc="lower right", ncols=2)
+    axes.legend(loc="lower right", ncols=3)
 
 
 def draw_table(data: xr.Dataset, axes: Any, wide: float) -> None:

@@ -74,7 +74,7 @@ PLANS = {
         "p", (0.4, 0.55, 0.7, 0.8, 0.95), 0.5, 500, "full", fields={"predictor": "fixed", "predictor_init": "identity"}
     ),
     "next-latent": Plan(
-        "eta", (0.002, 0.005, 0.01, 0.018, 0.027), 4.0, 1500, "full", "chain", fields=_SIMSIAM, start=0.3, mlp_lr=0.1
+        "eta", (0.002, 0.005, 0.01, 0.018, 0.027), 4.0, 1500, "full", "chain", fields=_SIMSIAM, mlp_lr=0.1
     ),
     "vicreg": Plan("mu", (0.15, 0.2, 0.3, 0.4, 0.5), 1.0, 1000, 128, knobs=_VICREG, mlp_lr=0.1),
     "barlow": Plan("lam", (0.002, 0.01, 0.03, 0.1, 0.3), 0.1, 1200, 256, start=1.0),
