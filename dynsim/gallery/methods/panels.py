@@ -111,10 +111,10 @@ def draw(data: xr.Dataset, figure: Any) -> None:
     caption(
         figure,
         data,
-        "Linear encoders, MLPs; eight principal directions of the digits, "
-        f"noise {NOISE:g} (InfoNCE, LeJEPA: Gaussian data; next-latent: a walk on a path of eight states), {data.sizes['value']} values of a knob, "
-        f"{data.sizes['seed']} seeds. Observed: features that live or die as theory has it, linear, MLP; order (ρ), "
-        "error of the amplitude; * not claimed by theory. Empty: predicted to die. “–”: no run",
+        f"Linear encoders, MLPs; eight principal directions of the digits, noise {NOISE:g} (Gaussian data for "
+        f"InfoNCE, LeJEPA; for next-latent a walk), {data.sizes['value']} values of a knob, {data.sizes['seed']} seeds. "
+        "Observed: features that live or die as predicted, linear, MLP; order (ρ), error of the amplitude; "
+        "* not claimed by theory; “–”: no run",
     )
 
 

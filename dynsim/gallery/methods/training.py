@@ -162,7 +162,9 @@ def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return stamp(data, kind="features", noise=NOISE, seeds=data.sizes["seed"], batches=batches)
 
 
-def one_value(plan: Plan, name: str, value: float, seeds: int, steps: int | None, given: Features) -> dict[str, np.ndarray]:
+def one_value(
+    plan: Plan, name: str, value: float, seeds: int, steps: int | None, given: Features
+) -> dict[str, np.ndarray]:
     """What networks do at one value of the knob, and what theory says."""
     linear = _experiment(plan, name, value, steps)
     half = linear.but(lr=plan.lr / 2, steps=2 * linear.steps)
