@@ -113,8 +113,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         data,
         f"Linear encoders, MLPs; eight principal directions of the digits, noise {NOISE:g} (Gaussian data for "
         f"InfoNCE, LeJEPA; for next-latent a walk), {data.sizes['value']} values of a knob, "
-        f"{data.sizes['seed']} seeds. Observed: features that live or die as predicted, linear, MLP; order (ρ), error of "
-        "the amplitude; "
+        f"{data.sizes['seed']} seeds. Observed: features that live or die as predicted, linear, MLP; order (ρ), "
+        "error of the amplitude; "
         "* not claimed by theory; “–”: no run",
     )
 
