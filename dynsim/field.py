@@ -152,9 +152,15 @@ class Field:
         if not names or len(set(names)) < len(names):
             raise bad("names", self.names, "at least one state, every state once")
         check_names("state", names)
+        for name in ("shapes", "roles", "observables", "about", "conserved"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise bad(name, getattr(self, name), "a mapping by name", kind=InvalidType)
         check_names("observable", self.observables)
         if not callable(self.function):
             raise bad("function", self.function, "a function of t and y", kind=InvalidType)
+        for name in ("jacobian_function", "residuals_function"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise bad(name, getattr(self, name), "a function of t and y, or None", kind=InvalidType)
 
     def __repr__(self) -> str:
         name = self.about.get("name", "")

@@ -1,7 +1,7 @@
 """Attempts to break in, to exhaust or to confuse: each is refused in one line, or harmless.
 
 An attempt passes if it returns, or raises an error of ours of one readable line; whatever else it raises fails, a
-warning included. The first tier makes every eighth attempt, the second tier all of them.
+warning included. The first tier makes every twelfth attempt, the second tier all of them.
 """
 
 import os
@@ -227,8 +227,8 @@ def make(folder, stride, attempt):
     return made
 
 
-def test_every_eighth_attempt(folder, capsys, attempt):
-    assert make(folder, 8, attempt) > 80
+def test_every_twelfth_attempt(folder, capsys, attempt):
+    assert make(folder, 12, attempt) > 53
 
 
 @pytest.mark.long

@@ -12,7 +12,6 @@ import warnings
 import zlib
 from functools import cache
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import sympy
@@ -23,8 +22,6 @@ from dynsim import monitor, networks
 from dynsim.networks import measures
 from dynsim.studies.study import Study
 from dynsim.testing import assert_no_collapse
-
-mpl.use("agg")
 
 LOSS = "(phi*theta - sg(theta))^2/2"
 START = {"phi": 0.6, "theta": 0.1}
@@ -58,7 +55,9 @@ def made():
     bistable = dynsim.Flow.of({"x": dynsim.Move("r + 3*x - x^3")})
     noisy = dynsim.noisy_flow("(phi*theta*x - sg(theta))^2/2", "phi, theta", random="x ~ normal(1, 0.1)")
     experiment = networks.Experiment(data=images, steps=2, measures=(), dim=3, width=4, predictor_width=3, batch=4)
-    branches = dynsim.continuation(bistable, "r", (-3, 3), initial={"x": -2.1})
+    branches = dynsim.continuation(
+        dynsim.Flow.of({"x": dynsim.Move("r - x")}), "r", (0, 1), initial={"x": 0.0}
+    ).branches
     return {
         "flow": flow, "toy": toy, "bistable": bistable, "noisy": noisy, "experiment": experiment, "images": images,
         "run": dynsim.solve(flow, START, 5), "ensemble": dynsim.ensemble(toy, {"phi": [0.5, 0.6], "theta": 0.1}, 3.0),
@@ -191,7 +190,6 @@ def rooms():
             "diagnose logits": (d.diagnose, {"source": FEATURES, "outputs": "logits", "settings": {"tau_t": 0.07}}),
             "diagnose a training": (d.diagnose, {"source": m["monitor"]}),
             "attach": (attached, {"model": None, "layers": ["0"]}),
-            "LightningMonitor": (monitor.LightningMonitor, {"layers": ["0"], "every": 2}),
         },
         "drawing": {
             "draw": (d.draw, {"data": m["run"], "kind": None}),
@@ -350,7 +348,6 @@ def make(room, number, attempt):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             result = attempt(lambda function=function, given=given: called(function, given), told)
-        mpl.pyplot.close("all")
         if isinstance(result, xr.Dataset) and "status" in result and "time" in result.dims:
             lost = result.map(lambda one: np.isnan(one).any() if one.dtype.kind == "f" else np.array(False))
             assert not any(bool(value) for value in lost.values()) or (result.status != 0).any(), told
