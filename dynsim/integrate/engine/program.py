@@ -27,15 +27,21 @@ __all__ = ["OneStart", "Program", "by_compiled", "by_compiled_or_radau", "obstac
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
 _FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
-_by_flow: WeakKeyDictionary[Flow, dict[bool, Program]] = WeakKeyDictionary()
+_by_flow: WeakKeyDictionary[Flow, dict[tuple[bool, int], Program]] = WeakKeyDictionary()
+_ALONE = 4  # lanes for one start: the others only compute along, on a processor with wide vectors half of the time
 
 
-def program(flow: Flow, dense: bool) -> Program:
-    """Compiled function of a flow, made on first use; `dense`: for many times, or for the last one only."""
+def program(flow: Flow, dense: bool, *, alone: bool = False) -> Program:
+    """Compiled function of a flow, made on first use, with the same numbers either way.
+
+    `dense`: for many times, or for the last one only; `alone`: for one start, or for many side by side.
+    """
+    width = min(_ALONE, machine.width()) if alone else machine.width()
+    kind = dense, width
     mine = _by_flow.get(flow)
     if mine is None:
         mine = _by_flow[flow] = {}
-    if dense not in mine:
+    if kind not in mine:
         named = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         arguments = [*named, flow.symbols.get(TIME, sympy.Symbol(TIME))]
         places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
@@ -43,8 +49,8 @@ def program(flow: Flow, dense: bool) -> Program:
         if unsupported(observed):
             observed = []
         rhs, observables = (tuple(entry.xreplace(places) for entry in entries) for entries in (flow.rhs, observed))
-        mine[dense] = _loaded(rhs, tuple(places.values()), dense, observables)
-    return mine[dense]
+        mine[kind] = _loaded(rhs, tuple(places.values()), dense, observables, width)
+    return mine[kind]
 
 
 @cache
@@ -53,8 +59,8 @@ def _loaded(
     arguments: tuple[sympy.Symbol, ...],
     dense: bool,
     observables: tuple[sympy.Expr, ...],
+    width: int,
 ) -> Program:
-    width = machine.width()
     equations, observed = (";".join(sympy.srepr(entry) for entry in entries) for entries in (rhs, observables))
     key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{machine.description()}|{source()}"
     code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables)))
@@ -132,7 +138,7 @@ class OneStart:
         self, flow: Flow, y0: np.ndarray, values: Mapping[str, Any], end: float, rtol: float, atol: float
     ) -> None:
         self._end = end
-        self._code = program(flow, dense=True)
+        self._code = program(flow, dense=True, alone=True)
         self._rows = len(y0) + (len(flow.observables) if self._code.observes else 0)
         self._status, self._steps = np.zeros(1, np.int8), np.zeros(1, np.int32)
         self._y0, constants = np.array(y0, dtype=float), np.array([*map(float, values.values()), 0.0])
@@ -195,15 +201,15 @@ def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
 def _integrate(batch: Members, run: EnsembleArrays) -> bool:
     """Fill `run`; whether every member came to its end."""
     assert isinstance(batch.flow, Flow)
-    code = program(batch.flow, dense=len(batch.times) > 1)
-    reached = np.empty((batch.y0.shape[1], 1 + len(batch.y0)))
+    count = batch.y0.shape[1]
+    code = program(batch.flow, dense=len(batch.times) > 1, alone=count == 1)
+    reached = np.empty((count, 1 + len(batch.y0)))
     integrate = code.task(batch, run, MOST_STEPS, reached)
 
     def task(first: int, stop: int) -> None:
         run.part(first, stop).clear()
         integrate(first, stop)
 
-    count = batch.y0.shape[1]
     size = count if count == 1 else max(LEAST, min(PIECE, OUTPUTS // (len(run.outputs) * len(batch.times))))
     pieces = [(first, min(first + size, count)) for first in range(0, count, size)]
     if batch.workers == 1 or len(pieces) < 2:

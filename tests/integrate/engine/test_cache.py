@@ -99,15 +99,16 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
         seen.append(key)
         raise LookupError
 
-    def ask(rhs, dense, observables=()):
+    def ask(rhs, dense, observables=(), width=4):
         with pytest.raises(LookupError):
-            program._loaded.__wrapped__(rhs, x, dense, observables)
+            program._loaded.__wrapped__(rhs, x, dense, observables, width)
 
     monkeypatch.setattr(program, "cached", remember)
     ask((x[0] * x[1],), True)
     ask((x[0] * x[1],), False)
     ask((x[0] * x[1] ** 2,), True)
     ask((x[0] * x[1],), True, (x[0],))
+    ask((x[0] * x[1],), True, width=8)
     for name in ("get_host_cpu_name", "get_process_triple"):
         with monkeypatch.context() as patch:
             patch.setattr(machine.llvm, name, lambda: "another")
@@ -117,7 +118,7 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(program, "source", lambda: "another version of the engine")
         ask((x[0] * x[1],), True)
-    assert len(set(seen)) == len(seen) == 7
+    assert len(set(seen)) == len(seen) == 8
 
 
 def test_the_folder_is_the_users_own(monkeypatch, tmp_path):

@@ -53,6 +53,18 @@ def test_a_member_does_not_depend_on_its_neighbours():
         xr.testing.assert_equal(together.isel(member=[member]), alone)
 
 
+@pytest.mark.parametrize("when", [{"t_end": 3.0}, {"times": np.linspace(0.0, 3.0, 23)}], ids=["end", "times"])
+def test_one_start_is_the_same_bit_by_bit_as_among_many(when):
+    """Machine code for one start has fewer lanes."""
+    loss = "(v*tanh(w + b) - exp(-w^2)/(1 + b^2))^2/2 + sigmoid(3*v)/4 + E((v*x - w)^2)/8"
+    flow = dynsim.gradient_flow(loss, "v, w, b", random="x ~ uniform(-1, 1)")
+    start = RNG.uniform(-1.5, 1.5, (3, 20))
+    together = ensemble(flow, paired(flow, start), method="compiled", **when)
+    for member in (0, 7, 19):
+        alone = ensemble(flow, paired(flow, start[:, [member]]), method="compiled", **when)
+        xr.testing.assert_equal(together.isel(member=[member]), alone)
+
+
 def test_any_memory_layout():
     wide = RNG.uniform(-1, 1, (50, 6))
     alpha = np.linspace(0.5, 2.0, 100)[::-2]
