@@ -357,13 +357,15 @@ ROOMS = ("symbolic", "integrate", "analysis", "methods", "networks", "measures",
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_twenty_of_each_room(room, attempt):
+def test_twenty_of_each_room(room, attempt, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     make(room, 20, attempt)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("room", ROOMS)
-def test_five_hundred_of_each_room(room, attempt):
+def test_five_hundred_of_each_room(room, attempt, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     make(room, 500, attempt)
 
 
