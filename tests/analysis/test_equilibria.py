@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dynsim
 from dynsim import Flow, Move, equilibria, gradient_flow, system
@@ -8,6 +10,11 @@ from dynsim.analysis.algebra import equilibria as module
 from dynsim.errors import DynsimError
 
 phi, theta = sympy.symbols("phi theta")
+
+
+@pytest.fixture(autouse=True)
+def however_busy_the_machine_is(monkeypatch):
+    monkeypatch.setattr(module, "_BUDGET", 100.0)
 
 
 def values_of(changes, name):
@@ -278,6 +285,81 @@ def test_stability_changes_where_a_curve_is_real():
         if item.dimension:
             assert sorted(float(change["x"]) for change in item.changes) == [-1, 0, 1]
             assert all(float(change["x"] ** 2 + change["y"] ** 2) == pytest.approx(1) for change in item.changes)
+
+
+def test_lines_and_surfaces_end_at_kinks():
+    """Of x' = max(x, 0) nothing moves where x ≤ 0, and everything beyond."""
+    (half,) = equilibria(moves(x="max(x,0)", y="-y"))
+    assert str(half.row()["where"]) == "x free, y = 0, x ≤ 0"
+    assert half.eigenvalues == (-1, 0)
+    assert np.isnan(half.along([1.0])["x"]).all()
+    assert half.along([-1.0])["y"] == 0
+    (between,) = equilibria(gradient_flow("max(0,1-w)^2+max(0,w-2)^2", "w"))
+    assert between.row()["where"] == "w free, w ≥ 1, w ≤ 2"
+    assert len(equilibria(gradient_flow("max(0,1-w)^2+max(0,w-2)^2", "w"), box={"w": (2.5, 3)})) == 0
+    dead, alive = equilibria(gradient_flow("(v*max(u,0)-1)^2/2", "u,v"))
+    assert dead.row()["where"] == "u free, v free, u ≤ 0"
+    assert alive.row()["where"] == "u free, v = 1/u, u ≥ 0"
+    both = [item for item in equilibria(gradient_flow("(abs(u)*abs(v)-1)^2/2", "u,v")) if item.dimension]
+    assert sorted(item.row()["where"] for item in both) == ["u free, v = -1/u", "u free, v = 1/u"]
+
+
+KINKED = ["max({0}-1/2,0)", "max(-{0},0)", "abs({0}-1/3)", "{0}*max({0},0)", "min({0},1)"]
+
+
+@given(st.lists(st.sampled_from(KINKED), min_size=2, max_size=2), st.integers(0, 2**32 - 1))
+@settings(max_examples=5, deadline=None)
+def test_of_piecewise_fields_exactly_the_zeros_are_said_to_rest(terms, seed):
+    flow = moves(x=terms[0].format("x"), y=f"-y*({terms[1].format('x')})")
+    found = equilibria(flow)
+    assert found.complete
+    field = flow.field()
+    for x in [*np.random.default_rng(seed).uniform(-2, 2, 12), 0.0, 1 / 3, 0.5, 1.0]:
+        for y in (0.0, 0.7):
+            point = np.array([x, y])
+            rests = np.abs(field.f(0.0, point)).max() == 0
+            assert rests == any(_holds(item, point) for item in found), (flow.rhs, point)
+
+
+def _holds(item, point):
+    symbols = dict(zip(("x", "y"), point, strict=True))
+    there = {name: float(sympy.sympify(value).subs(symbols)) for name, value in (item.curve or item.point).items()}
+    on_it = all(abs(value - symbols[name]) < 1e-12 for name, value in there.items())
+    return on_it and all(float(condition.subs(symbols)) >= 0 for condition in item.conditions)
+
+
+@pytest.mark.parametrize(
+    ("velocity", "kind", "eigenvalue"),
+    [("-2*x+abs(x)", "stable node", -1), ("2*x+abs(x)", "unstable node", 1), ("-abs(x)", "non-hyperbolic", None)],
+)
+def test_a_kink_is_as_stable_as_its_slowest_side(velocity, kind, eigenvalue):
+    (found,) = equilibria(moves(x=velocity))
+    assert found.kind == kind
+    assert found.eigenvalues == (eigenvalue,) if eigenvalue else np.isnan(found.eigenvalues[0])
+
+
+def test_a_line_along_a_kink_has_no_eigenvalue():
+    """x' = −2x + |x| falls at rate 1 on one side of the line and 3 on the other."""
+    (line,) = equilibria(moves(x="-2*x+abs(x)", y="0*y"))
+    assert line.row()["where"] == "x = 0, y free"
+    assert np.isnan(float(line.eigenvalues[0]))
+    _, strip = equilibria(moves(x="max(x-1/2,0)", y="-y*max(-x,0)"))
+    assert strip.row()["where"] == "x free, y free, x ≤ 1/2, x ≥ 0"  # both its edges lie on it
+
+
+def test_a_region_between_kinks_is_found_or_said_to_be_sought_in_vain():
+    wide = equilibria(moves(x="max(x-1001,0)-max(1000-x,0)", y="0*y"))
+    assert [item.row()["where"] for item in wide] == ["x free, y free, x ≥ 1000, x ≤ 1001"]
+    curved = equilibria(moves(x="max(x^2+y^2-1/10^20,0)", y="0*y"))
+    assert not curved.complete
+    assert "no room" in curved.note
+
+
+def test_sides_that_rotate_do_not_decide_a_kink():
+    """Two stable linear fields side by side may be unstable together: no average is taken."""
+    (found,) = equilibria(moves(x="-x/10+y*(1+9*max(sign(x*y),0))", y="-x*(10-9*max(sign(x*y),0))-y/10"))
+    assert found.kind == "non-hyperbolic"
+    assert np.isnan(found.eigenvalues[0])
 
 
 @pytest.mark.parametrize("slope", [2, 1000, 10**6])

@@ -21,7 +21,7 @@ from sympy.polys.rings import PolyElement, PolyRing
 from dynsim.analysis.algebra.deadline import CutOff, Deadline
 from dynsim.analysis.algebra.finite_solutions import DIGITS, solutions
 
-__all__ = ["Piece", "free_in", "graphs", "real_solutions"]
+__all__ = ["Piece", "free_in", "graphs", "lies_on", "real_solutions"]
 
 Piece = dict[sympy.Symbol, sympy.Expr]
 
@@ -80,7 +80,7 @@ def real_solutions(
     pieces.sort(key=lambda piece: -len(free_in(piece)))
     kept: list[Piece] = []
     for piece in pieces:
-        if not any(_lies_on(piece, other) for other in kept):
+        if not any(lies_on(piece, other) for other in kept):
             kept.append(piece)
     if failures:
         raise CutOff(str(failures[0]), kept)
@@ -119,7 +119,7 @@ def graphs(
     return [dict(zip(unknowns, values, strict=True)) for values in solutions(basis, ring)]
 
 
-def _lies_on(piece: Piece, larger: Piece) -> bool:
+def lies_on(piece: Piece, larger: Piece) -> bool:
     """Whether a piece lies on the real part of one of higher dimension."""
     free, own = free_in(larger), free_in(piece)
     if len(own) >= len(free):

@@ -14,9 +14,10 @@ import sympy
 from dynsim.analysis.algebra.algebraic_set import Piece, free_in, real_solutions
 from dynsim.analysis.algebra.deadline import CutOff
 from dynsim.analysis.algebra.equilibrium import Equilibria, Equilibrium
-from dynsim.analysis.algebra.equilibrium_search import search, vanishes
+from dynsim.analysis.algebra.equilibrium_search import joined, numeric_equilibria
 from dynsim.analysis.algebra.exact_values import at_exact_values
 from dynsim.analysis.algebra.generators import Rationaliser
+from dynsim.analysis.algebra.kinks import KINKS, Sided, covers, holding, interior, one_sided, smooth_on
 from dynsim.analysis.algebra.line_stability import (
     changes_along,
     closed_eigenvalues,
@@ -24,6 +25,7 @@ from dynsim.analysis.algebra.line_stability import (
     eigenvalues_along,
     ends_of,
     is_real,
+    zeros_of,
 )
 from dynsim.analysis.boxes import Box, box_of, drawn_box
 from dynsim.analysis.stability import in_order, kind_of
@@ -41,11 +43,7 @@ _FAR = 100.0
 _DIGITS = 50
 _ZERO = sympy.Float(10) ** -30  # the field at an exact zero, in fifty digits
 _STEP, _JUMPS = sympy.Rational(1, 10**24), sympy.Float(10) ** -6  # how far beside it to look, how fast it may be there
-_KINKS = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
-_SIGNS, _TRIES, _SAME = 5, 200, 1e-6  # kinks; places to look for a point of a surface; what counts as found twice
-_BETWEEN = 33  # places looked at between two findings
-_ROUNDING = 1e-14  # a coordinate that is smaller, in units of the searched box, is zero
-_BESIDE, _JUMP = 1e-10, 1e-3  # how far beside a point to look, how fast the field may be there, in units of the box
+_SIGNS, _TRIES = 5, 200  # kinks; places to look for a point of a surface
 
 
 def equilibria(
@@ -106,61 +104,33 @@ def equilibria(
     found: list[Equilibrium] = []
     about = {"flow": flow.about(), "parameters": field.about["parameters"]}
     try:
-        found.extend(items_within(_BUDGET, _solved, plain, region, exact))
+        found.extend(items_within(_BUDGET, _solved, plain, region, exact, _BUDGET))
     except (OutOfTime, CutOff, TypeError, NotImplementedError, RecursionError) as error:
         reason = error if isinstance(error, CutOff | OutOfTime) else f"a limit of SymPy ({type(error).__name__})"
         searched = drawn_box(flow, region)
-        more = _searched(flow, field, searched)
-        found = [item for item in found if not any(_lies_on(item, curve) for curve in more)]
-        more = [item for item in more if not any(_is_among(item, known, field) for known in found)]
+        found = joined(found, numeric_equilibria(flow, field, searched), field)
         note = f"seeded numeric search in {searched}, because the exact one met {reason}"
-        return Equilibria(sorted([*found, *more], key=_order), False, note, flow.states, about)
+        return Equilibria(sorted(found, key=_order), False, note, flow.states, about)
     return Equilibria(sorted(found, key=_order), True, "", flow.states, about)
-
-
-def _is_among(item: Equilibrium, known: Equilibrium, field: Field) -> bool:
-    """Whether a numeric finding is one of an exact list."""
-    point = np.array([float(value) for value in item.point.values()])
-    if known.curve is None:
-        there = np.array([float(value) for value in known.point.values()])
-        # Newton's method ends short of a degenerate zero: it is the same if the field vanishes all the way to it.
-        between = there[:, None] + (point - there)[:, None] * np.linspace(0, 1, _BETWEEN)
-        if item.trace is None and known.kind == "non-hyperbolic" and vanishes(field, between).all():
-            return True
-    elif known.free is None:
-        return item.dimension > 1
-    else:
-        there = np.array([float(known.along(item.point[known.free])[name]) for name in item.point])
-    return bool(np.linalg.norm(point - there) <= _SAME * (1 + np.linalg.norm(point)))
-
-
-def _lies_on(item: Equilibrium, curve: Equilibrium) -> bool:
-    """Whether an exact point is one of a curve that was found numerically: a singular point of it."""
-    if item.curve is not None or item.kind != "non-hyperbolic" or curve.trace is None:
-        return False
-    point = np.array([float(value) for value in item.point.values()])
-    trace = np.array(list(curve.trace.values())).T
-    steps = np.linalg.norm(np.diff(trace, axis=0), axis=1)
-    return bool(np.linalg.norm(trace - point, axis=1).min() <= steps.max())
 
 
 def _order(item: Equilibrium) -> tuple[Any, ...]:
     return (item.curve is None, *(float(value) for value in item.point.values()))
 
 
-def _solved(flow: Flow, box: Box, exact: bool) -> Iterator[Equilibrium]:
+def _solved(flow: Flow, box: Box, exact: bool, seconds: float) -> Iterator[Equilibrium]:
     """Real zeros of a right-hand side without parameters, one after the other."""
     field = flow.field()
-    known: list[Piece] = []
-    for piece in _pieces(flow):
-        if piece not in known:
-            known.append(piece)
-            item = _described(flow, field, piece, box, exact)
+    known: list[Sided] = []
+    for found in _pieces(flow, seconds):
+        if not any(covers(other, found) for other in known):
+            known.append(found)
+            item = _described(flow, field, found, box, exact)
             if item is not None:
                 yield item
 
 
-def _pieces(flow: Flow) -> Iterator[Piece]:
+def _pieces(flow: Flow, seconds: float) -> Iterator[Sided]:
     """Solutions in the flow's own symbols: roots are unknowns with an equation, kinks are taken side by side."""
     own = [flow.symbols[name] for name in flow.states]
     states = [sympy.Dummy(name, real=True) for name in flow.states]
@@ -175,36 +145,59 @@ def _pieces(flow: Flow) -> Iterator[Piece]:
     functions = {symbol: bool(rational.generators[symbol].meaning.is_positive) for symbol in others}
     equations = [rational.generators[symbol].equation(symbol, rational.generators) for symbol in roots]
     back = dict(zip(states, own, strict=True))
+    insides = [rational.generators[symbol].meaning.args[0].xreplace(back) for symbol in signs]
     failures: list[CutOff] = []
-    for sides in product((1, -1), repeat=len(signs)):
-        at = dict(zip(signs, map(sympy.Integer, sides), strict=True))
-        numerators = [sympy.numer(sympy.together(part.xreplace(at))) for part in (*entries, *equations)]
-        try:
-            pieces = real_solutions(numerators, [*states, *roots], _BUDGET, functions)
-        except CutOff as error:
-            pieces = list(error.found)
-            failures.append(error)
-        for piece in pieces:
-            if set(free_in(piece)) <= set(states):
-                yield {back[symbol]: piece[symbol].xreplace(back) for symbol in states}
-            else:
-                failures.append(CutOff("a curve that is a graph over a root only"))
+
+    def solved() -> Iterator[tuple[Piece, tuple[int, ...]]]:
+        for sides in product((1, -1), repeat=len(signs)):
+            at = dict(zip(signs, map(sympy.Integer, sides), strict=True))
+            numerators = [sympy.numer(sympy.together(part.xreplace(at))) for part in (*entries, *equations)]
+            try:
+                pieces = real_solutions(numerators, [*states, *roots], seconds, functions)
+            except CutOff as error:
+                pieces = list(error.found)
+                failures.append(error)
+            for piece in pieces:
+                if set(free_in(piece)) <= set(states):
+                    yield {back[symbol]: piece[symbol].xreplace(back) for symbol in states}, sides
+                else:
+                    failures.append(CutOff("a curve that is a graph over a root only"))
+
+    yield from holding(solved(), insides)
     if failures:
         raise failures[0]
 
 
-def _described(flow: Flow, field: Field, piece: Piece, box: Box, exact: bool) -> Equilibrium | None:
+def _described(flow: Flow, field: Field, found: Sided, box: Box, exact: bool) -> Equilibrium | None:
     """An equilibrium from a solution; None if it lies outside the box or where the field is singular."""
+    piece = found.piece
     values = {name: piece[flow.symbols[name]] for name in flow.states}
     if free_in(piece):
-        return _curve(flow, field, values, [symbol.name for symbol in free_in(piece)], box, exact)
+        return _curve(flow, field, values, [symbol.name for symbol in free_in(piece)], found.conditions, box, exact)
     if not box.contains(values) or not _rests(flow, values):
         return None
+    eigenvalues, kind = _isolated(flow, piece)
+    return Equilibrium(values if exact else _floats(values), None, eigenvalues, kind)
+
+
+def _isolated(flow: Flow, piece: Piece) -> tuple[tuple[Any, ...], str]:
+    """Eigenvalues and kind of a point; at a kink those of the slowest side, if they decide it."""
+    unknown = (np.nan,) * len(piece), "non-hyperbolic"
     jacobian = flow.jacobian.subs(piece).evalf(_DIGITS)
+    if flow.rhs.has(*KINKS):
+        sides = one_sided(flow.jacobian, piece)
+        if len(sides) == 1:
+            jacobian = sides[0]
+        elif sides:
+            # Averages of definite symmetric matrices are definite: |x|² falls, or rises, on every side and across.
+            signs = {kind_of(_eigenvalues(side)) for side in sides}
+            if not all(side.is_symmetric() for side in sides) or signs not in ({"stable node"}, {"unstable node"}):
+                return unknown
+            jacobian = min(sides, key=lambda side: min(abs(value.real) for value in _eigenvalues(side)))
     if jacobian.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):  # beside a singular point, as of √x at 0
-        return Equilibrium(values if exact else _floats(values), None, (np.nan,) * len(values), "non-hyperbolic")
+        return unknown
     eigenvalues = _eigenvalues(jacobian)
-    return Equilibrium(values if exact else _floats(values), None, in_order(eigenvalues), kind_of(eigenvalues))
+    return in_order(eigenvalues), kind_of(eigenvalues)
 
 
 def _eigenvalues(jacobian: sympy.Matrix) -> list[complex]:
@@ -223,7 +216,7 @@ def _rests(flow: Flow, point: Mapping[str, Any]) -> bool:
     at = {flow.symbols[name]: sympy.sympify(value).evalf(_DIGITS) for name, value in point.items()}
     if not _vanishes(flow, at, _ZERO):
         return False
-    if not flow.rhs.has(*_KINKS):
+    if not flow.rhs.has(*KINKS):
         return True
     # At a kink SymPy's sign is 0, and that of the field may be ± something on its sides: it jumps, and nothing rests.
     beside = [at | {s: at[s] + side * _STEP} for s in at for side in (1, -1)]
@@ -241,27 +234,50 @@ def _vanishes(flow: Flow, at: Mapping[sympy.Symbol, sympy.Expr], zero: Any) -> b
 
 
 def _curve(
-    flow: Flow, field: Field, curve: dict[str, sympy.Expr], free: list[str], box: Box, exact: bool
+    flow: Flow,
+    field: Field,
+    curve: dict[str, sympy.Expr],
+    free: list[str],
+    conditions: tuple[sympy.Expr, ...],
+    box: Box,
+    exact: bool,
 ) -> Equilibrium | None:
-    point = _representative(flow, curve, free, box)
+    point = _representative(flow, curve, free, conditions, box)
     if point is None:
         return None
-    on_it = flow.jacobian.subs({flow.symbols[n]: e for n, e in curve.items()})
-    if len(free) > 1:
+    jacobian = flow.jacobian
+    if conditions:
+        jacobian = smooth_on(jacobian, _at(flow, point))
+    on_it = jacobian.subs({flow.symbols[n]: e for n, e in curve.items()})
+    at_kink = flow.rhs.has(*KINKS) and len(one_sided(flow.jacobian, _at(flow, point))) != 1
+    if at_kink:
+        kind = f"surface of dimension {len(free)}" if len(free) > 1 else "line"
+        eigenvalues: tuple[Any, ...] = (*([sympy.nan] * (len(curve) - len(free))), *([sympy.S.Zero] * len(free)))
+        changes: tuple[dict[str, Any], ...] = ()
+    elif len(free) > 1:
         eigenvalues = _across(on_it, flow, point, len(free))
         kind = f"surface of dimension {len(free)}"
-        changes: tuple[dict[str, Any], ...] = ()
+        changes = ()
     else:
         symbol = flow.symbols[free[0]]
         eigenvalues, kind = eigenvalues_along(on_it), "line"
         low, high = box.sides.get(free[0], (-_FAR, _FAR))
+        for condition in conditions:  # symbol − low, or high − symbol
+            (end,) = zeros_of(condition, symbol)
+            low, high = (max(low, float(end)), high) if condition.coeff(symbol) > 0 else (low, min(high, float(end)))
         places = changes_along(eigenvalues, symbol, low, high, curve.values())
         changes = tuple({n: e.subs(symbol, place) for n, e in curve.items()} for place in places)
     if exact:
-        return Equilibrium(point, curve, eigenvalues, kind, changes)
+        return Equilibrium(point, curve, eigenvalues, kind, changes, conditions=conditions)
+    conditions = tuple(_decimal(condition) for condition in conditions)
     curve = {name: _decimal(expr) for name, expr in curve.items()}
     eigenvalues = tuple(_decimal(expr) for expr in eigenvalues)
-    return Equilibrium(_floats(point), curve, eigenvalues, kind, tuple(_floats(c) for c in changes))
+    changes = tuple(_floats(change) for change in changes)
+    return Equilibrium(_floats(point), curve, eigenvalues, kind, changes, conditions=conditions)
+
+
+def _at(flow: Flow, point: Mapping[str, Any]) -> dict[sympy.Symbol, Any]:
+    return {flow.symbols[name]: value for name, value in point.items()}
 
 
 def _across(jacobian: sympy.Matrix, flow: Flow, point: Mapping[str, Any], dimension: int) -> tuple[sympy.Expr, ...]:
@@ -269,7 +285,7 @@ def _across(jacobian: sympy.Matrix, flow: Flow, point: Mapping[str, Any], dimens
     if jacobian.rows - dimension <= 2:
         with suppress(TypeError, NotImplementedError, sympy.PolynomialError):  # of roots that SymPy cannot compare
             return (*closed_eigenvalues(jacobian, zeros=dimension), *([sympy.S.Zero] * dimension))
-    there = jacobian.subs({flow.symbols[name]: value for name, value in point.items()}).evalf(_DIGITS)
+    there = jacobian.subs(_at(flow, point)).evalf(_DIGITS)
     found = sorted(_eigenvalues(there), key=abs)[dimension:]
     return (*(sympy.sympify(value) for value in in_order(found)), *([sympy.S.Zero] * dimension))
 
@@ -280,9 +296,9 @@ def _decimal(expr: sympy.Expr) -> sympy.Expr:
 
 
 def _representative(
-    flow: Flow, curve: dict[str, sympy.Expr], free: list[str], box: Box
+    flow: Flow, curve: dict[str, sympy.Expr], free: list[str], conditions: tuple[sympy.Expr, ...], box: Box
 ) -> dict[str, sympy.Expr] | None:
-    """A point of the curve inside the box, the default value of the free states if that will do.
+    """A point in the box and on its side of all kinks, with the default value of the free states if that will do.
 
     Between neighbouring places at which a root begins or a side of the box is met nothing changes: one place between
     each two of them, and they themselves, are enough.
@@ -296,15 +312,22 @@ def _representative(
             {name: float(generator.uniform(*side)) for name, side in zip(free, sides, strict=True)}
             for _ in range(_TRIES)
         ]
+        if (
+            conditions
+            and (inside := interior(conditions, [flow.symbols[name] for name in free], box.sides)) is not None
+        ):
+            usual.append(inside)
         places = iter(usual)
     else:
-        places = chain(usual, ({free[0]: place} for place in _places(flow, curve, free[0], box)))
+        places = chain(usual, ({free[0]: place} for place in _places(flow, curve, free[0], conditions, box)))
     beside = [dict.fromkeys(free, side * _STEP) for side in (1, -1)]
     if len(free) > 1:
         beside += [{name: side * _STEP * (-1) ** index for index, name in enumerate(free)} for side in (1, -1)]
     for place in places:
         at = {flow.symbols[name]: _rational(value) for name, value in place.items()}
         point = {name: expr.subs(at) for name, expr in curve.items()}
+        if any(condition.subs(at).evalf(_DIGITS) <= 0 for condition in conditions):
+            continue
         if all(map(is_real, point.values())) and box.contains(point) and _rests(flow, point):
             # A complex curve may be real at a single point, which is then no curve.
             moved = ({flow.symbols[n]: at[flow.symbols[n]] + step[n] for n in free} for step in beside)
@@ -317,11 +340,14 @@ def _rational(value: Any) -> sympy.Expr:
     return value if isinstance(value, sympy.Basic) else sympy.Rational(str(value))
 
 
-def _places(flow: Flow, curve: Mapping[str, sympy.Expr], free: str, box: Box) -> list[sympy.Expr]:
+def _places(
+    flow: Flow, curve: Mapping[str, sympy.Expr], free: str, conditions: tuple[sympy.Expr, ...], box: Box
+) -> list[sympy.Expr]:
     """Values of the free state at which a coordinate starts to be real or meets a side of the box, and between."""
     symbol = flow.symbols[free]
     low, high = box.sides.get(free, (None, None))
     found = {_rational(side) for side in (low, high) if side is not None} | ends_of(curve.values(), symbol)
+    found = found.union(*(zeros_of(condition, symbol) for condition in conditions))
     for name, expr in curve.items():
         for side in box.sides.get(name, ()) if name != free else ():
             found |= crossings(expr - _rational(side), symbol)
@@ -335,31 +361,3 @@ def _places(flow: Flow, curve: Mapping[str, sympy.Expr], free: str, box: Box) ->
 
 def _floats(point: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in point.items()}
-
-
-def _jumps(field: Field, point: np.ndarray, beside: float, fast: float) -> bool:
-    """Whether the field vanishes on one side of the point only: there it jumps, and nothing rests."""
-    steps = np.concatenate([np.zeros((len(point), 1)), np.eye(len(point)), -np.eye(len(point))], axis=1)
-    with np.errstate(all="ignore"):
-        velocity = np.abs(field.f(0.0, point[:, None] + beside * steps))
-    return bool((velocity[np.isfinite(velocity)] > fast).any())
-
-
-def _searched(flow: Flow, field: Field, box: Box) -> list[Equilibrium]:
-    low, high = np.array([box.sides[name] for name in flow.states], dtype=float).T
-    size = float(np.linalg.norm(high - low))
-    middle = np.abs(field.jacobian(0.0, np.linspace(low, high, 7).T))
-    slopes = middle[np.isfinite(middle)]
-    scale, fast = float(np.median(slopes)), _JUMP * size * float(np.mean(slopes))
-    found = []
-    for point, curve, dimension in search(field, low, high):
-        eigenvalues = in_order(np.linalg.eigvals(field.jacobian(0.0, point)))
-        kind = "line" if curve is not None else kind_of(eigenvalues, zero=1e-7, scale=scale)
-        kind = f"surface of dimension {dimension}" if dimension > 1 else kind
-        trace = None if curve is None else dict(zip(flow.states, curve.T, strict=True))
-        point = np.where(np.abs(point) < _ROUNDING * size, 0.0, point)
-        if dimension == 0 and _jumps(field, point, _BESIDE * size, fast):
-            continue
-        where = dict(zip(flow.states, map(float, point), strict=True))
-        found.append(Equilibrium(where, None, eigenvalues, kind, trace=trace))
-    return sorted(found, key=_order)

@@ -30,7 +30,7 @@ class Equilibrium:
         ``{state: expression in one state}`` of a curve that is known in closed form.
     eigenvalues : tuple
         Of the field's Jacobian, by descending real part. On a curve: expressions in its free state, zero
-        (along the curve) last.
+        (along the curve) last. At a kink those of its slowest side, NaN where the sides do not decide the kind.
     kind : str
         "stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre",
         "non-hyperbolic", "line", or "surface of dimension 2" (3, …).
@@ -38,6 +38,8 @@ class Equilibrium:
         Points of a curve at which its stability changes.
     trace : dict or None
         ``{state: array}``, points along a curve that is known numerically only.
+    conditions : tuple of Expr
+        What is not negative on a curve or surface that ends at a kink.
 
     See Also
     --------
@@ -57,6 +59,7 @@ class Equilibrium:
     kind: str
     changes: tuple[dict[str, Any], ...] = ()
     trace: dict[str, np.ndarray] | None = None
+    conditions: tuple[sympy.Expr, ...] = ()
 
     @property
     def free(self) -> str | None:
@@ -77,9 +80,10 @@ class Equilibrium:
         return int(self.kind.rsplit(" ", 1)[1]) if self.kind.startswith("surface") else len(self.free_states)
 
     def along(self, values: Any) -> dict[str, np.ndarray]:
-        """Points of a curve at the given values of its free state; NaN where the curve is not real."""
+        """Points of a curve at the given values of its free state; NaN where the curve is not real or has ended."""
         values = np.asarray(values, dtype=float)
-        return {name: _evaluate(expr, values) for name, expr in (self.curve or {}).items()}
+        held = np.all([_evaluate(item, values) >= 0 for item in self.conditions] or True, axis=0)
+        return {name: np.where(held, _evaluate(expr, values), np.nan) for name, expr in (self.curve or {}).items()}
 
     def growth(self, values: Any) -> np.ndarray:
         """Largest real part of the transverse eigenvalues along a curve: negative where it attracts."""
@@ -109,8 +113,13 @@ class Equilibrium:
         return {
             "kind": self.kind,
             "where": ", ".join(
-                f"{name} free" if name in self.free_states else f"{name} = {brief(value)}"
-                for name, value in where.items()
+                [
+                    *(
+                        f"{name} free" if name in self.free_states else f"{name} = {brief(value)}"
+                        for name, value in where.items()
+                    ),
+                    *map(_inequality, self.conditions),
+                ]
             ),
             "eigenvalues": ", ".join(brief(value) for value in self.eigenvalues),
             "stability changes at": "; ".join(
@@ -119,8 +128,18 @@ class Equilibrium:
         }
 
 
+def _inequality(condition: sympy.Expr) -> str:
+    """Written with a single symbol on the left where there is one."""
+    symbol, *others = sorted(condition.free_symbols, key=str)
+    slope = condition.coeff(symbol)
+    if not others and slope.is_number and slope != 0 and not (condition - slope * symbol).has(symbol):
+        end = (slope * symbol - condition) / slope
+        return f"{symbol} {'≥' if slope > 0 else '≤'} {brief(end)}"
+    return f"{text(-condition)} ≤ 0" if condition.could_extract_minus_sign() else f"{text(condition)} ≥ 0"
+
+
 def _evaluate(expr: sympy.Expr, values: np.ndarray, dtype: type = float) -> np.ndarray:
-    at = dict.fromkeys(expr.free_symbols, values.astype(dtype))
+    at: dict[Any, np.ndarray] = dict.fromkeys(expr.free_symbols, values.astype(dtype))
     return np.broadcast_to(evaluate([expr], at)[0], values.shape)
 
 

@@ -7,15 +7,23 @@ from time import monotonic
 
 import numpy as np
 
+from dynsim.analysis.algebra.equilibrium import Equilibrium
+from dynsim.analysis.boxes import Box
+from dynsim.analysis.stability import in_order, kind_of
 from dynsim.field import Field
+from dynsim.symbolic.flow import Flow
 
-__all__ = ["Found", "search", "vanishes"]
+__all__ = ["Found", "joined", "numeric_equilibria", "search"]
 
 _STARTS = 512
 _ITERATIONS = 80
 _SAME = 1e-6
 _SINGULAR = 1e-6
 _STEPS = 400
+_TWICE = 1e-6  # what counts as found twice
+_BETWEEN = 33  # places looked at between two findings
+_ROUNDING = 1e-14  # a coordinate that is smaller, in units of the searched box, is zero
+_BESIDE, _JUMP = 1e-10, 1e-3  # how far beside a point to look, how fast the field may be there, in units of the box
 _SECONDS = 8.0  # surfaces of equilibria have no end of curves through them
 
 # A point, the points of the curve of equilibria it lies on, one per row, or None, and the dimension of the set.
@@ -122,10 +130,10 @@ def _newton(field: Field, points: np.ndarray, iterations: int) -> np.ndarray:
         )
         if (length <= 1e-14 * (1 + np.linalg.norm(points, axis=0))).all():
             break
-    return points[:, vanishes(field, points)]
+    return points[:, _vanishes(field, points)]
 
 
-def vanishes(field: Field, points: np.ndarray) -> np.ndarray:
+def _vanishes(field: Field, points: np.ndarray) -> np.ndarray:
     """Whether the field is zero to rounding, at points of shape ``(size, n)``."""
     values, jacobians = _values(field, points)
     scale = np.abs(jacobians).max(axis=(0, 1), initial=0.0) * (1 + np.abs(points).max(axis=0, initial=0.0))
@@ -162,3 +170,64 @@ def _walk(
             return
         direction, point = (following - point) / length, following
         yield point
+
+
+def _jumps(field: Field, point: np.ndarray, beside: float, fast: float) -> bool:
+    """Whether the field vanishes on one side of the point only: there it jumps, and nothing rests."""
+    steps = np.concatenate([np.zeros((len(point), 1)), np.eye(len(point)), -np.eye(len(point))], axis=1)
+    with np.errstate(all="ignore"):
+        velocity = np.abs(field.f(0.0, point[:, None] + beside * steps))
+    return bool((velocity[np.isfinite(velocity)] > fast).any())
+
+
+def numeric_equilibria(flow: Flow, field: Field, box: Box) -> list[Equilibrium]:
+    """Equilibria in a box by Newton's method, with their kinds."""
+    low, high = np.array([box.sides[name] for name in flow.states], dtype=float).T
+    size = float(np.linalg.norm(high - low))
+    middle = np.abs(field.jacobian(0.0, np.linspace(low, high, 7).T))
+    slopes = middle[np.isfinite(middle)]
+    scale, fast = float(np.median(slopes)), _JUMP * size * float(np.mean(slopes))
+    found = []
+    for point, curve, dimension in search(field, low, high):
+        eigenvalues = in_order(np.linalg.eigvals(field.jacobian(0.0, point)))
+        kind = "line" if curve is not None else kind_of(eigenvalues, zero=1e-7, scale=scale)
+        kind = f"surface of dimension {dimension}" if dimension > 1 else kind
+        trace = None if curve is None else dict(zip(flow.states, curve.T, strict=True))
+        point = np.where(np.abs(point) < _ROUNDING * size, 0.0, point)
+        if dimension == 0 and _jumps(field, point, _BESIDE * size, fast):
+            continue
+        where = dict(zip(flow.states, map(float, point), strict=True))
+        found.append(Equilibrium(where, None, eigenvalues, kind, trace=trace))
+    return found
+
+
+def joined(exact: list[Equilibrium], numeric: list[Equilibrium], field: Field) -> list[Equilibrium]:
+    """Exact findings and numeric ones, each once."""
+    exact = [item for item in exact if not any(_lies_on(item, curve) for curve in numeric)]
+    return [*exact, *(item for item in numeric if not any(_is_among(item, known, field) for known in exact))]
+
+
+def _is_among(item: Equilibrium, known: Equilibrium, field: Field) -> bool:
+    """Whether a numeric finding is one of an exact list."""
+    point = np.array([float(value) for value in item.point.values()])
+    if known.curve is None:
+        there = np.array([float(value) for value in known.point.values()])
+        # Newton's method ends short of a degenerate zero: it is the same if the field vanishes all the way to it.
+        between = there[:, None] + (point - there)[:, None] * np.linspace(0, 1, _BETWEEN)
+        if item.trace is None and known.kind == "non-hyperbolic" and _vanishes(field, between).all():
+            return True
+    elif known.free is None:
+        return item.dimension > 1
+    else:
+        there = np.array([float(known.along(item.point[known.free])[name]) for name in item.point])
+    return bool(np.linalg.norm(point - there) <= _TWICE * (1 + np.linalg.norm(point)))
+
+
+def _lies_on(item: Equilibrium, curve: Equilibrium) -> bool:
+    """Whether an exact point is one of a curve that was found numerically: a singular point of it."""
+    if item.curve is not None or item.kind != "non-hyperbolic" or curve.trace is None:
+        return False
+    point = np.array([float(value) for value in item.point.values()])
+    trace = np.array(list(curve.trace.values())).T
+    steps = np.linalg.norm(np.diff(trace, axis=0), axis=1)
+    return bool(np.linalg.norm(trace - point, axis=1).min() <= steps.max())

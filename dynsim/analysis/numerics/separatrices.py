@@ -177,7 +177,7 @@ def _of_line(
     places = zeros_along(item.eigenvalues, flow.symbols[item.free], *region.sides[item.free])
     for place in places:
         point = np.array([float(value) for value in (item.along([float(place)])[name][0] for name in flow.states)])
-        if ((point < low) | (point > high)).any():
+        if not ((point >= low) & (point <= high)).all():
             continue
         regular = bool(np.linalg.norm(smooth.field(point)) > 1e-9)
         for sign in (1.0, -1.0):
