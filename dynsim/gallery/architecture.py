@@ -114,7 +114,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         axes.text(0.55, y, text, color=colour, ha="center", va=side, in_layout=False)
     axes.plot([], [])
     axes.scatter([BOXES["loss"][0]], [BOXES["loss"][1]], s=0)
-    caption(figure, data, "Grey: forward. Coloured: the two ways on which the gradient reaches the encoder; without "
+    caption(figure, data, "Thin: forward. Thick: the two ways on which the gradient reaches the encoder; without "
             f"stop-gradient both add up, in the toy to θ' = {velocity['full']}")  # fmt: skip
 
 

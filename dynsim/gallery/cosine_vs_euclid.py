@@ -245,7 +245,9 @@ def _over_time(axes: Any, values: xr.DataArray, bands_of_both: bool = True) -> N
             one = one.isel(time=known)
             colour = look["color"]
             label = case if loss == "cosine" else None
-            axes.plot(one["time"], one.mean("spectrum"), color=colour, linestyle=style, linewidth=1.6, label=label)
+            marks = {"marker": look["marker"], "markersize": 4, "markevery": max(1, one.sizes["time"] // 6)}
+            lines = {"color": colour, "linestyle": style, "linewidth": 1.6, **marks}
+            axes.plot(one["time"], one.mean("spectrum"), label=label, **lines)
             if case == "no predictor" or (loss == "euclidean" and not bands_of_both):
                 continue
             low, high = one.min("spectrum"), one.max("spectrum")

@@ -283,6 +283,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 
 
 RESTING = 1e-6  # speeds below it, per unit of flow time, are rounding of single precision and are not drawn
+DRAWN = 30  # records of a small panel, beside the last
 LEAST = 1e-2  # of predictor over encoder: the toy's falls for ever
 
 
@@ -308,6 +309,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 def draw_full(data: xr.Dataset, figure: Any) -> None:
     """Relative speeds along the run: the encoder's above, predictor over encoder below, a column per network."""
     names = [str(one) for one in data["network"].values]
+    data = data.isel(record=slice(None, None, max(1, data.sizes["record"] // DRAWN)))
     grid = figure.subplots(2, len(names), sharey="row", sharex=True, squeeze=False)
     encoder, over = data["relative_speed_encoder"], ratio(data, "relative_speed")
     moving = encoder.where(encoder > RESTING)
@@ -317,6 +319,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
                 one = values.sel(network=name, branch=branch)
                 draw_seeds(axes, data["record"], one, BRANCH_STYLE[str(branch)])
             axes.set(yscale="log", xlim=(0, 1))
+            axes.minorticks_off()
         grid[0, column].set_title(fill(name, 12))
         grid[1, column].axhline(1.0, color=COLOURS["black"], linewidth=0.8)
     grid[0, 0].set_ylabel("encoder")

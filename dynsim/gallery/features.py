@@ -110,7 +110,7 @@ def _draw(data: xr.Dataset, figure: Any, names: list[Any], rows: int) -> None:
         figure,
         data,
         f"A dot is a feature of {images_of(data)} under the default augmentation, after theory; filled: alive; empty: "
-        f"dead; grey: undecided within two standard errors (bars: one, bootstrap over images); "
+        f"dead; cross: undecided within two standard errors (bars: one, bootstrap over images); "
         f"{data.attrs['dim']} rows",
     )
 
@@ -118,16 +118,16 @@ def _draw(data: xr.Dataset, figure: Any, names: list[Any], rows: int) -> None:
 def _draw_method(one: xr.Dataset, axes: Any) -> None:
     size = one["amplitude"].values
     top = size[np.isfinite(size)].max(initial=0.0) or 1.0
-    for value, colour, face, label in (
-        (1, COLOURS["blue"], COLOURS["blue"], "alive"),
-        (0, COLOURS["vermilion"], "white", "dead"),
-        (-1, COLOURS["grey"], COLOURS["grey"], "undecided"),
+    for value, colour, face, marker, label in (
+        (1, COLOURS["blue"], COLOURS["blue"], "o", "alive"),
+        (0, COLOURS["vermilion"], "white", "o", "dead"),
+        (-1, COLOURS["grey"], COLOURS["grey"], "x", "undecided"),
     ):
         chosen = (one["survives"] == value).values
         if chosen.any():
             x, error = one["reliability"].values[chosen], one["error_reliability"].values[chosen]
             style = {"color": colour, "markerfacecolor": face, "markersize": 3.5, "elinewidth": 0.5}
-            axes.errorbar(x, np.minimum(size[chosen], 1.2 * top), xerr=error, fmt="o", label=label, **style)
+            axes.errorbar(x, np.minimum(size[chosen], 1.2 * top), xerr=error, fmt=marker, label=label, **style)
     axes.set(xlabel="reliability λ$_d$/λ$_s$", ylabel="amplitude v", xlim=(-0.03, 1.03))
 
 

@@ -13,10 +13,10 @@ from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.rows import branch_legend, draw_rows
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import caption
+from dynsim.gallery.fast_lane import DRAWN, TOY, compute, facts, ratio
 from dynsim.gallery.fast_lane import (
     FIGURE as FAST_LANE,
 )
-from dynsim.gallery.fast_lane import TOY, compute, facts, ratio
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.records import provenance
 from dynsim.verdict import Verdict
@@ -90,11 +90,12 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
     ]
     draw_rows(panels, columns)
     branch_legend(panels[-1], [str(one) for one in data["branch"].values])
+    thin = data.isel(record=slice(None, None, max(1, data.sizes["record"] // DRAWN)))
     shares = below.subgridspec(1, len(names)).subplots(sharey=True, squeeze=False)[0]
     for axes, name in zip(shares, names, strict=True):
         for branch in data["branch"].values:
-            one = data["predictor_share"].sel(network=name, branch=branch)
-            draw_seeds(axes, data["record"], one, BRANCH_STYLE[str(branch)])
+            one = thin["predictor_share"].sel(network=name, branch=branch)
+            draw_seeds(axes, thin["record"], one, BRANCH_STYLE[str(branch)])
         axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
         axes.set(ylim=(-1.05, 1.05), xlim=(0, 1))
         axes.set_title(fill(name, 12))

@@ -73,7 +73,7 @@ def compute(
     xarray.Dataset
         Over `representation` (pixels; encoder and initialisation; encoder and objective), `labels`, `test`, `seed`:
         `knn`, `probe`. With few labels the self-supervised encoders have seen all images and no label, the
-        supervised one nothing but the labelled images.
+        supervised one nothing but the labelled images. `chance` is the share of the largest class.
     """
     from dynsim.networks import Experiment
 
@@ -100,6 +100,7 @@ def compute(
         },
         {"representation": list(found), "labels": list(LABELS), "test": list(TESTS), "seed": np.arange(number)},
     )
+    scores["chance"] = judge.chance()
     return stamp(scores, "torch", "scikit-learn", experiment=base.to_dict(), steps=steps, draws=draws)
 
 
@@ -114,6 +115,12 @@ class _Judge:
         self.tests = (self.images.test, source.views(self.images.test, 1, seed=1)[0].numpy())
         assert self.images.train_labels is not None
         self.few = [few_labels(self.images.train_labels, draw) for draw in range(draws)]
+
+    def chance(self) -> float:
+        """Share of the largest class among the test images."""
+        labels = self.images.test_labels
+        assert labels is not None
+        return float(np.bincount(labels).max() / len(labels))
 
     def pixels(self, seeds: int) -> np.ndarray:
         """Scores of the images themselves, (measures, labels, tests, seeds)."""
@@ -292,7 +299,7 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         f"{provenance(data)['experiment']['data']}. Mean and range over {data.sizes['seed']} seeds; "
-        "dotted: pixels, dashed: chance. Filters: so many random ones, rectified and pooled, untrained",
+        "dotted, dash-dotted: pixels, dashed: chance. Filters: so many random ones, rectified and pooled, untrained",
     )
 
 
@@ -314,7 +321,7 @@ def draw_full(data: xr.Dataset, figure: Any) -> None:
         figure,
         data,
         f"{shown['data']}, kNN with 5 neighbours; trained encoders {about['steps']} steps. Mean and range "
-        f"over {data.sizes['seed']} seeds; dotted: pixels, dashed: chance",
+        f"over {data.sizes['seed']} seeds; dotted, dash-dotted: pixels, dashed: chance",
     )
 
 
@@ -340,8 +347,9 @@ def _draw_panel(data: xr.Dataset, names: list[str], axes: Any) -> None:
             elinewidth=1.4,
             label=label,
         )
-        axes.axvline(float(values.sel(representation="pixels").mean()), color=colour, linewidth=1, linestyle=":")
-    axes.axvline(0.1, color=COLOURS["grey"], linewidth=0.8, linestyle="--")
+        dash = {"knn": ":", "probe": "-."}[name]
+        axes.axvline(float(values.sel(representation="pixels").mean()), color=colour, linewidth=1, linestyle=dash)
+    axes.axvline(float(data.get("chance", 0.1)), color=COLOURS["grey"], linewidth=0.8, linestyle="--")
     axes.set_xlim(0, 1.02)
     for before, (one, other) in enumerate(pairwise(names)):
         trained = [name.split()[-1] in ("SimSiam", "BYOL", "SimCLR", "supervised") for name in (one, other)]

@@ -298,8 +298,9 @@ def _draw_predicted(data: xr.Dataset, axes: Any) -> None:
 def _draw_delays(data: xr.Dataset, late: Any) -> None:
     speed, labels = data["speed"].values, ("no teacher", f"teacher, β = {data.attrs['beta']:g}")
     colours = (COLOURS["blue"], COLOURS["vermilion"])
-    for index, (label, colour) in enumerate(zip(labels, colours, strict=True)):
-        late.plot(speed, data["delay"][:, index], "o", color=colour, markersize=3, label=label)
+    for index, (label, colour, marker) in enumerate(zip(labels, colours, ("o", "s"), strict=True)):
+        look = {"color": colour, "markerfacecolor": "white" if index else colour, "markersize": 4}
+        late.plot(speed, data["delay"][:, index], marker, label=label, **look)
         late.plot(speed, expected_constants(data)[index] * np.cbrt(speed**2), color=colour, linewidth=0.9)
     late.set(xscale="log", yscale="log", xlabel="speed ε of the decay", ylabel=r"delay $\eta^* - \eta_c$")
     late.set(title="collapse behind the fold")
@@ -321,12 +322,13 @@ def _draw_slowed(data: xr.Dataset, slowed: Any) -> None:
 
 def _draw_loops(data: xr.Dataset, loops: Any) -> None:
     colours = (COLOURS["blue"], COLOURS["vermilion"])
-    for name, colour, label in (("dino", colours[0], "DINO over τ_t"), ("decay", colours[1], "toy over η")):
+    shown = (("dino", colours[0], "DINO over τ_t", 1.2), ("decay", colours[1], "toy over η", 2.6))
+    for name, colour, label, width in shown:
         x = data[f"{name}_parameter"] / (data.attrs["threshold"] if name == "decay" else float(data["dino_fold"]))
         y = data[f"{name}_state"] / float(data[f"{name}_state"][0])
         middle = data.sizes["sweep"] // 2
-        loops.plot(x[: middle + 1], y[: middle + 1], color=colour, label=label)
-        loops.plot(x[middle:], y[middle:], color=colour, linestyle="--")
+        loops.plot(x[: middle + 1], y[: middle + 1], color=colour, linewidth=width, label=label)
+        loops.plot(x[middle:], y[middle:], color=colour, linewidth=width, linestyle="--")
     loops.set(xlabel="parameter over its fold", ylabel="state over its start", title="up solid, back dashed")
     loops.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
 

@@ -17,7 +17,7 @@ from dynsim.gallery.dino.verdict import centre_ratio, hopf_ratio, published, sco
 from dynsim.gallery.trained_networks import images_of
 from dynsim.methods.prototype_clusters import ALIVE, FATES
 
-PAINT = ("#C9C9C9", "#56B4E9", "#E69F00", "#8C2D04", "#FFFFFF")  # of FATES
+PAINT = ("#DDDDDD", "#7CC4EE", "#D55E00", "#5A1A00", "#FFFFFF")  # of FATES; in grey as well from light to dark
 LOW, HIGH = 0.025, 40.0  # where a ratio of 0 and one of infinity are drawn
 
 

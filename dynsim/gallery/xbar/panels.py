@@ -28,8 +28,8 @@ _LOOK = {
 }
 _FEATURES: dict[str, dict[str, Any]] = {
     "F(x)": {"color": COLOURS["black"]},
-    "F(x̄)": {"color": COLOURS["vermilion"]},
-    "E F(T x)": {"color": COLOURS["blue"]},
+    "F(x̄)": {"color": COLOURS["vermilion"], "marker": "s", "markersize": 4},
+    "E F(T x)": {"color": COLOURS["blue"], "marker": "o", "markersize": 4},
 }
 _LINES = {"linear": ":", "mlp": "-", "cnn": "--"}
 
