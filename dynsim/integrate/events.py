@@ -40,7 +40,9 @@ REST_RATE = 1e-10
 
 @dataclass(frozen=True)
 class Event:
-    """Something to be looked for along a run: where `expression` vanishes.
+    """Something to be looked for along a run: where `expression` changes its sign.
+
+    A zero that is touched and not crossed is none: its rate of change crosses zero there, and may be asked for.
 
     Parameters
     ----------
