@@ -375,3 +375,23 @@ def test_what_is_called_works_where_nothing_is_spoiled(attempt):
         for name, (function, given) in functions.items():
             if name not in ("attach", "register", "plot"):
                 function(**given)
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "argument", "number"),
+    [
+        ("integrate", "ensemble of noise", "seeds", 10**11),
+        ("integrate", "ensemble of noise", "seeds", range(10**12)),
+        ("integrate", "step_size_bifurcation", "keep", 10**400),
+        ("integrate", "ensemble", "chunk", 10**400),
+        ("analysis", "limit_cycles", "starts", 10**12),
+        ("analysis", "collapse_fraction", "starts", 10**17),
+        ("analysis", "portrait", "resolution", 10**9),
+        ("networks", "train", "seeds", range(10**12)),
+        ("networks", "second_moments", "views", 10**10),
+    ],
+)
+def test_a_number_beyond_any_memory_is_refused(room, name, argument, number):
+    function, right = rooms()[room][name]
+    with pytest.raises(dynsim.DynsimError, match=argument):
+        function(**{**right, argument: number})

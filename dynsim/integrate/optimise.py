@@ -105,8 +105,8 @@ def optimise(
     """
     flow = as_field(flow)
     last, stride = _whole("steps", steps), count("every", every, 1)
-    if last // stride > _MOST_RECORDED:
-        raise bad("steps", steps, f"at most {_MOST_RECORDED:.0e} recorded steps", "record fewer with every=")
+    if last // stride > MOST_RECORDED:
+        raise bad("steps", steps, f"at most {MOST_RECORDED:.0e} recorded steps", "record fewer with every=")
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
     record = np.unique(np.append(np.arange(0, last + 1, stride), last))
     return steps_dataset(flow, iteration, record)
@@ -150,7 +150,7 @@ def _whole(argument: str, value: Any) -> int:
 
 
 _ATOL = 1e-13
-_MOST_RECORDED = 10**8  # about a gigabyte for every number that one start has
+MOST_RECORDED = 10**8  # about a gigabyte for every number that one start has
 
 
 @dataclass(frozen=True)

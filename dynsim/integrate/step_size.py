@@ -10,7 +10,7 @@ import xarray as xr
 
 from dynsim.choices import FlowOptimiser
 from dynsim.errors import bad
-from dynsim.integrate.optimise import iteration_of, steps_dataset
+from dynsim.integrate.optimise import MOST_RECORDED, iteration_of, steps_dataset
 from dynsim.integrate.validation import count, field_of, start_of
 from dynsim.symbolic.sources import as_field
 
@@ -72,6 +72,8 @@ def step_size_bifurcation(
     flow = as_field(flow)
     flow.require_autonomous("an orbit that repeats")
     first, kept = count("settle", settle, 1), count("keep", keep, 1)
+    if kept > MOST_RECORDED:
+        raise bad("keep", keep, f"at most {MOST_RECORDED:.0e} recorded steps")
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
     if "lr" not in iteration.grid.dims and not iteration.grid.spans["lr"]:
         raise bad("lr", lr, "several step sizes", "use optimise for a single one")

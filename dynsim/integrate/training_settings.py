@@ -163,7 +163,7 @@ def _number(
     name: str, value: Any, low: float, high: float, *, open_below: bool = False, open_above: bool = False
 ) -> float:
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or getattr(value, "mask", False):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):

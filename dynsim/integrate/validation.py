@@ -144,8 +144,8 @@ def count(argument: str, value: Any, default: int) -> int:
         return default
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise bad(argument, value, "a positive whole number", kind=InvalidType)
-    if value < 1:
-        raise bad(argument, value, "a positive whole number")
+    if not 1 <= value < 2**63:
+        raise bad(argument, value, "a positive whole number" if value < 1 else "a whole number below 2⁶³")
     return int(value)
 
 

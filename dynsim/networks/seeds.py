@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from itertools import islice
 
 import torch
 from numpy.random import SeedSequence
@@ -46,7 +47,7 @@ def seed_list(seeds: int | Iterable[int]) -> list[int]:
         if isinstance(seeds, bool):
             raise TypeError
         found = (
-            [operator.index(seed) for seed in seeds]
+            [operator.index(seed) for seed in islice(seeds, _MOST + 1)]
             if isinstance(seeds, Iterable)
             else list(range(min(operator.index(seeds), _MOST + 1)))
         )

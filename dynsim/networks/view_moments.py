@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dynsim.arguments import a_whole
 from dynsim.errors import InvalidType, bad
 from dynsim.networks.datasets import load_images
 from dynsim.networks.experiment import Experiment
@@ -17,6 +18,7 @@ from dynsim.networks.views import Source, noise_moments
 
 __all__ = ["SecondMoments", "augmented_views", "second_moments"]
 
+_MOST_VIEWS = 10**6
 _STREAM = 3  # of the random numbers that all seeds share
 
 
@@ -127,9 +129,7 @@ def second_moments(
 
 
 def _at_least_two(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 2:
-        raise bad(name, value, "a whole number of at least 2")
-    return value
+    return a_whole(name, value, 2, _MOST_VIEWS, f"a whole number of at least 2 and at most {_MOST_VIEWS:.0e}")
 
 
 def _of_experiment(experiment: Experiment, views: int) -> SecondMoments:

@@ -15,7 +15,7 @@ from dynsim.arguments import a_mapping, a_whole
 from dynsim.errors import DynsimError, InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
-from dynsim.integrate.validation import count, tolerance
+from dynsim.integrate.validation import tolerance
 from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.status import Status
@@ -25,6 +25,7 @@ from dynsim.symbolic.sources import as_flow
 
 __all__ = ["Collapse", "collapse_fraction"]
 
+_MOST_STARTS = 10**8
 _GONE = 1e-6  # an encoder that is this much smaller than its surroundings has collapsed, as in `outcome`
 _THERE = 1e-3  # one that rests and is larger than this has not
 _STILL = 1e-6  # speed of a run at rest, relative to its size, per unit of flow time
@@ -193,7 +194,7 @@ def collapse_fraction(
     axes = _axes(flow, over, parameters)
     t_end = tolerance("t_end", t_end)
     seed = a_whole("seed", seed, 0)
-    points = _pairs(low, high, count("starts", starts, 8), seed)
+    points = _pairs(low, high, a_whole("starts", starts, 1, _MOST_STARTS), seed)
     shape = tuple(len(values) for values in axes.values())
     found = {name: np.empty(shape) for name in ("collapse_fraction", "collapse_fraction_error", "undecided", "exact")}
     settings = list(product(*(enumerate(values) for values in axes.values())))

@@ -18,7 +18,7 @@ from dynsim.arguments import a_whole
 from dynsim.errors import bad
 from dynsim.field import Field
 from dynsim.integrate.stepping import Stepper, quiet
-from dynsim.integrate.validation import count, numbers, start_of
+from dynsim.integrate.validation import numbers, start_of
 from dynsim.records import stamp
 from dynsim.status import Status
 from dynsim.symbolic.expressions import name_of
@@ -30,6 +30,7 @@ __all__ = ["Cycle", "cycle_near", "limit_cycles"]
 _RTOL = 1e-11
 _MOST_STEPS = 50_000
 _SAMPLES = 1001
+_MOST_STARTS = 10**6
 _NEWTON_STEPS = 25
 _CLOSED = 1e-8  # distance between end and start, relative to the orbit, at which it is closed
 _NEUTRAL = 1e-5  # a multiplier this close to the unit circle neither attracts nor repels
@@ -158,7 +159,8 @@ def limit_cycles(
     seed = a_whole("seed", seed, 0)
     region = drawn_box(flow, box_of(flow, box)).sides
     sides = np.array([region[name] for name in flow.states], dtype=float)
-    points = np.random.default_rng(seed).uniform(sides[:, :1], sides[:, 1:], (len(sides), count("starts", starts, 12)))
+    number = a_whole("starts", starts, 1, _MOST_STARTS)
+    points = np.random.default_rng(seed).uniform(sides[:, :1], sides[:, 1:], (len(sides), number))
     if _is_gradient(field, points):
         raise bad("flow", _told(flow), "a flow that is no gradient", "along a gradient flow the loss falls: no cycles")
     found: list[Cycle] = []

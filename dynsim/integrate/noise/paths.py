@@ -26,6 +26,7 @@ BLOCK = 4096  # paths at a time; the numbers do not depend on it
 SHARED = 256  # of one member: from so many on its start and parameters are handed over once
 PIECE, WORK = 2**15, 2**24  # paths of one member at a time, and steps of all of them
 MOST_STEPS = 2**40
+_MOST_SEEDS = 10**8
 LARGEST = 1e100  # beyond it a path has blown up: cubic coefficients reach it from 1e6 in a few steps
 
 
@@ -299,11 +300,13 @@ def _seeds(seeds: Any) -> np.ndarray:
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable | np.ndarray):
         raise bad("seeds", seeds, "a number of seeds, or a sequence of them", kind=InvalidType)
     if isinstance(seeds, int | np.integer):
-        if seeds < 1:
-            raise bad("seeds", seeds, "at least one seed")
+        if not 1 <= seeds <= _MOST_SEEDS:
+            raise bad("seeds", seeds, "at least one seed" if seeds < 1 else f"at most {_MOST_SEEDS:.0e} seeds")
         return np.arange(seeds, dtype=np.uint64)
     try:
-        found = np.asarray(list(seeds) if isinstance(seeds, range) else seeds)
+        if isinstance(seeds, range) and len(seeds) > _MOST_SEEDS:
+            raise bad("seeds", seeds, f"at most {_MOST_SEEDS:.0e} seeds")
+        found = np.asarray(seeds)
     except (TypeError, ValueError):
         raise bad("seeds", seeds, "a number of seeds, or a sequence of them", kind=InvalidType) from None
     if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu" or (found < 0).any():
