@@ -10,6 +10,7 @@ import numpy as np
 
 from dynsim.arguments import a_number
 from dynsim.errors import InvalidType, bad, unknown
+from dynsim.integrate.validation import floats_of
 
 __all__ = ["VALUES", "Knob", "MethodSetting", "read_setting"]
 
@@ -104,8 +105,8 @@ class MethodSetting:
         if value is None:
             return None
         try:
-            array = np.broadcast_to(np.asarray(value, dtype=float), self.lambda_s.shape)
-        except (TypeError, ValueError, OverflowError):
+            array = np.broadcast_to(floats_of(f"initial {name}", value, "numbers"), self.lambda_s.shape)
+        except ValueError:
             raise bad(f"initial {name}", value, "a number, or one per feature") from None
         if not np.isfinite(array).all():
             raise bad(f"initial {name}", value, "finite numbers")
@@ -119,10 +120,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError, OverflowError):
-        raise bad(name, value, "a number or an array of numbers", kind=InvalidType) from None
+    array = floats_of(name, value, "a number or an array of numbers")
     if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
         raise bad(name, value, "a finite number or a list of them, one per feature")
     return array

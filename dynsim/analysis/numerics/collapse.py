@@ -15,7 +15,7 @@ from dynsim.arguments import a_mapping, a_whole
 from dynsim.errors import DynsimError, InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
-from dynsim.integrate.validation import tolerance
+from dynsim.integrate.validation import floats_of, tolerance
 from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.status import Status
@@ -254,10 +254,7 @@ def _axes(flow: Flow, over: Any, parameters: Mapping[Any, Any] | None) -> dict[s
             raise unknown("parameter in over", name, flow.parameters)
         if name in given:
             raise bad("parameters", name, "values of the other parameters", f"'{name}' is what varies")
-        try:
-            array = np.atleast_1d(np.asarray(values, dtype=float))
-        except (TypeError, ValueError, OverflowError):
-            raise bad(f"over['{name}']", values, "numbers", kind=InvalidType) from None
+        array = np.atleast_1d(floats_of(f"over['{name}']", values, "numbers"))
         if array.ndim != 1 or not array.size or not np.isfinite(array).all():
             raise bad(f"over['{name}']", values, "a sequence of finite numbers")
         axes[name] = array

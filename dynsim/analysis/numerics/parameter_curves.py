@@ -342,7 +342,7 @@ def _solved(
     for name in point:
         a_word(f"name in {kind}", name, (*flow.states, *flow.parameters))
     others = {name: value for name, value in point.items() if name in flow.parameters and name not in (a, b)}
-    others |= {name_of("parameters", key): value for key, value in a_mapping("parameters", parameters).items()}
+    others |= numbers("parameters", a_mapping("parameters", parameters))
     second = point.get(b, others.pop(b, flow.defaults.get(b)))
     field = ParameterField(flow, (a, b), others)
     missing = [name for name in (*flow.states, a) if name not in point]
@@ -392,7 +392,7 @@ def _extended(field: ParameterField, z: np.ndarray) -> tuple[Any, np.ndarray]:
 
 
 def _bounds(flow: Flow, name: str, value: float, span: Mapping[Any, Any] | None) -> tuple[float, float]:
-    given = {name_of("span", key): side for key, side in (span or {}).items()}
+    given = {name_of("span", key): side for key, side in a_mapping("span", span).items()}
     if name in given:
         return span_of(f"span['{name}']", given[name])
     low, high = flow.ranges.get(name, (-10.0, 10.0) if value == 0 else sorted((value / 10, value * 10)))

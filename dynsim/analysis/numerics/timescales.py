@@ -144,6 +144,8 @@ def _check(dataset: Any, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in dataset or "time" not in dataset[name].dims:
             raise bad("dataset", list(dataset.data_vars), f"a run with the state '{name}' over time")
+        if dataset[name].dtype.kind not in "fiu":
+            raise bad("dataset", f"{name} of type {dataset[name].dtype}", "real numbers", kind=InvalidType)
     if dataset.sizes["time"] < 2:
         raise bad("dataset", dict(dataset.sizes), "a run with at least two times")
 
