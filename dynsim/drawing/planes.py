@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import FancyArrowPatch
 
 from dynsim.drawing.animation import moves
+from dynsim.drawing.streamlines import streamlines
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import symbol
 from dynsim.errors import bad
@@ -46,32 +48,18 @@ def draw_portrait(data: xr.Dataset, axes: Any) -> None:
     )
 
 
-_EVERY = 4  # of the points of a streamline is drawn
-
-
 def draw_field(axes: Any, data: xr.Dataset) -> None:
     """Draw the direction of motion as streamlines."""
-    before = len(axes.patches)
-    with np.errstate(all="ignore"):
-        stream = axes.streamplot(
-            data["x"].values,
-            data["y"].values,
-            np.nan_to_num(data["velocity_x"].values.T),
-            np.nan_to_num(data["velocity_y"].values.T),
-            color=_FIELD,
-            linewidth=0.5,
-            arrowsize=0.6,
-            density=0.9,
-            zorder=1,
-        )
-    # Its points lie closer than a page can show, which makes large files; all lines joined with gaps are one.
-    pieces = stream.lines.get_segments()
-    stream.lines.remove()
-    for arrow in list(axes.patches)[before::2]:
-        arrow.remove()
-    thinned = [np.vstack([one[:-1:_EVERY], one[-1:], [[np.nan, np.nan]]]) for one in pieces if len(one) > 1]
-    if thinned:
-        axes.plot(*np.vstack(thinned).T, color=_FIELD, linewidth=0.5, zorder=1, scalex=False, scaley=False)
+    velocity = [data[f"velocity_{axis}"].values.T for axis in "xy"]
+    lines = streamlines(data["x"].values, data["y"].values, *velocity)
+    if lines:  # joined with gaps all are one, which makes small files
+        joined = np.vstack([np.vstack([line, [[np.nan, np.nan]]]) for line in lines])
+        axes.plot(*joined.T, color=_FIELD, linewidth=0.5, zorder=1, scalex=False, scaley=False)
+    for line in lines[::2]:
+        middle = len(line) // 2
+        ends = {"posA": line[middle - 1], "posB": line[middle], "shrinkA": 0, "shrinkB": 0}
+        look = {"arrowstyle": "-|>", "mutation_scale": 6, "color": _FIELD, "linewidth": 0.5, "zorder": 1}
+        axes.add_artist(FancyArrowPatch(**ends, **look))
 
 
 _FIELD = "#B8B8B8"
