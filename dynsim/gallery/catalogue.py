@@ -78,6 +78,8 @@ ENTRIES = {
     "timescales": Entry("Measures of fast and slow over time, in the three branches", 0.5),
     "tipping": Entry("Parameters that move: late collapse, collapse by speed, loops", 120, NETWORKS),
     "who-is-fast": Entry("Shares of the way covered by predictor and encoder, per branch", 0.5),
+    "world-model": Entry("Next latents on a ring and in a grid world: which eigenvectors live, which come first", 30,
+                         NETWORKS),
     "xbar": Entry("The mean view as target: which settings collapse, which features serve", 120, NETWORKS),
 }
 # fmt: on

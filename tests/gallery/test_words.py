@@ -48,7 +48,7 @@ TAKES = {
        "modes-vs-toy", "noise-closes-the-escape", "portrait-decay", "predictor-ratio"},
     "data": FIELDS | LANES | ON_IMAGES | {"features", "matrix-flow", "modes-vs-toy"},
     "seeds": FIELDS | LANES | TRAINED | {"matrix-flow", "modes-vs-toy", "noise", "tipping"},
-    "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy"},
+    "steps": FIELDS | LANES | TRAINED | {"modes-vs-toy", "world-model"},
 }  # fmt: skip
 # What costs too much for the first tier with any option; `FIGURES[…].small` makes it smaller in the second.
 CHEAP = sorted(name for name, entry in ENTRIES.items() if entry.cost <= 1.5 and not entry.needs)
