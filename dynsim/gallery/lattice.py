@@ -255,6 +255,27 @@ def _name_columns(axes: Any, data: xr.Dataset) -> None:
         )
 
 
+# Six cells with the axes of the lattice, for tests.
+_SMALL = {
+    "seeds": 1,
+    "record": [*MEASURES, "loss", "status"],
+    "experiment": {"steps": 12, "every": 12, "images": 200, "measures": list(MEASURES)},
+    "axes": {
+        "encoder": ["linear"],
+        "predictor": ["none", "linear"],
+        "decay": {"values": [0.0], "sets": ["eta_p", "eta_s"]},
+        "objective": {"cases": {"squared": {"objective": "squared", "lr": 0.02}}},
+        "target": {
+            "cases": {
+                "stop-gradient": {"branch": "stop", "teacher": 0.0},
+                "no stop-gradient": {"branch": "full", "teacher": 0.0},
+                "EMA 0.99": {"branch": "stop", "teacher": 0.99},
+            }
+        },
+        "batchnorm": {"cases": {"none": {"norm": "none", "predictor_norm": "none"}}},
+    },
+}
+
 FIGURE = Figure(
     name="lattice",
     summary="The ablation lattice on digits, with the matrix flow's prediction",
@@ -267,4 +288,5 @@ FIGURE = Figure(
     full_height=5.7,
     panels=2,
     needs=("networks",),
+    small={"study": _SMALL},
 )

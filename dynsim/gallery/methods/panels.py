@@ -140,7 +140,8 @@ def draw_amplitudes(data: xr.Dataset, axes: Any) -> None:
     axes.plot([1e-5, 5], [1e-5, 5], color=COLOURS["grey"], linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=(6e-6, 6), ylim=(6e-6, 6))
     axes.set(xlabel="predicted variance of the feature (left edge: dead)", ylabel="of the network")
-    axes.legend(loc="lower right", ncols=3)
+    if any(one.get_label()[:1] != "_" for one in axes.collections):  # none in a run that is too short to tell
+        axes.legend(loc="lower right", ncols=3)
 
 
 def draw_table(data: xr.Dataset, axes: Any, wide: float) -> None:
