@@ -205,6 +205,9 @@ def verdict(data: xr.Dataset) -> Verdict:
     for target in data["target"].values:
         moments = fitted_after(data).sel(target=target).mean("seed", skipna=False).values
         reached = moments[np.isfinite(moments)]
+        if not reached.size:
+            orders.append(f"{target} none of {len(moments)} bands by the end")
+            continue
         left = len(moments) - len(reached)
         rising = "" if (np.diff(reached) > 0).all() and np.isnan(moments[len(reached) :]).all() else "not "
         never = f", {left} of {len(moments)} bands not by the end" if left else ""

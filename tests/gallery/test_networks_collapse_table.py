@@ -65,6 +65,16 @@ def test_weights_without_bound_are_no_survival():
     assert not confirms(fates)
 
 
+def test_the_facts_say_what_half_of_the_steps_would_have_said():
+    low = {"norm_ratio": 0.05}
+    data = constructed(full=low, target=low).expand_dims(predictor=["mlp"], norm=["none"])
+    half = data.assign({f"half_{name}": data[name] for name in MEASURES})
+    half["half_norm_ratio"] = half["half_norm_ratio"].where(half["branch"] != "full", 1.0)
+    assert "half of the steps" not in str(collapse_table.verdict(data).facts)
+    assert "after half of the steps 0 cells confirm, and 2 of 6 runs" in str(collapse_table.verdict(half).facts)
+
+
+@pytest.mark.long
 def test_the_stored_run_is_what_the_code_computes():
     chosen = {"predictors": ["linear"], "encoders": ["linear"], "norms": ["none"], "objectives": ["squared"]}
     fresh = collapse_table.compute(seeds=2, references=(), **chosen)

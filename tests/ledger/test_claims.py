@@ -55,6 +55,7 @@ OTHERWISE = [
     ("teacher-unneeded", {"eta": 0.3}, "does not hold"),
     ("alternation-restates", {"lambda_s": 1.0}, "does not hold"),
     ("predictor-is-key", {"nu": 0.0}, "does not hold"),
+    ("neither-stronger-nor-weaker", {"phi": 1.6, "theta": 0.05}, "does not hold"),
     ("two-views-are-twice", {"shared": 0.3}, "does not hold"),
     ("variance-grows", {"noises": {"two points": ((-1.0, 1.0), (0.5, 0.5))}}, "holds"),
     ("full-always-collapses", {"sigma2": 0.0}, "does not hold"),

@@ -233,6 +233,12 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"they all alive, {lenient}, all collapsed, {strict} cells would confirm; of {len(lost)} collapsed runs one "
         f"measure alone would miss: {alone}"
     )
+    if f"half_{MEASURES[0]}" in data:
+        before = fate(data, "half_")
+        detail += (
+            f"; after half of the steps {int(confirms(before).sum())} cells confirm, and "
+            f"{int((before != fates).sum())} of {fates.size} runs are judged otherwise"
+        )
     cells = f"{int(confirmed.sum())} of {confirmed.size} cells"
     headline = f"Stop lives while full and target collapse, in every seed, in {cells}"
     return concluded(
