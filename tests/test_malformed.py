@@ -175,6 +175,11 @@ def rooms():
             "initial_state": (networks.initial_state, {"experiment": m["experiment"], "seed": 1}),
             "second_moments": (networks.second_moments, {"source": m["experiment"], "views": 2}),
             "Images.of": (networks.Images.of, {"images": np.zeros((10, 4, 4)), "labels": np.arange(10) % 2}),
+            "deep_image_prior": (
+                networks.deep_image_prior,
+                {"pictures": FEATURES[:8, :4].reshape(1, 1, 1, 8, 4), "seeds": 1, "moments": [0, 1], "channels": 2,
+                 "skip": 1, "levels": 1},
+            ),
             "photograph": (networks.photograph, {"name": "flower", "top": 3, "left": 4, "size": 8}),
         },
         "measures": {
@@ -198,6 +203,7 @@ def rooms():
             "draw branches": (d.draw, {"data": m["branches"]}),
             "draw a portrait": (d.draw, {"data": m["portrait"], "size": "slide"}),
             "plot": (d.plot, {"name": "architecture"}),
+            "explore": (d.explore, {"system_or_loss": "toy", "initial": START, "t_end": 5.0, "branch": "stop"}),
             "provenance": (d.provenance, {"dataset": m["run"]}),
             "Study": (Study, {"system": "toy", "axes": {"alpha": [1, 2]}, "t_end": 2.0}),
         },
@@ -369,6 +375,22 @@ def test_five_hundred_of_each_room(room, attempt, tmp_path, monkeypatch):
     make(room, 500, attempt)
 
 
+NOT_CALLED = {
+    "BlowUp", "DynsimError", "ParseError", "SolverFailure", "StepLimit",  # raised, not called
+    "Claim", "Continuation", "Count", "Cycle", "Diagnosis", "Equilibrium", "Fact", "Method", "NoisyFlow", "Outcome",
+    "System",  # results and members, which dynsim makes
+    "list_figures", "list_methods", "list_optimisers", "list_systems",  # take nothing
+    "run_study",  # hands everything to Study, and tests of studies break its store
+    "LightningMonitor",  # as attach, and a second to import
+}  # fmt: skip
+
+
+def test_every_public_function_is_called():
+    called = {name.split(".")[0].split(" ")[0] for room in rooms().values() for name in room}
+    public = {*dynsim.__all__, *networks.__all__, *monitor.__all__} - {"__version__", "measures"}
+    assert public - called - NOT_CALLED == set()
+
+
 def test_what_is_called_works_where_nothing_is_spoiled(attempt):
     assert set(rooms()) == set(ROOMS)
     for functions in rooms().values():
@@ -389,6 +411,7 @@ def test_what_is_called_works_where_nothing_is_spoiled(attempt):
         ("analysis", "portrait", "resolution", 10**9),
         ("networks", "train", "seeds", range(10**12)),
         ("networks", "second_moments", "views", 10**10),
+        ("methods", "flow", "modes", 10**9),
     ],
 )
 def test_a_number_beyond_any_memory_is_refused(room, name, argument, number):

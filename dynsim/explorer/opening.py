@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
+from dynsim.arguments import a_mapping, a_number
 from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad, missing_extra
 from dynsim.explorer.setting import Setting
@@ -109,10 +110,17 @@ def explore(
     return Explorer(
         setting_of(
             system_or_loss, states, branch, variant, options,
-            initial=initial or {}, parameters=parameters or {}, t_end=t_end, time=time, plane=_names("plane", plane),
-            more=tuple(tuple(float(value) for value in start) for start in more), compare=compare,
+            initial=a_mapping("initial", initial), parameters=a_mapping("parameters", parameters), t_end=t_end,
+            time=time, plane=_names("plane", plane), more=_orbits(more), compare=compare,
         )
     )  # fmt: skip
+
+
+def _orbits(more: Any) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(tuple(a_number("more", value) for value in start) for start in more)
+    except TypeError:
+        raise bad("more", more, "starts, each a number per state", kind=InvalidType) from None
 
 
 def setting_of(

@@ -9,8 +9,9 @@ from typing import Any
 
 import sympy
 
+from dynsim.arguments import a_word
 from dynsim.choices import Branch
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import InvalidType, bad
 from dynsim.explorer.sources import plain_options
 from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
@@ -76,10 +77,10 @@ class Setting:
             raise bad("system_or_loss", self.source, expected, kind=InvalidType)
         if not isinstance(self.compare, bool):
             raise bad("compare", self.compare, "True or False", kind=InvalidType)
-        if self.branch not in BRANCHES:
-            raise unknown("branch", self.branch, BRANCHES)
-        if self.time not in TIME_SCALES:
-            raise unknown("time", self.time, TIME_SCALES)
+        a_word("branch", self.branch, BRANCHES)
+        a_word("time", self.time, TIME_SCALES)
+        if not isinstance(self.variant, str | None):
+            raise bad("variant", self.variant, "the name of a variant", kind=InvalidType)
         if len(self.more) > MOST_ORBITS:
             raise bad("more", f"{len(self.more)} orbits", f"at most {MOST_ORBITS}")
         if not _number("t_end", self.t_end) > 0:
@@ -111,6 +112,8 @@ def _numbers(argument: str, values: Any, read: Callable[[str, Any], Any]) -> dic
 
 def _number(argument: str, value: Any) -> float:
     try:
+        if getattr(value, "mask", False) or getattr(value, "shape", ()) != ():
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise bad(argument, value, "a number", kind=InvalidType) from None

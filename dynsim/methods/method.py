@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from dynsim.arguments import a_whole
 from dynsim.errors import bad, unknown
 from dynsim.methods.setting import VALUES, Knob, MethodSetting, read_setting
+from dynsim.systems.building import MOST
 
 if TYPE_CHECKING:
     import sympy
@@ -274,9 +276,7 @@ class Method(ABC):
         >>> dynsim.method("spectral").flow().states
         ('w',)
         """
-        if isinstance(modes, bool) or not isinstance(modes, int | np.integer) or modes < 1:
-            raise bad("modes", modes, "a whole number of at least 1")
-        flow = self._flow(int(modes))
+        flow = self._flow(a_whole("modes", modes, 1, MOST))
         return flow.describe(name=f"method {self.name}", reference=self.reference)
 
     def settled(self, **values: Any) -> Method:

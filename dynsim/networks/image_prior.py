@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynsim.errors import bad
+from dynsim.arguments import a_number, a_whole, a_word
+from dynsim.errors import InvalidType, bad
 from dynsim.networks.experiment import Experiment
-from dynsim.networks.initialisations import draw
+from dynsim.networks.initialisations import INITIALISATIONS, draw
 from dynsim.networks.layers import EPSILON, Layout, Part
+from dynsim.networks.measures.arrays import array_of
 from dynsim.networks.optimisers import Block, adam
 from dynsim.networks.seeds import generator, seed_list
 from dynsim.progress import Progress
@@ -22,6 +24,7 @@ __all__ = ["Hourglass", "deep_image_prior"]
 
 _INPUTS = 8  # channels of noise
 _LEAK = 0.2
+_WIDEST, _DEEPEST = 4096, 12
 
 
 def deep_image_prior(
@@ -83,17 +86,26 @@ def deep_image_prior(
     ((2, 1, 1, 1, 16, 16), True)
     """
     numbers = seed_list(seeds)
-    target = torch.as_tensor(pictures, dtype=torch.float32)
+    target = _pixels("pictures", pictures)
+    channels, skip = a_whole("channels", channels, 1, _WIDEST), a_whole("skip", skip, 1, _WIDEST)
+    levels, lr = a_whole("levels", levels, 1, _DEEPEST), a_number("lr", lr, above=0)
+    init = a_word("init", init, INITIALISATIONS)
     side = 2**levels
     if target.ndim != 5 or target.shape[1] != len(numbers) or target.shape[3] % side or target.shape[4] % side:
         expected = f"(tasks, {len(numbers)} seeds, channels, height, width) with sides that are multiples of {side}"
         raise bad("pictures", f"shape {tuple(target.shape)}", expected)
-    steps = list(moments)
-    if not steps or steps[0] < 0 or steps != sorted(set(steps)):
+    if not isinstance(moments, Sequence | np.ndarray) or isinstance(moments, str | bytes):
+        raise bad("moments", moments, "rising steps from 0", kind=InvalidType)
+    steps = [a_whole("moments", step, 0, 10**9, "rising steps from 0") for step in moments]
+    if not steps or steps != sorted(set(steps)):
         raise bad("moments", steps, "rising steps from 0")
     shape = target.shape
-    weight = torch.ones(()) if known is None else torch.as_tensor(known, dtype=torch.float32)
-    weight = weight.expand(shape).flatten(0, 1)
+    weight = torch.ones(()) if known is None else _pixels("known", known)
+    try:
+        weight = weight.expand(shape).flatten(0, 1)
+    except RuntimeError:
+        expected = f"the shape of the pictures, {tuple(shape)}, or one that broadcasts to it"
+        raise bad("known", f"shape {tuple(weight.shape)}", expected) from None
     net = Hourglass(inputs=_INPUTS, channels=channels, skip=skip, outputs=shape[2], levels=levels)
     part = Part(net.shapes, net, shape[2])
     rows = draw(part, init, 1.0, [generator(seed, "encoder") for seed in numbers]).float()
@@ -101,6 +113,13 @@ def deep_image_prior(
     block = Block(rows.repeat(shape[0], 1).requires_grad_())
     shown = _fit(net, block, noise.repeat(shape[0], 1, 1, 1), target.flatten(0, 1), weight, steps, lr, progress)
     return np.stack(shown).reshape(len(steps), *shape)
+
+
+def _pixels(name: str, value: Any) -> Tensor:
+    array = array_of(value, name, "an array of pixels", 0)
+    if not np.isfinite(array).all():
+        raise bad(name, "NaN or infinite numbers", "finite pixels")
+    return torch.as_tensor(array, dtype=torch.float32)
 
 
 def _fit(
