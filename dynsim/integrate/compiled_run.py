@@ -124,7 +124,7 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
     near the start, where a run changes most.
     """
     early = found.reached * 2.0 ** -np.arange(20.0, 0.0, -1.0)
-    edges = np.union1d(np.linspace(0.0, found.reached, max(found.steps, 1) + 1), early)
+    edges = np.sort(np.concatenate([np.linspace(0.0, found.reached, max(found.steps, 1) + 1), early]))
     states = engine.along(found.reached)
     hits: list[tuple[float, int]] = []
     for index, event in enumerate(events):

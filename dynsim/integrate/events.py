@@ -182,6 +182,7 @@ _remembered = lru_cache(maxsize=64)(_read)  # reading text takes longer than a r
 _DEGREE = 16
 _NODES = np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)[::-1]
 _FIT = np.linalg.inv(chebyshev.chebvander(_NODES, _DEGREE))
+_SLOPE = chebyshev.chebder(np.eye(_DEGREE + 1))  # of a series, from its coefficients
 _FLAT = 1e-11  # an expansion whose last terms are below this share of the largest is one
 _NOISE = 1e-14  # and so is one whose last terms are below this share of the largest anywhere
 _DEPTH = 10  # halvings of a step in search of one
@@ -317,8 +318,11 @@ def _pieces(function: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> 
 
 def _extrema(coefficients: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Where a Chebyshev series between −1 and 1 turns."""
-    slope = np.trim_zeros(chebyshev.chebder(np.where(size > 1e-15 * size.max(), coefficients, 0.0)), "b")
-    if len(slope) < 2 or abs(slope[0]) > np.abs(slope[1:]).sum():
+    slope = _SLOPE @ np.where(size > 1e-15 * size.max(), coefficients, 0.0)
+    if abs(slope[0]) > np.abs(slope[1:]).sum():
+        return np.empty(0)
+    slope = np.trim_zeros(slope, "b")
+    if len(slope) < 2:
         return np.empty(0)
     roots = chebyshev.chebroots(slope)
     return np.sort(roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) < 1)])
