@@ -147,7 +147,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     least = 0.01 * xr.where(lives, data["predicted"], data["measured"].max("feature"))
     right = float(((data["measured"] > least) == lives).mean())
     error = float(abs(data["measured"] / data["predicted"] - 1).where(lives).median())
-    known = (~np.isnan(data["time"]) & ~np.isnan(data["predicted_time"])).values
+    known = np.isfinite(data["time"].values) & np.isfinite(data["predicted_time"].values)
     order = float(spearmanr(-data["size"].values[known], data["time"].values[known]).statistic)
     late = float(abs(data["time"] / data["predicted_time"] - 1).max())
     return concluded(

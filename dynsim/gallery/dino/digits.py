@@ -11,9 +11,9 @@ import xarray as xr
 from dynsim.gallery.dino.regions import STARTS
 from dynsim.methods.prototype_clusters import assignments, fate
 
-TAUS = (0.04, 0.08)
-MOMENTA = (0.0, 0.9, 0.99, 0.999, 1.0)
-FINE_TAUS = (0.065, 0.07, 0.075)
+TAUS = (0.02, 0.04, 0.06, 0.08, 0.1)
+MOMENTA = (0.0, 0.9, 0.96, 0.99, 0.999, 1.0)
+FINE_TAUS = (0.06, 0.065, 0.07, 0.075, 0.08)
 TEACHER, PUBLISHED_TEACHER = 0.98, 0.996
 TRAINED = {"tau_t": 0.04, "centre_momentum": 0.9}  # what a warm start has been trained with
 RAMP = "0.04 + ({0} - 0.04)*min(1, step/({1}))"

@@ -155,7 +155,7 @@ def _draw_published(data: xr.Dataset, axes: Any) -> None:
             axes.plot(loss / top, row, "o", color=COLOURS["black"], markerfacecolor=PAINT[fate], markersize=5)
     axes.axvline(1.0, color=COLOURS["grey"], linewidth=0.8)
     said = {True: "learns", False: "collapses", None: "–"}
-    labels = [f"{name} ({said[published(data)[name][0]]})" for name in names]
+    labels = [f"{name.replace('τ_t', 'τ$_t$')} ({said[published(data)[name][0]]})" for name in names]
     axes.set_yticks(range(len(names)), labels)
     axes.invert_yaxis()
     axes.set(xlabel="loss over ln K at the end", title="published settings (and what was found)")

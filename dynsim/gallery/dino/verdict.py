@@ -12,6 +12,7 @@ from dynsim.gallery.dino import digits, regions
 from dynsim.gallery.figure import concluded
 from dynsim.gallery.trained_networks import images_of
 from dynsim.methods.prototype_bifurcations import fold, hopf
+from dynsim.methods.prototype_clusters import ALIVE as LEAST
 from dynsim.methods.prototype_clusters import FATES
 from dynsim.progress import Progress
 from dynsim.records import stamp
@@ -178,6 +179,10 @@ def _as_predicted(table: dict[str, tuple[bool | None, float, bool]], r: float) -
     return f"{len(settings) - len(wrong)} of {len(settings)}" + (f", not {', '.join(wrong)}" if wrong else "")
 
 
+def _listed(values: np.ndarray) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
 def verdict(data: xr.Dataset) -> Verdict:
     """Whether the networks do what the flow says, and what was published."""
     found, table = scores(data), published(data)
@@ -199,10 +204,13 @@ def verdict(data: xr.Dataset) -> Verdict:
         f"ones after {data.attrs['steps']} steps; of warm ones below the fold {found['warm_slow']:.0%} live with a "
         f"centre momentum above 0.99 (the flow: all), of those beyond it {found['warm_hot']:.0%} still with a faster "
         "centre (the flow: none)",
+        f"covered: {data.sizes['tau_t']} temperatures × {data.sizes['momentum']} momenta of the centre, cold and "
+        f"warm, {data.sizes['seed']} seeds; long runs at τ_t = {_listed(data['long_tau_t'].values)} with momentum 0.9",
         f"of the temperatures tried most cold networks live up to τ_t = {found['up_to_cold']:g}, warm ones in long "
         f"runs up to {found['up_to_warm']:g}: {'bistable' if bistable else 'not bistable'}",
         f"published settings: {sum(agree.values())} of {len(agree)} in kind"
-        + (f", not {', '.join(wrong)}" if wrong else ""),
+        + (f", not {', '.join(wrong)}" if wrong else "")
+        + f": alive is information above {LEAST:g} of ln K here, kNN accuracy above chance there",
         f"of these the flow with the networks' r, from cold, has {_as_predicted(table, found['r'])}",
         "loss = ln K where the end is uniform: " + ("yes" if uniform_at_top else "no"),
         "one r for all clusters, a centre and a teacher of constant rate, are the flow's; a network has many r",
