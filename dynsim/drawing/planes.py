@@ -57,9 +57,11 @@ def draw_field(axes: Any, data: xr.Dataset) -> None:
         axes.plot(*joined.T, color=_FIELD, linewidth=0.5, zorder=1, scalex=False, scaley=False)
     for line in lines[::2]:
         middle = len(line) // 2
-        ends = {"posA": line[middle - 1], "posB": line[middle], "shrinkA": 0, "shrinkB": 0}
-        look = {"arrowstyle": "-|>", "mutation_scale": 6, "color": _FIELD, "linewidth": 0.5, "zorder": 1}
-        axes.add_artist(FancyArrowPatch(**ends, **look))
+        arrow = FancyArrowPatch(
+            line[middle - 1], line[middle], shrinkA=0, shrinkB=0, arrowstyle="-|>", mutation_scale=6, color=_FIELD
+        )
+        arrow.set(linewidth=0.5, zorder=1)
+        axes.add_artist(arrow)
 
 
 _FIELD = "#B8B8B8"
