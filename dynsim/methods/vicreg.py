@@ -22,9 +22,10 @@ share their variance equally, where φ is convex. With v̄ the mean of those tha
 
     v_i = (ρ − sν_i)₊/(2c),      2ρ = μ/(2√(v̄+ε)) + 4cv̄, or, at the hinge, v̄ = 1 − ε:
 
-of them live those with sν_i < ρ. How many rows are aligned is what costs least. At the published weights it is none:
-below ν = μ/(4s) aligned rows all have v = 1 − ε, so that any difference of the noise shares turns them. Hence `rows`
-is left open by default: one feature asked alone has a row of its own, several end where the loss is least.
+of them live those with sν_i < ρ. How many rows are aligned is what costs least; aligned rows at the hinge may still
+turn among each other, by s(ν_j − ν_i)/(2c): then a fact is not exact. At the published weights none is aligned: below
+ν = μ/(4s) aligned rows all have v = 1 − ε, so that any difference of the noise shares turns them. Hence `rows` is left
+open by default: one feature asked alone has a row of its own, several end where the loss is least.
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ class VicReg(Method):
         idle = len(living) < rows and bool((push - 4 * s * nu[living] > 8 * c * size[living]).any())
         if not (turning.any() or idle):
             return ""
-        return "; but aligned rows are a saddle at this weight of the covariances: several features end as rows='free'"
+        return "; but aligned rows are a saddle at this weight of the covariances, and some of them turn"
 
     def _kept(self, at: MethodSetting) -> np.ndarray:
         """Which features have rows, the most reliable first."""
@@ -247,10 +248,11 @@ class VicReg(Method):
     def _free(self, noise: np.ndarray, at: MethodSetting) -> tuple[np.ndarray, float, bool]:
         """Variances of the features, the level ρ, and whether they are at the minimum."""
         result, kept, alone = np.zeros_like(noise), self._kept(at), self._alone
-        if alone:
-            result[kept[:alone]] = self._aligned(noise[kept[:alone]], replace(at, dim=alone))
         shared, level, sure = self._shared(noise[kept[alone:]], at.width - alone, at.batch)
         result[kept[alone:]] = shared
+        if alone:
+            result[kept[:alone]] = self._aligned(noise[kept[:alone]], replace(at, dim=alone))
+            sure = sure and not self._doubt(noise[kept[:alone]], result[kept[:alone]], alone)
         return result, level, sure
 
     def _shared(self, nu: np.ndarray, rows: int, batch: int | None) -> tuple[np.ndarray, float, bool]:
