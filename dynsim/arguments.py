@@ -8,7 +8,7 @@ from typing import Any
 
 from dynsim.errors import InvalidType, bad, unknown
 
-__all__ = ["a_mapping", "a_number", "a_switch", "a_whole", "a_word"]
+__all__ = ["a_mapping", "a_number", "a_real", "a_switch", "a_whole", "a_word"]
 
 
 def a_number(argument: str, value: Any, expected: str = "", *, above: float = -inf, least: float = -inf) -> float:
@@ -39,20 +39,42 @@ def a_number(argument: str, value: Any, expected: str = "", *, above: float = -i
     if not expected:
         bound = f" above {above:g}" if above > -inf else f" ≥ {least:g}" if least > -inf else ""
         expected = "a positive number" if above == 0 else f"a finite number{bound}"
-    refused = isinstance(value, str | bytes | bytearray | list | tuple | dict)
-    if refused or getattr(value, "shape", ()) != () or getattr(value, "mask", False):
-        raise bad(argument, value, expected, kind=InvalidType)
-    try:
-        if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "f") not in "fiub":
-            raise TypeError
-        number = float(value)
-    except OverflowError:
-        raise bad(argument, value, expected) from None
-    except Exception:  # __float__ is anybody's code
-        raise bad(argument, value, expected, kind=InvalidType) from None
+    number = a_real(argument, value, expected)
     if not isfinite(number) or (not number > above and above > -inf) or number < least:
         raise bad(argument, value, expected)
     return number
+
+
+def a_real(argument: str, value: Any, expected: str = "a real number") -> float:
+    """Check one real number; one too large for a float is infinite.
+
+    Raises
+    ------
+    InvalidType, InvalidValue
+        For what is no number, True and False among it, has axes, or is masked.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from dynsim.arguments import a_real
+    >>> a_real("t_end", Fraction(1, 4)), a_real("t_end", -(10**400))
+    (0.25, -inf)
+    """
+    if type(value) is float:
+        return value
+    refused = isinstance(value, str | bytes | bytearray | list | tuple | dict | bool | complex)
+    if refused or getattr(value, "shape", ()) != ():
+        raise bad(argument, value, expected, kind=InvalidType)
+    if getattr(value, "mask", False):
+        raise bad(argument, value, f"{expected}, not masked", kind=InvalidType)
+    try:
+        if getattr(getattr(value, "dtype", None), "kind", "f") not in "fiuO":
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
+    except Exception:  # __float__ is anybody's code
+        raise bad(argument, value, expected, kind=InvalidType) from None
 
 
 def a_whole(argument: str, value: Any, least: int = 1, most: float = inf, expected: str = "") -> int:

@@ -62,6 +62,18 @@ class Dynamics(Protocol):
     def is_autonomous(self) -> bool | None:
         """Whether the velocity does not depend on the time; None where nobody has said."""
 
+    @property
+    def equations(self) -> Any:
+        """The Flow itself where there are symbols to compute with; None for a Field, which only has numbers."""
+
+    @property
+    def loss(self) -> Any:
+        """The loss as an expression, or None."""
+
+    @property
+    def exact(self) -> Any:
+        """Closed forms, or None where none are known."""
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one state, ``()`` for a scalar."""
 
@@ -70,6 +82,9 @@ class Dynamics(Protocol):
 
     def field(self, parameters: Mapping[Any, Any] | None = None) -> Field:
         """Return the numeric field at these parameters."""
+
+    def field_over(self, values: Mapping[str, Any]) -> Field:
+        """Return the field of many members: every parameter a number, or an array over the last axis of the state."""
 
     def origin(self) -> dict[str, Any]:
         """Plain data for a Dataset's provenance, values of parameters aside."""
@@ -142,6 +157,7 @@ class Field:
     may_jump: bool = True
 
     parameters = ()
+    equations = loss = exact = None
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
@@ -248,6 +264,10 @@ class Field:
         """Return the field itself; see `values` for what is refused."""
         self.values(parameters)
         return self
+
+    def field_over(self, values: Mapping[str, Any]) -> Field:
+        """Return the field itself, as `field` does."""
+        return self.field(values)
 
     def origin(self) -> dict[str, Any]:
         """Plain data for a Dataset's provenance, values of parameters aside."""

@@ -140,7 +140,7 @@ class Explorer(widgets.VBox):
             return filled(replace(now, **what))
         flow = subject(now).flow
         if what.get("source", now.source) is None:
-            loss = getattr(flow, "loss", None)
+            loss = flow.loss
             if loss is None or loss.has(Expectation):
                 raise bad("loss", "nothing", "a loss as text", "what is shown has none that a text holds")
             what = {"source": text(loss), "states": flow.states}

@@ -13,10 +13,8 @@ from dynsim.errors import InvalidType, bad, missing_extra
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.short_text import from_text
 from dynsim.explorer.sources import as_text
-from dynsim.field import Field
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
-from dynsim.symbolic.sources import as_flow
+from dynsim.symbolic.sources import as_field
 
 if TYPE_CHECKING:
     from dynsim.explorer.app import Explorer
@@ -135,19 +133,13 @@ def setting_of(
     >>> setting_of(dynsim.system("toy", branch="full"), None, None, None, {}).branch
     'full'
     """
-    if isinstance(source, Mapping):
-        source, options = as_flow(source, **options), {}
-    if isinstance(source, Flow):
-        as_flow(source, states, branch=branch, variant=variant, **options)  # refuses what was chosen when it was made
-        told = as_text(source) or {"source": source, "branch": source.branch}
-        return Setting(**told, **shown)
-    if isinstance(source, Field):
-        if states or variant or options or branch not in (None, "stop"):
-            advice = "it has no equations to make anything of"
-            raise bad("system_or_loss", states or variant or options or branch, "a Field alone", advice)
-        return Setting(source, **shown)
     if isinstance(source, sympy.Expr):
         source = text(source)
+    if not isinstance(source, str):
+        given = as_field(source, states, branch=branch, variant=variant, **options)
+        flow = given.equations
+        told = {} if flow is None else as_text(flow) or {"branch": flow.branch}
+        return Setting(**{"source": given, **told}, **shown)
     chosen = "stop" if branch is None else branch
     return Setting(source, _names("states", states), chosen, variant, options=options, **shown)
 

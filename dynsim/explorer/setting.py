@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from typing import Any
 
 import sympy
 
-from dynsim.arguments import a_word
+from dynsim.arguments import a_number, a_word
 from dynsim.choices import Branch
 from dynsim.errors import InvalidType, bad
 from dynsim.explorer.sources import plain_options
@@ -83,10 +82,10 @@ class Setting:
             raise bad("variant", self.variant, "the name of a variant", kind=InvalidType)
         if len(self.more) > MOST_ORBITS:
             raise bad("more", f"{len(self.more)} orbits", f"at most {MOST_ORBITS}")
-        if not _number("t_end", self.t_end) > 0:
+        if not a_number("t_end", self.t_end) > 0:
             raise bad("t_end", self.t_end, "a positive number")
         object.__setattr__(self, "t_end", float(self.t_end))
-        object.__setattr__(self, "initial", _numbers("initial", self.initial, _number))
+        object.__setattr__(self, "initial", _numbers("initial", self.initial, a_number))
         object.__setattr__(self, "parameters", _numbers("parameters", self.parameters, _number_or_schedule))
         object.__setattr__(self, "options", plain_options(self.options))
 
@@ -110,26 +109,14 @@ def _numbers(argument: str, values: Any, read: Callable[[str, Any], Any]) -> dic
     return {name_of(argument, name): read(f"{argument}['{name}']", value) for name, value in values.items()}
 
 
-def _number(argument: str, value: Any) -> float:
-    try:
-        if getattr(value, "mask", False) or getattr(value, "shape", ()) != ():
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise bad(argument, value, "a number", kind=InvalidType) from None
-    if not isfinite(number):
-        raise bad(argument, value, "a finite number")
-    return number
-
-
 def _number_or_schedule(argument: str, value: Any) -> float | str:
     """A number, or an expression that is no constant, as its text."""
     if isinstance(value, sympy.Expr):
         value = text(value)
     if not isinstance(value, str):
-        return _number(argument, value)
+        return a_number(argument, value)
     try:
-        return _number(argument, float(value))
+        return a_number(argument, float(value))
     except ValueError:
         expression = parse(value)
-    return value.strip() if expression.free_symbols else _number(argument, expression)
+    return value.strip() if expression.free_symbols else a_number(argument, expression)

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, quote, urlencode
 from dynsim.errors import bad, unknown
 from dynsim.explorer.setting import Setting
 from dynsim.explorer.sources import equations_text
-from dynsim.symbolic.flow import Flow
 
 __all__ = ["from_text", "shared", "to_text"]
 
@@ -94,9 +93,10 @@ def shared(setting: Setting) -> tuple[str, dict[str, Any]]:
         named = {key: value for key, value in setting.options.items() if key in _READ}
         structure = {key: value for key, value in setting.options.items() if key not in _READ}
         return setting.source, {**named, **({"structure": structure} if structure else {})}
-    equations = equations_text(setting.source) if isinstance(setting.source, Flow) else None
+    flow = setting.source.equations
+    equations = None if flow is None else equations_text(flow)
     if equations is None:
-        what = "a quadrature" if isinstance(setting.source, Flow) else "a Field of Python functions"
+        what = "a Field of Python functions" if flow is None else "a quadrature"
         raise bad("state", what, "equations that a text holds", "keep the Python that made it")
     roles = {key: value for key, value in setting.source.roles.items() if value}
     return equations, {"roles": roles} if roles else {}

@@ -9,7 +9,7 @@ import sympy
 
 from dynsim.choices import Branch
 from dynsim.errors import DynsimError, InvalidType, bad
-from dynsim.field import Field
+from dynsim.field import Dynamics
 from dynsim.methods.catalogue import method
 from dynsim.registry import registry
 from dynsim.symbolic.distributions import random_text, read_random
@@ -18,7 +18,7 @@ from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.printing import text
 from dynsim.symbolic.rules import Descend, Track
-from dynsim.symbolic.sources import as_flow, with_loss
+from dynsim.symbolic.sources import as_field, as_flow, with_loss
 
 __all__ = ["METHOD", "as_text", "equations_text", "flow_from", "is_listed", "plain_options"]
 
@@ -71,9 +71,7 @@ def _written(value: Any) -> str:
     return value.strip() if isinstance(value, str) else text(sympy.sympify(value)).replace("**", "^")
 
 
-def flow_from(
-    source: Any, states: Any, branch: Branch, variant: str | None, options: Mapping[str, Any]
-) -> Flow | Field:
+def flow_from(source: Any, states: Any, branch: Branch, variant: str | None, options: Mapping[str, Any]) -> Dynamics:
     """Return what a source names: a Flow or a Field as it is, a method, or whatever `as_flow` reads.
 
     Examples
@@ -82,14 +80,12 @@ def flow_from(
     >>> flow_from("method:simsiam", None, "stop", None, {}).states
     ('p', 'w')
     """
-    if isinstance(source, Field):
-        shaped = [name for name in source.states if source.shape(name)]
-        if shaped:
-            raise bad("system_or_loss", f"the state {shaped[0]} of shape {source.shape(shaped[0])}", "states that are "
+    if not isinstance(source, str):
+        given = as_field(source)
+        if shaped := [name for name in given.states if given.shape(name)]:
+            raise bad("system_or_loss", f"the state {shaped[0]} of shape {given.shape(shaped[0])}", "states that are "
                       "numbers", "the explorer draws one curve per state")  # fmt: skip
-        return source
-    if isinstance(source, Flow):
-        return with_loss(as_flow(source))
+        return with_loss(given)
     if source.startswith(METHOD):
         flow = method(source.removeprefix(METHOD).strip(), **options).flow()
         if branch != flow.branch:
@@ -122,7 +118,7 @@ def as_text(flow: Flow) -> dict[str, Any] | None:
             made = flow_from(**candidate)
         except DynsimError:
             continue
-        if isinstance(made, Flow) and _same(made, with_loss(flow)):
+        if _same(made.equations, with_loss(flow)):
             return candidate
     return None
 

@@ -68,7 +68,8 @@ class Subject:
     @property
     def equations(self) -> Flow | None:
         """The flow where it has equations; None for a Field, which only has numbers."""
-        return self.flow if isinstance(self.flow, Flow) else None
+        found: Flow | None = self.flow.equations
+        return found
 
     @property
     def plane(self) -> tuple[str, ...]:
@@ -112,7 +113,7 @@ def _subject(
     flow = flow_from(source, states, branch, variant, told)
     named = is_listed(source)
     names = (*flow.states, *flow.parameters)
-    told_ranges, told_view = (getattr(flow, part, {}) for part in ("ranges", "view"))
+    told_ranges, told_view = ({}, {}) if flow.equations is None else (flow.equations.ranges, flow.equations.view)
     usual = {name: _STATE_RANGE if name in flow.states else _PARAMETER_RANGE for name in names}
     ranges = {**usual, **{name: _KNOWN_RANGES[name] for name in names if name in _KNOWN_RANGES}, **told_ranges}
     defaults = {**{name: 0.5 if name in flow.states else 1.0 for name in names}, **_KNOWN_DEFAULTS, **flow.defaults}
@@ -136,7 +137,8 @@ def _known(source: Any, named: bool, flow: Any) -> tuple[tuple[Branch, ...], tup
         entry = entry_of(source)
         return entry.branches, entry.variants, entry.summary, entry.reference
     if not isinstance(source, str):  # a Flow or a Field was made in one branch
-        return (getattr(flow, "branch", "stop"),), (), "", getattr(flow, "reference", "")
+        made = flow.equations
+        return (("stop" if made is None else made.branch),), (), "", "" if made is None else made.reference
     if flow.loss is None:
         return ("stop",), (), "", ""  # equations
     return BRANCHES if has_stop_gradient(flow.loss) else ("stop", "full"), (), "", ""

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynsim.field import Field
+from dynsim.field import Dynamics, Field
 from dynsim.integrate.events import REST_RATE
 from dynsim.integrate.stepping import why_it_stopped
 from dynsim.status import Status
-from dynsim.symbolic.flow import Flow
 
 __all__ = ["MOST_STEPS", "STIFF", "Engine", "EnsembleArrays", "GridBlock", "Members", "block_shape", "blocks"]
 
@@ -36,7 +35,7 @@ class Members:
         Increasing flow times; the last one is where every run ends.
     """
 
-    flow: Flow | Field
+    flow: Dynamics
     y0: np.ndarray
     values: Mapping[str, Any]
     times: np.ndarray
@@ -47,7 +46,7 @@ class Members:
     @cached_property
     def field(self) -> Field:
         """The right-hand side, over the last axis of the state."""
-        return self.flow if isinstance(self.flow, Field) else self.flow.compiled.field(self.values)
+        return self.flow.field_over(self.values)
 
     def select(self, index: Any) -> Members:
         """The batch of some of the members."""

@@ -12,7 +12,6 @@ from dynsim.errors import bad, missing_extra
 from dynsim.integrate.batch import Engine, EnsembleArrays, Members
 from dynsim.integrate.solver import slide
 from dynsim.status import Status
-from dynsim.symbolic.flow import Flow
 
 __all__ = ["METHODS", "Choice", "by_closed_form", "choose", "why_not_compiled"]
 
@@ -76,7 +75,7 @@ def _sliding_too(engine: Engine) -> Engine:
 
     def engine_and_sliding(batch: Members, run: EnsembleArrays) -> int:
         stiff = engine(batch, run)
-        if run.gravest < Status.SLIDING or not isinstance(batch.flow, Flow):
+        if run.gravest < Status.SLIDING:
             return stiff
         members = np.flatnonzero(run.status == Status.SLIDING)
         if members.size:
@@ -87,7 +86,7 @@ def _sliding_too(engine: Engine) -> Engine:
 
 
 def _closed_form(flow: Any, forever: bool) -> Choice:
-    if isinstance(flow, Flow) and flow.exact is not None and flow.exact.solution is not None:
+    if flow.exact is not None and flow.exact.solution is not None:
         return Choice("exact", by_closed_form)
     argument, received = ("t_end", math.inf) if forever else ("method", "exact")
     raise bad(argument, received, "a flow with a closed form in time", "integrate to a finite time instead")
@@ -95,7 +94,7 @@ def _closed_form(flow: Any, forever: bool) -> Choice:
 
 def why_not_compiled(flow: Any) -> str:
     """Why the compiled engine cannot do a flow, or the empty text."""
-    if not isinstance(flow, Flow):
+    if flow.equations is None:
         return "a Field has no equations to compile"
     if find_spec("llvmlite") is None:
         return _ABSENT
@@ -116,8 +115,6 @@ def by_closed_form(batch: Members, run: EnsembleArrays) -> int:
 
 def _fill(batch: Members, run: EnsembleArrays) -> None:
     flow, field = batch.flow, batch.field
-    assert isinstance(flow, Flow)
-    assert flow.exact is not None
     initial = {name: values[:, None] for name, values in zip(field.names, batch.y0, strict=True)}
     parameters = {name: value[:, None] if np.ndim(value) else value for name, value in batch.values.items()}
     with np.errstate(all="ignore"):

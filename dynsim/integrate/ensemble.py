@@ -21,7 +21,7 @@ from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import noisy_ensemble
 from dynsim.integrate.results import Frame, InMemory
 from dynsim.integrate.storage import Streamed
-from dynsim.integrate.validation import cores, count, described, times_of, tolerance
+from dynsim.integrate.validation import cores, count, times_of, tolerance
 from dynsim.progress import Progress
 from dynsim.records import as_json, plain_attributes
 from dynsim.storage import save_dataset
@@ -181,12 +181,12 @@ def ensemble(
     def batch(start: int, stop: int) -> Members:
         return Members(flow, *_members(flow, grid, start, stop), record, rtol, atol, workers)
 
-    field = flow.compiled.field(grid.values) if isinstance(flow, Flow) else flow
+    field = flow.field_over({name: grid.values[name] for name in flow.parameters})
     frame = Frame(field, grid, record, single=times is None)
     attributes = plain_attributes(
         kind="ensemble",
         flow=_description(source),
-        parameters=grid.describe_parameters(_constants(flow)),
+        parameters=grid.describe_parameters(flow.parameters),
         initial=grid.describe(field.names),
         method=choice.name,
         rtol=rtol,
@@ -217,28 +217,23 @@ _texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
 
 
 def _description(flow: Any) -> str:
-    """What the flow says of itself, as text; written once for a Flow, which does not change."""
-    if not isinstance(flow, Flow):
-        return as_json(described(flow))
+    """What the flow says of itself, as text; written once where it has equations, which do not change."""
+    if flow.equations is None:
+        return as_json(flow.origin())
     found = _texts.get(flow)
     if found is None:
-        found = _texts[flow] = as_json(described(flow))
+        found = _texts[flow] = as_json(flow.origin())
     return found
-
-
-def _constants(flow: Any) -> tuple[str, ...]:
-    return flow.parameters if isinstance(flow, Flow) else ()
 
 
 def _members(flow: Any, grid: Grid, start: int, stop: int) -> tuple[np.ndarray, dict[str, Any]]:
     """Starts of shape ``(size, members)``, and parameters: numbers, or arrays where they vary."""
-    states = flow.states if isinstance(flow, Flow) else flow.names
+    states, parameters = flow.states, flow.parameters
     if not grid.dims:
         alone = np.concatenate([grid.values[name].ravel() for name in states])
-        return alone[:, None], {name: grid.values[name].item() for name in _constants(flow)}
+        return alone[:, None], {name: grid.values[name].item() for name in parameters}
     y0 = [grid.members(name, start, stop).reshape(stop - start, math.prod(grid.own(name))).T for name in states]
     values = {
-        name: grid.members(name, start, stop) if grid.spans[name] else grid.values[name].item()
-        for name in _constants(flow)
+        name: grid.members(name, start, stop) if grid.spans[name] else grid.values[name].item() for name in parameters
     }
     return np.concatenate(y0), values

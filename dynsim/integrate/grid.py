@@ -18,7 +18,6 @@ import xarray as xr
 
 from dynsim.errors import bad
 from dynsim.integrate.validation import floats_of, named
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["Grid", "grid_of", "state_axes"]
@@ -146,8 +145,8 @@ def grid_of(flow: Any, initial: Any, parameters: Mapping[Any, Any] | None = None
     flow = as_field(flow)
     starts, constants = named("initial", initial, flow.states), {}
     schedules: dict[str, str] = {}
-    if isinstance(flow, Flow):
-        bound = flow.with_parameters(parameters)
+    if flow.equations is not None:
+        bound = flow.equations.with_parameters(parameters)
         constants = bound.values
         schedules = {name: str(value) for name, value in bound.given.items() if name not in constants}
         flow = bound.flow

@@ -18,10 +18,9 @@ from dynsim.integrate.optimisers.catalogue import Step, optimiser_named
 from dynsim.integrate.optimisers.problem import Problem
 from dynsim.integrate.optimisers.teachers import Update, teacher_update
 from dynsim.integrate.results import ATTRIBUTES
-from dynsim.integrate.validation import count, described
+from dynsim.integrate.validation import count
 from dynsim.records import stamp
 from dynsim.status import Status
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["Iteration", "iteration_of", "optimise", "steps_dataset"]
@@ -133,7 +132,7 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
     return stamp(
         data,
         kind="optimise",
-        flow=described(flow),
+        flow=flow.origin(),
         parameters=grid.describe_parameters(iteration.problem.values),
         initial=grid.describe(field.names),
         **grid.describe([name for name in ("lr", "teacher") if name in grid.values]),
@@ -233,15 +232,12 @@ def iteration_of(
     if teacher is not None:
         within = "EMA coefficients from 0 (SimSiam) to 1 (frozen)"
         _check("teacher", teacher, grid.values["teacher"], within, lambda x: (x >= 0) & (x <= 1))
-    symbolic = flow if isinstance(flow, Flow) else None
     states = flow.states
     y0 = np.concatenate(
         [grid.members(name).reshape(grid.size, math.prod(grid.own(name))).T for name in states], dtype=float
     )
-    constants = symbolic.parameters if symbolic else ()
-    values = {n: grid.members(n) if grid.spans[n] else grid.values[n].item() for n in constants}
-    field = symbolic.compiled.field(values) if symbolic else flow
-    problem = Problem(symbolic, field, values, grid.members("lr"))
+    values = {n: grid.members(n) if grid.spans[n] else grid.values[n].item() for n in flow.parameters}
+    problem = Problem(flow.equations, flow.field_over(values), values, grid.members("lr"))
     step = entry.prepare(problem, **chosen)
     pace = entry.pace(**chosen)
     update = teacher_update(problem, None if teacher is None else grid.members("teacher"), pace)

@@ -20,7 +20,6 @@ from dynsim.integrate.stepping import SOLVERS
 from dynsim.integrate.validation import breakpoints_of, field_of, start_of, times_of, tolerance
 from dynsim.records import as_json, plain_attributes
 from dynsim.status import Status
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["METHODS", "solve"]
@@ -135,7 +134,7 @@ def solve(
     if not np.isfinite(field.f(0.0, y0)).all():
         raise bad("initial", initial, "a start at which the right-hand side is finite")
 
-    bound = flow.with_parameters(parameters) if isinstance(flow, Flow) else None
+    bound = None if flow.equations is None else flow.equations.with_parameters(parameters)
     switching = None if bound is None else switching_of(bound.flow, bound.values)
     steady = field.is_autonomous is True
     if method == "compiled":

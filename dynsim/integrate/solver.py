@@ -136,8 +136,8 @@ def trajectory(
 
 def slide(batch: Members, run: EnsembleArrays, members: np.ndarray) -> None:
     """Do members of an ensemble again that come to where their flow jumps, each by itself."""
-    flow = batch.flow
-    if isinstance(flow, Field):
+    flow = batch.flow.equations
+    if flow is None:
         return
     switching = switching_of(flow, dict.fromkeys(flow.parameters, 0.0))
     if switching is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite, log
 from typing import Any
 
+from dynsim.arguments import a_real
 from dynsim.errors import InvalidType, bad, explained, unknown
 
 __all__ = ["average_rate", "training_parameters"]
@@ -162,12 +163,7 @@ def _flag(name: str, value: Any) -> bool:
 def _number(
     name: str, value: Any, low: float, high: float, *, open_below: bool = False, open_above: bool = False
 ) -> float:
-    try:
-        if isinstance(value, bool) or getattr(value, "mask", False):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise bad(name, value, "a number", kind=InvalidType) from None
+    number = a_real(name, value, "a number")
     inside = (low < number if open_below else low <= number) and (number < high if open_above else number <= high)
     if not (inside and isfinite(number)):
         ends = f"{'above' if open_below else 'from'} {low:g}" + (

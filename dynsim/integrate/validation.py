@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from dynsim.arguments import a_number, a_real
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.symbolic.expressions import name_of
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = [
     "cores",
     "count",
-    "described",
     "field_of",
     "named",
     "numbers",
@@ -68,9 +67,7 @@ def numbers(argument: str, values: Any) -> dict[str, float]:
     result = {}
     for key, value in values.items():
         name = name_of(argument, key)
-        result[name] = _number(f"{argument}['{name}']", value)
-        if not np.isfinite(result[name]):
-            raise bad(f"{argument}['{name}']", value, "a finite number")
+        result[name] = a_number(f"{argument}['{name}']", value)
     return result
 
 
@@ -79,7 +76,7 @@ def times_of(t_end: Any, times: Any, count: int = 201, *, backward: bool = False
     if (t_end is None) == (times is None):
         raise bad("t_end, times", (t_end, times), "exactly one of the two")
     if times is None:
-        end = _number("t_end", t_end)
+        end = a_real("t_end", t_end)
         if not np.isfinite(end) or end == 0 or (end < 0 and not backward):
             what = "a finite number other than 0" if backward else "a positive, finite number"
             raise bad("t_end", t_end, what)
@@ -113,7 +110,7 @@ def floats_of(argument: str, values: Any, expected: str) -> np.ndarray:
         if array.dtype.kind not in "biufO":
             raise TypeError(array.dtype)
         if array.dtype.kind == "O" and array.size:
-            array = np.array([_number(argument, value) for value in array.flat]).reshape(array.shape)
+            array = np.array([a_real(argument, value) for value in array.flat]).reshape(array.shape)
         return array.astype(float, copy=False)
     except (TypeError, ValueError, OverflowError):
         raise bad(argument, values, expected, kind=InvalidType) from None
@@ -156,25 +153,8 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def described(flow: Flow | Field) -> dict[str, Any]:
-    """What a flow or field says of itself in a Dataset's provenance, parameters aside."""
-    return flow.origin()
-
-
 def _positive(argument: str, value: Any) -> float:
-    number = _number(argument, value)
+    number = a_real(argument, value)
     if not np.isfinite(number) or number <= 0:
         raise bad(argument, value, "a positive, finite number")
     return number
-
-
-def _number(argument: str, value: Any) -> float:
-    """A real number; one too large for a float is infinite."""
-    if np.ma.is_masked(value):
-        raise bad(argument, value, "a number that is not masked")
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else -float("inf")
-    except (TypeError, ValueError):
-        raise bad(argument, value, "a real number", kind=InvalidType) from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.arguments import a_number
-from dynsim.errors import InvalidType, bad, unknown
+from dynsim.errors import bad, unknown
 from dynsim.integrate.validation import floats_of
 
 __all__ = ["VALUES", "Knob", "MethodSetting", "read_setting"]
@@ -51,7 +51,7 @@ class Knob:
             if not any(value is item or (isinstance(item, str) and value == item) for item in self.choices):
                 raise bad(name, value, " or ".join(map(repr, self.choices)))
             return value
-        number = _number(name, value)
+        number = a_number(name, value)
         if not self.low <= number <= self.high or (self.whole and number != int(number)):
             kind = "a whole number" if self.whole else "a number"
             raise bad(name, value, f"{kind} from {self.low:g} to {self.high:g}")
@@ -113,12 +113,6 @@ class MethodSetting:
         return array
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise bad(name, value, "a number", kind=InvalidType)
-    return a_number(name, value, "a finite number")
-
-
 def _array(name: str, value: Any) -> np.ndarray:
     array = floats_of(name, value, "a number or an array of numbers")
     if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
@@ -147,7 +141,7 @@ def read_setting(values: Mapping[str, Any], features: MethodSetting | None) -> M
     changes: dict[str, Any] = {}
     for name in ("alpha", "beta", "eta_p", "eta_s"):
         if given.get(name) is not None:
-            changes[name] = _number(name, given[name])
+            changes[name] = a_number(name, given[name])
             if changes[name] < 0 or (name == "alpha" and changes[name] == 0):
                 raise bad(name, given[name], "a positive number" if name == "alpha" else "a number of at least 0")
     for name, least in (("dim", 1), ("batch", 2)):

@@ -44,8 +44,6 @@ def _number(at_least: float = -inf, *, above: float = -inf, below: float = inf, 
     expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
 
     def rule(name: str, value: Any) -> float:
-        if isinstance(value, bool):
-            raise bad(name, value, expected, kind=InvalidType)
         number = a_number(name, value, expected)
         if not (at_least <= number <= at_most and above < number < below):
             raise bad(name, value, expected)

@@ -15,7 +15,6 @@ from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import state_axes
 from dynsim.studies.axes import spanned
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
@@ -50,7 +49,7 @@ def check(study: Study) -> None:
     if study.history:
         raise bad("history", True, "nothing for a flow", "give times, which are all kept")
     flow = _flow(study, {name: item.along(name)[0] for item in study.axes for name in _alone(study, item)})
-    states = _states(flow)
+    states = flow.states
     known = {*_structure(study), *_parameters(study, flow), *(f"{name}0" for name in states)}
     for dimension in study.axes:
         for name in dimension.sets:
@@ -70,7 +69,7 @@ def check(study: Study) -> None:
         if not _is_number(value):
             raise bad(f"parameters['{name}']", value, "a number", "several are an axis", kind=InvalidType)
     for name, value in study.initial.items():
-        if not isinstance(flow, Field) and not isinstance(value, Mapping) and not _is_number(value):
+        if not flow.shape(name) and not isinstance(value, Mapping) and not _is_number(value):
             raise bad(f"initial['{name}']", value, "a number", f"several are an axis, {name}0", kind=InvalidType)
     random = [name for name, value in study.initial.items() if isinstance(value, Mapping)]
     for name in random:
@@ -107,7 +106,7 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
             else:
                 varying[name] = xr.DataArray(np.asarray(values, dtype=float), {item.name: labels}, (item.name,))
     flow = _flow(study, fixed)
-    states, parameters = _states(flow), flow.parameters if isinstance(flow, Flow) else ()
+    states, parameters = flow.states, flow.parameters
     starts = _starts(study, flow, region) | {n: varying[f"{n}0"] for n in states if f"{n}0" in varying}
     settings = {name: varying.get(name, study.parameters.get(name)) for name in parameters}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -121,13 +120,12 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
 
 def _starts(study: Study, flow: Any, region: Mapping[str, slice]) -> dict[str, Any]:
     """Shared and random initial values; the generator of a seed depends on nothing but the seed and the state."""
-    defaults = flow.defaults if isinstance(flow, Flow) else {}
     starts: dict[str, Any] = {}
-    for position, name in enumerate(_states(flow)):
-        value = study.initial.get(name, defaults.get(name))
+    for position, name in enumerate(flow.states):
+        value = study.initial.get(name, flow.defaults.get(name))
         if isinstance(value, Mapping):
             seeds = (study.seeds or ())[region["seed"]]
-            shape = flow.shape(name) if isinstance(flow, Field) else ()
+            shape = flow.shape(name)
             drawn = np.stack([draw(value, seed, position, shape) for seed in seeds])
             starts[name] = xr.DataArray(drawn, dims=("seed", *state_axes(name, len(shape))))
         elif value is not None:
@@ -172,12 +170,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _states(flow: Any) -> tuple[str, ...]:
-    return flow.states if isinstance(flow, Flow) else flow.names
-
-
 def _parameters(study: Study, flow: Any) -> tuple[str, ...]:
-    return flow.parameters if isinstance(flow, Flow) else _MATRIX_RATES
+    return _MATRIX_RATES if study.system == MATRIX else flow.parameters
 
 
 def _flow(study: Study, fixed: Mapping[str, Any]) -> Any:

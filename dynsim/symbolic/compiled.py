@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import sympy
 
-from dynsim.errors import InvalidType, InvalidValue, bad, unknown
+from dynsim.arguments import a_number
+from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
 from dynsim.names import TIME
 from dynsim.symbolic.expressions import name_of
@@ -203,7 +203,7 @@ class Parametrised:
         InvalidType, InvalidValue
             A value that is no finite number.
         """
-        values = {name: _number(name, value) for name, value in self.values.items()}
+        values = {name: a_number(f"parameter '{name}'", value) for name, value in self.values.items()}
         given = {name: values.get(name, value) for name, value in self.given.items()}
         return self.flow.compiled.field(values, _Description(self.source, given))
 
@@ -348,21 +348,11 @@ class Parametric:
         """
         return self.with_parameters(parameters).field()
 
+    def field_over(self, values: Mapping[str, Any]) -> Field:
+        """Return the field of many members: every parameter a number, or an array over the last axis of the state."""
+        return self.compiled.field(values)
+
     @cached_property
     def compiled(self) -> CompiledFlow:
         """The flow as NumPy functions of states and parameters, compiled on first use."""
         return CompiledFlow(self)
-
-
-def _number(name: str, value: object) -> float:
-    if np.ma.is_masked(value):
-        raise bad(f"parameter '{name}'", value, "a real number, not masked", kind=InvalidValue)
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except OverflowError:
-        number = inf
-    except (TypeError, ValueError):
-        raise bad(f"parameter '{name}'", value, "a real number", kind=InvalidType) from None
-    if not isfinite(number):
-        raise bad(f"parameter '{name}'", value, "a finite number", kind=InvalidValue)
-    return number

@@ -61,6 +61,11 @@ class Equations:
         def is_autonomous(self) -> bool:
             """Of the flow."""
 
+    @property
+    def equations(self) -> Self:
+        """The flow itself: where a Field stands there is None, for it only has numbers."""
+        return self
+
     def __repr__(self) -> str:
         variant = f" ({self.variant})" if self.variant else ""
         loss = f": loss {unicode_text(self.loss)}" if self.loss is not None else ""

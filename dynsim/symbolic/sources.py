@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sympy
 
@@ -19,6 +19,8 @@ from dynsim.symbolic.functions import release
 from dynsim.symbolic.rules import Move
 
 __all__ = ["as_field", "as_flow", "equations_of", "with_loss"]
+
+AnyDynamics = TypeVar("AnyDynamics", bound=Dynamics)
 
 USUAL = ("phi", "theta", "xi")
 """States of a loss that is typed without saying what moves: predictor, encoder, teacher."""
@@ -89,7 +91,7 @@ def as_flow(
     if isinstance(source, Mapping):
         return Flow.of(source, **options)
     if not isinstance(source, str | sympy.Expr):
-        expected = "a Flow, the name of a system, a loss as text or equations as text"
+        expected = "a Flow, a Field where numbers are enough, the name of a system, a loss or equations as text"
         raise bad("flow", source, expected, "make one with gradient_flow(…) or system(…)", kind=InvalidType)
     chosen = "stop" if branch is None else branch
     if isinstance(source, str):
@@ -112,8 +114,15 @@ def as_flow(
     return with_loss(gradient_flow(loss, moving, branch=chosen, **options))
 
 
-def as_field(source: Any, states: Any = None, **options: Any) -> Dynamics:
+def as_field(
+    source: Any, states: Any = None, *, branch: Branch | None = None, variant: str | None = None, **options: Any
+) -> Dynamics:
     """Return a Field as it is, and anything else as `as_flow` reads it: for whoever needs a velocity only.
+
+    Raises
+    ------
+    InvalidType, InvalidValue, UnknownName, ParseError
+        As `as_flow`; a Field of which states, a branch or structure are asked.
 
     Examples
     --------
@@ -122,9 +131,11 @@ def as_field(source: Any, states: Any = None, **options: Any) -> Dynamics:
     >>> as_field("toy").field().size, as_field(Field(("x",), lambda t, y: -y)).states
     (2, ('x',))
     """
-    if isinstance(source, Field) and states is None and not options:
+    if isinstance(source, Field):
+        if asked := states or variant or options or (branch not in (None, "stop") and branch):
+            raise bad("flow", asked, "a Field alone", "it has no equations to make anything of")
         return source
-    return as_flow(source, states, **options)
+    return as_flow(source, states, branch=branch, variant=variant, **options)
 
 
 def equations_of(text: str, **options: Any) -> Flow:
@@ -159,7 +170,7 @@ def _no_equation(part: re.Match[str], expected: str, advice: str) -> ParseError:
     return ParseError(str(bad(f"equations, position {position}", part[0].strip(), expected, advice)), position)
 
 
-def with_loss(flow: Flow) -> Flow:
+def with_loss(flow: AnyDynamics) -> AnyDynamics:
     """Return the flow with the observable `loss` wherever it has a loss and nothing else has that name.
 
     Examples
@@ -169,10 +180,12 @@ def with_loss(flow: Flow) -> Flow:
     >>> with_loss(gradient_flow("(phi*theta - sg(theta))^2/2", "phi, theta")).observables
     {'loss': (phi*theta - theta)**2/2}
     """
-    if flow.loss is None or "loss" in {*flow.observables, *flow.states, *flow.parameters}:
+    known = flow.equations
+    if known is None or known.loss is None or "loss" in {*flow.observables, *flow.states, *flow.parameters}:
         return flow
-    held = {symbol: flow.held[symbol.name] for symbol in flow.loss.free_symbols if symbol.name in flow.held}
-    return flow.describe(observables={**flow.observables, "loss": release(flow.loss).xreplace(held)})
+    held = {symbol: known.held[symbol.name] for symbol in known.loss.free_symbols if symbol.name in known.held}
+    observables = {**flow.observables, "loss": release(known.loss).xreplace(held)}
+    return cast("AnyDynamics", known.describe(observables=observables))
 
 
 def _is_word(text: str) -> bool:

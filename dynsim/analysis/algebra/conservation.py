@@ -81,11 +81,11 @@ def conservation(flow: Any, dataset: xr.Dataset, *, degree: int = 4) -> xr.Datas
     for name in flow.states:
         if dataset[name].dtype.kind not in "fiu":
             raise bad("dataset", f"{name} of type {dataset[name].dtype}", "real numbers", kind=InvalidType)
-    if isinstance(flow, Field):
-        return _of_field(flow, dataset, along, known)
+    if flow.equations is None:
+        return _of_field(flow.field(), dataset, along, known)
     numbers = {name: v for name, v in known.items() if name in flow.parameters and name not in dataset.coords}
     # At the run's own parameter values, so that what holds only where decays vanish or agree is found too.
-    integrals = first_integrals(flow.fix(numbers), degree=degree)
+    integrals = first_integrals(flow.equations.fix(numbers), degree=degree)
     values: dict[str, Any] = {}
     values |= {name: dataset[name] for name in flow.parameters if name in dataset.coords}
     values |= {name: dataset[name] for name in flow.states}
@@ -93,7 +93,7 @@ def conservation(flow: Any, dataset: xr.Dataset, *, degree: int = 4) -> xr.Datas
 
     followed = [_follow(_terms(expr, values), along) for expr in integrals]
     laws = [text(expr) for expr in integrals]
-    about = {"flow": flow.about(), "complete": integrals.complete, "note": integrals.note}
+    about = {"flow": flow.origin(), "complete": integrals.complete, "note": integrals.note}
     return _result(followed, laws, dataset, along, parameters=known, **about)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from html import escape
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sympy
 
+from dynsim.arguments import a_real
 from dynsim.errors import InvalidType, bad
 from dynsim.field import Field
 from dynsim.integrate.validation import named, start_of, tolerance
@@ -135,11 +136,13 @@ def outcome(
     flow.require_autonomous("the limit of a run")
     absolute = None if atol is None else tolerance("atol", atol)
     tolerances: Tolerances = {"rtol": tolerance("rtol", rtol), "atol": absolute}
-    if isinstance(flow, Flow):
-        start = {name: _number(f"initial['{name}']", v) for name, v in named("initial", initial, flow.states).items()}
-        values = {name: _number(f"parameter '{name}'", v) for name, v in flow.values(parameters).items()}
-        given = [_number("parameters", v) for v in (parameters or {}).values()]
-        symbolic = all(isinstance(v, sympy.Basic) for v in [*start.values(), *given])
+    if flow.equations is not None:
+        flow = flow.equations
+        given = named("initial", initial, flow.states)
+        start = {name: _exact_or_float(f"initial['{name}']", v) for name, v in given.items()}
+        values = {name: _exact_or_float(f"parameter '{name}'", v) for name, v in flow.values(parameters).items()}
+        chosen = [_exact_or_float("parameters", v) for v in (parameters or {}).values()]
+        symbolic = all(isinstance(v, sympy.Basic) for v in [*start.values(), *chosen])
         start, values = (_of_one_kind(kind, symbolic) for kind in (start, values))
         known = _from_its_law(flow, start, values) if flow.exact is None else flow.exact.end(start, values)
         if known is not None and set(flow.states) <= set(known.values):
@@ -219,20 +222,16 @@ def _is_collapsed(field: Field, state: Mapping[str, Any], start: Mapping[str, An
     return largest(state, encoder) <= _COLLAPSED * size
 
 
-def _number(argument: str, value: Any) -> Any:
+def _exact_or_float(argument: str, value: Any) -> Any:
     """A SymPy number for exact input, a float for the rest."""
-    if np.ma.is_masked(value):
-        raise bad(argument, value, "one real number, not masked")
     if isinstance(value, sympy.Basic):
         if not value.is_number or not value.is_extended_real:
             raise bad(argument, value, "a real number, not a symbol", kind=InvalidType)
         number = float(value) if value.is_Float else value
     elif isinstance(value, Integral | Fraction) and not isinstance(value, bool):
         return sympy.Rational(value.numerator, value.denominator)
-    elif isinstance(value, Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        number = float(value)
     else:
-        raise bad(argument, value, "one real number", kind=InvalidType)
+        number = a_real(argument, value, "one real number")
     if not math.isfinite(float(number)):
         raise bad(argument, value, "a finite number")
     return number

@@ -108,8 +108,8 @@ def timescales(flow: Any, dataset: xr.Dataset) -> xr.Dataset:
         if blocks:
             distances = slow_manifold_distance(field, y, blocks["predictor"])
             result = result.assign({name: ("time", values) for name, values in distances.items()})
-    if isinstance(flow, Flow) and flow.loss is not None:
-        result = result.assign(_loss_shares(flow, flow.loss, field, y, velocity, parameters))
+    if flow.loss is not None:
+        result = result.assign(_loss_shares(flow.equations, flow.loss, field, y, velocity, parameters))
     return stamp(
         result,
         kind="timescales",

@@ -200,9 +200,8 @@ def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
 
 def _integrate(batch: Members, run: EnsembleArrays) -> bool:
     """Fill `run`; whether every member came to its end."""
-    assert isinstance(batch.flow, Flow)
     count = batch.y0.shape[1]
-    code = program(batch.flow, dense=len(batch.times) > 1, alone=count == 1)
+    code = program(batch.flow.equations, dense=len(batch.times) > 1, alone=count == 1)
     reached = np.empty((count, 1 + len(batch.y0)))
     integrate = code.task(batch, run, MOST_STEPS, reached)
 
