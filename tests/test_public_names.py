@@ -151,7 +151,7 @@ def test_no_public_name_is_anything_to_a_type_checker(tmp_path):
 def test_the_words_for_type_checkers_are_those_of_the_tables(alias, kind):
     if kind != "optimiser":
         pytest.importorskip("torch")
-    assert get_args(alias) == tuple(registry(kind))
+    assert get_args(alias) == tuple(registry(kind)), f"the words in dynsim/choices.py are those of the {kind} table"
 
 
 def test_the_words_of_branches_methods_and_norms():

@@ -36,7 +36,8 @@ class Figure:
     verdict : callable
         ``verdict(data)``: what the data shows, computed from it alone; its headline is the title of the figure.
     draw : callable
-        ``draw(data, figure)`` draws at most three panels on a matplotlib Figure or SubFigure.
+        ``draw(data, figure)`` draws at most three panels on a matplotlib Figure or SubFigure, and what a reader has
+        to know below them: ``caption(figure, data, *sentences)`` of `dynsim.drawing.words`.
     draw_full : callable, optional
         The same with all panels.
     cost : float
@@ -112,7 +113,7 @@ def concluded(word: Word, headlines: str | Sequence[str], detail: str) -> Verdic
     word : str
         As `Verdict` takes it.
     headlines : str or sequence of str
-        The fullest first.
+        The fullest first; the one that is taken begins with a capital, unless that is a symbol.
     detail : str
         Clauses separated by "; ", each one fact.
 
@@ -127,5 +128,7 @@ def concluded(word: Word, headlines: str | Sequence[str], detail: str) -> Verdic
     choices = [headlines] if isinstance(headlines, str) else list(headlines)
     fitting = [one for one in choices if len(one) <= HEADLINE_LENGTH]
     headline = fitting[0] if fitting else choices[-1][: HEADLINE_LENGTH - 1] + "…"
-    headline = (headline[:1].upper() if headline[:1].isascii() else headline[:1]) + headline[1:]
+    first = headline.split(" ")[0]
+    if first.isascii() and (len(first) > 1 or first == "a"):  # a symbol keeps its letter
+        headline = headline[:1].upper() + headline[1:]
     return Verdict(word, headline, Table([{"fact": clause.strip()} for clause in detail.split("; ")], ("fact",)))

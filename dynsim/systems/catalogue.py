@@ -11,6 +11,7 @@ from dynsim.choices import Branch
 from dynsim.errors import InvalidType, InvalidValue, bad, unknown
 from dynsim.registry import Registry
 from dynsim.symbolic.flow import BRANCHES, Flow
+from dynsim.symbolic.sources import with_loss
 from dynsim.table import Table
 
 __all__ = ["SYSTEMS", "System", "entry_of", "list_systems", "system"]
@@ -27,7 +28,8 @@ class System:
     summary, reference : str
         One line each: what it is, and the paper it comes from.
     build : callable
-        ``build(branch, variant, **structure)`` returns a `Flow` with defaults, ranges, view and observables.
+        ``build(branch, variant, **structure)`` returns a `Flow` that ``describe`` has told defaults and ranges of
+        every state and parameter and a view of every state. Without observables of its own it records its loss.
     branches : tuple of str
         Those that make sense for it.
     variants : tuple of str
@@ -68,7 +70,8 @@ class System:
                 raise unknown(f"structure of '{self.name}'", key, self.structure)
         chosen = variant if variant is not None else (self.variants[0] if self.variants else None)
         flow = self.build(branch, chosen, **structure)
-        return flow.describe(name=self.name, variant=chosen, branch=branch, reference=self.reference)
+        flow = flow.describe(name=self.name, variant=chosen, branch=branch, reference=self.reference)
+        return flow if flow.observables else with_loss(flow)
 
 
 SYSTEMS: Registry[System] = Registry(

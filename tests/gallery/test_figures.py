@@ -47,7 +47,7 @@ def test_figure_contract(name):
     panels = [axes for axes in picture.axes if axes.get_label() != "<colorbar>"]
     assert 1 <= len(panels) <= 3
     assert any(axes.has_data() for axes in panels)
-    assert 0 < len(picture.get_supxlabel().split()) <= CAPTION_LENGTH
+    assert 0 < len(picture.get_supxlabel().split()) <= CAPTION_LENGTH, "draw ends with caption(figure, data, …)"
     column = dynsim.plot(name, data=data, size="column", caption=False)
     assert not column.get_supxlabel()
     assert column.get_figwidth() == SIZES["column"][0]

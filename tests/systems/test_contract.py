@@ -50,7 +50,7 @@ def test_it_is_described(every_flow):
     assert set(flow.defaults) >= {*flow.states, *flow.parameters}
     assert set(flow.ranges) >= {*flow.states, *flow.parameters}
     assert set(flow.view) == set(flow.states)
-    assert flow.observables
+    assert flow.observables, "a system without a loss says what is recorded along its runs"
     for low, high in (*flow.ranges.values(), *flow.view.values()):
         assert low < high
     for key in (*flow.states, *flow.parameters):

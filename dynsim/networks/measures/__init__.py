@@ -98,5 +98,9 @@ _RECORDED = (
 )  # fmt: skip
 
 MEASURES: "Registry[Measure]" = Registry(
-    "measure", {name: f"dynsim.networks.measures.recorded:{name}" for name in _RECORDED}
+    "measure",
+    {
+        **{name: f"dynsim.networks.measures.recorded:{name}" for name in _RECORDED},
+        # One in a file of its own: "name": "dynsim.networks.measures.file:MEASURE".
+    },
 )
