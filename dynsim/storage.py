@@ -67,7 +67,10 @@ def open_dataset(path: Any) -> xr.Dataset:
         if place.is_file():
             with h5py.File(place):  # says what is wrong; h5netcdf stumbles over its own half-opened file
                 pass
-        with xr.open_dataset(place, engine="zarr" if place.is_dir() else "h5netcdf") as dataset:
+        how: dict[str, Any] = {"engine": "h5netcdf"}
+        if place.is_dir():
+            how = {"engine": "zarr", "consolidated": False}  # xarray warns where it looks for what need not be there
+        with xr.open_dataset(place, **how) as dataset:
             return dataset.load()
     except Exception as error:  # a damaged file fails anywhere inside h5py, zarr or their codecs
         reason = " ".join(str(error).split()) or type(error).__name__

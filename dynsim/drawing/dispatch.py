@@ -30,7 +30,8 @@ class Kind:
     draw : callable
         ``draw(data, axes)``.
     needs : sequence of str
-        Variables, coordinates or dimensions without which it is not of this kind; ``a|b`` is either.
+        Variables, coordinates or dimensions without which it is not of this kind; ``a|b`` is either, ``a_*`` any
+        that begins so.
     panels : callable, optional
         ``panels(data)``: what each panel of a figure of its own shows, passed on as the third argument of `draw`.
     """
@@ -48,7 +49,7 @@ KINDS: dict[str, Kind] = {
     "hopf-curve": Kind(branches.draw_hopf_curve, ("attribute:pair", "along", "hopf_frequency")),
     "fold-curve": Kind(branches.draw_fold_curve, ("attribute:pair", "along")),
     "branches": Kind(branches.draw_branches, ("attribute:parameter", "branch", "stable"), branches.branch_panels),
-    "timescales": Kind(measures.draw_timescales, ("time", "relative_speed_ratio|absolute_speed_ratio")),
+    "timescales": Kind(measures.draw_timescales, ("time", "relative_speed_ratio|absolute_speed_ratio|time90_*")),
     "conservation": Kind(measures.draw_conservation, ("time", "drift")),
     "collapse-fraction": Kind(branches.draw_collapse_fraction, ("collapse_fraction",)),
     "resilience": Kind(planes.draw_resilience, ("fatal_shock",)),
@@ -179,6 +180,8 @@ def missing(data: xr.Dataset, kind: str) -> list[str]:
 def _has(data: xr.Dataset, need: str) -> bool:
     if need.startswith("attribute:"):
         return need.removeprefix("attribute:") in data.attrs
+    if need.endswith("*"):
+        return any(str(name).startswith(need[:-1]) for name in data.variables)
     return need in data.variables or need in data.dims
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations, cycle
 from typing import Any
 
 import numpy as np
@@ -36,19 +37,34 @@ def draw_seeds(axes: Any, x: Any, values: xr.DataArray, style: dict[str, Any], l
 
 
 def draw_timescales(data: xr.Dataset, axes: Any) -> None:
-    """Draw the speed of the predictor over that of the encoder along a run, and when each state is half-way."""
+    """Draw the ratio of speeds along a run, of predictor and encoder or of any two states; when each is half-way."""
+    halves = {str(n).removeprefix("half_life_"): float(data[n]) for n in data if str(n).startswith("half_life_")}
+    pairs = [(first, second, f"_{first}_{second}") for first, second in combinations(halves, 2)]
+    pairs = [("predictor", "encoder", "")] + [pair for pair in pairs if _RATIOS[0] + pair[2] in data]
+    shown = [pair for pair in pairs if any(name + pair[2] in data for name in _RATIOS)]
     ends = []
-    for name, style in zip(_RATIOS, ("-", "--"), strict=True):
-        if name in data:
-            ratio = data[name].values
+    for (first, second, suffix), colour in zip(shown, cycle(["black", *COLOURS]), strict=False):
+        for name, style in zip(_RATIOS, ("-", "--"), strict=True):
+            if name + suffix not in data:
+                continue
+            ratio = data[name + suffix].values
             positive = np.where(np.isfinite(ratio) & (ratio > 0), ratio, np.nan)
-            axes.plot(data["time"], positive, style, color=COLOURS["black"])
+            axes.plot(data["time"], positive, style, color=COLOURS[colour])
             known = positive[np.isfinite(positive)]
             if known.size:
-                ends.append((float(known[-1]), name.split("_")[0], COLOURS["black"]))
-    axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.7)
-    axes.set(yscale="log", xlabel="flow time t", ylabel="speed, predictor / encoder")
-    halves = {str(n).removeprefix("half_life_"): float(data[n]) for n in data if str(n).startswith("half_life_")}
+                words = name.split("_")[0] if len(shown) == 1 else f"{name[:3]}. {symbol(first)} / {symbol(second)}"
+                ends.append((float(known[-1]), words, COLOURS[colour]))
+    if len(shown) == 1:
+        first, second, suffix = shown[0]
+        axes.set_ylabel(f"speed, {symbol(first)} / {symbol(second)}" if suffix else f"speed, {first} / {second}")
+    elif shown:
+        axes.set_ylabel("speed of one state / another")
+    if shown:
+        axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.7)
+        axes.set_yscale("log")
+    else:  # one state has nobody to be compared with
+        axes.set(xlim=(float(data["time"][0]), float(data["time"][-1])), yticks=[])
+    axes.set_xlabel("flow time t")
     for state, time in halves.items():
         if state != "ratio" and np.isfinite(time):
             axes.axvline(time, color=COLOURS["grey"], linewidth=0.7, linestyle=":")

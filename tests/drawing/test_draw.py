@@ -13,7 +13,7 @@ from dynsim import DynsimError
 from dynsim.drawing.dispatch import KINDS, kind_of
 from dynsim.drawing.style import SIZES, styled
 from dynsim.records import stamp
-from dynsim.storage import save_dataset
+from dynsim.storage import open_dataset, save_dataset
 
 # The names that dynsim's own results use too: states called x and y, or as measures and coordinates are called.
 NAMES = [("x", "y"), ("phi", "theta")]
@@ -122,6 +122,26 @@ def test_a_kind_is_recognised_and_drawn(kind, names):
     assert data.identical(results(names)[kind]), "drawing leaves data as they are"
 
 
+@pytest.mark.parametrize(
+    ("equations", "ratio"),
+    [
+        ("x' = -x", ""),
+        ("x' = -x; y' = -2*y", "speed, $x$ / $y$"),
+        ("a' = -a; b' = a - b; c' = b - 3*c", "speed of one"),
+    ],
+)
+def test_time_scales_without_predictor_and_encoder_are_drawn(equations, ratio):
+    """States without roles: their pairs, and of one state alone when it is half-way."""
+    start = {name.split("'")[0].strip(): 1.0 for name in equations.split(";")}
+    data = dynsim.timescales(equations, dynsim.solve(equations, start, 5.0))
+    (axes,) = dynsim.draw(data.drop_attrs()).axes
+    assert axes.get_ylabel().startswith(ratio)
+    pairs = len(start) * (len(start) - 1) // 2
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    assert len(curves) == 2 * pairs
+    assert sum("half-way" in text.get_text() for text in axes.texts) == len(start)
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_files_are_drawn_the_same(kind, tmp_path):
     data = results()[kind]
@@ -131,7 +151,9 @@ def test_files_are_drawn_the_same(kind, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", lambda *_, **__: None)  # zarr warns of strings without a specification
         data.to_zarr(tmp_path / "it.zarr")
-        assert pixels(dynsim.draw(str(tmp_path / "it.zarr"))) == fresh
+        data.to_zarr(tmp_path / "plain.zarr", consolidated=False)
+    assert pixels(dynsim.draw(str(tmp_path / "it.zarr"))) == fresh
+    assert open_dataset(tmp_path / "plain.zarr").identical(open_dataset(tmp_path / "it.zarr"))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
