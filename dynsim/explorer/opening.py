@@ -135,7 +135,7 @@ def setting_of(
     """
     if isinstance(source, sympy.Expr):
         source = text(source)
-    if not isinstance(source, str):
+    if isinstance(source, Mapping) or hasattr(source, "equations"):  # anything else `Setting` refuses by its name
         given = as_field(source, states, branch=branch, variant=variant, **options)
         flow = given.equations
         told = {} if flow is None else as_text(flow) or {"branch": flow.branch}
