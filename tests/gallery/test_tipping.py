@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import airy
 
+import dynsim
 from dynsim.gallery import tipping, tipping_networks
 from dynsim.gallery.plotting import stored_file
 from dynsim.storage import open_dataset
@@ -87,3 +88,11 @@ def test_a_network_is_watched_until_its_features_are_lost_for_good():
     times = np.arange(5.0)
     assert tipping_networks._first_below(times, np.array([3.0, 0.5, 3.0, 1.0, 0.0]), 2.0) == 2.5
     assert np.isnan(tipping_networks._first_below(times, np.array([3.0, 1.0, 3.0, 3.0, 3.0]), 2.0))
+
+
+def test_without_networks_there_is_no_word_of_them():
+    told = tipping.verdict(data())
+    assert "networks" not in told.headline
+    assert "no network was trained" in str(told.facts)
+    for full, panels in ((False, 2), (True, 3)):
+        assert len(dynsim.plot("tipping", data=data(), full=full).axes) == panels
