@@ -276,8 +276,9 @@ class Method(ABC):
         >>> dynsim.method("spectral").flow().states
         ('w',)
         """
-        flow = self._flow(a_whole("modes", modes, 1, MOST))
-        return flow.describe(name=f"method {self.name}", reference=self.reference)
+        return self._flow(a_whole("modes", modes, 1, MOST)).describe(
+            name=f"method {self.name}", reference=self.reference
+        )
 
     def settled(self, **values: Any) -> Method:
         """The method with the knobs that it is asked with, and with those decided that it leaves open until then.
