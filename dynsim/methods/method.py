@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from dynsim.arguments import a_whole
 from dynsim.errors import bad, unknown
 from dynsim.methods.setting import VALUES, Knob, MethodSetting, read_setting
-from dynsim.systems.building import MOST
+from dynsim.systems.building import count
 
 if TYPE_CHECKING:
     import sympy
@@ -276,9 +275,8 @@ class Method(ABC):
         >>> dynsim.method("spectral").flow().states
         ('w',)
         """
-        return self._flow(a_whole("modes", modes, 1, MOST)).describe(
-            name=f"method {self.name}", reference=self.reference
-        )
+        flow = self._flow(count("modes", modes))
+        return flow.describe(name=f"method {self.name}", reference=self.reference)
 
     def settled(self, **values: Any) -> Method:
         """The method with the knobs that it is asked with, and with those decided that it leaves open until then.
