@@ -23,6 +23,9 @@ from dynsim.networks import measures
 from dynsim.studies.study import Study
 from dynsim.testing import assert_no_collapse
 
+pytest.importorskip("torch")
+pytest.importorskip("zarr")  # which a monitor's folder needs
+
 LOSS = "(phi*theta - sg(theta))^2/2"
 START = {"phi": 0.6, "theta": 0.1}
 FEATURES = np.random.default_rng(0).normal(size=(40, 5))
