@@ -54,6 +54,7 @@ ENTRIES = {
     "jepa-vs-mae": Entry("Deep linear JEPA against MAE: which features, in which order", 4),
     "landscape": Entry("One loss, its minima as a cross, and the flows of the three branches", 0.4),
     "lattice": Entry("The ablation lattice on digits, with the matrix flow's prediction", 200, NETWORKS),
+    "lejepa": Entry("LeJEPA's partial collapse: which noise shares die as λN falls", 90, NETWORKS),
     "loss-rise": Entry("The loss of the toy along its run, and the part of each block", 0.3),
     "matrix-flow": Entry("A linear network against the matrix flow: field, law, order", 30, NETWORKS, stored=True),
     "methods": Entry("The periodic table of collapse: survives iff, what kills it, what networks did", 500, NETWORKS),

@@ -33,7 +33,8 @@ FIELDS = {"compare", "embeddings", "network-collapse", "spectrum"}  # take field
 LANES = {"fast-lane", "network-timescales"}
 ON_IMAGES = {"collapse-table", "counter-examples", "dino", "expansion", "lattice", "network-ema",
              "network-weight-decay", "optimisers-network", "prior", "stronger", "xbar"}  # fmt: skip
-TRAINED = ON_IMAGES | {"deep-image-prior", "methods"}  # a photograph; directions that are chosen among the digits'
+# A photograph; Gaussian views; directions that are chosen among the digits'.
+TRAINED = ON_IMAGES | {"deep-image-prior", "lejepa", "methods"}
 # Which figures have the thing; all others say that they have not.
 TAKES = {
     "alpha": TOYS | ANY | FIELDS | LANES | {"basins", "bifurcation-decay", "collapse-map", "noise-closes-the-escape"},
