@@ -71,7 +71,7 @@ ENTRIES = {
     "portrait": Entry("Phase portrait of the three branches, or of any system", 6),
     "portrait-decay": Entry("The plane under weight decay: which starts collapse below and above its threshold", 3),
     "predictor-ratio": Entry("Faster and slower predictors: runs over the ratio of rates", 1),
-    "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 60, NETWORKS),
+    "prior": Entry("Pixels, untrained, self-supervised and supervised encoders compared", 250, NETWORKS),
     "spectrum": Entry("In how many directions features differ, over training, in the three branches", 30, NETWORKS,
                       stored=True, at="embeddings:SPECTRUM"),
     "step-size": Entry("Gradient descent over its step size, and the bound of stability", 60, stored=True),

@@ -14,7 +14,7 @@ from dynsim.drawing.style import SEQUENCE
 from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.gallery.trained_networks import hidden_layer
+from dynsim.gallery.trained_networks import hidden_layer, refuse_branch
 from dynsim.networks.collapse import collapsed
 from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
@@ -49,6 +49,7 @@ def compute(
     from dynsim.networks import fit
 
     every = max(1, steps // records)
+    refuse_branch(fields)
     base = hidden_layer().but(steps=every * (steps // every), every=every, **fields)
     spectrum = [_deviation(index) for index in range(base.dim)]
     names = [one.__name__ for one in spectrum]

@@ -14,6 +14,7 @@ from dynsim.drawing.measures import draw_seeds
 from dynsim.drawing.style import BRANCH_STYLE
 from dynsim.drawing.words import caption, measure
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.trained_networks import refuse_branch
 from dynsim.integrate.solve import solve
 from dynsim.progress import Progress
 from dynsim.records import provenance, stamp
@@ -48,6 +49,7 @@ def compute(
     """
     from dynsim.networks import Experiment, train
 
+    refuse_branch(fields)
     trained, toys = [], []
     for index, branch in enumerate(BRANCHES):
         experiment = Experiment().but(branch=branch, steps=steps, **fields)

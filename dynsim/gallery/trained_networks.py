@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from dynsim.errors import bad
 from dynsim.records import provenance
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["FULL_SEEDS", "full_size", "hidden_layer", "images_of", "seed_count", "trained_settings"]
+__all__ = ["FULL_SEEDS", "full_size", "hidden_layer", "images_of", "refuse_branch", "seed_count", "trained_settings"]
 
 FULL_SEEDS = 10
 
@@ -77,6 +78,18 @@ def images_of(data: xr.Dataset) -> str:
     """
     name = str(provenance(data).get("experiment", {}).get("data", "images"))
     return "own images" if name.startswith("sha256:") else name
+
+
+def refuse_branch(fields: Mapping[str, Any]) -> None:
+    """Refuse a branch where a figure shows all of them.
+
+    Raises
+    ------
+    InvalidValue
+        There is one among the fields.
+    """
+    if "branch" in fields:
+        raise bad("branch", fields["branch"], "none", "this figure shows all three branches")
 
 
 def trained_settings(
