@@ -32,6 +32,8 @@ def draw_seeds(axes: Any, x: Any, values: xr.DataArray, style: dict[str, Any], l
     values = values.transpose("seed", ...)
     known = np.isfinite(values.values).all(axis=0)
     x, band = np.asarray(x)[known], values.values[:, known]
+    if not band.size:  # neither seeds nor moments: nothing has a mean
+        return
     axes.plot(x, band.mean(axis=0), label=label, **style)
     axes.fill_between(x, band.min(axis=0), band.max(axis=0), color=style["color"], alpha=0.2, linewidth=0)
 

@@ -359,7 +359,7 @@ def test_bad_input_is_refused_at_the_door():
 
 @pytest.mark.parametrize("initial", ["cold", {"w": "x"}, {"w": float("inf")}, {"p": 0.1}, {"w": [1, 2, 3]}])
 def test_a_start_that_is_none_is_refused(initial):
-    with pytest.raises(InvalidValue, match="initial"):
+    with pytest.raises(dynsim.DynsimError, match="initial"):
         dynsim.method("simsiam").survives(lambda_d=[0.5, 0.4], lambda_s=[1.0, 1.0], eta=0.01, initial=initial)
     with pytest.raises(UnknownName, match="state of initial"):
         dynsim.method("simsiam").survives(nu=0.1, initial={"theta": 1.0})
