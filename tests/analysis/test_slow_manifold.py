@@ -126,3 +126,9 @@ def test_what_cannot_be_solved_is_said():
 def test_bad_input(call, words):
     with pytest.raises(DynsimError, match=words):
         call()
+
+
+def test_a_limit_prints_in_two_lines_and_shows_its_sheets_in_a_notebook():
+    found = singular_limit(system("toy"), "alpha")
+    assert repr(found).split("\n") == ["SingularLimit α → 0: fast θ, slow φ", "  sheets θ = 0"]
+    assert found._repr_html_().count("<li>") == len(str(found).split("\n")) - 1

@@ -242,6 +242,7 @@ class TestDataset:
         ({"optimiser": ["gd"]}, "optimiser"),
         ({"optimiser": None}, "optimiser"),
         ({"momentum": 0.9}, "option of optimiser 'gd'"),
+        ({"optimizer": "adam"}, "option of optimiser 'gd': got 'optimizer', expected one of optimiser"),
         ({"optimiser": "momentum", "momentum": 1.0}, "momentum"),
         ({"optimiser": "adam", "beta1": "high"}, "beta1"),
         ({"optimiser": "alternating", "k": 0}, "k"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import sympy
@@ -22,7 +23,7 @@ from dynsim.arguments import a_mapping, a_word
 from dynsim.errors import bad, unknown
 from dynsim.symbolic.expressions import name_of
 from dynsim.symbolic.flow import Flow
-from dynsim.symbolic.printing import text
+from dynsim.symbolic.printing import text, unicode_name, unicode_text
 from dynsim.symbolic.sources import as_flow
 
 __all__ = ["CriticalManifold", "SingularLimit", "singular_limit"]
@@ -52,7 +53,7 @@ class CriticalManifold:
     breaks: tuple[sympy.Expr, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SingularLimit:
     """A flow in the limit of a rate parameter.
 
@@ -79,6 +80,16 @@ class SingularLimit:
     manifolds: tuple[CriticalManifold, ...]
     note: str = ""
 
+    def __repr__(self) -> str:
+        fast, slow = (", ".join(map(unicode_name, names)) for names in (self.fast, self.slow))
+        end = "0" if self.towards == "small" else "∞"
+        sheets = "; ".join(_graph(sheet) for sheet in self.manifolds) or "none found"
+        return f"SingularLimit {unicode_name(self.parameter)} → {end}: fast {fast}, slow {slow}\n  sheets {sheets}"
+
+    def _repr_html_(self) -> str:
+        first, *rows = str(self).split("\n")
+        return f"<p>{escape(first)}</p><ul>{''.join(f'<li>{escape(row.strip())}</li>' for row in rows)}</ul>"
+
     def __str__(self) -> str:
         lines = [f"{self.parameter} {self.towards}: fast {', '.join(self.fast)}; slow {', '.join(self.slow)}"]
         for sheet in self.manifolds:
@@ -88,6 +99,10 @@ class SingularLimit:
             if sheet.breaks:
                 lines.append("  not normally hyperbolic where " + " or ".join(f"{text(e)} = 0" for e in sheet.breaks))
         return "\n".join([*lines, *([f"({self.note})"] if self.note else [])])
+
+
+def _graph(sheet: CriticalManifold) -> str:
+    return ", ".join(f"{unicode_name(name)} = {unicode_text(value)}" for name, value in sheet.graph.items())
 
 
 def singular_limit(

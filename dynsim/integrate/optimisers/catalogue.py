@@ -55,7 +55,8 @@ class Optimiser:
         known = self.options
         for key in given:
             if key not in known:
-                raise unknown(f"option of optimiser '{self.name}'", key, known, "teacher=… works with every optimiser")
+                advice = "teacher=… works with every optimiser"
+                raise unknown(f"option of optimiser '{self.name}'", key, (*known, "optimiser", "teacher"), advice)
         return {**known, **given}
 
 
