@@ -186,6 +186,7 @@ def _below(panels: Any, data: xr.Dataset) -> None:
     _over_time(used, data["modes_used"].where(data["norm"] > 0.03), bands_of_both=False)
     norm.set(xscale="log", xlabel="flow time t", ylabel="‖ẑ‖ over its start", title="norm")
     used.set(xscale="log", xlabel="flow time t", ylabel="(Σλ)²/Σλ²", title="number of modes in use")
+    norm.locator_params(axis="y", nbins=4)
     norm.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, columnspacing=0.8, handlelength=1.8)
     _learning(speed, data)
 
