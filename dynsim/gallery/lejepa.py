@@ -151,8 +151,8 @@ def draw(data: xr.Dataset, figure: Any) -> None:
         label, moved = f"λ moved, N = {held}", edge(ends)[known]
         beside.step(lam * FINE[known], moved, style, where="mid", color=COLOURS[colour], label=label)
     for batch in data["batch"].values:
-        one = data.sel(batch=batch)["measured"].mean("seed")
-        alive = (one > 0.01 * one.max()).values
+        sizes = data["measured"].sel(batch=batch).mean("seed").values
+        alive = sizes > 0.01 * sizes.max()
         for chosen, face in ((alive, COLOURS["blue"]), (~alive, "white")):
             at = np.full(chosen.sum(), lam * batch)
             beside.plot(at, NOISE[chosen], "o", color=COLOURS["blue"], markersize=3, markerfacecolor=face)

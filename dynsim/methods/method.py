@@ -286,7 +286,7 @@ class Method(ABC):
         >>> import dynsim
         >>> apart, open_to_turn = ({"nu": 0.3}, {"nu": [0.1, 0.3]})
         >>> [dynsim.method("vicreg").settled(**values).knobs["rows"] for values in (apart, open_to_turn)]
-        [None, 'free']
+        ['aligned', 'free']
         """
         return self._at(values)[0]
 
