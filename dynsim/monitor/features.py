@@ -75,7 +75,7 @@ def direction_moments(z: np.ndarray, paired: np.ndarray) -> tuple[np.ndarray, np
     if not np.isfinite(size):
         unknown = np.full(z.shape[1], np.nan)
         return unknown, unknown, float("nan")
-    one, other = (((each - each.mean(0)) / size).astype(np.float32) for each in (z, paired))
+    one, other = ((each / size - (each / size).mean(0)).astype(np.float32) for each in (z, paired))
     count = len(z) - 1
     own = (one.T @ one + other.T @ other) / np.float32(2 * count)
     vectors = np.linalg.eigh(own)[1]

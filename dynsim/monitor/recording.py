@@ -347,11 +347,15 @@ def _stem(name: str) -> str:
     return next((stem for stem in sorted(NAMES, key=len, reverse=True) if name.startswith(stem)), name)
 
 
+def _is_batch(view: Any) -> bool:
+    return bool(getattr(view, "shape", ())) and hasattr(view, "__len__") and len(view) > 1
+
+
 def _probe(probe: Any) -> tuple[Any, ...]:
     if probe is None:
         return ()
     views = tuple(probe) if isinstance(probe, tuple | list) else (probe,)
-    if len(views) > 2 or any(not getattr(view, "shape", ()) or len(view) < 2 for view in views):
+    if len(views) > 2 or any(not _is_batch(view) for view in views):
         raise bad("probe", type(probe).__name__, "a batch of at least two samples, or a pair: two views of one")
     return views
 

@@ -206,7 +206,9 @@ def collapse_fraction(
         collapsed = (told == 1).astype(float)
         found["collapse_fraction"][place] = collapsed.mean()
         # Of two starts in a cell half the squared difference is the variance of one, a quarter that of their mean.
-        found["collapse_fraction_error"][place] = np.sqrt(np.sum(np.diff(collapsed, axis=0) ** 2) / 4) / points.shape[-1]
+        found["collapse_fraction_error"][place] = (
+            np.sqrt(np.sum(np.diff(collapsed, axis=0) ** 2) / 4) / points.shape[-1]
+        )
         found["undecided"][place] = (told < 0).mean()
         found["exact"][place] = 1 - judge.integrated / told.size
         if progress is not None:
