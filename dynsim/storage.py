@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 from dynsim.errors import InvalidType, bad
 
@@ -67,11 +68,11 @@ def open_dataset(path: Any) -> xr.Dataset:
         if place.is_file():
             with h5py.File(place):  # says what is wrong; h5netcdf stumbles over its own half-opened file
                 pass
-        how: dict[str, Any] = {"engine": "h5netcdf"}
-        if place.is_dir():
-            how = {"engine": "zarr", "consolidated": False}  # xarray warns where it looks for what need not be there
-        with xr.open_dataset(place, **how) as dataset:
-            return dataset.load()
+        with catch_warnings():
+            # A Zarr folder without an index of its arrays is read as well; with one their order is known.
+            filterwarnings("ignore", message="Failed to open Zarr store with consolidated metadata")
+            with xr.open_dataset(place, engine="zarr" if place.is_dir() else "h5netcdf") as dataset:
+                return dataset.load()
     except Exception as error:  # a damaged file fails anywhere inside h5py, zarr or their codecs
         reason = " ".join(str(error).split()) or type(error).__name__
         raise bad("data", str(path), "a netCDF file or Zarr folder written by dynsim", reason[:200]) from error
