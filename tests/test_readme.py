@@ -1,5 +1,6 @@
 """The README's examples run as printed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,10 @@ def test_the_first_screen():
 def test_the_example_prints_what_it_says():
     pytest.importorskip("torch")  # its last question is about images
     pytest.importorskip("sklearn")
-    done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
+    # The example prints Greek: Python refuses that where the locale has no UTF-8.
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-c", blocks("python")[0]]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     assert done.stdout == blocks("text")[0]
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 10
 

@@ -20,7 +20,7 @@ def test_a_typed_loss(dynsim, tmp_path):
     table = tmp_path / "b.csv"
     done = dynsim("bifurcate", "w^3/3 - mu*w", "--states", "w", "--over", "mu=-1:1", "--out", str(table))
     assert done.returncode == 0, done.stderr
-    rows = table.read_text().splitlines()
+    rows = table.read_text(encoding="utf-8").splitlines()
     assert rows[0] == "branch,along,w,mu,growth,stable"
     for row in rows[1::9]:
         w, mu = map(float, row.split(",")[2:4])

@@ -55,7 +55,7 @@ def test_simulate(dynsim, tmp_path):
     with xr.open_dataset(tmp_path / "run.nc") as data:
         assert data.sizes["time"] == 201
     dynsim("simulate", "toy", "--out", "run.csv", cwd=tmp_path)
-    assert (tmp_path / "run.csv").read_text().startswith("time,phi,theta")
+    assert (tmp_path / "run.csv").read_text(encoding="utf-8").startswith("time,phi,theta")
 
 
 def test_outcome(dynsim):

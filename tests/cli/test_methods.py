@@ -45,7 +45,7 @@ def test_features_of_views(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "of 3 features" in out
     assert "undecided" in out or "dies" in out
-    assert len(target.read_text().splitlines()) == 4
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 4
     assert main([*argv, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["survives"]) == 3
 

@@ -24,7 +24,7 @@ def test_a_changed_notebook_is_kept(tmp_path, capsys):
     assert NAMES[2] in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [NAMES[2]]
     assert main(["notebooks", str(tmp_path), "--force"]) == 0
-    assert (tmp_path / NAMES[2]).read_text() != "mine"
+    assert (tmp_path / NAMES[2]).read_text(encoding="utf-8") != "mine"
 
 
 def test_a_file_is_no_folder(tmp_path, capsys):

@@ -43,7 +43,7 @@ def test_it_writes_files(tmp_path, capsys):
         assert main(["optimise", "toy", "--steps", "5", "--out", str(tmp_path / name)]) == 0
     with xr.open_dataset(tmp_path / "run.nc") as data:
         assert data.sizes["step"] == 6
-    assert (tmp_path / "run.csv").read_text().startswith("step,")
+    assert (tmp_path / "run.csv").read_text(encoding="utf-8").startswith("step,")
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_saved_data_redraw(tmp_path):
 
 def test_provenance_travels_in_the_file(tmp_path):
     (saved,) = save_figure(dynsim.plot("article-stop"), "x", tmp_path, ("svg",), data_of("article-stop"))
-    text = saved.path.read_text()
+    text = saved.path.read_text(encoding="utf-8")
     assert "kexue.fm" in text
     assert "DOP853" in text
     assert not list(tmp_path.glob("*.tmp"))

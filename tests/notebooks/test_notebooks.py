@@ -1,6 +1,7 @@
 """Every notebook is stripped, opens with what one learns, and runs from top to bottom without a network."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -61,7 +62,10 @@ def test_links_between_notebooks_hold(path):
 def forked(tmp_path_factory):
     """``forked(notebook)``: source, error, kinds of outputs and stderr of every cell; see forked.py."""
     command = [sys.executable, Path(__file__).with_name("forked.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as warm:
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment
+    ) as warm:
 
         def run(notebook):
             warm.stdin.write(json.dumps([str(notebook), str(tmp_path_factory.mktemp("notebook"))]) + "\n")

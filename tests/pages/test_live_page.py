@@ -418,10 +418,10 @@ def test_save_html_and_the_command_write_the_same_page(tmp_path):
 
     dynsim.explore("toy", branch="full").save_html(tmp_path / "one.html")
     assert main(["explore", "toy", "--branch", "full", "--html", str(tmp_path / "other.html")]) == 0
-    assert (tmp_path / "one.html").read_text() == (tmp_path / "other.html").read_text()
+    assert (tmp_path / "one.html").read_text(encoding="utf-8") == (tmp_path / "other.html").read_text(encoding="utf-8")
     with pytest.raises(DynsimError, match=r"\.html"):
         dynsim.explore("toy").save_html(tmp_path / "one.txt")
     assert (
-        json.loads(re.search(r"const DATA = (\{.*\});", (tmp_path / "one.html").read_text()).group(1))["branch"]
+        json.loads(re.search(r"const DATA = (\{.*\});", (tmp_path / "one.html").read_text(encoding="utf-8")).group(1))["branch"]
         == "full"
     )

@@ -83,7 +83,7 @@ def test_a_driver_that_is_stopped_leaves_nothing_behind_and_goes_on(tmp_path, un
     seen = []
     run(study, store, progress=lambda done, total, what: seen.append(done))
     assert seen[0] >= 1
-    assert f"{40 - before['done']} of them in this run" in (tmp_path / "study.zarr.log").read_text()
+    assert f"{40 - before['done']} of them in this run" in (tmp_path / "study.zarr.log").read_text(encoding="utf-8")
     assert contents(store) == undisturbed(study)
     assert not (tmp_path / "study.zarr.lock").exists()
 
@@ -101,7 +101,7 @@ def test_workers_that_are_killed_are_replaced(tmp_path, undisturbed, tasks, cont
     dynsim.run_study(study, store, progress=kill, workers=2)
     assert len(killed) == 2
     assert contents(store) == undisturbed(study)
-    assert "a worker died" in (tmp_path / "study.zarr.log").read_text()
+    assert "a worker died" in (tmp_path / "study.zarr.log").read_text(encoding="utf-8")
     assert not active_children()
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_chunk_is_found_and_done_again(tmp_path, undisturbed, damage, 
     if damage in bad:
         path.write_bytes(bad[damage])
     run(study, store)
-    assert "1 of them in this run" in (tmp_path / "study.zarr.log").read_text()
+    assert "1 of them in this run" in (tmp_path / "study.zarr.log").read_text(encoding="utf-8")
     assert contents(store) == undisturbed(study)
 
 
@@ -259,7 +259,7 @@ def test_the_store_of_another_version_is_refused(tmp_path, monkeypatch, tasks):
 def test_a_study_by_another_name_goes_on(tmp_path, tasks):
     run({**tasks(3), "name": "one"}, tmp_path / "study.zarr")
     run({**tasks(3), "name": "other", "summary": "renamed"}, tmp_path / "study.zarr")
-    assert "0 of them in this run" in (tmp_path / "study.zarr.log").read_text()
+    assert "0 of them in this run" in (tmp_path / "study.zarr.log").read_text(encoding="utf-8")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, tasks, undisturbed, contents):
@@ -301,7 +301,7 @@ def test_what_is_no_store_is_refused(tmp_path, tasks):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(DynsimError, match="folder"):
         run(tasks(3), tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
     assert not list(tmp_path.glob("file.*"))
 
 

@@ -93,7 +93,10 @@ def test_ctrl_c_on_a_terminal(tmp_path):
     (tmp_path / "mine.toml").write_text(STUDY.replace("4]", "3000]"))
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "dynsim", "sweep", "run", "mine.toml", "--out", "s.zarr", "--workers", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, start_new_session=True)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # the bar is drawn in dots without it
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=theirs, stderr=theirs, start_new_session=True, env=environment
+    )
     os.close(theirs)
     seen = ""
     while "tasks/s" not in seen:

@@ -83,8 +83,8 @@ def started(command, folder, port):
                 socket.create_connection(("127.0.0.1", port), 0.2).close()
                 break
             except OSError:
-                assert server.poll() is None, (folder / "server.log").read_text()
-                assert time.monotonic() < deadline, (folder / "server.log").read_text()
+                assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, (folder / "server.log").read_text(encoding="utf-8")
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/"
     finally:
