@@ -254,8 +254,8 @@ def verdict(data: xr.Dataset) -> Verdict:
         provenance(data)["predicted"]["collapsed"]
     ]
     detail = f"the toy of this configuration {fate}; " + "; ".join(told)
-    answers = [row[f"{network} agrees"] for row in table for network in ("linear", "real")]
-    asked = [answer for answer in answers if answer in ("yes", "no", "in part")]
+    said = [row[f"{network} agrees"] for row in table for network in ("linear", "real")]
+    asked = [answer for answer in said if answer in ("yes", "no", "in part")]
     seen = ", ".join(f"{network} network {table[0][network]}" for network in ("linear", "real")).replace(" seeds", "")
     seen = f"toy {table[0]['toy'].partition(':')[0]}, {seen}"
     headlines = [

@@ -177,8 +177,8 @@ def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
     ]
     panels = [panel for panel in panels if panel[0] in names]
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
-    healthy = np.nonzero(_plane(_alive(data).expand_dims(seed=1))[..., 0].T)
-    healthy = tuple(np.asarray(places) + 0.5 for places in healthy)
+    places = np.nonzero(_plane(_alive(data).expand_dims(seed=1))[..., 0].T)
+    healthy = [np.asarray(place) + 0.5 for place in places]
     for axes, (name, title, scale) in zip(grid, panels, strict=True):
         mesh = _cells(axes, data, name, scale)
         axes.plot(*healthy, "o", color="white", markeredgecolor=COLOURS["black"], markersize=3.5, zorder=6)

@@ -66,13 +66,9 @@ def compute(
 
 def _trained(batch: int, seeds: int, steps: int) -> np.ndarray:
     """Mean variance of every feature, (feature, seed), in the last half of a run on fresh Gaussian views."""
-    import torch
-
     from dynsim.networks import Experiment
-    from dynsim.networks.datasets import load_images
-    from dynsim.networks.network import Batch
-    from dynsim.networks.run import Run
-    from dynsim.networks.torch_settings import device_of, one_thread
+    from dynsim.networks.given_views import run_on_gaussians
+    from dynsim.networks.torch_settings import one_thread
 
     experiment = Experiment(
         data=np.random.default_rng(0).normal(size=(2 * batch, len(NOISE))), objective=method("lejepa").loss,
@@ -80,19 +76,7 @@ def _trained(batch: int, seeds: int, steps: int) -> np.ndarray:
         batch=batch, augmentation={"noise": 0.0}, lr=1.0 if batch < 16 else 0.5, momentum=0.0,
         measures=(), steps=steps,
     )  # fmt: skip
-    run = Run(experiment, load_images(experiment), range(seeds), device_of("cpu"))
-    drawn = torch.Generator().manual_seed(batch)
-    noise = torch.tensor(NOISE, dtype=run.source.dtype)
-
-    class Views:
-        """Fresh views of fresh images at every step."""
-
-        def next(self) -> Batch:
-            x, n = (torch.randn(seeds, each, batch, len(NOISE), generator=drawn) for each in (1, 2))
-            views = (1 - noise).sqrt() * x + noise.sqrt() * n
-            return Batch(views.reshape(*views.shape[:3], *run.source.pixels.shape[1:]))
-
-    run.batches = Views()  # type: ignore[assignment]
+    run = run_on_gaussians(experiment, range(seeds), batch, NOISE, batch)
     sizes = []
     with one_thread():
         while run.step < steps:

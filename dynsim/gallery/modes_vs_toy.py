@@ -196,8 +196,8 @@ def _hidden_layer(seeds: int, steps: int, images: Any) -> xr.Dataset:
     from dynsim.networks import Experiment, train
 
     names = ("alignment", "commutator", "asymmetry")
-    fields = {"steps": steps, "measures": names, "every": max(1, steps // 50)}
-    experiment = Experiment(data=images, predictor="linear", **fields)
+    every = max(1, steps // 50)
+    experiment = Experiment(data=images, predictor="linear", steps=steps, measures=names, every=every)
     data = train(experiment, seeds)
     return data[list(names)].rename({name: f"mlp_{name}" for name in names}).drop_vars("time")
 

@@ -109,14 +109,9 @@ def _half_time(signal: float, eta: float, steps: int) -> float:
 
 def _trained(pairs: list[tuple[int, int]], vectors: np.ndarray, eta: float, steps: int, scale: float) -> np.ndarray:
     """Variance of every eigenvector in the embedding, every few steps of descent, (look, feature)."""
-    import torch
-
     from dynsim.networks import Experiment
-    from dynsim.networks.datasets import load_images
-    from dynsim.networks.network import Batch
-    from dynsim.networks.run import Run
-    from dynsim.networks.torch_settings import device_of, one_thread
-    from dynsim.networks.views import FixedBatch
+    from dynsim.networks.given_views import run_on_pairs
+    from dynsim.networks.torch_settings import one_thread
 
     n = SIDE**2
     experiment = Experiment(
@@ -125,10 +120,7 @@ def _trained(pairs: list[tuple[int, int]], vectors: np.ndarray, eta: float, step
         dim=n, eta_p=eta, eta_s=eta, lr=RATE, momentum=0.0, symmetric=False, subtract_mean=False, steps=steps,
         batch="full", dtype="float64", measures=(),
     )  # fmt: skip
-    run = Run(experiment, load_images(experiment), [0], device_of("cpu"))
-    states = torch.eye(n, dtype=run.source.dtype)
-    views = torch.stack([states[list(column)] for column in zip(*pairs, strict=True)])
-    run.batches = FixedBatch(Batch(views.reshape(1, *views.shape[:2], *run.source.pixels.shape[1:])), [0])
+    run = run_on_pairs(experiment, [0], n, pairs)
     seen = []
     with one_thread():
         while run.step < steps:

@@ -242,10 +242,12 @@ def _ends_of_the_weaker(name: str, branch: Branch, start: tuple[float, float], s
     for _ in range(steps):
         step = rng.normal(size=y.shape)
         if name.startswith("random search"):
-            better = loss(*(y + size * step), y[1]) < loss(*y, y[1])
+            (phi, theta), (later_phi, later_theta) = y, y + size * step
+            better = loss(later_phi, later_theta, theta) < loss(phi, theta, theta)
             y = np.where(better, y + size * step, y)
         else:
-            slope = (loss(*(y + 1e-3 * step), y[1]) - loss(*(y - 1e-3 * step), y[1])) / 2e-3
+            (above_phi, above_theta), (below_phi, below_theta) = y + 1e-3 * step, y - 1e-3 * step
+            slope = (loss(above_phi, above_theta, y[1]) - loss(below_phi, below_theta, y[1])) / 2e-3
             y = y - size * slope * step
     return y
 
@@ -265,11 +267,11 @@ def neither_stronger_nor_weaker(*, phi: float = 0.6, theta: float = 0.1) -> Verd
         rows.append((f"{name} ({kind}): ends with stop-gradient | without",
                      " | ".join(f"({a:.4g}, {b:.4g})" for a, b in ends)))  # fmt: skip
     weak = 0
-    for name in WEAKER:
-        ends_of = [_ends_of_the_weaker(name, branch, (phi, theta), SEEDS) for branch in ("stop", "full")]
+    for weaker in WEAKER:
+        ends_of = [_ends_of_the_weaker(weaker, branch, (phi, theta), SEEDS) for branch in ("stop", "full")]
         lost = [float((abs(one[1]) < 0.05 * abs(theta)).mean()) for one in ends_of]
         weak += lost[0] < 0.05 and lost[1] > 0.95
-        rows.append((f"{name} (weaker): share of {SEEDS} seeds that collapse with stop-gradient | without",
+        rows.append((f"{weaker} (weaker): share of {SEEDS} seeds that collapse with stop-gradient | without",
                      " | ".join(f"{one:.2g}" for one in lost)))  # fmt: skip
     kinds = {kind: sum(entry[2] == kind for entry in OPTIMISERS.values()) for kind in (True, False)}
     others = kinds[True] + len(WEAKER)

@@ -84,7 +84,7 @@ def fast_lane(
     data = shares_of_the_way(initial=initial, parameters={"alpha": alpha}, t_end=200.0)
     toy: dict[str, list[float]] = {}
     for branch in ("stop", "full"):
-        forward, encoder = _speeds(branch, initial, alpha)  # type: ignore[arg-type]
+        forward, encoder = _speeds(branch, initial, alpha)
         halves = [float(data[f"when_{name}"].sel(branch=branch, share=0.5)) for name in ("theta", "phi")]
         toy[branch] = [encoder, encoder / forward, 1 / halves[0], halves[1] / halves[0]]
     names = ("speed at the start", "speed over φ's", "half of its way per time", "half of its way per time over φ's")

@@ -421,7 +421,5 @@ def test_save_html_and_the_command_write_the_same_page(tmp_path):
     assert (tmp_path / "one.html").read_text(encoding="utf-8") == (tmp_path / "other.html").read_text(encoding="utf-8")
     with pytest.raises(DynsimError, match=r"\.html"):
         dynsim.explore("toy").save_html(tmp_path / "one.txt")
-    assert (
-        json.loads(re.search(r"const DATA = (\{.*\});", (tmp_path / "one.html").read_text(encoding="utf-8")).group(1))["branch"]
-        == "full"
-    )
+    page = (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert json.loads(re.search(r"const DATA = (\{.*\});", page).group(1))["branch"] == "full"

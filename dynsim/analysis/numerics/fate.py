@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.integrate import DOP853, LSODA
-from scipy.optimize import brentq
 
+from dynsim.analysis.numerics.recurrence import TINY, History, Section
 from dynsim.field import Field
 from dynsim.integrate.stepping import Stepper, quiet, why_it_stopped
 from dynsim.status import Status
@@ -25,9 +25,6 @@ _HUGE = 1e60  # in units of the start: growth beyond it is growth without bound
 _STALLED = 400  # steps that advance time by less than a billionth of it: the solver chatters across a jump
 _NEGLIGIBLE = 1e-9  # distance to a rest, in units of the run, at which it counts as reached
 _ZERO = 1e-9  # an eigenvalue smaller than this, relative to the largest, is zero
-_RETURNED = 1e-7  # distance of a return, in units of the orbit, at which the orbit is closed
-_TINY = 1e-280
-_ROUNDING = 1e-8  # extent of an orbit, in units of the run, below which it is the solver's
 _CLEAR = (Status.BLOW_UP, Status.SLIDING, Status.NOT_FINITE)  # what needs no second solver to be told
 
 Vector = Callable[[np.ndarray], np.ndarray]
@@ -72,8 +69,8 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
     absolute = _absolute(field, y0, size)
     options = {"rtol": rtol, "atol": absolute if atol is None else atol}
     jacobian = {} if field.jacobian_function is None or field.size > 200 else {"jac": field.jacobian}
-    history = _History(y0)
-    sections = (_Section(y0, function(0.0, y0)), _Section(y0, function(0.0, y0), renewed=True))
+    history = History(y0)
+    sections = (Section(y0, function(0.0, y0)), Section(y0, function(0.0, y0), renewed=True))
     with quiet():
         t, y, steps = 0.0, y0, _MOST_STEPS
         # An implicit step may fall off the edge of the domain; an explicit one is then taken up to it.
@@ -93,7 +90,7 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
                     if (reached := _reached(field, t, y, max(size, history.span))) is not None:
                         return reached
                     if (rest := rest_near(field, y, max(size, history.span), LONGEST - t)) is not None:
-                        rounding = (absolute > _TINY) & (np.abs(rest) <= 1e-14 * max(size, history.span))
+                        rounding = (absolute > TINY) & (np.abs(rest) <= 1e-14 * max(size, history.span))
                         return Fate("rest", np.where(rounding, 0.0, rest), "integrated until every state rests", t)
                 if stepper.taken - stalled[0] >= _STALLED:
                     if t - stalled[1] <= 1e-9 * t:
@@ -108,7 +105,7 @@ def fate_of(field: Field, y0: np.ndarray, *, rtol: float = 1e-10, atol: float | 
 
 
 def _ended(
-    field: Field, function: Callable, stepper: Stepper, history: _History, t: float, y: np.ndarray, size: float
+    field: Field, function: Callable, stepper: Stepper, history: History, t: float, y: np.ndarray, size: float
 ) -> Fate:
     """Say what a run without a next step has come to."""
     nowhere = np.full(field.size, np.nan)
@@ -198,76 +195,6 @@ def rest_near(field: Field, y: np.ndarray, size: float, remaining: float) -> np.
     return place
 
 
-class _History:
-    """States at flow times that grow by √2, what the run has spanned, and when each state last changed its sign."""
-
-    def __init__(self, y0: np.ndarray) -> None:
-        self.low = self.high = self.last = y0
-        self.turned = np.zeros(len(y0))
-        self.times: list[float] = [0.0]
-        self.states: list[np.ndarray] = [y0]
-
-    @property
-    def span(self) -> float:
-        """Largest extent of the run in one state."""
-        return float((self.high - self.low).max(initial=0.0))
-
-    def add(self, t: float, y: np.ndarray) -> None:
-        self.low, self.high = np.minimum(self.low, y), np.maximum(self.high, y)
-        self.turned[self.last * y < 0], self.last = t, y
-        if t >= 1.4 * self.times[-1]:
-            self.times.append(t)
-            self.states.append(y)
-
-
-class _Section:
-    """A plane across the orbit at a state of it: a run that comes back to that state is periodic.
-
-    A renewed one moves to the present state whenever the number of steps has doubled, so that a run which first goes
-    somewhere is seen to be periodic once it is there.
-    """
-
-    def __init__(self, y: np.ndarray, velocity: np.ndarray, *, renewed: bool = False) -> None:
-        self.renewed, self.taken = renewed, 0
-        self._at(0.0, y, velocity)
-
-    def _at(self, t: float, y: np.ndarray, velocity: np.ndarray) -> None:
-        self.t, self.y, self.velocity = t, y, velocity
-        self.low = self.high = self.before = y
-        self.returns: list[float] = [0.0]
-
-    def crossed(self, stepper: Stepper, t: float, y: np.ndarray, history: _History) -> float | None:
-        """The period, once the run has come back twice."""
-        before, self.before = self.before, y
-        self.low, self.high = np.minimum(self.low, y), np.maximum(self.high, y)
-        extent = np.maximum(self.high - self.low, 1e-12 * max(history.span, _TINY))
-        normal = self.velocity / extent**2
-
-        def beyond(state: np.ndarray) -> float:
-            return float(normal @ (state - self.y))
-
-        if stepper.t_before > self.t and beyond(before) < 0 <= beyond(y):
-            dense = stepper.dense()
-            try:
-                time = brentq(lambda s: beyond(dense(s)), stepper.t_before, t, xtol=1e-14 * t, rtol=1e-14)
-            except ValueError:  # the interpolant leaves the ends by rounding
-                time = t
-            gap = float((np.abs(dense(time) - self.y) / extent).max())
-            if gap <= _RETURNED:
-                self.returns.append(time - self.t)
-                # A lap whose return was not close enough leaves a gap in the list: three in a row are asked for.
-                first, second, third = [0.0, 0.0, 0.0, *self.returns][-3:]
-                wide = (
-                    float((self.high - self.low).max()) > _ROUNDING * history.span
-                )  # a chattering solver is no orbit
-                if wide and third > second > first and abs(third - 2 * second + first) <= 1e-6 * (third - second):
-                    return (third - first) / 2
-        if self.renewed and stepper.taken > 2 * self.taken + 50:
-            self.taken = stepper.taken
-            self._at(t, y, stepper.function(t, y))
-        return None
-
-
 def _absolute(field: Field, y0: np.ndarray, size: float) -> np.ndarray:
     """Absolute tolerances: next to none for a state whose velocity vanishes with it."""
     rng = np.random.default_rng(0)
@@ -281,7 +208,7 @@ def _absolute(field: Field, y0: np.ndarray, size: float) -> np.ndarray:
                 keeps[index] = np.asarray(field.f(0.0, at))[index] == 0
     if field.size > 64:
         keeps[:] = False
-    return np.where(keeps, _TINY, 1e-13 * size)
+    return np.where(keeps, TINY, 1e-13 * size)
 
 
 def _jacobian(field: Field, y: np.ndarray) -> np.ndarray:
@@ -331,7 +258,7 @@ def _slides(field: Field, t: float, y: np.ndarray, size: float) -> tuple[np.ndar
     return None
 
 
-def _periodic(field: Field, period: float, section: _Section, nowhere: np.ndarray) -> Fate:
+def _periodic(field: Field, period: float, section: Section, nowhere: np.ndarray) -> Fate:
     ranges = zip(_names(field), section.low, section.high, strict=True)
     within = ", ".join(f"{name} in [{low:.4g}, {high:.4g}]" for name, low, high in ranges) if field.size <= 4 else ""
     if not section.renewed:
@@ -341,7 +268,7 @@ def _periodic(field: Field, period: float, section: _Section, nowhere: np.ndarra
     return Fate("periodic", nowhere, f"{reason}{'; ' if within else ''}{within}", section.t, period, section.y)
 
 
-def _growing(field: Field, history: _History, t: float, y: np.ndarray) -> Fate:
+def _growing(field: Field, history: History, t: float, y: np.ndarray) -> Fate:
     """Growth beyond all sizes: exponential if its rate stays, else the end of a run in finite time."""
     sizes = np.array([np.abs(state).max() for state in history.states])
     early = next((i for i, s in enumerate(sizes) if s > 1e10 * sizes[0]), len(sizes) - 1)
@@ -363,7 +290,7 @@ def _growing(field: Field, history: _History, t: float, y: np.ndarray) -> Fate:
     return Fate("grows", limit, reason, t)
 
 
-def _slow(field: Field, history: _History, t: float, status: Status) -> Fate:
+def _slow(field: Field, history: History, t: float, status: Status) -> Fate:
     """What a run that neither rests nor returns does: grow like a power or a logarithm of time, or creep."""
     nowhere = np.full(field.size, np.nan)
     stopped = f"flow time {t:.6g}" + ("" if status == Status.OK else f" after {_MOST_STEPS:,} steps")

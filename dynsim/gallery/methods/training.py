@@ -213,18 +213,14 @@ def explained(experiment: Any, seeds: int, given: Features) -> np.ndarray:
 
     A network that overflowed has grown without bound: all are infinite.
     """
-    import torch
-
     from dynsim.networks import fit
+    from dynsim.networks.given_views import embedded
 
     if given.transitions is not None:
         run = begun(experiment, seeds, given)
         while run.step < experiment.steps:
             run.advance()
-        with torch.no_grad():
-            states = torch.eye(len(given.lambda_s), dtype=run.source.dtype)
-            states = states.expand(seeds, 1, -1, -1).reshape(seeds, 1, *run.source.pixels[: len(states)].shape)
-            z = run.network.encode(run.weights.encoder, states)[:, :, 0].mT.double().numpy()
+        z = embedded(run, seeds, len(given.lambda_s))
         found = np.square(np.einsum("snk,nf->sfk", z, given.directions)).sum(2).T * given.lambda_s[:, None]
         return np.where(np.isfinite(found), found, np.inf)
     trained = fit(experiment, seeds)
@@ -280,20 +276,14 @@ def half_times(plan: Plan, name: str, seeds: int, steps: int | None, given: Feat
 
 def begun(experiment: Any, seeds: int, given: Features) -> Any:
     """Return a run before its first step; on a chain its batch holds every transition as often as it is likely."""
-    import torch
-
     from dynsim.networks.datasets import load_images
-    from dynsim.networks.network import Batch
+    from dynsim.networks.given_views import run_on_pairs
     from dynsim.networks.run import Run
     from dynsim.networks.torch_settings import device_of
-    from dynsim.networks.views import FixedBatch
 
-    run = Run(experiment, load_images(experiment), range(seeds), device_of("cpu"))
     if given.transitions is not None:
-        states = torch.eye(len(given.lambda_s), dtype=run.source.dtype)
-        views = torch.stack([states[list(column)] for column in zip(*given.transitions, strict=True)])
-        run.batches = FixedBatch(Batch(views.reshape(1, *views.shape[:2], *run.source.pixels.shape[1:])), range(seeds))
-    return run
+        return run_on_pairs(experiment, range(seeds), len(given.lambda_s), given.transitions)
+    return Run(experiment, load_images(experiment), range(seeds), device_of("cpu"))
 
 
 def _asked(plan: Plan, name: str, value: float) -> tuple[Any, dict[str, Any]]:
