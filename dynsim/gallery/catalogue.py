@@ -34,7 +34,7 @@ ENTRIES = {
     "basins": Entry("Which starts collapse, in the three branches, with and without noise", 15),
     "bifurcation-decay": Entry("Equilibria over weight decay, for several noise levels", 8),
     "collapse-map": Entry("Which weight decays and teacher's rates collapse", 10),
-    "collapse-table": Entry("Encoder × loss × normalisation in the three branches: four measures", 140, NETWORKS),
+    "collapse-table": Entry("Encoder × loss × normalisation in the three branches: four measures", 560, NETWORKS),
     "compare": Entry("Toy, linear and real network of one configuration on shared axes", 20, NETWORKS, stored=True),
     "continuation": Entry("Equilibria of any system or typed loss over one parameter", 5),
     "cosine-vs-euclid": Entry("Cosine against Euclidean loss with a closed-form predictor", 6),

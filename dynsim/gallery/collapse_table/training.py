@@ -36,7 +36,7 @@ def compute(
     progress: Progress | None = None,
     *,
     seeds: Any = 3,
-    steps: int = 200,
+    steps: int = 1000,
     data: Any = "digits",
     predictors: Sequence[str] = PREDICTORS,
     encoders: Sequence[str] = ENCODERS,
