@@ -25,12 +25,13 @@ def test_the_first_screen():
     assert blocks("python")[0].strip().splitlines()[-1] in text
 
 
-def test_the_example_prints_what_it_says():
+def test_the_example_prints_what_it_says(tmp_path):
     pytest.importorskip("torch")  # its last question is about images
     pytest.importorskip("sklearn")
     # The example prints Greek: Python refuses that where the locale has no UTF-8.
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-c", blocks("python")[0]]
+    (tmp_path / "example.py").write_text(blocks("python")[0], encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "example.py")]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     assert done.stdout == blocks("text")[0]
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 10

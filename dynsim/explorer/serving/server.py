@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_core.paths import jupyter_data_dir
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
 from voila.app import Voila
@@ -128,6 +129,7 @@ def serve(
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a visitor who is refused is no news
     with TemporaryDirectory(prefix="dynsim-explorer-") as folder:
         os.environ[START] = to_text(setting)
+        _place_for_data(folder)
         server = ExplorerServer(config=_config(max_sessions, idle_minutes, theme))
         server.config_file_paths = []  # a visitor's page must not depend on what else is installed
         server.first_port, server.any_port, server.ip = port or 8866, port is None, ip
@@ -141,6 +143,14 @@ def serve(
 
         server.ready = started
         server.start()
+
+
+def _place_for_data(folder: str) -> None:
+    """Jupyter signs notebooks in a database of the user's: a home that cannot be written is no reason to fail."""
+    try:
+        Path(jupyter_data_dir()).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        os.environ["JUPYTER_DATA_DIR"] = folder
 
 
 def _config(max_sessions: int, idle_minutes: float, theme: str) -> Config:
