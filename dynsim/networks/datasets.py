@@ -13,7 +13,7 @@ import numpy as np
 
 from dynsim.arguments import a_whole, a_word
 from dynsim.errors import bad, missing_extra
-from dynsim.networks.experiment import Experiment
+from dynsim.networks.experiment_fields import ExperimentFields
 from dynsim.networks.image_files import read_folder, read_npz
 from dynsim.networks.images import DATASETS, Images
 from dynsim.storage import looked_at
@@ -57,7 +57,7 @@ def mnist() -> Images:
     return Images.of(pixels.reshape(-1, 28, 28).astype(np.uint8), labels, name="mnist")
 
 
-def load_images(experiment: Experiment) -> Images:
+def load_images(experiment: ExperimentFields) -> Images:
     """Images of an experiment, limited to its number of training images.
 
     Raises

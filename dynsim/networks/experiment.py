@@ -190,14 +190,6 @@ class Experiment(ExperimentFields):
         return _made, (values,)
 
     @property
-    def strengths(self) -> dict[str, float]:
-        """Strength of every augmentation that acts, `strength` included."""
-        if not isinstance(self.augmentation, Mapping):
-            return {}
-        scaled = {name: value * self.strength for name, value in self.augmentation.items()}
-        return {name: value for name, value in scaled.items() if value > 0}
-
-    @property
     def digest(self) -> str:
         """SHA-256 of the fields, in hexadecimal; equal experiments have equal digests on every machine."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()

@@ -93,3 +93,11 @@ class ExperimentFields:
     fixed_views: int = _in("data", "pairs of views per image in a full batch", 4)
     evaluate: int = _in("measuring", "largest number of training images, and of test images, that are measured", 1000)
     deterministic: bool = _in("training", "ask torch for deterministic algorithms", True)
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """Strength of every augmentation that acts, `strength` included."""
+        if not isinstance(self.augmentation, Mapping):
+            return {}
+        scaled = {name: value * self.strength for name, value in self.augmentation.items()}
+        return {name: value for name, value in scaled.items() if value > 0}

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dynsim.errors import bad, unknown
 from dynsim.networks import output_losses
+from dynsim.networks.experiment_fields import ExperimentFields
 from dynsim.networks.text_functions import GRAM, SLICES_OF_BATCH, SQUARE
 from dynsim.networks.text_objective import TextObjective
 from dynsim.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from dynsim.networks.experiment import Experiment
 
 __all__ = [
     "BRANCHES",
@@ -36,7 +35,7 @@ __all__ = [
 BRANCHES = ("stop", "full", "target")
 
 
-def _never(experiment: Experiment) -> bool:
+def _never(experiment: ExperimentFields) -> bool:
     return False
 
 
@@ -66,7 +65,7 @@ class Objective:
 
     loss: Callable[..., Tensor]
     slots: Literal["pair", "views", "mean", "labels"] = "pair"
-    quadratic: Callable[[Experiment], bool] = _never
+    quadratic: Callable[[Any], bool] = _never
     one_branch: bool = False
     symbols: frozenset[str] = frozenset()
     knobs: Mapping[str, float] = field(default_factory=dict)
@@ -161,12 +160,12 @@ def _weight(x: Tensor) -> float:
     return 1.0 / (x.shape[2] * x.shape[3])
 
 
-def _distance(experiment: Experiment, predictions: Tensor, targets: Tensor) -> Tensor:
+def _distance(experiment: ExperimentFields, predictions: Tensor, targets: Tensor) -> Tensor:
     chosen = squared_distance if experiment.distance == "squared" else cosine_distance
     return chosen(predictions, targets)
 
 
-def _distance_is_squared(experiment: Experiment) -> bool:
+def _distance_is_squared(experiment: ExperimentFields) -> bool:
     return experiment.distance == "squared"
 
 
@@ -178,7 +177,7 @@ def _pairs(first: Tensor, second: Tensor, symmetric: bool) -> tuple[Tensor, Tens
 
 
 def cosine(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """−cos(h(f(T1 x)), f(T2 x)) (Chen & He 2021, arXiv:2011.10566; Grill et al. 2020, arXiv:2006.07733)."""
     source, target = _pairs(first, second, experiment.symmetric)
@@ -186,7 +185,7 @@ def cosine(
 
 
 def squared(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """½‖h(f(T1 x)) − f(T2 x)‖²: the toy's loss, on a network."""
     source, target = _pairs(first, second, experiment.symmetric)
@@ -194,7 +193,7 @@ def squared(
 
 
 def xbar(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """Distance of h(F(T x)) from F(x̄), x̄ = E[T x]: the article's open question. The first view is T x, the last x̄."""
     source, target = first[:, :, :1], second[:, :, -1:]
@@ -202,7 +201,7 @@ def xbar(
 
 
 def alternating(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """Distance of h(F(T x)) from η_x = E_T[F_θ(T x)], which is held for k steps: SimSiam's own reading.
 
@@ -214,7 +213,7 @@ def alternating(
 
 
 def nt_xent(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """Cross-entropy of finding the other view of an image among all 2·batch − 1 others.
 
@@ -234,7 +233,7 @@ def nt_xent(
 
 
 def barlow(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """Σ(1 − C_ii)² + redundancy·Σ_{i≠j} C_ij², C the cross-correlation of two views (Zbontar et al. 2021,
     arXiv:2103.03230); the predictor is the projection head.
@@ -252,7 +251,7 @@ def barlow(
 
 
 def supervised(
-    experiment: Experiment, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
+    experiment: ExperimentFields, predict: Callable[..., Tensor], first: Tensor, second: Tensor, labels: Tensor | None
 ) -> Tensor:
     """Mean cross-entropy of the labels, as a yardstick; the predictor is the classifier's head."""
     from torch.nn import functional

@@ -8,20 +8,18 @@ from collections.abc import Callable, Mapping, Set
 from math import inf, isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dynsim.arguments import a_number, a_word
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.integrate.schedules import Schedule
 from dynsim.names import letter_name
+from dynsim.networks.experiment_fields import ExperimentFields
 from dynsim.networks.images import DATASETS, Images
 from dynsim.networks.objectives import Objective, objective_of
 from dynsim.networks.schedules import scheduled, values_of
 from dynsim.networks.text_objective import check_size
 from dynsim.registry import registry
-
-if TYPE_CHECKING:
-    from dynsim.networks.experiment import Experiment
 
 __all__ = ["RULES", "check_together"]
 
@@ -254,7 +252,7 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def _check_schedules(experiment: Experiment) -> None:
+def _check_schedules(experiment: ExperimentFields) -> None:
     """Raise where a scheduled number leaves its range at a step."""
     if isinstance(experiment.lr, str) and experiment.schedule != "constant":
         raise bad("schedule", experiment.schedule, "'constant' where lr is text", "write lr='cosine(0.1, 0)'")
@@ -266,7 +264,7 @@ def _check_schedules(experiment: Experiment) -> None:
                 _NUMBERS[name](f"{name} = {getattr(experiment, name)}", float(value))
 
 
-def _check_outputs(experiment: Experiment, objective: Objective) -> None:
+def _check_outputs(experiment: ExperimentFields, objective: Objective) -> None:
     """Raise where prototypes, centre and objective do not go together, or matrices do not fit into memory."""
     scores = bool(objective.symbols & {"s1", "s2"})
     if experiment.prototypes is not None and not scores:
@@ -282,7 +280,7 @@ def _check_outputs(experiment: Experiment, objective: Objective) -> None:
             Schedule(value).at(0, experiment.steps, 0.0)
 
 
-def check_together(experiment: Experiment) -> None:
+def check_together(experiment: ExperimentFields) -> None:
     """Raise for fields that are fine alone but not together.
 
     Raises

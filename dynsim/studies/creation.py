@@ -14,7 +14,7 @@ from dynsim.records import as_json, versions
 from dynsim.studies.storage import PARTS, Folder, Storage
 from dynsim.studies.store import STATUS, Store, made_by, read_study
 from dynsim.studies.study import Study
-from dynsim.studies.tasks import Tasks, tasks_of
+from dynsim.studies.tasks import Tasks, subject_of, tasks_of
 
 __all__ = ["made_or_found", "recognise"]
 
@@ -78,7 +78,7 @@ def _make(storage: Storage, study: Study) -> None:
     objects: dict[str, Any] = {}
     group = zarr.create_group(MemoryStore(objects), attributes=_attributes(study))
     tasks = tasks_of(study)
-    _fill(group, study, _chosen(study, study.subject.example(study)), tasks)
+    _fill(group, study, _chosen(study, subject_of(study).example(study)), tasks)
     with warnings.catch_warnings():
         # Zarr 3 says that other readers may not know consolidated metadata; xarray does and asks for them.
         warnings.simplefilter("ignore")

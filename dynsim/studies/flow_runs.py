@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,12 +15,10 @@ from dynsim.field import Field
 from dynsim.integrate.ensemble import ensemble
 from dynsim.integrate.grid import state_axes
 from dynsim.studies.axes import spanned
+from dynsim.studies.study_fields import StudyFields
 from dynsim.symbolic.sources import as_flow
 from dynsim.systems.catalogue import entry_of, list_systems
 from dynsim.systems.matrix_flow import matrix_flow
-
-if TYPE_CHECKING:
-    from dynsim.studies.study import Study
 
 __all__ = ["batching", "check", "example", "run"]
 
@@ -31,7 +29,7 @@ _MATRIX_RATES = ("alpha", "beta", "eta_p", "eta_s", "sigma2")
 _EXAMPLE = 1e-6  # fraction of the flow time that is enough to see what a run looks like
 
 
-def check(study: Study) -> None:
+def check(study: StudyFields) -> None:
     """Refuse what no run could use.
 
     Raises
@@ -79,22 +77,22 @@ def check(study: Study) -> None:
         raise bad("seeds", study.seeds, "seeds where, and only where, an initial value is random", advice)
 
 
-def batching(study: Study) -> tuple[set[str], int]:
+def batching(study: StudyFields) -> tuple[set[str], int]:
     """Axes along which every value needs a call of its own, and how many members go into one call."""
     return {item.name for item in study.axes if _alone(study, item)}, study.chunk or MEMBERS
 
 
-def run(study: Study, region: Mapping[str, slice]) -> xr.Dataset:
+def run(study: StudyFields, region: Mapping[str, slice]) -> xr.Dataset:
     """Integrate the members of a region of the grid."""
     return _run(study, region, 1.0)
 
 
-def example(study: Study) -> xr.Dataset:
+def example(study: StudyFields) -> xr.Dataset:
     """A result for the first values of all axes, of the shape and kind that all have, for next to no work."""
     return _run(study, {name: slice(0, 1) for name in study.sizes}, _EXAMPLE)
 
 
-def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
+def _run(study: StudyFields, region: Mapping[str, slice], part: float) -> xr.Dataset:
     fixed: dict[str, Any] = {}
     varying: dict[str, xr.DataArray] = {}
     for item in study.axes:
@@ -118,7 +116,7 @@ def _run(study: Study, region: Mapping[str, slice], part: float) -> xr.Dataset:
     return spanned(data, study.sizes)
 
 
-def _starts(study: Study, flow: Any, region: Mapping[str, slice]) -> dict[str, Any]:
+def _starts(study: StudyFields, flow: Any, region: Mapping[str, slice]) -> dict[str, Any]:
     """Shared and random initial values; the generator of a seed depends on nothing but the seed and the state."""
     starts: dict[str, Any] = {}
     for position, name in enumerate(flow.states):
@@ -152,13 +150,13 @@ def draw(law: Mapping[str, Any], seed: int, position: int, shape: tuple[int, ...
         raise bad("initial", dict(law), "{normal = [mean, deviation]} or {uniform = [low, high]}") from None
 
 
-def _alone(study: Study, item: Any) -> tuple[str, ...]:
+def _alone(study: StudyFields, item: Any) -> tuple[str, ...]:
     """What an axis sets that changes the flow itself, so that every value needs a call of its own."""
     structure = _structure(study)
     return tuple(name for name in item.sets if name in structure)
 
 
-def _structure(study: Study) -> tuple[str, ...]:
+def _structure(study: StudyFields) -> tuple[str, ...]:
     if study.system == MATRIX:
         return ("branch", "k", "predictor", *_MATRIX_RATES)
     name = str(study.system)
@@ -170,16 +168,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _parameters(study: Study, flow: Any) -> tuple[str, ...]:
+def _parameters(study: StudyFields, flow: Any) -> tuple[str, ...]:
     return _MATRIX_RATES if study.system == MATRIX else flow.parameters
 
 
-def _flow(study: Study, fixed: Mapping[str, Any]) -> Any:
+def _flow(study: StudyFields, fixed: Mapping[str, Any]) -> Any:
     return _built(study, tuple(sorted(fixed.items())))
 
 
 @lru_cache(maxsize=64)
-def _built(study: Study, fixed: tuple[tuple[str, Any], ...]) -> Any:
+def _built(study: StudyFields, fixed: tuple[tuple[str, Any], ...]) -> Any:
     values = {"branch": study.branch, "variant": study.variant, **study.structure, **dict(fixed)}
     branch, variant = values.pop("branch"), values.pop("variant")
     if study.system == MATRIX:

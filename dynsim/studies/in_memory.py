@@ -11,7 +11,7 @@ from dynsim.progress import Progress
 from dynsim.records import stamp
 from dynsim.studies.catalogue import study_of
 from dynsim.studies.study import Study
-from dynsim.studies.tasks import tasks_of
+from dynsim.studies.tasks import subject_of, tasks_of
 
 __all__ = ["results_in_memory"]
 
@@ -48,7 +48,7 @@ def results_in_memory(study: Any, progress: Progress | None = None) -> xr.Datase
     data = xr.Dataset(coords={item.name: list(item.values) for item in chosen.dimensions})
     for index in range(tasks.total):
         region = tasks.region(index)
-        part = chosen.subject.run(chosen, region)
+        part = subject_of(chosen).run(chosen, region)
         for name in chosen.record or list(part.data_vars):
             if name not in data:
                 data[name] = _empty(chosen, part[name])

@@ -11,10 +11,10 @@ import xarray as xr
 
 from dynsim.errors import DynsimError, bad, unknown
 from dynsim.studies.axes import spanned
+from dynsim.studies.study_fields import StudyFields
 
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
-    from dynsim.studies.study import Study
 
 __all__ = ["batching", "cells", "check", "example", "experiment_of", "run"]
 
@@ -23,7 +23,7 @@ _CLOCK = ("lr", "momentum", "schedule")  # fields on which the flow time of a st
 _RHYTHM = ("steps", "every")
 
 
-def check(study: Study) -> None:
+def check(study: StudyFields) -> None:
     """Refuse what no run could use; a cell whose fields exclude each other is left to fail by itself.
 
     Raises
@@ -45,12 +45,12 @@ def check(study: Study) -> None:
         raise bad("data", study.experiment.data, "a name or a path", "save data that live in memory as .npz first")
 
 
-def batching(study: Study) -> tuple[set[str], int]:
+def batching(study: StudyFields) -> tuple[set[str], int]:
     """Every cell is a training of its own; its seeds are trained together."""
     return {item.name for item in study.axes}, study.chunk or SEEDS
 
 
-def experiment_of(study: Study, values: Mapping[str, Any]) -> Experiment:
+def experiment_of(study: StudyFields, values: Mapping[str, Any]) -> Experiment:
     """Experiment of a cell, ``{axis: value}``.
 
     Raises
@@ -62,13 +62,13 @@ def experiment_of(study: Study, values: Mapping[str, Any]) -> Experiment:
     return study.experiment.but(**{name: item.along(name)[at] for item, at in chosen.items() for name in item.sets})
 
 
-def cells(study: Study) -> Iterator[dict[str, Any]]:
+def cells(study: StudyFields) -> Iterator[dict[str, Any]]:
     """All cells, the last axis fastest."""
     for values in product(*(item.values for item in study.axes)):
         yield dict(zip((item.name for item in study.axes), values, strict=True))
 
 
-def run(study: Study, region: Mapping[str, slice]) -> xr.Dataset:
+def run(study: StudyFields, region: Mapping[str, slice]) -> xr.Dataset:
     """Train the seeds of one cell."""
     here = {item.name: item.values[region[item.name]][0] for item in study.axes}
     seeds = (study.seeds or ())[region["seed"]]
@@ -80,7 +80,7 @@ def run(study: Study, region: Mapping[str, slice]) -> xr.Dataset:
     return spanned(data, study.sizes)
 
 
-def example(study: Study) -> xr.Dataset:
+def example(study: StudyFields) -> xr.Dataset:
     """A result of the first cell that can be run, of the shape and kind that all have, after one step."""
     for values in cells(study):
         try:
@@ -107,12 +107,12 @@ def _trained(experiment: Experiment, seeds: Any) -> xr.Dataset:
         return train(experiment, list(seeds)).drop_vars("time")
 
 
-def _steps(study: Study) -> list[int]:
+def _steps(study: StudyFields) -> list[int]:
     last, every = study.experiment.steps, study.experiment.every
     return sorted({*range(0, last, every), last})
 
 
-def _time(study: Study) -> xr.DataArray:
+def _time(study: StudyFields) -> xr.DataArray:
     from dynsim.networks.schedules import flow_times
 
     times = np.asarray(flow_times(study.experiment))[_steps(study)]

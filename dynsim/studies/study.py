@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.names import check_names
 from dynsim.storage import looked_at
 from dynsim.studies.axes import LONGEST, Axis, axis
-from dynsim.studies.tasks import tasks_of
+from dynsim.studies.study_fields import StudyFields
+from dynsim.studies.tasks import subject_of, tasks_of
 
 __all__ = ["Study"]
 
@@ -25,7 +26,7 @@ _RESERVED = ("seed", "step", "time", "status", "steps", "task_status")  # of the
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(StudyFields):
     """A grid of parameters × initial conditions × seeds, of one system or of one network experiment.
 
     Parameters
@@ -75,26 +76,6 @@ class Study:
     True
     """
 
-    system: str | None = None
-    experiment: Any = None
-    axes: Any = field(default_factory=dict)
-    seeds: Any = None
-    record: Any = ()
-    name: str = ""
-    summary: str = ""
-    branch: str = "stop"
-    variant: str | None = None
-    states: Any = None
-    structure: Mapping[str, Any] = field(default_factory=dict)
-    initial: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    t_end: float | None = None
-    times: Any = None
-    rtol: float | None = None
-    atol: float | None = None
-    history: bool = False
-    chunk: int | None = None
-
     @explained("how-to/a-study-file")
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -133,7 +114,7 @@ class Study:
             raise bad("chunk", self.chunk, "a whole number ≥ 1")
         if self.experiment is not None:
             put(self, "experiment", self._shared_fields())
-        self.subject.check(self)
+        subject_of(self).check(self)
         if (total := tasks_of(self).total) > MOST:
             raise bad("study", f"{total:.3g} tasks", f"at most {MOST:.0e}", "shorten an axis or raise chunk")
 
@@ -150,27 +131,6 @@ class Study:
         if not isinstance(self.experiment, Mapping):
             raise bad("experiment", self.experiment, "an Experiment or a table of its fields", kind=InvalidType)
         return Experiment.from_dict(self.experiment)
-
-    @property
-    def subject(self) -> Any:
-        """The module that knows how to run it: `flow_runs` or `network_runs`."""
-        if self.system is not None:
-            from dynsim.studies import flow_runs
-
-            return flow_runs
-        from dynsim.studies import network_runs
-
-        return network_runs
-
-    @cached_property
-    def dimensions(self) -> tuple[Axis, ...]:
-        """The axes, then that of the seeds if there are any."""
-        return self.axes if self.seeds is None else (*self.axes, Axis("seed", self.seeds, ("seed",)))
-
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """Length of every dimension."""
-        return {item.name: len(item.values) for item in self.dimensions}
 
     @cached_property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from dynsim.studies.store import DONE, FAILED, opened
+from dynsim.studies.tasks import subject_of
 
 __all__ = ["TaskResult", "run_task"]
 
@@ -47,7 +48,7 @@ def run_task(url: str, digest: str, index: int) -> TaskResult:
     store = opened(url, digest)
     started = perf_counter()
     try:
-        data = store.study.subject.run(store.study, store.tasks.region(index))
+        data = subject_of(store.study).run(store.study, store.tasks.region(index))
         chunks = store.encode(index, data)
         message = ""
     except ImportError:  # the worker's fault: the same task may well be done by another

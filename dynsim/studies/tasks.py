@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from dynsim.studies.study import Study
+from dynsim.studies.study_fields import StudyFields
 
-__all__ = ["Tasks", "tasks_of"]
+__all__ = ["Tasks", "subject_of", "tasks_of"]
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,20 @@ class Tasks:
         return {dim: slice(at * side, min((at + 1) * side, length)) for dim, length, side, at in parts}
 
 
-def tasks_of(study: Study) -> Tasks:
+def subject_of(study: StudyFields) -> Any:
+    """The module that knows how to run a study: `flow_runs` or `network_runs`."""
+    if study.system is not None:
+        from dynsim.studies import flow_runs
+
+        return flow_runs
+    from dynsim.studies import network_runs
+
+    return network_runs
+
+
+def tasks_of(study: StudyFields) -> Tasks:
     """Tasks of a study: one value of every axis that needs a run of its own, as many of the others as a task holds."""
-    alone, limit = study.subject.batching(study)
+    alone, limit = subject_of(study).batching(study)
     box: list[int] = []
     for dim, length in reversed(study.sizes.items()):
         side = 1 if dim in alone else min(length, limit)
