@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from math import prod
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -187,6 +188,10 @@ class Field:
             ", ".join(f"{k} = {v}" for k, v in self.about.get("parameters", {}).items()),
         ]
         return f"Field {name or 'of ' + states}: {self.size} numbers\n  {states}; " + "; ".join(filter(None, known))
+
+    def _repr_html_(self) -> str:
+        first, second = repr(self).split("\n", 1)
+        return f"<p>{escape(first)}<br>{escape(second.strip())}</p>"
 
     @property
     def states(self) -> tuple[str, ...]:

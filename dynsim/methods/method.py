@@ -18,6 +18,7 @@ import numpy as np
 from dynsim.errors import bad, unknown
 from dynsim.methods.setting import VALUES, Knob, MethodSetting, read_setting
 from dynsim.systems.building import count
+from dynsim.table import Table
 
 if TYPE_CHECKING:
     import sympy
@@ -165,7 +166,13 @@ class Method(ABC):
 
     def __repr__(self) -> str:
         knobs = "".join(f", {name}={value!r}" for name, value in self.knobs.items())
-        return f"method({self.name!r}{knobs})"
+        return f"method({self.name!r}{knobs})\n  survives: {self.survives_if}"
+
+    def _repr_html_(self) -> str:
+        facts = {"loss": self.loss, "survives": self.survives_if, "ends at": self.ends_at}
+        facts |= {"killed by": self.killed_by, "learned first": self.learned_first}
+        facts |= {name: repr(value) for name, value in self.knobs.items()}
+        return Table([{self.name: key, "": value} for key, value in facts.items() if value])._repr_html_()
 
     def __getitem__(self, knob: str) -> Any:
         return self.knobs[knob]

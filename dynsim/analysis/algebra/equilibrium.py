@@ -17,6 +17,8 @@ from dynsim.table import Table
 
 __all__ = ["Equilibria", "Equilibrium"]
 
+COLUMNS = ("kind", "where", "eigenvalues", "stability changes at")
+
 
 @dataclass(frozen=True, eq=False)
 class Equilibrium:
@@ -97,6 +99,9 @@ class Equilibrium:
         return f"{self.kind}: {row['where']}\neigenvalues {row['eigenvalues']}{changes}"
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return Table([self.row()], COLUMNS)._repr_html_()
 
     @property
     def fastest(self) -> float:
@@ -192,9 +197,8 @@ class Equilibria(Sequence[Equilibrium]):
     @property
     def table(self) -> Table:
         """Kind, place, eigenvalues and changes of stability, one row per equilibrium."""
-        columns = ("kind", "where", "eigenvalues", "stability changes at")
         rows: list[Mapping[str, str]] = [item.row() for item in self]
-        return Table(rows, columns)
+        return Table(rows, COLUMNS)
 
     @property
     def dataset(self) -> xr.Dataset:

@@ -106,7 +106,19 @@ class Continuation:
     def __str__(self) -> str:
         return "\n".join([str(self.table), f"({self.searched})", *(f"({note})" for note in self.notes)])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        name, points = self.branches.attrs["parameter"], {"fold": self.folds, "branch point": self.branch_points}
+        points["Hopf point"] = self.hopf
+        special = [
+            f"{kind} at {name} = {', '.join(dict.fromkeys(f'{point[name]:.6g}' for point in found))}"
+            for kind, found in points.items()
+            if found
+        ]
+        count = self.branches.sizes["branch"]
+        return (
+            f"Continuation over {name}: {count} branch{'' if count == 1 else 'es'}\n"
+            f"  {'; '.join(special) or 'no fold, branch point or Hopf point'}"
+        )
 
     def _repr_html_(self) -> str:
         remarks = "".join(f"<p>({line})</p>" for line in (self.searched, *self.notes))

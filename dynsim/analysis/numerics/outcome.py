@@ -79,6 +79,8 @@ class Outcome:
         where = ", ".join(f"{name} → {_short(value)}" for name, value in settled.items()) or "no limit"
         return f"{where}: {words}\n({'exact' if self.exact else 'not exact'}: {self.reason})"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         first, second = str(self).split("\n", 1)
         return f"<p>{escape(first)}<br>{escape(second)}</p>"
