@@ -1,6 +1,8 @@
 """What several rooms share: one real browser, the catalogue's flows, attempts to call what should refuse or answer."""
 
 import shutil
+import signal
+import threading
 from functools import cache
 from importlib.util import find_spec
 
@@ -16,6 +18,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 EXTRAS = ("torch", "sklearn", "PIL", "llvmlite", "zarr", "ipywidgets", "anywidget", "dask", "lightning", "mlxtend")
 ABSENT = [name for name in EXTRAS if find_spec(name) is None]
 LONGEST = 600  # characters of a message that is still read
+
+
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and children inherit it: Ctrl-C could not be tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
