@@ -50,6 +50,16 @@ def test_runs_that_end_too_early_decide_nothing():
     assert verdict_table(long_enough(data))[0]["toy"] == "no"
 
 
+def test_a_network_whose_runs_end_before_the_toy_is_decided_says_nothing():
+    data = long_enough(compute(**TINY))
+    time = data["network_time"].copy()
+    time.loc[{"network": "linear"}] *= 0.01
+    predicted = dynsim.provenance(data)["predicted"] | {"needs": float(data["network_time"].max()) / 2}
+    row = verdict_table(data.assign(network_time=time).assign_attrs(predicted=json.dumps(predicted)))[0]
+    assert row["linear agrees"].startswith("undecided: its runs end at t =")
+    assert row["real agrees"] in ("yes", "no", "in part")
+
+
 def test_the_common_offset_of_the_views_is_no_mode_of_the_images():
     predicted = dynsim.provenance(compute(**TINY))["predicted"]
     signal, _ = second_moments(Experiment(images=100))
@@ -77,7 +87,8 @@ def test_the_linear_counterpart_keeps_what_the_question_is_about():
     real = Experiment(branch="target", alpha=3.0, eta_s=0.01, images=100, width=7, bias=True)
     linear = linear_counterpart(real)
     assert (linear.encoder, linear.predictor, linear.objective, linear.norm) == ("linear", "linear", "squared", "none")
-    for name in ("branch", "alpha", "eta_s", "images", "steps", "augmentation"):
+    assert linear.steps * linear.lr == pytest.approx(real.steps * real.lr)  # the same flow time
+    for name in ("branch", "alpha", "eta_s", "images", "augmentation"):
         assert getattr(linear, name) == getattr(real, name)
     assert linear_counterpart(linear) == linear
 
