@@ -74,9 +74,9 @@ def compute(
     _check(real)
     linear = linear_counterpart(real)
     trained = []
-    for index, network in enumerate((linear, real)):
+    for before, network in enumerate((linear, real)):
 
-        def report(done: int, total: int, what: str, before: int = index) -> None:
+        def report(done: int, total: int, what: str, before: int = before) -> None:
             if progress:
                 progress(before * total + done, 2 * total, what)
 
@@ -84,7 +84,9 @@ def compute(
         shown = data[[name for name in _KEPT if name in data]].drop_attrs()
         shown = shown.assign_coords(step=data["step"] // (network.steps // real.steps))
         trained.append(shown.rename(time="network_time"))
-    networks = xr.concat(trained, xr.DataArray(["linear", "real"], dims="network", name="network"), join="outer")
+    # Their times are the same where their steps are: each has its own all the same.
+    index = xr.DataArray(["linear", "real"], dims="network", name="network")
+    networks = xr.concat(trained, index, join="outer", coords=["network_time"])
     toy, predicted = _toy(real, float(networks["network_time"].max()))
     merged = xr.merge([networks, toy])
     return stamp(
