@@ -142,7 +142,7 @@ def _capital(block: str) -> str:
 
 
 # A Latin letter with a subscript stands alone, or it would be part of a name; a Greek one may follow a factor.
-_SUBSCRIPT = re.compile(r"(?:(?<![$\\a-zA-Zα-ω_])([a-zA-Z])|(?<![$\\_])([α-ωΑ-Ω]))_([a-zA-Z0-9*×])(?![a-zA-Zα-ω0-9_])")
+_SUBSCRIPT = re.compile(r"(?:(?<![$\\a-zA-Zα-ω_])([a-zA-Z])|(?<![$\\_])([α-ωΑ-Ω]))_([a-zA-Z0-9*×])(?![a-zA-Z0-9_])")
 _POWER = re.compile(r"(?<=[a-zA-Zα-ω0-9)$])\^(?:\{([^{}]*)\}|\(([^()]*)\)|([a-zA-Z]|[-−]?[0-9.]+))")
 
 

@@ -237,8 +237,8 @@ def test_plain_symbols_of_panels_are_typeset_and_words_are_not():
     assert axes.get_title() == "$λ_d$²/(4$λ_s$) at $η_c$"
     assert axes.get_xlabel() == "my_own best_one"
     assert axes.get_ylabel() == "$E_T$ F"
-    axes.set(title="4ηλ_s, r_*", xlabel="s^a, ε^0.67, 2^{−3/2}, x^(n+1)", ylabel="x ^ y, my_own")
+    axes.set(title="4ηλ_s, r_*, η_sτ, η_pη_s", xlabel="s^a, ε^0.67, 2^{−3/2}, x^(n+1)", ylabel="x ^ y, my_own")
     typeset(axes.figure)
-    assert axes.get_title() == "4η$λ_s$, $r_*$"
+    assert axes.get_title() == "4η$λ_s$, $r_*$, $η_s$τ, $η_p$$η_s$"
     assert axes.get_xlabel() == "s$^{a}$, ε$^{0.67}$, 2$^{−3/2}$, x$^{n+1}$"
     assert axes.get_ylabel() == "x ^ y, my_own"
