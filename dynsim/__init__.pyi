@@ -52,8 +52,8 @@ from dynsim.ledger.catalogue import claims as claims
 from dynsim.ledger.contract import Claim as Claim
 from dynsim.methods.catalogue import list_methods as list_methods
 from dynsim.methods.catalogue import method as method
+from dynsim.methods.fact import Fact as Fact
 from dynsim.methods.features import features as features
-from dynsim.methods.method import Fact as Fact
 from dynsim.methods.method import Method as Method
 from dynsim.monitor.diagnosis import Diagnosis as Diagnosis
 from dynsim.monitor.diagnosis import diagnose as diagnose

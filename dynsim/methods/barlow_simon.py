@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Method
+from dynsim.methods.fact import Fact
+from dynsim.methods.method import Method
 from dynsim.methods.setting import MethodSetting
 from dynsim.symbolic.flow import Flow
 

@@ -19,7 +19,7 @@ import scipy
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import ALIGNED, GAUSSIAN, LINEAR, Fact
+from dynsim.methods.fact import ALIGNED, GAUSSIAN, LINEAR, Fact
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.simsiam import SimSiam
 from dynsim.symbolic.flow import Flow

@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 import sympy
 
-from dynsim.methods.method import ALIGNED, Fact, Method
+from dynsim.methods.fact import ALIGNED, Fact
+from dynsim.methods.method import Method
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
 

@@ -13,7 +13,8 @@ from dynsim.errors import InvalidType, bad, explained, unknown
 from dynsim.integrate.training_settings import training_parameters
 from dynsim.methods.catalogue import method as method_of
 from dynsim.methods.directions import living_pairs, predictor_directions, reliable_directions
-from dynsim.methods.method import Fact, Method
+from dynsim.methods.fact import Fact
+from dynsim.methods.method import Method
 from dynsim.methods.moments import Moments, moments_of_views, stated_moments
 from dynsim.methods.setting import VALUES
 from dynsim.records import stamp

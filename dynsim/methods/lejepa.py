@@ -19,7 +19,8 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import Fact, Method
+from dynsim.methods.fact import Fact
+from dynsim.methods.method import Method
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.slice_statistics import KNOTS, slice_functions, slice_gradient, slice_value_and_gradient
 from dynsim.symbolic.flow import Flow

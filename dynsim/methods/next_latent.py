@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dynsim.errors import InvalidType, bad
-from dynsim.methods.method import ALIGNED
+from dynsim.methods.fact import ALIGNED
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.methods.simsiam import SimSiam
 

@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 import sympy
 
-from dynsim.methods.method import Fact, Method
+from dynsim.methods.fact import Fact
+from dynsim.methods.method import Method
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.rules import Move

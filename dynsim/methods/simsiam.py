@@ -16,7 +16,8 @@ import numpy as np
 import sympy
 
 from dynsim.errors import bad
-from dynsim.methods.method import Fact, Method
+from dynsim.methods.fact import Fact
+from dynsim.methods.method import Method
 from dynsim.methods.reached import reached
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow

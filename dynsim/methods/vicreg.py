@@ -38,7 +38,8 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
-from dynsim.methods.method import GAUSSIAN, LINEAR, Fact, Method
+from dynsim.methods.fact import GAUSSIAN, LINEAR, Fact
+from dynsim.methods.method import Method
 from dynsim.methods.mode_flow import legendre
 from dynsim.methods.setting import Knob, MethodSetting
 from dynsim.symbolic.flow import Flow
