@@ -13,6 +13,7 @@ from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
+from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.gallery.linear_networks import NOISE, image_moments, linear_experiment
 from dynsim.integrate.noise.derivation import noisy_flow
@@ -47,6 +48,9 @@ def compute(
     And linear networks on the digits: the size of the largest mode at a decay close below the first threshold, and,
     further below it, the imbalance ‖WWᵀ − PᵀP‖/‖WWᵀ‖ in which the noise keeps encoder and predictor.
     """
+    fold = 1 / (4 * (1 + sigma2))
+    if not 0 <= eta < fold:
+        raise bad("eta", eta, f"from 0 to below {fold:.6g}, the fold", "beyond it there is no life to escape from")
     noisy = noisy_flow(LOSS, "phi, theta", random=VIEWS, decay={"phi": "eta", "theta": "eta"})
     # φ = θ is invariant under every minibatch; there φ' = φ²(1 − (1 + σ²)φ) − ηφ.
     alive = (1 + np.sqrt(1 - 4 * (1 + sigma2) * eta)) / (2 * (1 + sigma2))

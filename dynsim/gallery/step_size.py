@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS, SEQUENCE
 from dynsim.drawing.words import caption
+from dynsim.errors import bad
 from dynsim.gallery.figure import Figure, concluded
 from dynsim.integrate.step_size import stable_step_size, step_size_bifurcation
 from dynsim.records import stamp
@@ -37,6 +38,8 @@ def compute(
     period. `bound` is where the linearisation says so, `first` where the iterated map does. Of the `starts` of the
     toy, in rows at fixed φ₀ across the boundary of collapse, it is counted how many collapse: `shift`.
     """
+    if not 0 <= eta < 0.25:
+        raise bad("eta", eta, "from 0 to below 1/4, the fold", "beyond it the scalar system has nothing that lives")
     toy = find_system("toy")
     article = {"phi": 0.6, "theta": 0.1, **(initial or {})}
     steps = np.linspace(0.02, 5.0, resolution)

@@ -183,3 +183,9 @@ def test_a_corrupted_file_is_named(tmp_path):
 
 def test_notebook_display():
     assert dynsim.plot("article-stop")._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("name", "options"), [("noise", {"sigma2": 0.5}), ("step-size", {"eta": 0.25})])
+def test_beyond_the_fold_there_is_nothing_to_draw(name, options):
+    with pytest.raises(DynsimError, match="the fold"):
+        data_for(name, options)
