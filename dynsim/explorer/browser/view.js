@@ -77,15 +77,18 @@ function holdInAddress(model) {
   const address = (text) => `?${text}${look ? `&theme=${encodeURIComponent(look)}` : ""}`;
   // What is chosen makes a step in the history, what is moved does not.
   const chosen = (text) => text.split("&").filter((part) => /^(show|states|branch|variant|compare|time|plane)=/.test(part)).join("&");
+  const tell = () => {
+    const { text } = model.get("frame");
+    if (!text || text === told) return;
+    if (told === null || chosen(text) === chosen(told)) history.replaceState(text, "", address(text));
+    else history.pushState(text, "", address(text));
+    told = text;
+  };
   const onFrame = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const { text } = model.get("frame");
-      if (!text || text === told) return;
-      if (told === null || chosen(text) === chosen(told)) history.replaceState(text, "", address(text));
-      else history.pushState(text, "", address(text));
-      told = text;
-    }, 400);
+    // What was shown first is held at once: a click that comes soon after must not take its place in the history.
+    if (told === null) tell();
+    timer = setTimeout(tell, 400);
   };
   const onBack = (event) => {
     if (!event.state) return;
