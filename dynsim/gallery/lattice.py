@@ -100,7 +100,8 @@ def verdict(data: xr.Dataset) -> Verdict:
     run = data["spread"].notnull().any("seed")
     if not run.any():
         return concluded("open", f"none of the {run.size} cells has been trained yet", "nothing is known yet")
-    judged, alive = _judged(data), _alive(data)
+    judged = _judged(data)
+    alive = _alive(judged)
     doubt = _every_seed(judged, lambda one: not one.collapsed) & ~alive & run
     passes = {
         "spread": _every_seed(judged, lambda one: one.says("spread") == "healthy"),
@@ -128,9 +129,9 @@ def _judged(data: xr.Dataset) -> xr.DataArray:
     return judge_run(data[list(MEASURES)].assign_attrs(data.attrs))
 
 
-def _alive(data: xr.Dataset) -> xr.DataArray:
+def _alive(judged: xr.DataArray) -> xr.DataArray:
     """Cells that are healthy in every seed."""
-    return _every_seed(_judged(data), lambda one: one.collapsed is False)
+    return _every_seed(judged, lambda one: one.collapsed is False)
 
 
 def _every_seed(judged: xr.DataArray, holds: Callable[[Any], bool]) -> xr.DataArray:
@@ -177,7 +178,7 @@ def _draw(data: xr.Dataset, figure: Any, names: tuple[str, ...]) -> None:
     ]
     panels = [panel for panel in panels if panel[0] in names]
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True)
-    places = np.nonzero(_plane(_alive(data).expand_dims(seed=1))[..., 0].T)
+    places = np.nonzero(_plane(_alive(_judged(data)).expand_dims(seed=1))[..., 0].T)
     healthy = [np.asarray(place) + 0.5 for place in places]
     for axes, (name, title, scale) in zip(grid, panels, strict=True):
         mesh = _cells(axes, data, name, scale)

@@ -12,6 +12,7 @@ from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.linear_networks import as_predicted
 from dynsim.methods.catalogue import method
 from dynsim.progress import Progress
 from dynsim.records import stamp
@@ -86,13 +87,6 @@ def _trained(batch: int, seeds: int, steps: int) -> np.ndarray:
     return np.asarray(np.mean(sizes, 0))
 
 
-def right(data: xr.Dataset) -> xr.DataArray:
-    """Whether a network's feature is above 1 % of its predicted end, or of the largest, as predicted."""
-    lives = data["predicted"] > 0
-    least = 0.01 * xr.where(lives, data["predicted"], data["measured"].max("feature"))
-    return (data["measured"] > least) == lives
-
-
 def edge(ends: xr.DataArray) -> np.ndarray:
     """The largest noise share that lives, 0 where none does."""
     return np.where(ends > 0, NOISE, 0.0).max(-1)
@@ -100,7 +94,8 @@ def edge(ends: xr.DataArray) -> np.ndarray:
 
 def verdict(data: xr.Dataset) -> Verdict:
     """How far the noise share may go at each batch, whether networks agree, and whether only λN counts."""
-    share = float(right(data).mean())
+    right = as_predicted(data)
+    share = float(right.mean())
     lives = data["predicted"] > 0
     error = float(abs(data["measured"].mean("seed") / data["predicted"] - 1).where(lives).median())
     edges = dict(zip(data["batch"].values.tolist(), edge(data["predicted"]), strict=True))
@@ -112,7 +107,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     return concluded(
         "holds" if share >= 0.95 else "holds under conditions" if share > 0.5 else "does not hold",
         f"LeJEPA keeps noise shares to {edges[low]:g} at N = {low}, {edges[high]:g} at {high}; networks {share:.0%}",
-        f"largest noise share that lives: {told}; of {right(data).size} features of linear networks {share:.1%} live "
+        f"largest noise share that lives: {told}; of {right.size} features of linear networks {share:.1%} live "
         f"or die as the flow has it, median error of the amplitude {error:.0%}; with λ moved instead of N the edge is "
         f"the same at {same:.0%} of the values of λN; Gaussian views, D = {data.attrs['dim']} equal variances, V = 2",
     )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from dynsim.errors import bad
 from dynsim.integrate.solve import solve
@@ -16,9 +17,25 @@ from dynsim.systems.matrix_flow import matrix_flow
 if TYPE_CHECKING:
     from dynsim.networks import Experiment
 
-__all__ = ["MEASURES", "NOISE", "image_moments", "is_linear", "linear_experiment", "linear_prediction", "pixel_knn"]
+__all__ = [
+    "MEASURES",
+    "NOISE",
+    "as_predicted",
+    "image_moments",
+    "is_linear",
+    "linear_experiment",
+    "linear_prediction",
+    "pixel_knn",
+]
 
 NOISE = 0.3  # standard deviation of the noise; pixels lie in [0, 1]
+
+
+def as_predicted(data: xr.Dataset) -> xr.DataArray:
+    """Whether features live or die as predicted: above 1 % of the predicted end, or of the largest where it is 0."""
+    lives = data["predicted"] > 0
+    least = 0.01 * xr.where(lives, data["predicted"], data["measured"].max("feature"))
+    return (data["measured"] > least) == lives
 
 
 def linear_experiment(**changes: Any) -> Experiment:

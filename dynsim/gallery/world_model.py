@@ -12,6 +12,7 @@ from dynsim.drawing.canvas import panel_row
 from dynsim.drawing.style import COLOURS
 from dynsim.drawing.words import caption
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.gallery.linear_networks import as_predicted
 from dynsim.integrate.solve import solve
 from dynsim.methods.catalogue import method
 from dynsim.progress import Progress
@@ -136,8 +137,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     from scipy.stats import spearmanr
 
     lives = data["predicted"] > 0
-    least = 0.01 * xr.where(lives, data["predicted"], data["measured"].max("feature"))
-    right = float(((data["measured"] > least) == lives).mean())
+    right = float(as_predicted(data).mean())
     error = float(abs(data["measured"] / data["predicted"] - 1).where(lives).median())
     known = np.isfinite(data["time"].values) & np.isfinite(data["predicted_time"].values)
     order = float(spearmanr(-data["size"].values[known], data["time"].values[known]).statistic)

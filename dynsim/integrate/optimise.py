@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynsim.arguments import a_whole
 from dynsim.choices import FlowOptimiser
 from dynsim.errors import InvalidType, bad
 from dynsim.integrate.events import REST_RATE
@@ -103,7 +104,7 @@ def optimise(
     {'lr': 2, 'step': 2}
     """
     flow = as_field(flow)
-    last, stride = _whole("steps", steps), count("every", every, 1)
+    last, stride = a_whole("steps", steps, 0, expected="a whole number ≥ 0"), count("every", every, 1)
     if last // stride > MOST_RECORDED:
         raise bad("steps", steps, f"at most {MOST_RECORDED:.0e} recorded steps", "record fewer with every=")
     iteration = iteration_of(flow, initial, parameters, optimiser, lr, teacher, optimiser_options)
@@ -138,14 +139,6 @@ def steps_dataset(flow: Any, iteration: Iteration, record: np.ndarray) -> xr.Dat
         **grid.describe([name for name in ("lr", "teacher") if name in grid.values]),
         **iteration.settings,
     )
-
-
-def _whole(argument: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise bad(argument, value, "a whole number ≥ 0", kind=InvalidType)
-    if value < 0:
-        raise bad(argument, value, "a whole number ≥ 0")
-    return int(value)
 
 
 _ATOL = 1e-13

@@ -124,7 +124,7 @@ def lies_on(piece: Piece, larger: Piece) -> bool:
     free, own = free_in(larger), free_in(piece)
     if len(own) >= len(free):
         return False
-    at = {symbol: sympy.Rational(7919 + 31 * index, 6007) for index, symbol in enumerate(own)}
+    at = _anywhere(own)
     point = {symbol: value.subs(at) for symbol, value in piece.items()}
     there = {symbol: point[symbol] for symbol in free}
     if not all(_vanishes(value.subs(there) - point[symbol]) for symbol, value in larger.items()):
@@ -135,6 +135,11 @@ def lies_on(piece: Piece, larger: Piece) -> bool:
         if all(_is_real(value.subs(moved), 4 * DIGITS) for value in larger.values()):
             return True
     return False
+
+
+def _anywhere(symbols: Sequence[sympy.Symbol]) -> dict[sympy.Symbol, sympy.Rational]:
+    """A place as good as random."""
+    return {symbol: sympy.Rational(7919 + 31 * index, 6007) for index, symbol in enumerate(symbols)}
 
 
 def _is_real(value: sympy.Expr, digits: int = DIGITS) -> bool:
@@ -215,8 +220,7 @@ def _irreducible(basis: list[PolyElement], ring: PolyRing) -> Iterator[Piece | C
 
 def _is_real_function(value: sympy.Expr, free: tuple[sympy.Symbol, ...]) -> bool:
     """Whether a value is real wherever the free unknowns are: rational, with real coefficients."""
-    places = {symbol: sympy.Rational(7919 + 31 * index, 6007) for index, symbol in enumerate(free)}
-    return bool(value.is_rational_function(*free)) and _is_real(value.subs(places))
+    return bool(value.is_rational_function(*free)) and _is_real(value.subs(_anywhere(free)))
 
 
 def _singular(basis: list[PolyElement], ring: PolyRing, dimension: int) -> Iterator[Piece | CutOff]:

@@ -183,17 +183,14 @@ def _described(flow: Flow, field: Field, found: Sided, box: Box, exact: bool) ->
 def _isolated(flow: Flow, piece: Piece) -> tuple[tuple[Any, ...], str]:
     """Eigenvalues and kind of a point; at a kink those of the slowest side, if they decide it."""
     unknown = (np.nan,) * len(piece), "non-hyperbolic"
-    jacobian = flow.jacobian.subs(piece).evalf(_DIGITS)
-    if flow.rhs.has(*KINKS):
-        sides = one_sided(flow.jacobian, piece)
-        if len(sides) == 1:
-            jacobian = sides[0]
-        elif sides:
-            # Averages of definite symmetric matrices are definite: |x|² falls, or rises, on every side and across.
-            signs = {kind_of(_eigenvalues(side)) for side in sides}
-            if not all(side.is_symmetric() for side in sides) or signs not in ({"stable node"}, {"unstable node"}):
-                return unknown
-            jacobian = min(sides, key=lambda side: min(abs(value.real) for value in _eigenvalues(side)))
+    sides = one_sided(flow.jacobian, piece) if flow.rhs.has(*KINKS) else []
+    jacobian = sides[0] if len(sides) == 1 else flow.jacobian.subs(piece).evalf(_DIGITS)
+    if len(sides) > 1:
+        # Averages of definite symmetric matrices are definite: |x|² falls, or rises, on every side and across.
+        signs = {kind_of(_eigenvalues(side)) for side in sides}
+        if not all(side.is_symmetric() for side in sides) or signs not in ({"stable node"}, {"unstable node"}):
+            return unknown
+        jacobian = min(sides, key=lambda side: min(abs(value.real) for value in _eigenvalues(side)))
     if jacobian.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):  # beside a singular point, as of √x at 0
         return unknown
     eigenvalues = _eigenvalues(jacobian)
@@ -312,11 +309,8 @@ def _representative(
             {name: float(generator.uniform(*side)) for name, side in zip(free, sides, strict=True)}
             for _ in range(_TRIES)
         ]
-        if (
-            conditions
-            and (inside := interior(conditions, [flow.symbols[name] for name in free], box.sides)) is not None
-        ):
-            usual.append(inside)
+        inside = interior(conditions, [flow.symbols[name] for name in free], box.sides) if conditions else None
+        usual += [] if inside is None else [inside]
         places = iter(usual)
     else:
         places = chain(usual, ({free[0]: place} for place in _places(flow, curve, free[0], conditions, box)))
