@@ -15,9 +15,26 @@ from dynsim.integrate.events import REST_RATE
 from dynsim.integrate.stepping import why_it_stopped
 from dynsim.status import Status
 
-__all__ = ["MOST_STEPS", "STIFF", "Engine", "EnsembleArrays", "GridBlock", "Members", "block_shape", "blocks"]
+__all__ = [
+    "MOST_STEPS",
+    "ROUNDING",
+    "SCALED",
+    "STIFF",
+    "STRUGGLE",
+    "TINY",
+    "Engine",
+    "EnsembleArrays",
+    "GridBlock",
+    "Members",
+    "block_shape",
+    "blocks",
+]
 
 MOST_STEPS = 100_000  # of an explicit method
+SCALED = 1e-13  # absolute tolerance in units of the start, where rounding is not watched
+TINY = 1e-290  # where it is: keeps the error norm of a state that is exactly zero defined, and that of its rounding
+ROUNDING = 30.0  # units of rounding error in a step that no estimate of its error can see below
+STRUGGLE = 20_000  # steps after which the tolerance stops following states towards zero
 STIFF = 100  # among engines only: needs too many explicit steps, for stability and not for accuracy
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynsim.errors import bad
 from dynsim.field import Field
-from dynsim.integrate.batch import EnsembleArrays, Members
+from dynsim.integrate.batch import SCALED, EnsembleArrays, Members
 from dynsim.integrate.engines import choose, why_not_compiled
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.solver import Settings, Trajectory
@@ -22,38 +22,38 @@ __all__ = ["compiled_states", "compiled_trajectory"]
 class _Engine:
     """States of the one run at any times."""
 
-    def __init__(self, bound: Any, field: Field, y0: np.ndarray, settings: Settings) -> None:
-        self.bound, self.field, self.y0, self.rtol = bound, field, y0[:, None], settings.rtol
-        self.atol = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
-        self.engine = choose("compiled", bound.flow, False).engine
-
-    def run(self, times: np.ndarray) -> EnsembleArrays:
-        """The run that ends at the last of the times."""
-        batch = Members(self.bound.flow, self.y0, self.bound.values, times, self.rtol, self.atol)
-        run = EnsembleArrays.empty(self.field, 1, len(times))
-        self.engine(batch, run)
-        return run
-
-    def along(self, end: float) -> Callable[[np.ndarray], np.ndarray]:
-        """States of shape ``(size, len(times))`` at times that do not decrease, of the run that ends at `end`."""
+    def __init__(self, bound: Any, field: Field, y0: np.ndarray, settings: Settings, end: float) -> None:
         from dynsim.integrate.engine.program import OneStart
 
-        fast = OneStart(self.bound.flow, self.y0[:, 0], self.bound.values, end, self.rtol, self.atol)
-        before: list[np.ndarray] = []
+        self.bound, self.field, self.y0, self.settings = bound, field, y0[:, None], settings
+        self.scaled = settings.atol or SCALED * (float(np.abs(y0).max(initial=0.0)) or 1.0)
+        self.slow = choose("compiled", bound.flow, False).engine
+        self.fast: OneStart | None = OneStart(bound.flow, y0, bound.values, end, settings.rtol, settings.atol)
+        self.before: tuple[np.ndarray, np.ndarray] | None = None
 
-        def states(times: np.ndarray) -> np.ndarray:
-            if not before or not np.array_equal(before[0], times):  # several events ask for the same times
-                found = fast(times)
-                before[:] = times, self._slowly(times) if found is None else found
-            return before[1]
+    def run(self, times: np.ndarray) -> tuple[np.ndarray, Status, int]:
+        """States at times of which the last is the run's end, how it ended there, and its steps."""
+        found = self.fast(times) if self.fast else None
+        if self.fast and found is not None:
+            return found, self.fast.status, self.fast.steps
+        self.fast = None  # it stops on the way, and what it stops at leaves no relative accuracy to be kept
+        batch = Members(self.bound.flow, self.y0, self.bound.values, times, self.settings.rtol, self.scaled)
+        run = EnsembleArrays.empty(self.field, 1, len(times))
+        self.slow(batch, run)
+        return run.states[:, 0], Status(int(run.status[0])), int(run.steps[0])
 
-        return states
+    def states(self, times: np.ndarray) -> np.ndarray:
+        """States of shape ``(size, len(times))`` at times that do not decrease."""
+        if self.before is None or not np.array_equal(self.before[0], times):  # several events ask for the same times
+            self.before = times, self._states(times)
+        return self.before[1]
 
-    def _slowly(self, times: np.ndarray) -> np.ndarray:
-        """The same of a run that does not come to its end or slides on the way."""
-        found, later = np.repeat(self.y0, len(times), axis=1), times > 0
-        if later.any():
-            found[:, later] = self.run(times[later]).states[:, 0]
+    def _states(self, times: np.ndarray) -> np.ndarray:
+        found = self.fast(times) if self.fast else None
+        if found is None:
+            found, later = np.repeat(self.y0, len(times), axis=1), times > 0
+            if later.any():
+                found[:, later] = self.run(times[later])[0]
         return found
 
 
@@ -94,27 +94,20 @@ def compiled_trajectory(
     if grid[-1] < 0 or np.isfinite(settings.max_step) or settings.breakpoints:
         what = "a run forward in time without max_step and breakpoints"
         raise bad("method", "compiled", what, "take method='DOP853'")
-    engine = _Engine(bound, field, y0, settings)
     if grid[-1] == 0.0:
         return Trajectory(y0[:, None], 0.0, Status.OK, y0)
-    run = engine.run(grid[grid > 0] if grid[0] == 0.0 else grid)
-    states = _with_start(run, y0, grid)
-    status = Status(int(run.status[0]))
+    engine = _Engine(bound, field, y0, settings, float(grid[-1]))
+    states, status, steps = engine.run(grid)
     known = np.isfinite(states).all(axis=0)
     done = len(grid) if known.all() else int(np.argmin(known))
     reached = float(grid[-1]) if done == len(grid) else float(grid[done - 1]) if done else 0.0
     last = states[:, done - 1] if done else y0
-    found = Trajectory(states, reached, status, last, steps=int(run.steps[0]))
+    found = Trajectory(states, reached, status, last, steps=steps)
     if events and reached > 0:
         _happenings(engine, found, grid, events)
     if found.status == Status.AT_REST and not any(events[hit[1]].label == "rest" for hit in found.hits):
         found.status = Status.OK  # solve says so itself
     return found
-
-
-def _with_start(run: EnsembleArrays, y0: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    found = run.states[:, 0]
-    return np.concatenate([y0[:, None], found], axis=1) if grid[0] == 0.0 else found
 
 
 def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Sequence[Watched]) -> None:
@@ -125,7 +118,7 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
     """
     early = found.reached * 2.0 ** -np.arange(20.0, 0.0, -1.0)
     edges = np.sort(np.concatenate([np.linspace(0.0, found.reached, max(found.steps, 1) + 1), early]))
-    states = engine.along(found.reached)
+    states = engine.states
     hits: list[tuple[float, int]] = []
     for index, event in enumerate(events):
 

@@ -58,14 +58,13 @@ def solve(
         ``{parameter: value}``; what is left out takes the system's default.
     method : {"RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA", "compiled"}
         SciPy's integrators; the implicit ones get the analytic Jacobian. "compiled" is the engine of `ensemble`
-        (extra ``fast``): DOP853 in machine code, forward in time; without an `atol` it takes 1e-13 times the largest
-        number of the start.
+        (extra ``fast``): DOP853 in machine code, forward in time.
     rtol : float
         Relative tolerance per step.
     atol : float, optional
-        Absolute tolerance per step. By default an explicit method keeps the relative accuracy of every state down to
-        what rounding leaves of it, so that a state that decays keeps its sign; an implicit one takes 1e-13 times the
-        largest number of the start.
+        Absolute tolerance per step. By default an explicit method, "compiled" too, keeps the relative accuracy of
+        every state down to what rounding leaves of it, so that a state that decays keeps its sign; an implicit one
+        takes 1e-13 times the largest number of the start.
     max_step : float, optional
         Longest step: for forces and pulses that a longer one would step over.
     breakpoints : sequence of float, optional

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynsim.field import Field
-from dynsim.integrate.batch import EnsembleArrays, Members
+from dynsim.integrate.batch import ROUNDING, SCALED, STRUGGLE, TINY, EnsembleArrays, Members
 from dynsim.integrate.events import Watched, change_of_sign, sign_changes
 from dynsim.integrate.rest import RestWatch
 from dynsim.integrate.sliding import Switching, switching_of
@@ -20,10 +20,6 @@ __all__ = ["MOST_STEPS", "Settings", "Trajectory", "slide", "trajectory"]
 
 MOST_STEPS = 500_000  # half a minute of DOP853 for a flow of two states
 
-_TINY = 1e-290  # keeps the error norm of a state that is exactly zero defined
-_SCALED = 1e-13  # absolute tolerance in units of the start, where rounding is not watched
-_ROUNDING = 30.0  # units of rounding error in a step that no estimate of its error can see below
-_STRUGGLE = 20_000  # steps after which the tolerance stops following states towards zero
 _SMALLEST_RTOL = 100 * np.finfo(float).eps
 
 
@@ -264,13 +260,13 @@ class _Tolerance:
     def __init__(self, field: Field, settings: Settings, y: np.ndarray) -> None:
         self.field = field
         self.follows = settings.atol is None and settings.method not in IMPLICIT
-        self.scaled = _SCALED * float(np.abs(y).max(initial=0.0)) or _SCALED
+        self.scaled = SCALED * float(np.abs(y).max(initial=0.0)) or SCALED
         self.atol: Any = settings.atol if settings.atol is not None else self.scaled
         if self.follows:
             self.signs = np.random.default_rng(0)
             self.noise = np.zeros(field.size)
             self.rtol, self.max_step = settings.rtol, settings.max_step
-            self.atol = np.full(field.size, _TINY)
+            self.atol = np.full(field.size, TINY)
 
     def first_step(self, t: float, y: np.ndarray, stop: float) -> float:
         """First step after Hairer, with a tolerance that is not too small for states that start at zero."""
@@ -282,14 +278,14 @@ class _Tolerance:
 
     def settle(self, y: np.ndarray) -> None:
         """From here on an absolute tolerance, in units of the largest number so far."""
-        self.scaled = max(self.scaled, _SCALED * float(np.abs(y).max(initial=0.0)))
+        self.scaled = max(self.scaled, SCALED * float(np.abs(y).max(initial=0.0)))
         self.follows, self.atol = False, self.scaled
 
     def follow(self, stepper: Stepper) -> None:
         """Set the tolerance of the next step from the rounding in the last one."""
         if not self.follows:
             return
-        if stepper.taken >= _STRUGGLE:
+        if stepper.taken >= STRUGGLE:
             self.settle(stepper.y)
             stepper.solver.atol = self.atol
             return
@@ -297,7 +293,7 @@ class _Tolerance:
         shaken = y * (1 + np.finfo(float).eps * self.signs.choice((-1.0, 1.0), len(y)))
         change = np.abs(np.asarray(self.field.f(t, shaken)) - stepper.solver.f)
         self.noise = np.maximum(np.where(np.isfinite(change), change, 0.0), self.noise / 2)
-        stepper.solver.atol = _TINY + _ROUNDING * stepper.solver.h_abs * self.noise
+        stepper.solver.atol = TINY + ROUNDING * stepper.solver.h_abs * self.noise
 
 
 class _Events:

@@ -86,3 +86,58 @@ def test_the_dataset_of_one_member_can_be_written_and_changes_no_other():
     assert "said" not in second["theta"].attrs
     assert float(second["theta"][0]) == START["theta"]
     assert int(second["status"]) == Status.OK
+
+
+@pytest.mark.parametrize("theta", [1e-3, 1e-200, -1e-200])
+def test_a_small_state_keeps_its_sign_and_its_relative_accuracy(theta):
+    """θ′ vanishes with θ: from 1e-200 it grows two-million-fold, and everything else goes as without it."""
+    one, other = (solve(system("toy"), START | {"theta": theta}, 60.0, method=m) for m in ("compiled", "DOP853"))
+    np.testing.assert_allclose(one.theta, other.theta, rtol=1e-9)
+    np.testing.assert_allclose(one.phi, other.phi, rtol=1e-9)
+    assert (np.sign(one.theta) == np.sign(theta)).all()
+    fixed = solve(system("toy"), START | {"theta": theta}, 60.0, method="compiled", atol=1e-13)
+    assert abs(theta) == 1e-3 or not np.allclose(fixed.theta, other.theta, rtol=1e-9, atol=0)
+
+
+def test_states_that_decay_do_so_as_in_the_other_solvers():
+    """The prey falls to 4e-16 and returns; a cascade decays by 50 orders; an exact 0 stays one."""
+    hunt = Flow.of({"x": Move("x*(1-x/15) - x*y/(1+x)"), "y": Move("x*y/(2*(1+x)) - y/5")})
+    cascade = Flow.of({"x": Move("-x + y/1000"), "y": Move("-2*y"), "z": Move("1 - z"), "o": Move("o*(x - 2)")})
+    for flow, start, end in ((hunt, {"x": 1.0, "y": 1.0}, 400.0), (cascade, {"x": 1, "y": 1, "z": 0, "o": 0}, 60.0)):
+        one, other = (solve(flow, start, end, method=method) for method in ("compiled", "DOP853"))
+        for name in flow.states:
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-6 if flow is hunt else 1e-9, atol=0)
+    assert (one.o == 0).all()
+
+
+def test_a_difference_of_large_numbers_asks_for_no_digits_that_rounding_has_eaten():
+    from dynsim.integrate.engine.program import OneStart
+
+    turned = Flow.of({"u": Move("-(u + v)/2"), "v": Move("-(u + v)/2")})  # u + v decays, u − v stays
+    y0, end = np.array([1.0, 0.3]), 100.0
+    follows, fixed = (OneStart(turned, y0, {}, end, 1e-11, atol) for atol in (None, 1e-13))
+    for run in (follows, fixed):
+        np.testing.assert_allclose(run(np.array([end]))[:, 0], [0.35, -0.35], rtol=1e-10)
+    assert follows.steps < 3 * fixed.steps
+
+
+def test_a_member_that_struggles_gets_a_fixed_tolerance():
+    """A state of 1e-200 that swings fast has its say for so many steps only."""
+    from dynsim.integrate.batch import STRUGGLE
+    from dynsim.integrate.engine.program import OneStart
+
+    swing = Flow.of({"x": Move("1e-200*cos(100*t)"), "y": Move("0*x")})
+    half, whole = (OneStart(swing, np.array([1e-200, 1.0]), {}, end, 1e-11, None) for end in (200.0, 2000.0))
+    for run in (half, whole):
+        run(np.array([1.0]))
+    assert half.steps > STRUGGLE / 4
+    assert STRUGGLE < whole.steps < 1.1 * STRUGGLE
+
+
+def test_a_run_that_stops_at_what_leaves_no_relative_accuracy_goes_on_with_a_fixed_tolerance():
+    """The force jumps on a state near zero: the compiled run ends where the others end."""
+    held = gradient_flow("abs(w) + (v-1)^2/2", ["w", "v"])
+    one, other = (solve(held, {"w": 1.0, "v": 0.0}, 3.0, method=method) for method in ("compiled", "DOP853"))
+    assert one.status == other.status
+    np.testing.assert_allclose(one.w, other.w, atol=1e-9)
+    np.testing.assert_allclose(one.v, other.v, rtol=1e-9)

@@ -29,6 +29,7 @@ __all__ = [
     "interpolate",
     "interpolation_error",
     "next_size",
+    "rounding",
     "stiff",
     "try_step",
 ]
@@ -59,9 +60,12 @@ class AttemptedStep:
 
 
 def try_step(
-    v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Any
+    v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Vector
 ) -> AttemptedStep:
-    """Twelve stages from `y` at time `t`, whose slope is known, and the slope at the end; error ≤ 1 is good."""
+    """Twelve stages from `y` at time `t`, whose slope is known, and the slope at the end; error ≤ 1 is good.
+
+    Every state has an absolute tolerance of its own.
+    """
     slopes = [slope]
     for row in range(1, _STAGES):
         slopes.append(f(_at(v, t, h, DOP853.C[row]), _advanced(v, h, y, slopes, DOP853.A[row, :row])))
@@ -100,13 +104,13 @@ def _advanced(v: Lanes, h: Any, y: Vector, slopes: list[Vector], weights: Any) -
 
 
 def _squared_error(
-    v: Lanes, h: Any, y: Vector, y_new: Vector, slopes: list[Vector], mean: Vector, rtol: Any, atol: Any
+    v: Lanes, h: Any, y: Vector, y_new: Vector, slopes: list[Vector], mean: Vector, rtol: Any, atol: Vector
 ) -> Any:
     """Square of the norm that combines the estimates of orders 5 and 3."""
     fifth: list[Any] = []
     third: list[Any] = []
     for state, (old, new) in enumerate(zip(y, y_new, strict=True)):
-        weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, atol)
+        weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, atol[state])
         low = _combination(v, slopes, _LOW, state)
         for terms, estimate in (
             (fifth, _combination(v, slopes, DOP853.E5[:_STAGES], state)),
@@ -138,9 +142,9 @@ def _inverse_root_16(v: Lanes, x: Any) -> Any:
     return v.mul(guess, v.sub(v.const(17 / 16), v.mul(v.scale(x, 1 / 16), power)))
 
 
-def initial_step(v: Lanes, f: RightHandSide, y: Vector, slope: Vector, span: Any, rtol: Any, atol: Any) -> Any:
+def initial_step(v: Lanes, f: RightHandSide, y: Vector, slope: Vector, span: Any, rtol: Any, atol: Vector) -> Any:
     """First step size after Hairer: from the sizes of state, slope and change of slope."""
-    weights = [_weight(v, v.abs(value), rtol, atol) for value in y]
+    weights = [_weight(v, v.abs(value), rtol, least) for value, least in zip(y, atol, strict=True)]
     d0, d1 = _mean_square(v, y, weights), _mean_square(v, slope, weights)
     small = v.either(v.less(d0, v.const(1e-10)), v.less(d1, v.const(1e-10)))
     h0 = v.select(small, v.const(1e-6), v.scale(v.sqrt(v.div(d0, d1)), 0.01))
@@ -171,6 +175,16 @@ def stiff(v: Lanes, step: AttemptedStep) -> Any:
     return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
+def rounding(v: Lanes, f: RightHandSide, t: Any, taken: Any, y: Vector, slope: Vector) -> Vector:
+    """Change of each slope where every state changes in its last place, up or down, otherwise with every step."""
+    b, sign, odd = v.builder, v.integers(-(2**63)), np.random.default_rng(0).integers(-(2**63), 2**63, len(y))
+    step, unit = b.fptosi(taken, v.integer), v.bits(v.const(np.finfo(float).eps))
+    kicks = (b.and_(b.mul(step, v.integers(int(number) | 1)), sign) for number in odd)
+    shaken = [v.add(x, v.mul(x, v.from_bits(b.or_(unit, kick)))) for x, kick in zip(y, kicks, strict=True)]
+    changes = [v.abs(v.sub(there, here)) for there, here in zip(f(t, shaken), slope, strict=True)]
+    return [v.select(v.finite([change]), change, v.const(0.0)) for change in changes]
+
+
 def dense_output(v: Lanes, f: RightHandSide, t: Any, step: AttemptedStep) -> list[Vector]:
     """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
     slopes = list(step.slopes)
@@ -187,15 +201,15 @@ def dense_output(v: Lanes, f: RightHandSide, t: Any, step: AttemptedStep) -> lis
     return result
 
 
-def interpolation_error(v: Lanes, step: AttemptedStep, terms: list[Vector], rtol: Any, atol: Any) -> Any:
+def interpolation_error(v: Lanes, step: AttemptedStep, terms: list[Vector], rtol: Any, atol: Vector) -> Any:
     """Square of the interpolant's error relative to what is allowed: `INTERPOLATION` tolerances.
 
     Where steps are limited by stability the interpolant of order 7 is worse than the step, up to a hundred
     tolerances. Its last term, at most 0.008 of the last coefficient, is there about seven times the error.
     """
     total = []
-    for old, new, coefficients in zip(step.y, step.y_new, terms, strict=True):
-        weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, atol)
+    for old, new, coefficients, least in zip(step.y, step.y_new, terms, atol, strict=True):
+        weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, least)
         ratio = v.mul(v.scale(coefficients[-1], 0.008 / 7 / INTERPOLATION), weight)
         total.append(v.mul(ratio, ratio))
     return v.scale(v.sum(total), 1 / len(total))

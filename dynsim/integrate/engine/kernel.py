@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 from llvmlite import ir
 
-from dynsim.integrate.batch import STIFF
+from dynsim.integrate.batch import SCALED, STIFF, STRUGGLE, TINY
 from dynsim.integrate.engine import dop853
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
@@ -34,6 +34,7 @@ def build(
     width: int,
     dense: bool,
     observables: Sequence[sympy.Expr] = (),
+    follows: bool = False,
 ) -> ir.Module:
     """Module with the function `ENTRY` of `SIGNATURE`.
 
@@ -49,8 +50,10 @@ def build(
         Whether states are wanted at many times, or at the last one only.
     observables : sequence of Expr
         Recorded below the states; with `dense` only.
+    follows : bool
+        Whether the absolute tolerance of each state can follow its rounding, as that of `solve` does.
     """
-    return _Kernel(rhs, arguments, width, dense, observables).module
+    return _Kernel(rhs, arguments, width, dense, observables, follows).module
 
 
 class _Kernel:
@@ -61,12 +64,13 @@ class _Kernel:
         width: int,
         dense: bool,
         observables: Sequence[sympy.Expr],
+        follows: bool,
     ) -> None:
         self.recipe = Recipe(rhs, arguments)
         self.observe = Recipe(observables, arguments)
         self.size = len(rhs)
         self.rows = self.size + len(observables)
-        self.dense = dense
+        self.dense, self.follows = dense, follows
         self.module = ir.Module("dynsim")
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [kind for _, kind in SIGNATURE]), ENTRY)
         self.given = dict(zip((name for name, _ in SIGNATURE), function.args, strict=True))
@@ -100,6 +104,7 @@ class _Kernel:
         self.prepared_outputs = Slots(v, self.rows if self.dense else 0)
         self.code, self.unfit = Slots(v), Slots(v)
         self.due = Slots(v)  # the next time to record
+        self.tolerance, self.noise = (Slots(v, self.size if self.follows else 0) for _ in range(2))
         self.scratch = Slots(v, self.size * dop853.DENSE_TERMS + 3 if self.dense else 0)
         self.queue = b.alloca(I64)
         b.store(I64(0), self.queue)
@@ -172,6 +177,10 @@ class _Kernel:
         for source, target in ((self.prepared, self.state), (self.prepared_values, self.values)):
             for i in range(source.count):
                 target.put(lane, source.get(place, i), i)
+        follows = b.fcmp_ordered(">", self.given["rounding"], DOUBLE(0.0))
+        for i in range(self.tolerance.count):
+            self.tolerance.put(lane, b.select(follows, DOUBLE(TINY), self.given["atol"]), i)
+            self.noise.put(lane, DOUBLE(0.0), i)
         if self.dense:
             self._record_start(lane, member, place)
         b.branch(after)
@@ -200,7 +209,7 @@ class _Kernel:
         y = [self.prepared.load(_Y + state) for state in range(self.size)]
         f = self._rhs(self.prepared_values)
         slope = f(v.const(0.0), y)
-        h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, self.atol)
+        h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, [self.atol] * self.size)
         self.prepared.store_all([v.const(0.0), h, v.const(dop853.GROW), v.const(0.0), *y, *slope])
         self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
         if self.dense:
@@ -236,7 +245,8 @@ class _Kernel:
         left = v.sub(self.t_end, t)
         final = v.at_most(left, h)
         h = v.select(final, left, h)
-        attempt = dop853.try_step(v, f, t, h, y, slope, self.rtol, self.atol)
+        atol = self.tolerance.load_all() or [self.atol] * self.size
+        attempt = dop853.try_step(v, f, t, h, y, slope, self.rtol, atol)
         slope_new = attempt.slopes[-1]
         defined = v.finite([*attempt.y_new, *slope_new])
         attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
@@ -245,7 +255,7 @@ class _Kernel:
         occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
         error = attempt.error
         if self.dense:
-            good, error = self._record(occupied, good, f, attempt, t, t_new)
+            good, error = self._record(occupied, good, f, attempt, t, t_new, atol)
         h_new = dop853.next_size(v, h, error, most)
         accepted = v.add(accepted, v.select(good, v.const(1.0), v.const(0.0)))
         usual = v.select(v.less(accepted, v.const(dop853.EARLY)), v.const(dop853.GROW), v.const(dop853.GROW_LATER))
@@ -253,6 +263,8 @@ class _Kernel:
         advanced = zip((t_new, *attempt.y_new, *slope_new), (t, *y, *slope), strict=True)
         t_next, *moved = [v.select(good, new, old) for new, old in advanced]
         following = [t_next, h_new, most, accepted, *moved]
+        if self.follows:
+            self._follow(f, good, t_new, h_new, accepted, attempt.y_new, slope_new)
         for carried, value in zip(self.carried, following, strict=True):
             carried.add_incoming(value, b.block)
 
@@ -282,6 +294,20 @@ class _Kernel:
             resting = v.both(resting, v.at_most(v.abs(rate), bound))
         return resting
 
+    def _follow(self, f: dop853.RightHandSide, good: Any, t: Any, h: Any, accepted: Any, y: Any, slope: Any) -> None:
+        """Set the tolerance of the next step from the rounding in a good one, as `solver` does around SciPy's."""
+        v, b = self.v, self.builder
+        with b.if_then(b.fcmp_ordered(">", self.given["rounding"], DOUBLE(0.0))):
+            units = v.splat(self.given["rounding"])
+            followed, struggles = v.less(accepted, v.const(STRUGGLE)), v.equal(accepted, v.const(STRUGGLE))
+            settled = v.maximum(v.scale(v.largest([v.abs(value) for value in y]), SCALED), self.atol)
+            for i, change in enumerate(dop853.rounding(v, f, t, accepted, y, slope)):
+                noise = v.maximum(change, v.scale(self.noise.load(i), 0.5))
+                least = v.add(v.const(TINY), v.mul(v.mul(units, h), noise))
+                least = v.select(struggles, settled, v.select(followed, least, self.tolerance.load(i)))
+                self.noise.store(v.select(good, noise, self.noise.load(i)), i)
+                self.tolerance.store(v.select(good, least, self.tolerance.load(i)), i)
+
     # Recording at given times
 
     def _record_start(self, lane: Any, member: Any, place: Any) -> None:
@@ -296,7 +322,7 @@ class _Kernel:
         self.due.put(lane, self._read("times", first))
 
     def _record(
-        self, occupied: Any, good: Any, f: dop853.RightHandSide, attempt: dop853.AttemptedStep, t: Any, t_new: Any
+        self, occupied: Any, good: Any, f: Any, attempt: dop853.AttemptedStep, t: Any, t_new: Any, atol: list[Any]
     ) -> tuple[Any, Any]:
         """Interpolate at the times between t and t_new, in the lanes in which some are due.
 
@@ -307,7 +333,8 @@ class _Kernel:
         before = b.block
         with b.if_then(b.icmp_unsigned("!=", v.chosen(due), I64(0))):
             terms = dop853.dense_output(v, f, t, attempt)
-            doubt = v.select(due, dop853.interpolation_error(v, attempt, terms, self.rtol, self.atol), v.const(0.0))
+            doubt = dop853.interpolation_error(v, attempt, terms, self.rtol, atol)
+            doubt = v.select(due, doubt, v.const(0.0))
             doubtful = v.less(v.const(1.0), doubt)
             still_good, larger = v.without(good, doubtful), v.maximum(doubt, attempt.error)
             per_step = v.div(v.const(1.0), attempt.h)
@@ -362,6 +389,7 @@ SIGNATURE = (
     ("n_times", I64),
     ("rtol", DOUBLE),
     ("atol", DOUBLE),
+    ("rounding", DOUBLE),  # 0: `atol` is kept; else so many units of rounding are the tolerance, if the code follows
     ("step_limit", DOUBLE),
     ("out", POINTER),  # out[row · out_stride + member · n_times + time], prefilled with NaN; rows: states, observables
     ("out_stride", I64),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
@@ -155,6 +156,10 @@ class Lanes:
     def maximum(self, a: Any, b: Any) -> Any:
         """The larger; `b` where `a` is NaN."""
         return self.select(self.less(b, a), a, b)
+
+    def largest(self, values: list[Any]) -> Any:
+        """The largest of several."""
+        return reduce(self.maximum, values)
 
     def minimum(self, a: Any, b: Any) -> Any:
         """The smaller; `b` where `a` is NaN."""

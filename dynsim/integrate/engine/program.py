@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sympy
 
-from dynsim.integrate.batch import MOST_STEPS, STIFF, EnsembleArrays, Members
+from dynsim.integrate.batch import MOST_STEPS, ROUNDING, SCALED, STIFF, EnsembleArrays, Members
 from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached, source
@@ -27,7 +27,7 @@ __all__ = ["OneStart", "Program", "by_compiled", "by_compiled_or_radau", "obstac
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
 _FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
-_by_flow: WeakKeyDictionary[Flow, dict[tuple[bool, int], Program]] = WeakKeyDictionary()
+_by_flow: WeakKeyDictionary[Flow, dict[tuple[bool, bool], Program]] = WeakKeyDictionary()
 _ALONE = 4  # lanes for one start: the others only compute along, on a processor with wide vectors half of the time
 
 
@@ -37,7 +37,7 @@ def program(flow: Flow, dense: bool, *, alone: bool = False) -> Program:
     `dense`: for many times, or for the last one only; `alone`: for one start, or for many side by side.
     """
     width = min(_ALONE, machine.width()) if alone else machine.width()
-    kind = dense, width
+    kind = dense, alone
     mine = _by_flow.get(flow)
     if mine is None:
         mine = _by_flow[flow] = {}
@@ -49,7 +49,7 @@ def program(flow: Flow, dense: bool, *, alone: bool = False) -> Program:
         if unsupported(observed):
             observed = []
         rhs, observables = (tuple(entry.xreplace(places) for entry in entries) for entries in (flow.rhs, observed))
-        mine[kind] = _loaded(rhs, tuple(places.values()), dense, observables, width)
+        mine[kind] = _loaded(rhs, tuple(places.values()), dense, observables, width, alone)
     return mine[kind]
 
 
@@ -60,10 +60,11 @@ def _loaded(
     dense: bool,
     observables: tuple[sympy.Expr, ...],
     width: int,
+    alone: bool,
 ) -> Program:
     equations, observed = (";".join(sympy.srepr(entry) for entry in entries) for entries in (rhs, observables))
-    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{machine.description()}|{source()}"
-    code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables)))
+    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{alone}|{machine.description()}|{source()}"
+    code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables, alone)))
     return Program(code, width, observes=bool(observables))
 
 
@@ -108,6 +109,7 @@ class Program:
                 n_times,
                 batch.rtol,
                 batch.atol,
+                0.0,
                 step_limit,
                 outputs + 8 * start * n_times,
                 out_stride,
@@ -131,11 +133,13 @@ class OneStart:
     end : float
         Where the run ends, whatever times are asked for: so that the steps, and with them the states between, are
         always the same.
-    rtol, atol : float
+    rtol : float
+    atol : float or None
+        None: every state keeps its relative accuracy down to what rounding leaves of it, as by default in `solve`.
     """
 
     def __init__(
-        self, flow: Flow, y0: np.ndarray, values: Mapping[str, Any], end: float, rtol: float, atol: float
+        self, flow: Flow, y0: np.ndarray, values: Mapping[str, Any], end: float, rtol: float, atol: float | None
     ) -> None:
         self._end = end
         self._code = program(flow, dense=True, alone=True)
@@ -147,8 +151,19 @@ class OneStart:
         addresses = np.arange(first, first + 8 * len(values), 8)
         self._keep = constants, strides, reached, addresses
         self._before = 1, _address(self._y0), 1, _address(addresses), _address(strides)
-        self._tolerances = rtol, atol, MOST_STEPS
+        scaled = SCALED * (float(np.abs(self._y0).max(initial=0.0)) or 1.0)
+        self._tolerances = rtol, *((scaled, ROUNDING) if atol is None else (atol, 0.0)), MOST_STEPS
         self._after = _address(self._status), _address(self._steps), _address(reached)
+
+    @property
+    def status(self) -> Status:
+        """How the last run ended."""
+        return Status(int(self._status[0]))
+
+    @property
+    def steps(self) -> int:
+        """Accepted steps of the last run."""
+        return int(self._steps[0])
 
     def __call__(self, times: np.ndarray) -> np.ndarray | None:
         """States of shape ``(size, len(times))`` at times that do not decrease; None if the run stops early."""
