@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dynsim.errors import bad
 from dynsim.field import Field
-from dynsim.integrate.batch import SCALED, EnsembleArrays, Members
+from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.engines import choose, why_not_compiled
-from dynsim.integrate.events import Watched, change_of_sign, sign_changes
-from dynsim.integrate.solver import Settings, Trajectory
+from dynsim.integrate.events import Watched
+from dynsim.integrate.solver import Settings, Trajectory, fixed_atol
+from dynsim.integrate.zeros import change_of_sign, sign_changes
 from dynsim.status import Status
 from dynsim.symbolic.compiled import FlowField
 
@@ -20,40 +22,50 @@ __all__ = ["compiled_states", "compiled_trajectory"]
 
 
 class _Engine:
-    """States of the one run at any times."""
+    """The one run, at any times."""
 
     def __init__(self, bound: Any, field: Field, y0: np.ndarray, settings: Settings, end: float) -> None:
         from dynsim.integrate.engine.program import OneStart
 
         self.bound, self.field, self.y0, self.settings = bound, field, y0[:, None], settings
-        self.scaled = settings.atol or SCALED * (float(np.abs(y0).max(initial=0.0)) or 1.0)
-        self.slow = choose("compiled", bound.flow, False).engine
         self.fast: OneStart | None = OneStart(bound.flow, y0, bound.values, end, settings.rtol, settings.atol)
         self.before: tuple[np.ndarray, np.ndarray] | None = None
 
-    def run(self, times: np.ndarray) -> tuple[np.ndarray, Status, int]:
-        """States at times of which the last is the run's end, how it ended there, and its steps."""
-        found = self.fast(times) if self.fast else None
-        if self.fast and found is not None:
-            return found, self.fast.status, self.fast.steps
+    def trajectory(self, grid: np.ndarray) -> Trajectory:
+        """The run to the end of the grid, or as far as it comes."""
+        y0, size = self.y0[:, 0], len(self.y0)
+        outputs = self.fast.outputs(grid) if self.fast else None
+        if self.fast and outputs is not None:
+            states, end = outputs[:size], float(grid[-1])
+            observed = outputs[size:] if self.fast.observes else None
+            return Trajectory(states, end, self.fast.status, states[:, -1], steps=self.fast.steps, observed=observed)
         self.fast = None  # it stops on the way, and what it stops at leaves no relative accuracy to be kept
-        batch = Members(self.bound.flow, self.y0, self.bound.values, times, self.settings.rtol, self.scaled)
+        run = self._slow(grid)
+        states = run.states[:, 0]
+        known = np.isfinite(states).all(axis=0)
+        done = len(grid) if known.all() else int(np.argmin(known))
+        reached, last = (float(grid[done - 1]), states[:, done - 1]) if done else (0.0, y0)
+        return Trajectory(states, reached, Status(int(run.status[0])), last, steps=int(run.steps[0]))
+
+    def _slow(self, times: np.ndarray) -> EnsembleArrays:
+        """The run with a fixed tolerance that ends at the last of the times, and slides if need be."""
+        batch = Members(
+            self.bound.flow, self.y0, self.bound.values, times, self.settings.rtol, fixed_atol(self.settings, self.y0)
+        )
         run = EnsembleArrays.empty(self.field, 1, len(times))
-        self.slow(batch, run)
-        return run.states[:, 0], Status(int(run.status[0])), int(run.steps[0])
+        choose("compiled", self.bound.flow, False).engine(batch, run)
+        return run
 
     def states(self, times: np.ndarray) -> np.ndarray:
         """States of shape ``(size, len(times))`` at times that do not decrease."""
-        if self.before is None or not np.array_equal(self.before[0], times):  # several events ask for the same times
-            self.before = times, self._states(times)
-        return self.before[1]
-
-    def _states(self, times: np.ndarray) -> np.ndarray:
+        if self.before is not None and np.array_equal(self.before[0], times):  # several events ask for the same times
+            return self.before[1]
         found = self.fast(times) if self.fast else None
         if found is None:
             found, later = np.repeat(self.y0, len(times), axis=1), times > 0
             if later.any():
-                found[:, later] = self.run(times[later])[0]
+                found[:, later] = self._slow(times[later]).states[:, 0]
+        self.before = times, found
         return found
 
 
@@ -95,30 +107,32 @@ def compiled_trajectory(
         what = "a run forward in time without max_step and breakpoints"
         raise bad("method", "compiled", what, "take method='DOP853'")
     if grid[-1] == 0.0:
-        return Trajectory(y0[:, None], 0.0, Status.OK, y0)
+        status = Status.OK if np.isfinite(field.f(0.0, y0)).all() else Status.INVALID_START
+        found = Trajectory(y0[:, None], 0.0, status, y0)
+        found.see_rest(field, fixed_atol(settings, y0))
+        return found
     engine = _Engine(bound, field, y0, settings, float(grid[-1]))
-    states, status, steps = engine.run(grid)
-    known = np.isfinite(states).all(axis=0)
-    done = len(grid) if known.all() else int(np.argmin(known))
-    reached = float(grid[-1]) if done == len(grid) else float(grid[done - 1]) if done else 0.0
-    last = states[:, done - 1] if done else y0
-    found = Trajectory(states, reached, status, last, steps=steps)
-    if events and reached > 0:
+    found = engine.trajectory(grid)
+    if not engine.fast:
+        found.see_rest(field, fixed_atol(settings, y0))
+    if events and found.reached > 0:
         _happenings(engine, found, grid, events)
-    if found.status == Status.AT_REST and not any(events[hit[1]].label == "rest" for hit in found.hits):
-        found.status = Status.OK  # solve says so itself
     return found
 
 
-def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Sequence[Watched]) -> None:
-    """Record the events and end the run at the first terminal one.
+@lru_cache(maxsize=64)
+def _intervals(steps: int) -> np.ndarray:
+    """Edges between 0 and 1 of the intervals within which a run of so many steps is searched.
 
     The engine does not tell where its steps were, so intervals of their mean length stand for them, and shorter ones
     near the start, where a run changes most.
     """
-    early = found.reached * 2.0 ** -np.arange(20.0, 0.0, -1.0)
-    edges = np.sort(np.concatenate([np.linspace(0.0, found.reached, max(found.steps, 1) + 1), early]))
-    states = engine.states
+    return np.sort(np.concatenate([np.linspace(0.0, 1.0, max(steps, 1) + 1), 2.0 ** -np.arange(20.0, 0.0, -1.0)]))
+
+
+def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Sequence[Watched]) -> None:
+    """Record the events and end the run at the first terminal one."""
+    edges, states = found.reached * _intervals(found.steps), engine.states
     hits: list[tuple[float, int]] = []
     for index, event in enumerate(events):
 
@@ -129,10 +143,12 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
             hits += [(time, index) for time in _rest(along, edges)]
             continue
         sign = 0.0
-        for time, new in sign_changes(along, *edges.tolist()):
+        for time, new in sign_changes(along, edges):
             if new != sign and new * event.direction >= 0:
                 hits.append((time, index))
             sign = new
+    if not hits:
+        return
     hits.sort()
     counts = [0] * len(events)
     for (time, index), y in zip(hits, states(np.array([time for time, _ in hits])).T, strict=True):
@@ -141,7 +157,7 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
         if events[index].terminal and counts[index] >= events[index].terminal:
             resting = events[index].label == "rest"
             found.status = Status.AT_REST if resting else Status.EVENT
-            found.reached, found.last = time, y
+            found.reached, found.last, found.observed = time, y, None
             found.states[:, grid > time] = y[:, None] if resting else np.nan
             return
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
@@ -19,13 +18,12 @@ from dynsim.integrate.engines import choose
 from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import noisy_ensemble
-from dynsim.integrate.results import Frame, InMemory
+from dynsim.integrate.results import Frame, InMemory, description
 from dynsim.integrate.storage import Streamed
 from dynsim.integrate.validation import cores, count, times_of, tolerance
 from dynsim.progress import Progress
-from dynsim.records import as_json, plain_attributes
+from dynsim.records import plain_attributes
 from dynsim.storage import save_dataset
-from dynsim.symbolic.flow import Flow
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["ensemble"]
@@ -185,7 +183,7 @@ def ensemble(
     frame = Frame(field, grid, record, single=times is None)
     attributes = plain_attributes(
         kind="ensemble",
-        flow=_description(source),
+        flow=description(source),
         parameters=grid.describe_parameters(flow.parameters),
         initial=grid.describe(field.names),
         method=choice.name,
@@ -211,19 +209,6 @@ def ensemble(
 
 
 _NETCDF = (".nc", ".nc4", ".h5", ".cdf")
-
-
-_texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
-
-
-def _description(flow: Any) -> str:
-    """What the flow says of itself, as text; written once where it has equations, which do not change."""
-    if flow.equations is None:
-        return as_json(flow.origin())
-    found = _texts.get(flow)
-    if found is None:
-        found = _texts[flow] = as_json(flow.origin())
-    return found
 
 
 def _members(flow: Any, grid: Grid, start: int, stop: int) -> tuple[np.ndarray, dict[str, Any]]:

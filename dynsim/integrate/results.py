@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
@@ -12,9 +13,11 @@ import xarray as xr
 from dynsim.field import Field
 from dynsim.integrate.batch import EnsembleArrays, GridBlock
 from dynsim.integrate.grid import Grid, state_axes
+from dynsim.records import as_json
 from dynsim.status import Status, status_attributes
+from dynsim.symbolic.flow import Flow
 
-__all__ = ["ATTRIBUTES", "Frame", "InMemory", "run_dataset"]
+__all__ = ["ATTRIBUTES", "Frame", "InMemory", "description", "run_dataset"]
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "status": status_attributes(),
@@ -120,6 +123,19 @@ def _time(times: np.ndarray, single: bool) -> xr.Variable:
     return xr.Variable(dims, values, {"long_name": "flow time"})
 
 
+_texts: WeakKeyDictionary[Flow, str] = WeakKeyDictionary()
+
+
+def description(flow: Any) -> str:
+    """What the flow says of itself, as text; written once where it has equations, which do not change."""
+    if flow.equations is None:
+        return as_json(flow.origin())
+    found = _texts.get(flow)
+    if found is None:
+        found = _texts[flow] = as_json(flow.origin())
+    return found
+
+
 class InMemory:
     """Holds the whole result; engines write straight into it."""
 
@@ -146,6 +162,7 @@ def run_dataset(
     status: Status,
     events: dict[str, np.ndarray],
     attributes: dict[str, Any],
+    observed: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Dataset of a single run.
 
@@ -158,6 +175,8 @@ def run_dataset(
     events : dict
         ``{name: array over "event"}``.
     attributes : dict
+    observed : array of shape ``(observables, len(times))``, optional
+        Where they are known already.
 
     Returns
     -------
@@ -166,8 +185,9 @@ def run_dataset(
     """
     split = field.split(states).items()
     numbers = {name: np.moveaxis(values, -1, 0) if values.ndim > 1 else values for name, values in split}
-    for name in field.observables:
-        numbers[name] = np.array(field.observe(name, times, states), dtype=float)
+    for index, name in enumerate(field.observables):
+        known = field.observe(name, times, states) if observed is None else observed[index]
+        numbers[name] = np.array(known, dtype=float)
     ended = {"status": np.array(status, np.int8)}
     happened = tuple((name, ("event",), values.shape, str(values.dtype)) for name, values in events.items())
     form = _form_of(field, times, False, (*_ENDS[:1], *happened))

@@ -22,8 +22,8 @@ import sympy
 from sympy.core.relational import Relational
 
 from dynsim.field import Field
-from dynsim.integrate.events import sign_changes
 from dynsim.integrate.stepping import Stepper
+from dynsim.integrate.zeros import sign_changes
 from dynsim.names import TIME
 from dynsim.symbolic.expectation import Expectation
 from dynsim.symbolic.expressions import almost_everywhere
@@ -235,7 +235,7 @@ class Switching:
             def apart(times: np.ndarray, index: int = index) -> np.ndarray:
                 return np.array([self.distance(t, y)[index] for t, y in zip(times, dense(times).T, strict=True)])
 
-            found += [(t, index) for t, sign in sign_changes(apart, stepper.t_before, stepper.t)[:1] if sign < 0]
+            found += [(t, index) for t, sign in sign_changes(apart, (stepper.t_before, stepper.t))[:1] if sign < 0]
         return min(found, key=lambda hit: abs(hit[0] - stepper.t_before)) if found else None
 
     def field(self, original: Field) -> Field:

@@ -12,10 +12,10 @@ from dynsim.choices import Solver
 from dynsim.errors import BlowUp, SolverFailure, StepLimit, Unfinished, bad, unknown
 from dynsim.field import Field
 from dynsim.integrate.compiled_run import compiled_trajectory
-from dynsim.integrate.events import Watched, compile_events, distance_from_rest
-from dynsim.integrate.results import run_dataset
+from dynsim.integrate.events import Watched, compile_events
+from dynsim.integrate.results import description, run_dataset
 from dynsim.integrate.sliding import switching_of
-from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, trajectory
+from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, fixed_atol, trajectory
 from dynsim.integrate.stepping import SOLVERS
 from dynsim.integrate.validation import breakpoints_of, field_of, start_of, times_of, tolerance
 from dynsim.records import as_json, plain_attributes
@@ -128,24 +128,24 @@ def solve(
         np.inf if max_step is None else tolerance("max_step", max_step),
         breakpoints_of(breakpoints),
     )
-    still = settings.atol or 1e-13 * (float(np.abs(y0).max(initial=0.0)) or 1.0)
+    still = fixed_atol(settings, y0)
     watched = compile_events(events, field, still)
-    if not np.isfinite(field.f(0.0, y0)).all():
-        raise bad("initial", initial, "a start at which the right-hand side is finite")
-
     bound = None if flow.equations is None else flow.equations.with_parameters(parameters)
-    switching = None if bound is None else switching_of(bound.flow, bound.values)
-    steady = field.is_autonomous is True
     if method == "compiled":
         run = compiled_trajectory(bound, field, y0, grid, settings, watched)
-    else:
+    elif np.isfinite(field.f(0.0, y0)).all():
+        switching = None if bound is None else switching_of(bound.flow, bound.values)
+        steady = field.is_autonomous is True
         run = trajectory(field, y0, grid, settings, watched, autonomous=steady, switching=switching)
-    if run.status == Status.OK and not distance_from_rest(field, still)(run.reached, run.last) > 0:
-        run.status = Status.AT_REST
+        run.see_rest(field, still)
+    else:
+        run = Trajectory(y0[:, None], 0.0, Status.INVALID_START, y0)
+    if run.status == Status.INVALID_START:
+        raise bad("initial", initial, "a start at which the right-hand side is finite")
     states, recorded = _up_to_there(run, grid)
     attributes = plain_attributes(
         kind="run",
-        flow={key: value for key, value in field.about.items() if key != "parameters"},
+        flow=description(flow),
         parameters=field.about.get("parameters", {}),
         initial={name: _brief(value) for name, value in field.split(y0).items()},
         method=method,
@@ -159,7 +159,9 @@ def solve(
         attributes["event_counts"] = as_json([sum(hit[1] == i for hit in run.hits) for i in range(len(watched))])
     if run.sliding:
         attributes["sliding"] = as_json([{"along": s, "from": a, "until": b} for s, a, b in run.sliding])
-    dataset = run_dataset(field, states, recorded, run.status, _happened(field, run) if watched else {}, attributes)
+    dataset = run_dataset(
+        field, states, recorded, run.status, _happened(field, run) if watched else {}, attributes, run.observed
+    )
     if _failed(run, grid):
         error, message = _FAILURES[run.status]
         said = f" ({run.message})" if run.message and run.status == Status.SOLVER_FAILED else ""

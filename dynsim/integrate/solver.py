@@ -10,13 +10,14 @@ import numpy as np
 
 from dynsim.field import Field
 from dynsim.integrate.batch import ROUNDING, SCALED, STRUGGLE, TINY, EnsembleArrays, Members
-from dynsim.integrate.events import Watched, change_of_sign, sign_changes
+from dynsim.integrate.events import Watched, distance_from_rest
 from dynsim.integrate.rest import RestWatch
 from dynsim.integrate.sliding import Switching, switching_of
 from dynsim.integrate.stepping import IMPLICIT, Stepper, quiet, solver_class, why_it_stopped
+from dynsim.integrate.zeros import change_of_sign, sign_changes
 from dynsim.status import Status
 
-__all__ = ["MOST_STEPS", "Settings", "Trajectory", "slide", "trajectory"]
+__all__ = ["MOST_STEPS", "Settings", "Trajectory", "fixed_atol", "slide", "trajectory"]
 
 MOST_STEPS = 500_000  # half a minute of DOP853 for a flow of two states
 
@@ -46,6 +47,11 @@ class Settings:
     breakpoints: tuple[float, ...] = ()
 
 
+def fixed_atol(settings: Settings, y: np.ndarray) -> float:
+    """The absolute tolerance of a run that starts at `y` where none follows its states."""
+    return settings.atol or SCALED * (float(np.abs(y).max(initial=0.0)) or 1.0)
+
+
 @dataclass
 class Trajectory:
     """States on the grid, and how the run ended.
@@ -68,6 +74,8 @@ class Trajectory:
         What the solver said when it failed.
     sliding : list of (surface, from, until)
         Surfaces on which the field jumps and along which the run slid; `until` is NaN if it still did at the end.
+    observed : array of shape ``(observables, len(grid))`` or None
+        Where the observables are known already.
     """
 
     states: np.ndarray
@@ -78,6 +86,12 @@ class Trajectory:
     steps: int = 0
     message: str = ""
     sliding: list[tuple[str, float, float]] = field(default_factory=list)
+    observed: np.ndarray | None = None
+
+    def see_rest(self, field: Field, atol: float) -> None:
+        """Where the run is ok and its last state moves no faster than rest allows, say so."""
+        if self.status == Status.OK and not distance_from_rest(field, atol)(self.reached, self.last) > 0:
+            self.status = Status.AT_REST
 
 
 def trajectory(
@@ -260,7 +274,7 @@ class _Tolerance:
     def __init__(self, field: Field, settings: Settings, y: np.ndarray) -> None:
         self.field = field
         self.follows = settings.atol is None and settings.method not in IMPLICIT
-        self.scaled = SCALED * float(np.abs(y).max(initial=0.0)) or SCALED
+        self.scaled = SCALED * (float(np.abs(y).max(initial=0.0)) or 1.0)
         self.atol: Any = settings.atol if settings.atol is not None else self.scaled
         if self.follows:
             self.signs = np.random.default_rng(0)
@@ -315,7 +329,7 @@ class _Events:
             if event.label == "rest":
                 found += [(time, index) for time in _rest_within(event, stepper, dense, until)]
                 continue
-            for time, sign in sign_changes(_along(event.function, dense), stepper.t_before, until):
+            for time, sign in sign_changes(_along(event.function, dense), (stepper.t_before, until)):
                 if sign != self.signs[index] and sign * event.direction >= 0:
                     found.append((time, index))
                 self.signs[index] = sign

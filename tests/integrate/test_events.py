@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynsim import DynsimError, Event, Flow, Move, Terminal, solve, system
-from dynsim.integrate.events import changes_of_sign, sign_changes
+from dynsim.integrate.zeros import changes_of_sign, sign_changes
 
 OSCILLATOR = Flow.of({"x": Move("v"), "v": Move("-x")})
 SWING = {"x": 1.0, "v": 0.0}
@@ -43,7 +43,7 @@ def test_zeros_of_polynomials(roots, shift, backward):
     roots = roots[np.concatenate([[True], np.diff(roots) > 1e-3])]
     start, end = (1.5, -1.5) if backward else (-1.5, 1.5)
     found = sign_changes(
-        lambda t: np.prod([np.subtract(t - shift, r) for r in roots], axis=0), start + shift, end + shift
+        lambda t: np.prod([np.subtract(t - shift, r) for r in roots], axis=0), [start + shift, end + shift]
     )
     expected = (roots + shift)[:: -1 if backward else 1]
     assert len(found) == len(expected)
@@ -52,9 +52,9 @@ def test_zeros_of_polynomials(roots, shift, backward):
 
 
 def test_touching_zero_is_no_change_of_sign_and_a_zero_at_the_start_does_not_count():
-    assert sign_changes(lambda t: t**2, -1.0, 1.0) == []
-    assert sign_changes(lambda t: t, 0.0, 1.0) == []
-    assert sign_changes(lambda t: t, -1.0, 0.0) == [(0.0, 1.0)]
+    assert sign_changes(lambda t: t**2, [-1.0, 1.0]) == []
+    assert sign_changes(lambda t: t, [0.0, 1.0]) == []
+    assert sign_changes(lambda t: t, [-1.0, 0.0]) == [(0.0, 1.0)]
 
 
 def test_directions_are_those_of_scipy():
@@ -105,14 +105,14 @@ def test_intervals_find_together_what_one_finds(roots, backward):
     roots = np.sort(np.array(roots))
     roots = roots[np.concatenate([[True], np.diff(roots) > 1e-3])]
     edges = [-1.5, -0.37, 0.1, 0.11, 1.5][:: -1 if backward else 1]
-    found = sign_changes(lambda t: np.prod([np.subtract(t, r) for r in roots], axis=0), *edges)
+    found = sign_changes(lambda t: np.prod([np.subtract(t, r) for r in roots], axis=0), edges)
     np.testing.assert_allclose([t for t, _ in found], roots[:: -1 if backward else 1], atol=1e-8)
     assert all(one * other < 0 for (_, one), (_, other) in pairwise(found))
 
 
 def test_a_zero_on_an_inner_edge_counts_once_and_one_that_only_touches_does_not():
-    assert sign_changes(lambda t: t, -1.0, 0.0, 1.0) == [(0.0, 1.0)]
-    assert sign_changes(lambda t: t**2, -1.0, 0.0, 1.0) == []
+    assert sign_changes(lambda t: t, [-1.0, 0.0, 1.0]) == [(0.0, 1.0)]
+    assert sign_changes(lambda t: t**2, [-1.0, 0.0, 1.0]) == []
 
 
 def test_where_only_rounding_is_left_the_search_still_ends():

@@ -156,6 +156,11 @@ class OneStart:
         self._after = _address(self._status), _address(self._steps), _address(reached)
 
     @property
+    def observes(self) -> bool:
+        """Whether its outputs hold the observables."""
+        return self._code.observes
+
+    @property
     def status(self) -> Status:
         """How the last run ended."""
         return Status(int(self._status[0]))
@@ -167,13 +172,18 @@ class OneStart:
 
     def __call__(self, times: np.ndarray) -> np.ndarray | None:
         """States of shape ``(size, len(times))`` at times that do not decrease; None if the run stops early."""
+        outputs = self.outputs(times)
+        return None if outputs is None else outputs[: len(self._y0)]
+
+    def outputs(self, times: np.ndarray) -> np.ndarray | None:
+        """States and, below them, what `observes` says: all observables or none."""
         count = len(times) + 1
         at, outputs = np.full(count + self._code.width, np.inf), np.empty((self._rows, count))
         at[: count - 1], at[count - 1] = times, self._end
         self._status[0] = Status.OK
         where = _address(outputs), count
         self._code.run(*self._before, _address(at), count, *self._tolerances, *where, *self._after)
-        return outputs[: len(self._y0), :-1] if self._status[0] in (0, 1) else None
+        return outputs[:, :-1] if self._status[0] in (0, 1) else None
 
 
 def _address(array: np.ndarray) -> int:
