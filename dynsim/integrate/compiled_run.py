@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.engines import choose, why_not_compiled
 from dynsim.integrate.events import Watched
 from dynsim.integrate.solver import Settings, Trajectory, fixed_atol
-from dynsim.integrate.zeros import change_of_sign, sign_changes
+from dynsim.integrate.zeros import change_of_sign, nodes, sign_changes
 from dynsim.status import Status
 from dynsim.symbolic.compiled import FlowField
 
@@ -55,6 +57,14 @@ class _Engine:
         run = EnsembleArrays.empty(self.field, 1, len(times))
         choose("compiled", self.bound.flow, False).engine(batch, run)
         return run
+
+    def states_at(self, times: list[float]) -> np.ndarray:
+        """The same, most likely at some of the times that were asked for last."""
+        if self.before is not None:
+            places = np.minimum(np.searchsorted(self.before[0], times), len(self.before[0]) - 1)
+            if self.before[0][places].tolist() == times:
+                return self.before[1][:, places]
+        return self.states(np.array(times))
 
     def states(self, times: np.ndarray) -> np.ndarray:
         """States of shape ``(size, len(times))`` at times that do not decrease."""
@@ -121,37 +131,37 @@ def compiled_trajectory(
 
 
 @lru_cache(maxsize=64)
-def _intervals(steps: int) -> np.ndarray:
-    """Edges between 0 and 1 of the intervals within which a run of so many steps is searched.
+def _intervals(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Edges between 0 and 1 of the intervals within which a run of so many steps is searched, and their nodes.
 
     The engine does not tell where its steps were, so intervals of their mean length stand for them, and shorter ones
     near the start, where a run changes most.
     """
-    return np.sort(np.concatenate([np.linspace(0.0, 1.0, max(steps, 1) + 1), 2.0 ** -np.arange(20.0, 0.0, -1.0)]))
+    edges = np.sort(np.concatenate([np.linspace(0.0, 1.0, max(steps, 1) + 1), 2.0 ** -np.arange(20.0, 0.0, -1.0)]))
+    return edges, nodes(edges)
 
 
 def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Sequence[Watched]) -> None:
     """Record the events and end the run at the first terminal one."""
-    edges, states = found.reached * _intervals(found.steps), engine.states
-    hits: list[tuple[float, int]] = []
+    edges, at = (found.reached * share for share in _intervals(found.steps))
+    states = engine.states
+    hits: list[tuple[float, int, np.ndarray]] = []
     for index, event in enumerate(events):
 
         def along(times: np.ndarray, event: Watched = event) -> np.ndarray:
             return np.asarray(event.function(times, states(times)), dtype=float)
 
         if event.label == "rest":
-            hits += [(time, index) for time in _rest(along, edges)]
-            continue
-        sign = 0.0
-        for time, new in sign_changes(along, edges):
-            if new != sign and new * event.direction >= 0:
-                hits.append((time, index))
-            sign = new
-    if not hits:
-        return
-    hits.sort()
+            times = _rest(along, edges)
+        else:
+            changes = sign_changes(along, edges, at)
+            turns = zip(changes, [0.0, *(sign for _, sign in changes)], strict=False)
+            times = [time for (time, sign), before in turns if sign != before and sign * event.direction >= 0]
+        if times:
+            hits += zip(times, repeat(index), engine.states_at(times).T, strict=False)
+    hits.sort(key=itemgetter(0, 1))
     counts = [0] * len(events)
-    for (time, index), y in zip(hits, states(np.array([time for time, _ in hits])).T, strict=True):
+    for time, index, y in hits:
         found.hits.append((time, index, y))
         counts[index] += 1
         if events[index].terminal and counts[index] >= events[index].terminal:

@@ -15,8 +15,11 @@ import sympy
 
 from dynsim.errors import InvalidType, bad, unknown
 from dynsim.field import Field
-from dynsim.symbolic.expressions import plain
+from dynsim.names import TIME
+from dynsim.symbolic.compiled import FlowField
+from dynsim.symbolic.expressions import plain, substitute
 from dynsim.symbolic.numeric import VectorFunction
+from dynsim.symbolic.parameters import is_text, schedules_of
 from dynsim.symbolic.printing import text
 
 __all__ = [
@@ -144,29 +147,44 @@ def _compile(event: Any, field: Field, atol: float) -> Watched:
         event = Event(event)
     if not isinstance(event, Event):
         raise bad("events", event, '"rest", an expression, Event(…) or Terminal(expression)', kind=InvalidType)
-    parameters = dict(field.about.get("parameters", {}))
-    known = isinstance(event.expression, str | sympy.Expr)
-    expr, label, arguments = _remembered(event.expression) if known else _read(event.expression)
-    scalars = [name for name in field.names if field.shape(name) == ()]
-    for symbol in arguments:
-        if symbol.name not in scalars and symbol.name not in parameters and symbol.name != "t":
-            raise unknown("symbol in events", symbol.name, [*scalars, *parameters])
-    moving = [symbol for symbol in arguments if symbol.name in scalars]
-    fixed = [symbol for symbol in arguments if symbol.name in parameters and symbol not in moving]
-    value = VectorFunction([expr], moving, fixed)
-    rows = [field.slices[symbol.name].start for symbol in moving]
-    constants = [parameters[symbol.name] for symbol in fixed]
+    places = tuple((name, part.start) for name, part in field.slices.items() if field.shape(name) == ())
+    parameters = field.about.get("parameters", {})
+    written, label = event.expression, None
+    if any(map(is_text, parameters.values())):  # of a Flow they depend on the time, of a Field they only describe it
+        schedules: dict[str, sympy.Expr] = {}
+        if isinstance(field, FlowField):
+            parameters, schedules = schedules_of(parameters, tuple(parameters))
+        parameters = {name: value for name, value in parameters.items() if not is_text(value)}
+        written, label = substitute(plain("events", written), schedules), text(plain("events", written))
+    known = isinstance(written, str | sympy.Expr)
+    printed, value, rows, fixed = (_ready if known else _made)(written, places, tuple(parameters))
+    constants = [parameters[name] for name in fixed]
 
     def function(t: Any, y: Any) -> Any:
         return value(t, y[rows], constants)[0]
 
-    return Watched(label, function, int(event.terminal), float(event.direction))
+    return Watched(label or printed, function, int(event.terminal), float(event.direction))
 
 
-def _read(written: Any) -> tuple[sympy.Expr, str, list[sympy.Symbol]]:
-    """An expression, its printed form and its symbols."""
+def _made(
+    written: Any, states: tuple[tuple[str, int], ...], parameters: tuple[str, ...]
+) -> tuple[str, VectorFunction, Any, list[str]]:
+    """An expression as text, as a function, the rows of the states it reads, the names of the parameters."""
     expr = plain("events", written)
-    return expr, text(expr), sorted(expr.free_symbols, key=lambda symbol: symbol.name)
+    places, arguments = dict(states), sorted(expr.free_symbols, key=lambda symbol: symbol.name)
+    for symbol in arguments:
+        if symbol.name not in places and symbol.name not in parameters and symbol.name != TIME:
+            raise unknown("symbol in events", symbol.name, [*places, *parameters])
+    moving = [symbol for symbol in arguments if symbol.name in places]
+    fixed = [symbol for symbol in arguments if symbol.name in parameters and symbol not in moving]
+    rows = [places[symbol.name] for symbol in moving]
+    return text(expr), VectorFunction([expr], moving, fixed), _as_slice(rows), [symbol.name for symbol in fixed]
 
 
-_remembered = lru_cache(maxsize=64)(_read)  # reading text takes longer than a run
+_ready = lru_cache(maxsize=64)(_made)  # reading text takes longer than a run
+
+
+def _as_slice(rows: list[int]) -> Any:
+    """Neighbouring rows as a slice, which copies nothing."""
+    neighbours = rows and rows == list(range(rows[0], rows[0] + len(rows)))
+    return slice(rows[0], rows[0] + len(rows)) if neighbours else rows

@@ -189,6 +189,6 @@ def run_dataset(
         known = field.observe(name, times, states) if observed is None else observed[index]
         numbers[name] = np.array(known, dtype=float)
     ended = {"status": np.array(status, np.int8)}
-    happened = tuple((name, ("event",), values.shape, str(values.dtype)) for name, values in events.items())
+    happened = tuple((name, ("event",), values.shape, values.dtype.char) for name, values in events.items())
     form = _form_of(field, times, False, (*_ENDS[:1], *happened))
     return _copied(form, numbers | ended | events, attributes)

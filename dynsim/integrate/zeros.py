@@ -10,13 +10,15 @@ exactly one zero, which is then found on the function itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from math import comb
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
-__all__ = ["change_of_sign", "changes_of_sign", "sign_changes"]
+__all__ = ["change_of_sign", "changes_of_sign", "nodes", "sign_changes"]
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -24,6 +26,8 @@ _DEGREE = 16
 _NODES = np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)[::-1]
 _FIT = np.linalg.inv(chebyshev.chebvander(_NODES, _DEGREE)).T  # coefficients of a series, from its values at the nodes
 _SLOPE = chebyshev.chebder(np.eye(_DEGREE + 1))  # of a series, from its coefficients
+_SUMS = np.ones((_DEGREE + 1, 3))  # of sizes of coefficients: all, all but the mean minus the mean, the last three
+_SUMS[0, 1], _SUMS[:-3, 2] = -1.0, 0.0
 _FLAT = 1e-11  # an expansion whose last terms are below this share of the largest is one
 _NOISE = 1e-14  # and so is one whose last terms are below this share of the largest anywhere
 _DEPTH = 10  # halvings of a step in search of one
@@ -35,17 +39,29 @@ def _bernstein() -> np.ndarray:
     degrees = range(_DEGREE + 1)
     rows = np.zeros((_DEGREE + 1, _DEGREE + 1))
     for k in degrees:
-        own = [(-1) ** (k - i) * comb(2 * k, 2 * i) / comb(k, i) for i in range(k + 1)]  # of degree k
+        own = [(-1) ** (k - i) * math.comb(2 * k, 2 * i) / math.comb(k, i) for i in range(k + 1)]  # of degree k
         for i in degrees:  # … raised to the common degree
             shares = range(max(0, i - _DEGREE + k), min(k, i) + 1)
-            rows[k, i] = sum(own[j] * comb(k, j) * comb(_DEGREE - k, i - j) / comb(_DEGREE, i) for j in shares)
+            rows[k, i] = sum(
+                own[j] * math.comb(k, j) * math.comb(_DEGREE - k, i - j) / math.comb(_DEGREE, i) for j in shares
+            )
     return rows
 
 
 _BERNSTEIN = _bernstein()
 
 
-def sign_changes(function: Function, edges: Sequence[float] | np.ndarray) -> list[tuple[float, float]]:
+def nodes(edges: np.ndarray) -> np.ndarray:
+    """Times at which the intervals between neighbouring edges (along the last axis) are looked at, a row for each."""
+    left, right = edges[..., :-1].ravel(), edges[..., 1:].ravel()
+    times = (right + left)[:, None] / 2 + (right - left)[:, None] / 2 * _NODES
+    times[:, 0], times[:, -1] = left, right
+    return times
+
+
+def sign_changes(
+    function: Function, edges: Sequence[float] | np.ndarray, at: np.ndarray | None = None
+) -> list[tuple[float, float]]:
     """Times between the first and the last edge at which a function changes sign, in order, each with its new sign.
 
     Parameters
@@ -54,6 +70,8 @@ def sign_changes(function: Function, edges: Sequence[float] | np.ndarray) -> lis
         Of an array of times, in their order; smooth between neighbouring edges, or nearly so.
     edges : sequence of float
         At least two; they may run backward. A zero at the first one does not count, one at the last one does.
+    at : array, optional
+        The `nodes` of the edges, where they are known.
 
     Examples
     --------
@@ -64,22 +82,27 @@ def sign_changes(function: Function, edges: Sequence[float] | np.ndarray) -> lis
     [(0.5, -1.0), (0.51, 1.0)]
     """
     found: list[tuple[float, float]] = []
-    brackets, pieces = _candidates(function, np.asarray(edges))
-    for at, values in pieces:
-        for i in range(len(at) - 1):
+    edges = np.asarray(edges, dtype=float)
+    brackets, pieces = _candidates(function, nodes(edges) if at is None else at)
+    for times, values in pieces:
+        for i in range(len(times) - 1):
             if values[i] * values[i + 1] < 0:
-                brackets.append((at[i], at[i + 1], (at[i] + at[i + 1]) / 2, values[i + 1]))
+                brackets.append((times[i], times[i + 1], None, values[i + 1]))
             elif values[i + 1] == 0 and values[i] != 0:
-                after = _sign_after(function, at[i + 1], edges)
-                if after * values[i] < 0 or at[i + 1] == edges[-1]:
-                    found.append((at[i + 1], after or -float(np.sign(values[i]))))
+                after = _sign_after(function, times[i + 1], edges)
+                if after * values[i] < 0 or times[i + 1] == edges[-1]:
+                    found.append((times[i + 1], after or -math.copysign(1.0, values[i])))
+    if not brackets:
+        return found
     backward = bool(edges[-1] < edges[0])
-    if brackets:
-        brackets.sort(reverse=backward)
-        left, right, guess, after = np.array(brackets).T
-        exact = changes_of_sign(function, left, right, guess)
-        found += zip(exact.tolist(), np.sign(after).tolist(), strict=True)
-    return sorted(found, key=lambda change: change[0], reverse=backward) if len(found) > 1 else found
+    brackets.sort(key=_first, reverse=backward)
+    left, right, guesses, signs = zip(*brackets, strict=True)
+    found += zip(changes_of_sign(function, left, right, guesses), (math.copysign(1.0, v) for v in signs), strict=True)
+    found.sort(key=_first, reverse=backward)
+    return found
+
+
+_first = itemgetter(0)
 
 
 def _sign_after(function: Function, t: float, edges: Sequence[float] | np.ndarray) -> float:
@@ -93,118 +116,126 @@ def _sign_after(function: Function, t: float, edges: Sequence[float] | np.ndarra
 
 def change_of_sign(function: Function, left: float, right: float) -> float:
     """The change of sign between two times: a number right behind it, or the zero itself."""
-    return float(changes_of_sign(function, np.array([left]), np.array([right]))[0])
+    return changes_of_sign(function, [left], [right], [None])[0]
 
 
-_AROUND = np.array([-1.0, *-(16.0 ** -np.arange(1.0, 13.0)), 0.0, *16.0 ** -np.arange(12.0, 0.0, -1.0), 1.0])
-_SECTIONS = np.linspace(0.0, 1.0, len(_AROUND))
+_TOWARDS = tuple(16.0**-k for k in range(1, 13))
+_SECTIONS = 2 * len(_TOWARDS) + 2
 _CLOSE = 32.0  # units in the last place behind a change of sign
 
 
 def changes_of_sign(
-    function: Function, left: np.ndarray, right: np.ndarray, guess: np.ndarray | None = None
-) -> np.ndarray:
+    function: Function, left: Sequence[float], right: Sequence[float], guesses: Sequence[float | None]
+) -> list[float]:
     """The change of sign in each of several brackets, which follow one another, by sections.
 
     So many values in each bracket cost one call, like one. They are set around a guess, or spread evenly if there is
-    none, then around the zero of the inverse parabola through three of them: two calls or three find what bisection
+    none, then around the zero of the inverse parabola through three of them: one call to three find what bisection
     finds in fifty. Where that does not help, for what is left of the function is rounding, they are spread evenly.
     """
-    rows = np.arange(len(left))
-    low, high = (np.minimum(left, right)[:, None], np.maximum(left, right)[:, None])
-    evenly = np.full(len(left), guess is None)
-    centre = left if guess is None else guess
+    found = list(right)
+    active = [(i, *bracket) for i, bracket in enumerate(zip(left, right, guesses, strict=True))]
     for _ in range(20):
-        width = right - left
-        times = centre[:, None] + width[:, None] * _AROUND
-        if evenly.any():
-            times = np.where(evenly[:, None], left[:, None] + width[:, None] * _SECTIONS, times)
-        times = np.minimum(np.maximum(times, low), high)
-        times[:, 0], times[:, -1] = left, right
-        values = np.asarray(function(times.ravel()), dtype=float).reshape(times.shape)
-        signs = np.sign(values)
-        at = np.maximum((signs != signs[:, :1]).argmax(axis=1), 1)
-        before, after = times[rows, at - 1], times[rows, at]
-        lost = signs[rows, at] == signs[:, 0]  # no change of sign: what is left is rounding
-        if lost.any():
-            before, after = np.where(lost, right, before), np.where(lost, right, after)
-        ended = (values[rows, at] == 0) | lost
-        left, right = np.where(ended, after, before), after
-        if (np.abs(right - left) <= _CLOSE * np.spacing(np.abs(right))).all():
+        sections = [_sections(a, b, guess) for _, a, b, guess in active]
+        values = np.asarray(function(np.array(sections).ravel()), dtype=float).tolist()
+        narrowed = []
+        for k, ((i, a, b, _), times) in enumerate(zip(active, sections, strict=True)):
+            own = values[k * len(times) : (k + 1) * len(times)]
+            first = (own[0] > 0) - (own[0] < 0)
+            at = next((j for j, value in enumerate(own) if (value > 0) - (value < 0) != first), 0)
+            if not at:  # no change of sign: what is left is rounding
+                continue
+            found[i] = times[at]
+            width = abs(times[at] - times[at - 1])
+            if own[at] != 0 and width > _CLOSE * math.ulp(times[at]):
+                guess = _inverse_parabola(times, own, at) if width <= abs(b - a) / 8 else None
+                narrowed.append((i, times[at - 1], times[at], guess))
+        active = narrowed
+        if not active:
             break
-        low, high = (np.minimum(left, right)[:, None], np.maximum(left, right)[:, None])
-        evenly = np.abs(right - left) > np.abs(width) / 8
-        centre = _inverse_parabola(times, values, rows, at, left, right)
-    return right
+    return found
 
 
-def _inverse_parabola(
-    times: np.ndarray, values: np.ndarray, rows: np.ndarray, at: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> np.ndarray:
+def _sections(a: float, b: float, guess: float | None) -> list[float]:
+    """Times from `a` to `b`, around a guess, or evenly."""
+    if guess is None:
+        step = (b - a) / _SECTIONS
+        return [a, *(a + k * step for k in range(1, _SECTIONS)), b]
+    x = min(max(guess, a), b) if a < b else max(min(guess, a), b)
+    back, on = a - x, b - x
+    return [a, *(x + back * share for share in _TOWARDS), x, *(x + on * share for share in _TOWARDS[::-1]), b]
+
+
+def _inverse_parabola(times: list[float], values: list[float], at: int) -> float:
     """Where the time as a quadratic function of the value is at the value 0; the middle where that is no help."""
-    third = np.where(at >= 2, at - 2, np.minimum(at + 1, times.shape[1] - 1))
-    (a, b, c), (x, y, z) = ([array[rows, index] for index in (at - 1, at, third)] for array in (values, times))
-    with np.errstate(all="ignore"):
-        slope, other = (y - x) / (b - a), (z - y) / (c - b)
-        bent = x - a * slope + a * b * (other - slope) / (c - a)
-        straight = x - a * slope
-    inside = (bent - left) * (bent - right) <= 0
-    guess = np.where(inside, bent, straight)
-    return np.where((guess - left) * (guess - right) <= 0, guess, (left + right) / 2)
+    (x, y), (a, b) = times[at - 1 : at + 1], values[at - 1 : at + 1]
+    third = at - 2 if at >= 2 else min(at + 1, len(times) - 1)
+    z, c = times[third], values[third]
+    slope = (y - x) / (b - a)
+    straight = x - a * slope
+    if c not in (a, b):
+        bent = straight + a * b * ((z - y) / (c - b) - slope) / (c - a)
+        if (bent - x) * (bent - y) <= 0:
+            return bent
+    return straight if (straight - x) * (straight - y) <= 0 else (x + y) / 2
 
 
-_Bracket = tuple[float, float, float, float]
+_Bracket = tuple[float, float, float | None, float]
 """Two times between which there is one change of sign, a guess of it, a value behind it."""
 
 
-def _candidates(function: Function, edges: np.ndarray) -> tuple[list[_Bracket], list[tuple[list[float], list[float]]]]:
+def _candidates(function: Function, times: np.ndarray) -> tuple[list[_Bracket], list[tuple[list[float], list[float]]]]:
     """Brackets; and times between which a function is monotone, and its values there, wherever it may have a zero."""
-    left, right = edges[:-1], edges[1:]
     brackets: list[_Bracket] = []
     pieces: list[tuple[float, float, list[float], float, float]] = []
-    scale = 0.0
+    backward, scale = times[-1, -1] < times[0, 0], 0.0
     for depth in range(_DEPTH + 1):
-        half, middle = (right - left) / 2, (right + left) / 2
-        times = middle[:, None] + half[:, None] * _NODES
-        times[:, 0], times[:, -1] = left, right
         values = np.asarray(function(times.ravel()), dtype=float).reshape(times.shape)
-        coefficients = values @ _FIT
-        size = np.abs(coefficients)
-        total = size.sum(axis=1)
-        defined = np.isfinite(total)  # along the whole of an interval
-        if not defined.all():
-            coefficients, size = np.where(defined[:, None], coefficients, 0.0), np.where(defined[:, None], size, 0.0)
-            total = size.sum(axis=1)
-        scale = max(scale, float(size.max()))
-        # Elsewhere the mean outweighs all that varies, or the function vanishes altogether.
-        some = np.flatnonzero((2 * size[:, 0] <= total) & (total > 0))
-        if not some.size:
-            break
-        series, size = coefficients[some], size[some]
-        largest = size.max(axis=1)
-        rough = size[:, -3:].sum(axis=1) > np.maximum(_FLAT * largest, _NOISE * scale)
-        if depth == _DEPTH:
-            rough[:] = False
-        bernstein = series @ _BERNSTEIN
-        changes = (bernstein[:, 1:] * bernstein[:, :-1] < 0).sum(axis=1)
-        changes[(np.abs(bernstein) <= _SURE * largest[:, None]).any(axis=1)] = _DEGREE
-        for k in np.flatnonzero(~rough & (changes > 0)).tolist():
-            i = some[k]
-            a, b, at_a, at_b = float(left[i]), float(right[i]), float(values[i, 0]), float(values[i, -1])
-            if changes[k] == 1 and at_a * at_b < 0:
-                root = _root(series[k].tolist(), *_around_change(values[i].tolist()))
-                brackets.append((a, b, float(middle[i] + half[i] * root), at_b))
+        with np.errstate(invalid="ignore", over="ignore"):
+            series = values @ _FIT
+            sums = np.abs(series) @ _SUMS
+        largest = float(sums[:, 0].max())
+        if not math.isfinite(largest):
+            largest = float(sums[:, 0].max(initial=0.0, where=np.isfinite(sums[:, 0])))
+        scale = max(scale, largest)
+        split = []
+        # Elsewhere the mean outweighs all that varies, or the function is not defined along the whole of an interval.
+        some = np.flatnonzero(sums[:, 1] >= 0)
+        signs = (series[some] @ _BERNSTEIN).tolist() if some.size else ()
+        for i, bernstein, (total, _, last) in zip(some.tolist(), signs, sums[some].tolist(), strict=True):
+            if last > max(_FLAT * total, _NOISE * scale) and depth < _DEPTH:
+                split.append(i)
                 continue
-            cuts = [] if a == b else (middle[i] + half[i] * _extrema(series[k], size[k])).tolist()
-            pieces.append((a, b, cuts, at_a, at_b))
-        if not rough.any():
+            changes = _changes(bernstein, _SURE * total)
+            if not changes:
+                continue
+            own = values[i].tolist()
+            a, b, at_a, at_b = float(times[i, 0]), float(times[i, -1]), own[0], own[-1]
+            half, middle = (b - a) / 2, (b + a) / 2
+            if changes == 1 and at_a * at_b < 0:
+                root = _root(series[i].tolist(), *_around_change(own))
+                brackets.append((a, b, middle + half * root, at_b))
+            else:
+                cuts = [] if a == b else (middle + half * _extrema(series[i])).tolist()
+                pieces.append((a, b, cuts, at_a, at_b))
+        if not split:
             break
-        split = some[rough]
-        left, right = (np.column_stack(pair)[split].ravel() for pair in ((left, middle), (middle, right)))
-    pieces.sort(reverse=bool(edges[-1] < edges[0]))
+        left, right = times[split, 0], times[split, -1]
+        times = nodes(np.column_stack((left, (left + right) / 2, right)))
+    pieces.sort(reverse=bool(backward))
     inner = [time for piece in pieces for time in piece[2]]
     known = iter(np.asarray(function(np.array(inner)), dtype=float).tolist() if inner else ())
     return brackets, [([a, *cuts, b], [at_a, *(next(known) for _ in cuts), at_b]) for a, b, cuts, at_a, at_b in pieces]
+
+
+def _changes(bernstein: list[float], least: float) -> int:
+    """How often the coefficients change sign; many times if that is not sure."""
+    if not least:
+        return 0  # the function vanishes altogether
+    if any(-least <= value <= least for value in bernstein):
+        return _DEGREE
+    positive = [value > 0 for value in bernstein]
+    return sum(one is not other for one, other in pairwise(positive))
 
 
 def _around_change(values: list[float]) -> tuple[float, float]:
@@ -241,8 +272,9 @@ def _value(series: list[float], x: float) -> float:
     return x * one - other + series[0]
 
 
-def _extrema(coefficients: np.ndarray, size: np.ndarray) -> np.ndarray:
+def _extrema(coefficients: np.ndarray) -> np.ndarray:
     """Where a Chebyshev series between −1 and 1 turns."""
+    size = np.abs(coefficients)
     slope = _SLOPE @ np.where(size > 1e-15 * size.max(), coefficients, 0.0)
     if abs(slope[0]) > np.abs(slope[1:]).sum():
         return np.empty(0)
