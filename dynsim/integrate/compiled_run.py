@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dynsim.errors import bad
+from dynsim.errors import bad, missing_extra
 from dynsim.field import Field
 from dynsim.integrate.batch import EnsembleArrays, Members
-from dynsim.integrate.engines import choose, why_not_compiled
+from dynsim.integrate.engines import ABSENT, choose, why_not_compiled
 from dynsim.integrate.events import Watched
 from dynsim.integrate.solver import Settings, Trajectory, fixed_atol
 from dynsim.integrate.zeros import change_of_sign, nodes, sign_changes
@@ -113,6 +113,10 @@ def compiled_trajectory(
     """
     if bound is None:
         raise bad("method", "compiled", "a Flow, whose equations can be compiled", "take method='DOP853'")
+    if reason := why_not_compiled(bound.flow):
+        if reason == ABSENT:
+            raise missing_extra("llvmlite", "fast", "compiled runs")
+        raise bad("method", "compiled", "a flow that can be compiled", f"{reason}; take method='DOP853'")
     if grid[-1] < 0 or np.isfinite(settings.max_step) or settings.breakpoints:
         what = "a run forward in time without max_step and breakpoints"
         raise bad("method", "compiled", what, "take method='DOP853'")

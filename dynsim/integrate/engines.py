@@ -13,11 +13,11 @@ from dynsim.integrate.batch import Engine, EnsembleArrays, Members
 from dynsim.integrate.solver import slide
 from dynsim.status import Status
 
-__all__ = ["METHODS", "Choice", "by_closed_form", "choose", "why_not_compiled"]
+__all__ = ["ABSENT", "METHODS", "Choice", "by_closed_form", "choose", "why_not_compiled"]
 
 METHODS = ("auto", "compiled", "scipy", "exact")
 
-_ABSENT = "llvmlite is not installed"
+ABSENT = "llvmlite is not installed"
 
 
 class Choice(NamedTuple):
@@ -56,7 +56,7 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
         return Choice("scipy", _sliding_too(by_scipy))
     reason = why_not_compiled(flow)
     if method == "compiled":
-        if reason == _ABSENT:
+        if reason == ABSENT:
             raise missing_extra("llvmlite", "fast", "compiled ensembles")
         if reason:
             raise bad("method", method, "a flow that can be compiled", f"{reason}; use method='scipy'")
@@ -97,7 +97,7 @@ def why_not_compiled(flow: Any) -> str:
     if flow.equations is None:
         return "a Field has no equations to compile"
     if find_spec("llvmlite") is None:
-        return _ABSENT
+        return ABSENT
     from dynsim.integrate.engine.program import obstacle
 
     return obstacle(flow)

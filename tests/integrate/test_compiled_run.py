@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dynsim import BlowUp, DynsimError, Event, Field, Flow, Move, Terminal, ensemble, gradient_flow, solve, system
+from dynsim.errors import MissingExtra
 from dynsim.integrate.compiled_run import compiled_states
 from dynsim.status import Status
 
@@ -57,6 +58,28 @@ def test_what_it_does_not_do_is_refused(change):
         solve(system("toy"), START, **{"t_end": 1.0, **change}, method="compiled")
     with pytest.raises(DynsimError, match="Flow"):
         solve(Field(("x",), lambda t, y: -y), {"x": 1.0}, 1.0, method="compiled")
+
+
+def test_what_cannot_be_compiled_is_said(monkeypatch):
+    odd = Flow.of({"x": Move("-erf(x)")})
+    monkeypatch.setattr("dynsim.integrate.engine.program._obstacles", {odd: "no machine code for 'erf'"})
+    with pytest.raises(DynsimError, match="'erf'; take method='DOP853'"):
+        solve(odd, {"x": 1.0}, 1.0, method="compiled")
+    monkeypatch.setattr("dynsim.integrate.engines.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="fast"):
+        solve(odd, {"x": 1.0}, 1.0, method="compiled")
+
+
+def test_a_start_out_of_the_domain_is_refused():
+    for end in ({"t_end": 1.0}, {"times": [0.0]}):
+        with pytest.raises(DynsimError, match="initial"):
+            solve(Flow.of({"x": Move("log(x)")}), {"x": -1.0}, **end, method="compiled")
+
+
+def test_a_run_of_no_time_rests_where_the_field_vanishes():
+    for method in ("compiled", "DOP853"):
+        found = [int(solve("toy", START | {"phi": x}, times=[0.0], method=method).status) for x in (1.0, 0.6)]
+        assert found == [Status.AT_REST, Status.OK]
 
 
 def test_one_start_gives_the_states_of_the_ensemble_at_any_times():
