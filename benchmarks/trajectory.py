@@ -3,7 +3,8 @@
     python benchmarks/trajectory.py
 
 CPU time, alternating turns of ten calls each, medians. `ensemble` is compared with one public ``xarray.Dataset(…)`` of
-the same variables, `solve` with that `ensemble`. A first call is made in a process of its own with an empty cache:
+the same variables, `solve` with that `ensemble`, without events, with
+one that happens, with one that ends the run, with three. A first call is made in a process of its own with an empty cache:
 equations to machine code and one run.
 """
 
@@ -72,13 +73,20 @@ def contestants_of(name):
     found = dynsim.ensemble(flow, start, times=times)
     arrays = {key: (values.dims, values.values) for key, values in found.items()}
     engine = OneStart(flow, np.full(len(flow.states), 0.3), flow.values(), T_END, 1e-10, 1e-12)
-    event = [f"{flow.states[0]} - 0.35"]
+    event = f"{flow.states[0]} - 0.35"
+    several = [event, f"{flow.states[1]} - 0.31", f"{flow.states[0]} - {flow.states[1]}"]
+
+    def solve(*events):
+        return lambda: dynsim.solve(flow, start, times=times, method="compiled", events=events)
+
     return {
         "engine": lambda: engine(times[:-1]),
         "Dataset": lambda: xr.Dataset(arrays, coords={"time": times}),
         "ensemble": lambda: dynsim.ensemble(flow, start, times=times),
-        "solve": lambda: dynsim.solve(flow, start, times=times, method="compiled"),
-        "solve, one event": lambda: dynsim.solve(flow, start, times=times, method="compiled", events=event),
+        "solve": solve(),
+        "solve, one event": solve(event),
+        "solve, a terminal one": solve(dynsim.Terminal(event)),
+        "solve, three events": solve(*several),
     }
 
 
@@ -92,6 +100,8 @@ def rows():
             Row(f"{name}: ensemble over Dataset", spent["ensemble"] / spent["Dataset"], 1.2, "at most", shown),
             Row(f"{name}: solve over ensemble", spent["solve"] / spent["ensemble"], 3.0, "at most"),
             Row(f"{name}: solve, one event", spent["solve, one event"] / spent["ensemble"], 3.0, "at most"),
+            Row(f"{name}: solve, a terminal one", spent["solve, a terminal one"] / spent["ensemble"], 3.0, "at most"),
+            Row(f"{name}: solve, three events", spent["solve, three events"] / spent["ensemble"], 5.0, "at most"),
         )
     for name, text in LARGE.items():
         seconds = statistics.median(first_call(text) for _ in range(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,9 @@ def start_of(field: Field, initial: Any) -> np.ndarray:
     """State vector of a single start, of shape ``(field.size,)``; every number must be finite."""
     y0 = np.empty(field.size)
     for name, value in named("initial", initial, field.names).items():
+        if type(value) is float and field.shape(name) == () and math.isfinite(value):
+            y0[field.slices[name]] = value
+            continue
         argument = f"initial['{name}']"
         array = floats_of(argument, value, "a real number")
         if array.shape != field.shape(name):
