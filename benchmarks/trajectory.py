@@ -3,9 +3,8 @@
     python benchmarks/trajectory.py
 
 CPU time, alternating turns of ten calls each, medians. `ensemble` is compared with one public ``xarray.Dataset(…)`` of
-the same variables, `solve` with that `ensemble`, without events, with
-one that happens, with one that ends the run, with three. A first call is made in a process of its own with an empty cache:
-equations to machine code and one run.
+the same variables, `solve` with that `ensemble`: without events, with one that happens, with one that ends the run,
+with three. A first call is made in a process of its own with an empty cache: equations to machine code and one run.
 """
 
 import os
