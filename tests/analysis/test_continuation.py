@@ -267,3 +267,37 @@ def test_it_reads_and_is_saved(tmp_path):
     assert "<table" in found._repr_html_()
     found.dataset.to_netcdf(tmp_path / "branches.nc")
     assert found.dataset.attrs["kind"] == "branches"
+
+
+@pytest.mark.parametrize(
+    ("height", "span", "extrema"),
+    [
+        ("x/(1 + x^2)", (-1, 1), {-0.5: -1.0, 0.5: 1.0}),
+        ("x*exp(-x)", (-1, 1), {np.exp(-1): 1.0}),
+        ("exp(-x^2)", (-1, 2), {1.0: 0.0}),
+        ("x^2*(x - 1000)/1000", (-0.1, 0.1), {0.0: 0.0}),
+    ],
+)
+def test_a_branch_that_goes_far_keeps_the_folds_near_its_start(height, span, extrema):
+    """x' = r − g(x) has a fold at every extremum of g; the branch itself goes on to x = 10⁴."""
+    found = continuation(Flow.of({"x": Move(f"r - {height}")}), "r", span)
+    folds = {round(point["r"], 9): point["x"] for point in found.folds}
+    assert folds == pytest.approx({round(r, 9): x for r, x in extrema.items()}, abs=1e-7)
+    assert not [note for note in found.notes if "which no fold" in note]
+
+
+def test_a_far_branch_does_not_blind_one_near_by():
+    """Scales are those of each branch: equilibria at 1000 say nothing of a fold at 0."""
+    found = continuation(Flow.of({"x": Move("(r - x^2)*(x - 1000)")}), "r", (-1, 1))
+    assert [(point["r"], point["x"]) for point in found.folds] == [pytest.approx((0.0, 0.0), abs=1e-9)]
+    assert "closed" not in [why for pair in found.ended for why in pair]
+
+
+@pytest.mark.long
+def test_a_wave_turns_in_every_one_of_its_extrema():
+    found = continuation(Flow.of({"x": Move("r - sin(x)")}), "r", (-2, 2))
+    places = np.sort([point["x"] for point in found.folds])
+    assert len(places) > 20
+    np.testing.assert_allclose(np.abs(np.sin(places)), 1, rtol=1e-12)
+    near = places[np.abs(places) < 20]
+    np.testing.assert_allclose(np.diff(near), np.pi, rtol=1e-9)  # none is left out

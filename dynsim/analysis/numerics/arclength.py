@@ -122,8 +122,8 @@ def trace(
         end = leaves(found)
         if end:
             break
-        if len(points) > 10 and np.linalg.norm((found - start) / unit.scale) < size / 2:
-            points.append(start)
+        if len(points) > 10 and _returns(unit, points[-2], found, start, along):
+            points[-1] = start
             end = "closed"
             break
         end = f"{most} points"
@@ -133,3 +133,13 @@ def trace(
         unit = replace(curve, scale=grown)
         size = min(1.3 * size, longest)
     return Traced(np.array(points), end)
+
+
+def _returns(curve: Curve, a: np.ndarray, b: np.ndarray, start: np.ndarray, along: np.ndarray) -> bool:
+    """Whether the curve passes through its start on a step from a to b, and not only near it."""
+    way, back = (b - a) / curve.scale, (start - a) / curve.scale
+    share = float(back @ along) / max(float(way @ along), 1e-300)
+    if not (0 <= share <= 1 and np.linalg.norm(back) <= 1.5 * np.linalg.norm(way)):
+        return False
+    found = correct(curve, a + share * float(way @ along) * along * curve.scale, along)
+    return found is not None and bool(np.linalg.norm((found - start) / curve.scale) <= 1e-3 * np.linalg.norm(way))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.numerics.arclength import Curve, Traced, correct, tangent, trace
+from dynsim.analysis.numerics.arclength import Curve
+from dynsim.analysis.numerics.branch import Branch, followed, scales_of, within
 from dynsim.analysis.numerics.branching import ways_out
 from dynsim.analysis.numerics.parameter_field import ParameterField, span_of
 from dynsim.analysis.numerics.special_points import SpecialPoint, lyapunov, special_points
-from dynsim.analysis.numerics.start_search import starts_of, widths_of
+from dynsim.analysis.numerics.start_search import starts_of
 from dynsim.deprecation import deprecated_arguments
 from dynsim.integrate.validation import tolerance
 from dynsim.names import RESERVED
@@ -26,11 +27,10 @@ from dynsim.table import Table
 
 __all__ = ["Continuation", "continuation"]
 
-_MOST_BRANCHES = 24
+_MOST_BRANCHES, _MOST_POINTS = 24, 8000
 _NEUTRAL = 1e-9
 _ROUNDING = 1e-14  # what is smaller, in units of the typical size, is zero
 _ACCURATE = 1e-11  # a special point that is known less well is said to be
-_FAR, _FAR_FROM_VIEW = 1e4, 1e2  # where a branch is left, in units of its start or of the flow's view
 
 
 @dataclass(frozen=True)
@@ -201,132 +201,82 @@ def continuation(
     budget = tolerance("budget", budget)
     end = monotonic() + budget
     starts, searched, notes = starts_of(rhs, initial, low, high, budget)
-    curve = Curve(rhs.function, rhs.jacobian, _scale(flow, starts, low, high))
-    found: dict[str, list[SpecialPoint]] = {"fold": [], "branch point": [], "hopf": []}
-    branches: list[_Branch] = []
-    waiting: list[tuple[np.ndarray, np.ndarray | None]] = [(z, None) for z in starts]
+    found: _Found = {"fold": [], "branch point": [], "hopf": []}
+    branches: list[Branch] = []
+    waiting: list[_Start] = [
+        (z, None, Curve(rhs.function, rhs.jacobian, scale))
+        for z, scale in zip(starts, scales_of(flow, starts, low, high), strict=True)
+    ]
     while waiting:
-        z, direction = waiting.pop(0)
-        if monotonic() > end or len(branches) >= _MOST_BRANCHES:
-            limit = f"{budget:g} s" if monotonic() > end else f"{_MOST_BRANCHES} branches"
+        z, direction, curve = waiting.pop(0)
+        limit = f"{budget:g} s" if monotonic() > end else _limit(branches)
+        if limit:
             notes.append(f"the limit of {limit} was reached: there may be more branches")
             break
-        if direction is None and any(_on(curve, z, branch.points) for branch in branches):
+        if direction is None and any(branch.has(z) for branch in branches):
             continue
-        branch = _followed(rhs, curve, z, direction, low, high)
+        branch = followed(rhs, curve, z, direction, low, high)
         middle = branch.points[len(branch.points) // 2]
-        known = direction is not None and any(_on(curve, middle, other.points) for other in branches)
+        known = direction is not None and any(other.has(middle) for other in branches)
         if len(branch.points) < 3 or known:
             continue
         if np.ptp(branch.points[:, -1]) < 1e-9 * (high - low):
             notes.append(f"at {name} = {_tidy(z[-1], curve.scale[-1]):.9g} a line of equilibria: not followed")
             continue
         branches.append(branch)
-        waiting += _noticed(rhs, curve, branch, direction, (low, high), found, notes)
+        waiting += _noticed(rhs, branch, direction, (low, high), found, notes)
     if not branches:
         notes.append(_why_none(rhs, initial))
-    return _result(rhs, curve, branches, found, searched, notes, (low, high))
+    return _result(rhs, branches, found, searched, notes, (low, high))
 
 
 def _noticed(
     rhs: ParameterField,
-    curve: Curve,
-    branch: _Branch,
+    branch: Branch,
     direction: np.ndarray | None,
     span: tuple[float, float],
-    found: dict[str, list[SpecialPoint]],
+    found: _Found,
     notes: list[str],
-) -> list[tuple[np.ndarray, np.ndarray | None]]:
+) -> list[_Start]:
     """Add the special points of a branch to those found; return the ways out of its new branch points."""
-    local = replace(curve, scale=np.maximum(curve.scale, np.append(np.ptp(branch.points[:, :-1], axis=0) / 2, 0.0)))
-    waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
+    local = Curve(rhs.function, rhs.jacobian, branch.scale)
+    waiting: list[_Start] = []
     for point in special_points(rhs, local, branch.points if direction is None else branch.points[1:]):
-        where = f"{rhs.free[0]} = {_tidy(point.z[-1], curve.scale[-1]):.9g}"
-        if not _within(point.z[-1], *span):
+        where = f"{rhs.free[0]} = {_tidy(point.z[-1], local.scale[-1]):.9g}"
+        if not within(point.z[-1], *span):
             continue
         if point.kind == "unresolved":
             notes.append(f"near {where} stability or direction changes, which no fold, branch or Hopf point explains")
             continue
-        if any(_same(local, point.z, other.z) for other in found[point.kind]):
+        if any(_same(local, point.z, other.z) for other, _ in found[point.kind]):
             continue
-        found[point.kind].append(point)
+        found[point.kind].append((point, local.scale))
         if point.accuracy > _ACCURATE:
             notes.append(f"the {point.kind} at {where} is accurate to {point.accuracy:.1g} of its scale only")
         if point.kind == "branch point":
             ways = ways_out(rhs, local, point.z)
-            waiting += [(point.z, way * local.scale / curve.scale) for way in ways]
+            waiting += [(point.z, way, local) for way in ways]
             if not ways:
                 notes.append(f"at {where} a surface of equilibria, or none, branches off: not followed")
     return waiting
 
 
-@dataclass(frozen=True)
-class _Branch:
-    points: np.ndarray
-    before: str
-    after: str
+def _limit(branches: list[Branch]) -> str:
+    """The limit on what is followed that has been reached, in words."""
+    if len(branches) >= _MOST_BRANCHES:
+        return f"{_MOST_BRANCHES} branches"
+    points = sum(len(branch.points) for branch in branches)
+    return f"{_MOST_POINTS:,} points" if points >= _MOST_POINTS else ""
 
 
-def _scale(flow: Flow, starts: list[np.ndarray], low: float, high: float) -> np.ndarray:
-    """Typical sizes: what the starts say, else the flow's view, else one."""
-    largest = np.abs(np.array(starts).reshape(len(starts), -1)[:, :-1]).max(axis=0, initial=0.0) if starts else []
-    widths = widths_of(flow)
-    sizes = [float(value) if value > 1e-9 * widths[i] else widths[i] for i, value in enumerate(largest)]
-    return np.array([*(sizes or widths), high - low])
+_Start = tuple[np.ndarray, np.ndarray | None, Curve]
+_Found = dict[str, list[tuple[SpecialPoint, np.ndarray]]]
 
 
 def _why_none(rhs: ParameterField, initial: Any) -> str:
     if initial is not None:
         return "the given start lies on no branch that leads anywhere"
     return "no branch: no isolated equilibrium was found at any of the values searched"
-
-
-def _followed(
-    rhs: ParameterField, curve: Curve, z: np.ndarray, direction: np.ndarray | None, low: float, high: float
-) -> _Branch:
-    """Both ways from a point, or one way from a branch point."""
-    name, states = rhs.free[0], rhs.flow.states
-    seen = np.array([_FAR_FROM_VIEW if state in rhs.flow.view else _FAR for state in states])
-    far = np.maximum(seen * np.maximum(curve.scale[:-1], widths_of(rhs.flow)), 10 * np.abs(z[:-1]))
-
-    def leaves(point: np.ndarray) -> str:
-        if not _within(point[-1], low, high):
-            return f"leaves the span at {name} = {low if point[-1] < (low + high) / 2 else high:g}"
-        beyond = np.abs(point[:-1]) > far
-        if beyond.any():
-            index = int(np.flatnonzero(beyond)[0])
-            return f"|{states[index]}| grows beyond {far[index]:.3g} towards {name} = {point[-1]:.4g}"
-        return ""
-
-    if direction is not None:
-        away = correct(curve, z + 0.005 * direction * curve.scale, direction)
-        if away is None:
-            return _Branch(z[None], "", "")
-        traced = trace(curve, away, tangent(curve, away, direction), leaves)
-        return _Branch(np.vstack([z, traced.points]), f"branches off at {name} = {z[-1]:.6g}", traced.end)
-    ahead = tangent(curve, z)
-    forward = trace(curve, z, ahead, leaves)
-    if forward.end == "closed":  # once round is enough
-        return _Branch(forward.points, forward.end, forward.end)
-    backward: Traced = trace(curve, z, -ahead, leaves)
-    return _Branch(np.vstack([backward.points[:0:-1], forward.points]), backward.end, forward.end)
-
-
-def _within(value: float, low: float, high: float) -> bool:
-    """Strictly inside the span: at its ends parameters such as η = 0 often leave a line of equilibria."""
-    margin = 1e-9 * (high - low)
-    return bool(low + margin < value < high - margin)
-
-
-def _on(curve: Curve, z: np.ndarray, branch: np.ndarray) -> bool:
-    """Whether a point lies on a traced branch."""
-    scale = np.maximum(curve.scale, np.append(np.ptp(branch[:, :-1], axis=0) / 2, 0.0))
-    points, way = branch / scale, z / scale
-    steps = np.diff(points, axis=0)
-    length = np.maximum((steps**2).sum(1), 1e-300)
-    share = np.clip(((way - points[:-1]) * steps).sum(1) / length, 0, 1)
-    gap = np.linalg.norm(points[:-1] + share[:, None] * steps - way, axis=1)
-    return bool(gap.min() < 1e-3)
 
 
 def _same(curve: Curve, a: np.ndarray, b: np.ndarray) -> bool:
@@ -339,19 +289,18 @@ def _tidy(value: float, scale: float) -> float:
 
 def _result(
     rhs: ParameterField,
-    curve: Curve,
-    branches: list[_Branch],
-    found: dict[str, list[SpecialPoint]],
+    branches: list[Branch],
+    found: _Found,
     searched: str,
     notes: Iterable[str],
     span: tuple[float, float],
 ) -> Continuation:
-    def described(point: SpecialPoint) -> dict[str, float]:
-        z = np.where(np.abs(point.z) < _ROUNDING * curve.scale, 0.0, point.z)
+    def described(point: SpecialPoint, scale: np.ndarray) -> dict[str, float]:
+        z = np.where(np.abs(point.z) < _ROUNDING * scale, 0.0, point.z)
         entry = {**rhs.named(z), **rhs.fixed}
-        return entry if point.kind != "hopf" else {**entry, "lyapunov": lyapunov(rhs, point.z, curve.scale)}
+        return entry if point.kind != "hopf" else {**entry, "lyapunov": lyapunov(rhs, point.z, scale)}
 
-    points = {kind: [described(point) for point in items] for kind, items in found.items()}
+    points = {kind: [described(*item) for item in items] for kind, items in found.items()}
     remarks = tuple(dict.fromkeys(notes))
     data, ended = _dataset(rhs, branches), tuple((branch.before, branch.after) for branch in branches)
     stamp(
@@ -370,7 +319,7 @@ def _result(
     return Continuation(data, points["fold"], points["branch point"], points["hopf"], ended, searched, remarks)
 
 
-def _dataset(rhs: ParameterField, branches: list[_Branch]) -> xr.Dataset:
+def _dataset(rhs: ParameterField, branches: list[Branch]) -> xr.Dataset:
     longest = max((len(branch.points) for branch in branches), default=0)
     values = np.full((len(rhs.names), len(branches), longest), np.nan)
     growth = np.full((len(branches), longest), np.nan)

@@ -8,7 +8,7 @@ Newton's method on its own equations, with analytic derivatives, and kept only i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,7 @@ _SINGULAR = 1e-7  # singular values below this, relative to the largest, count a
 _OUTSIDE = 1e-6  # f_p outside the range of f_y by less than this lies in it
 _USABLE = 1e-6  # a point that Newton's method does not bring closer is not reported
 _NEAR = 0.3  # how far, in scaled units, a special point may be from where it was noticed
+_STEPS, _LEAST = 50.0, 1e-6  # scale close up, in steps of the branch, and its least share of the branch's own
 _SAME = 1e-2  # a fold nearer to a branch point is that point, at which the equations of a fold are singular
 
 
@@ -53,21 +54,24 @@ class SpecialPoint:
 
 def special_points(field: ParameterField, curve: Curve, points: np.ndarray) -> Iterator[SpecialPoint]:
     """Yield what happens along a branch."""
-    ahead = tangent(curve, points[0], (points[min(1, len(points) - 1)] - points[0]) / curve.scale)
     seen = []
-    for z in points:
-        ahead = tangent(curve, z, ahead)
+    for i, z in enumerate(points):
+        chord = points[min(i + 1, len(points) - 1)] - points[max(i - 1, 0)]
+        near = _close_up(curve, chord)
+        # Seen from far away the branch turns back on the spot in a fold: only close up it has a direction there.
+        ahead = tangent(near, z, chord / near.scale)
         values = field.eigenvalues(z)
         # A point with a neutral eigenvalue has no count; what happens there shows between its neighbours.
         if np.isfinite(values).all() and (np.abs(values.real) > _NEUTRAL * np.abs(values).max()).all():
-            border = float(np.linalg.det(np.vstack([_scaled(field, curve, z), ahead])))
+            border = float(np.linalg.det(np.vstack([_scaled(field, near, z), ahead])))
             seen.append((z, ahead[-1], border, int((values.real > 0).sum())))
     for left, right in pairwise(seen):
         yield from _between(field, curve, left, right)
 
 
-def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> Iterator[SpecialPoint]:
+def _between(field: ParameterField, whole: Curve, left: tuple, right: tuple) -> Iterator[SpecialPoint]:
     (a, slope_a, border_a, count_a), (b, slope_b, border_b, count_b) = left, right
+    curve = _close_up(whole, b - a)
     crossing, middle = abs(count_b - count_a), (a + b) / 2
     turns = slope_a * slope_b < 0
     branching = branch_point(field, middle, curve.scale) if border_a * border_b < 0 else None
@@ -81,7 +85,7 @@ def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> 
         if turning is not None and _apart(curve, turning.z, middle) > _NEAR:
             turning = None
         coincides = branching is not None and (
-            turning is None or _apart(curve, turning.z, branching.z) < _SAME
+            turning is None or _apart(whole, turning.z, branching.z) < _SAME
         )  # a branch that turns round in a branch point, as at a pitchfork
         if turning is not None and not coincides:
             crossing -= 1
@@ -91,6 +95,12 @@ def _between(field: ParameterField, curve: Curve, left: tuple, right: tuple) -> 
             yield SpecialPoint("unresolved", middle, float("nan"))
     if crossing > 0:
         yield _crossed(field, curve, a, b, min(count_a, count_b), max(count_a, count_b))
+
+
+def _close_up(curve: Curve, chord: np.ndarray) -> Curve:
+    """The curve with states in units of a piece of it: one that goes far hides what happens near its start."""
+    share = _STEPS * np.abs(chord[:-1] / curve.scale[:-1]).max(initial=0.0)
+    return replace(curve, scale=np.append(curve.scale[:-1] * min(max(share, _LEAST), 1.0), curve.scale[-1]))
 
 
 def _crossed(field: ParameterField, curve: Curve, a: np.ndarray, b: np.ndarray, first: int, last: int) -> SpecialPoint:
