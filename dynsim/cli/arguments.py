@@ -91,12 +91,18 @@ def pieces(texts: list[str]) -> list[str]:
 
 
 def named_texts(option: str, texts: list[str], example: str) -> dict[str, str]:
-    """``["phi=alpha,theta=1"]`` as ``{"phi": "alpha", "theta": "1"}``."""
+    """``["phi=alpha,theta=1"]`` as ``{"phi": "alpha", "theta": "1"}``; no name may stand twice, φ and phi are one."""
+    from dynsim.names import canonical
+
     result: dict[str, str] = {}
+    seen: dict[str, str] = {}
     for part in pieces(texts):
         name, equals, value = (word.strip() for word in part.partition("="))
         if not equals or not name or not value:
             raise bad(option, part, "NAME=VALUE", f"for instance {option} {example}")
+        before = seen.setdefault(canonical(name), part.strip())
+        if before != part.strip():
+            raise bad(option, f"{before},{part.strip()}", "every name once", f"{name!r} stands twice")
         result[name] = value
     return result
 
@@ -136,10 +142,7 @@ def words_or_numbers(option: str, texts: list[str]) -> dict[str, Any]:
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
-    for part in pieces(texts):
-        name, equals, value = (word.strip() for word in part.partition("="))
-        if not equals or not name or not value:
-            raise bad(option, part, "NAME=VALUE", f"for instance {option} tau=0.5")
+    for name, value in named_texts(option, texts, "tau=0.5").items():
         if value.lower() in ("true", "false"):
             result[name] = value.lower() == "true"
         elif value.replace("-", "").isalpha():

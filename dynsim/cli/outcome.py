@@ -33,6 +33,9 @@ def run(args: argparse.Namespace) -> int:
         print_json({"limit": end.limit, "collapsed": end.collapsed, "exact": end.exact, "reason": end.reason})
         return 0
     for name, value in end.limit.items():
+        if value != value:
+            print(f"{unicode_name(name)}: no limit")
+            continue
         number = f"{float(value):.10g}"
         symbolic = args.exact and end.exact and str(value) != number
         print(f"{unicode_name(name)} → {number}" + (f" = {value}" if symbolic else ""))
