@@ -58,14 +58,13 @@ def _lambdified(expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Sym
 
     def function(*values: Any) -> list[Any]:
         with np.errstate(all="ignore"):
-            return raw(*map(_double, values))
+            # NumPy's numbers divide by zero and leave a function's domain without an exception.
+            return raw(*[np.float64(value) if type(value) in _PLAIN else value for value in values])
 
     return function
 
 
-def _double(value: Any) -> Any:
-    """Return a number of NumPy's, which divides by zero and leaves a function's domain without an exception."""
-    return np.float64(value) if isinstance(value, int | float) else value
+_PLAIN = (float, int, bool)
 
 
 def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Callable[..., list[Any]]:
@@ -129,7 +128,7 @@ def _functions(expressions: Sequence[sympy.Expr]) -> set[sympy.Basic]:
     return {node for item in expressions for node in item.atoms(sympy.Function)}
 
 
-_NUMBERS = (np.dtype(float), np.dtype(complex))
+_NUMBERS = "dD"  # real and complex
 _NEVER_READ = sympy.Dummy(TIME)
 
 
@@ -195,12 +194,13 @@ class VectorFunction:
     def __call__(self, t: Any, y: Any, values: Sequence[Any] = ()) -> np.ndarray:
         """Return the values at time `t`, state vector `y` and parameter values `values`."""
         y = np.asarray(y)
-        if y.dtype not in _NUMBERS:
+        if y.dtype.char not in _NUMBERS:
             y = y.astype(float)
-        out = np.empty((len(self.entries), *y.shape[1:]), y.dtype)
-        for index, value in enumerate(self._raw(t, *y, *values)):
+        found = self._raw(t, *y, *values)
+        out = np.empty((len(found), *y.shape[1:]), y.dtype)
+        for index, value in enumerate(found):
             out[index] = value
-        return out.reshape(self.shape + y.shape[1:])
+        return out if len(self.shape) == 1 else out.reshape(self.shape + y.shape[1:])
 
 
 def evaluate(expressions: Sequence[sympy.Expr], values: Mapping[Any, Any], *, refine: int = 1) -> np.ndarray:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 import dynsim
 from dynsim import Flow, Move, equilibria, gradient_flow, system
 from dynsim.analysis.algebra import equilibria as module
+from dynsim.analysis.algebra.algebraic_set import real_solutions
 from dynsim.errors import DynsimError
+from dynsim.symbolic.expressions import expression
 
 phi, theta = sympy.symbols("phi theta")
 
@@ -447,3 +449,31 @@ def test_a_zero_on_one_side_of_a_jump_is_no_rest():
     assert len(equilibria(flow, box={"x": (-1, 1)})) == 0
     smooth = Flow.of({"x": Move("x*(1 + exp(x)) + x*exp(x)")})
     assert len(equilibria(smooth, box={"x": (-1, 1)})) == 1
+
+
+BLOCKS = [
+    ("x*(y - 1)", "x*(x - 2)*y"),
+    ("u^2 - 2", "(v - u)*(v + 3)"),
+    ("p*q", "p^2 + q^2 - q"),
+    ("a^2 + b^2", "a*b"),
+]
+
+
+@pytest.mark.parametrize("second", range(1, len(BLOCKS)))
+def test_groups_of_unknowns_that_share_no_equation_are_solved_apart_with_the_same_result(second):
+    """Sums and differences of the equations link the groups, and have the same solutions."""
+    both = [expression("equation", text) for block in (BLOCKS[0], BLOCKS[second]) for text in block]
+    unknowns = sorted({symbol for entry in both for symbol in entry.free_symbols}, key=str)
+    (a, b, c, d), spare = both, sympy.Symbol("z")
+    apart = real_solutions(both, [*unknowns, spare], 100.0)
+    linked = real_solutions([a + c, a - c, b + d, b - d], unknowns, 100.0)
+    assert {str(piece) for piece in apart} == {str(piece | {spare: spare}) for piece in linked}
+    assert real_solutions([*both, spare**2 + 1], [*unknowns, spare], 100.0) == []
+    assert real_solutions([*both, sympy.Integer(1)], unknowns, 100.0) == []
+
+
+def test_modes_that_do_not_meet_are_solved_one_by_one():
+    """Searched together, five of them take more time than the exact search has."""
+    found = dynsim.equilibria(dynsim.system("modes", k=5))
+    assert found.complete
+    assert len(found) == 2**5

@@ -66,11 +66,53 @@ def real_solutions(
     order = Deadline(sympy.grevlex, seconds)
     functions = functions or {}
     ring = PolyRing([*unknowns, *functions], QQ, order)
-    system = [ring.from_expr(sympy.expand(equation)) for equation in equations]
+    system = [p for p in (ring.from_expr(sympy.expand(equation)) for equation in equations) if p]
+    written = [p.as_expr() for p in system]
+    if any(p.is_ground for p in system):
+        return []
+    groups = [ring.symbols] if functions else _groups(written, ring.symbols)
+    parts: list[list[Piece]] = []
+    failures: list[CutOff] = []
+    for group in groups:
+        alone = ring if len(groups) == 1 else PolyRing(group, QQ, order)
+        own = system if len(groups) == 1 else [alone.from_expr(e) for e in written if e.has(*group)]
+        found, failed = _largest(own, alone, functions)
+        if not found and not failed:
+            return []
+        parts.append(found)
+        failures += failed
+    kept: list[Piece] = []
+    try:
+        for chosen in product(*parts):
+            order.check()
+            joint = {symbol: value for piece in chosen for symbol, value in piece.items()}
+            kept.append({symbol: joint[symbol] for symbol in unknowns})
+    except CutOff as error:
+        failures.append(error)
+    kept.sort(key=lambda piece: -len(free_in(piece)))
+    if failures:
+        raise CutOff(str(failures[0]), kept)
+    return kept
+
+
+def _groups(equations: Sequence[sympy.Expr], unknowns: Sequence[sympy.Symbol]) -> list[Sequence[sympy.Symbol]]:
+    """Unknowns that equations link; what is solved for one group holds whatever the others are."""
+    linked = [{symbol} for symbol in unknowns]
+    for equation in equations:
+        here = equation.free_symbols
+        joint = set().union(*(group for group in linked if group & here))
+        linked = [*(group for group in linked if not group & here), *([joint] if joint else [])]
+    return [[symbol for symbol in unknowns if symbol in group] for group in linked]
+
+
+def _largest(
+    system: list[PolyElement], ring: PolyRing, functions: Mapping[sympy.Symbol, bool]
+) -> tuple[list[Piece], list[CutOff]]:
+    """Pieces that lie on no other, those of high dimension first, and why others were given up."""
     pieces: list[Piece] = []
     failures: list[CutOff] = []
     try:
-        for piece in _pieces([p for p in system if p], ring, functions):
+        for piece in _pieces(system, ring, functions):
             if isinstance(piece, CutOff):
                 failures.append(piece)
             elif piece not in pieces:
@@ -82,9 +124,7 @@ def real_solutions(
     for piece in pieces:
         if not any(lies_on(piece, other) for other in kept):
             kept.append(piece)
-    if failures:
-        raise CutOff(str(failures[0]), kept)
-    return kept
+    return kept, failures
 
 
 def free_in(piece: Piece) -> list[sympy.Symbol]:
