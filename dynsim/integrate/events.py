@@ -110,12 +110,15 @@ class Watched:
     terminal : int
         How many times it may happen; at the last of them the run ends. 0: as often as it likes.
     direction : float
+    timed : bool
+        Whether it depends on the time itself, so that it may happen while the state rests.
     """
 
     label: str
     function: Callable[[Any, Any], Any]
     terminal: int = 0
     direction: float = 0.0
+    timed: bool = False
 
 
 def distance_from_rest(field: Field, atol: float) -> Callable[[Any, Any], Any]:
@@ -157,19 +160,19 @@ def _compile(event: Any, field: Field, atol: float) -> Watched:
         parameters = {name: value for name, value in parameters.items() if not is_text(value)}
         written, label = substitute(plain("events", written), schedules), text(plain("events", written))
     known = isinstance(written, str | sympy.Expr)
-    printed, value, rows, fixed = (_ready if known else _made)(written, places, tuple(parameters))
+    printed, value, rows, fixed, timed = (_ready if known else _made)(written, places, tuple(parameters))
     constants = [parameters[name] for name in fixed]
 
     def function(t: Any, y: Any) -> Any:
         return value(t, y[rows], constants)[0]
 
-    return Watched(label or printed, function, int(event.terminal), float(event.direction))
+    return Watched(label or printed, function, int(event.terminal), float(event.direction), timed)
 
 
 def _made(
     written: Any, states: tuple[tuple[str, int], ...], parameters: tuple[str, ...]
-) -> tuple[str, VectorFunction, Any, list[str]]:
-    """An expression as text, as a function, the rows of the states it reads, the names of the parameters."""
+) -> tuple[str, VectorFunction, Any, list[str], bool]:
+    """An expression as text, as a function, the rows of its states, its parameters, and whether t is in it."""
     expr = plain("events", written)
     places, arguments = dict(states), sorted(expr.free_symbols, key=lambda symbol: symbol.name)
     for symbol in arguments:
@@ -178,7 +181,8 @@ def _made(
     moving = [symbol for symbol in arguments if symbol.name in places]
     fixed = [symbol for symbol in arguments if symbol.name in parameters and symbol not in moving]
     rows = [places[symbol.name] for symbol in moving]
-    return text(expr), VectorFunction([expr], moving, fixed), _as_slice(rows), [symbol.name for symbol in fixed]
+    function, timed = VectorFunction([expr], moving, fixed), any(symbol.name == TIME for symbol in arguments)
+    return text(expr), function, _as_slice(rows), [symbol.name for symbol in fixed], timed
 
 
 _ready = lru_cache(maxsize=64)(_made)  # reading text takes longer than a run

@@ -121,12 +121,11 @@ def trajectory(
         run.states[:] = y0[:, None]
         run.status, run.hits = Status.AT_REST, [(0.0, resting, y0)]
         return run
-    t_end = float(grid[-1])
+    t_end, watch = float(grid[-1]), _Events(events, field.size)
     if t_end == 0.0 or (autonomous and not np.asarray(field.f(0.0, y0)).any()):
-        run.states[:] = y0[:, None]
-        run.reached = t_end
+        _hold(run, y0, t_end, grid, watch)
+        run.hits = watch.hits
         return run
-    watch = _Events(events, field.size)
     stops = [b for b in sorted(settings.breakpoints, key=abs) if 0 < b * np.sign(t_end) < abs(t_end)]
     if switching is not None:
         switching.start(0.0, y0)
@@ -241,9 +240,7 @@ def _leg(
             continue
         held = None if rest is None else rest.held(stepper.taken, stepper.t, stepper.y)
         if held is not None:
-            run.states[:, done:] = held[:, None]
-            run.reached, run.last = stop, held
-            return True
+            return _hold(run, held, stop, grid[done:], watch)
         tolerance.follow(stepper)
     if stepper.status == Status.OK:
         return True
@@ -255,6 +252,17 @@ def _leg(
         )
         run.status = Status(reason[0])
     return False
+
+
+def _hold(run: Trajectory, y: np.ndarray, stop: float, grid: np.ndarray, watch: _Events) -> bool:
+    """Let the state rest over the times left, until `stop`; False if an event that waits for a time ends the run."""
+    end = watch.end_while_resting(y, run.reached, stop)
+    run.reached, run.last = stop if end is None else end[0], y
+    left = run.states[:, run.states.shape[1] - len(grid) :]
+    left[:, np.abs(grid) <= abs(run.reached)] = y[:, None]
+    if end is not None:
+        run.status = Status.EVENT
+    return end is None
 
 
 def _within(function: Any, start: float, stop: float) -> Any:
@@ -310,6 +318,9 @@ class _Tolerance:
         stepper.solver.atol = TINY + ROUNDING * stepper.solver.h_abs * self.noise
 
 
+_EDGES = 257  # between which events are looked for while a state rests, however long
+
+
 class _Events:
     """The events of a run: which happened, and which ended it."""
 
@@ -328,15 +339,32 @@ class _Events:
         for index, event in enumerate(self.events):
             if event.label == "rest":
                 found += [(time, index) for time in _rest_within(event, stepper, dense, until)]
-                continue
-            for time, sign in sign_changes(_along(event.function, dense), (stepper.t_before, until)):
-                if sign != self.signs[index] and sign * event.direction >= 0:
-                    found.append((time, index))
-                self.signs[index] = sign
-        forward = 1.0 if stepper.t > stepper.t_before else -1.0
-        for time, index in sorted(found, key=lambda hit: (forward * hit[0], hit[1])):
-            y = stepper.y if time == stepper.t else np.asarray(dense(time))
-            self.hits.append((time, index, y))
+            else:
+                found += self._changes(index, _along(event.function, dense), (stepper.t_before, until))
+        return self._first_end(found, lambda time: stepper.y if time == stepper.t else np.asarray(dense(time)))
+
+    def end_while_resting(self, y: np.ndarray, start: float, stop: float) -> tuple[float, int, np.ndarray] | None:
+        """The same for a state that does not move: only what depends on the time itself can happen."""
+        found: list[tuple[float, int]] = []
+        for index, event in enumerate(self.events):
+            if event.timed and start != stop:
+                along = _along(event.function, lambda times: np.repeat(y[:, None], len(times), axis=1))
+                found += self._changes(index, along, np.linspace(start, stop, _EDGES))
+        return self._first_end(found, lambda time: y)
+
+    def _changes(self, index: int, function: Any, edges: Any) -> list[tuple[float, int]]:
+        """Times between the first and the last edge at which an event happens."""
+        found = []
+        for time, sign in sign_changes(function, edges):
+            if sign != self.signs[index] and sign * self.events[index].direction >= 0:
+                found.append((time, index))
+            self.signs[index] = sign
+        return found
+
+    def _first_end(self, found: list[tuple[float, int]], state: Any) -> tuple[float, int, np.ndarray] | None:
+        """Record what happens, in the order of time, up to the event that ends the run."""
+        for time, index in sorted(found, key=lambda hit: (abs(hit[0]), hit[1])):
+            self.hits.append((time, index, state(time)))
             self.counts[index] += 1
             if self.events[index].terminal and self.counts[index] >= self.events[index].terminal:
                 return self.hits[-1]

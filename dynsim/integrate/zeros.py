@@ -195,11 +195,14 @@ def _candidates(function: Function, times: np.ndarray) -> tuple[list[_Bracket], 
             series = values @ _FIT
             sums = np.abs(series) @ _SUMS
         largest = float(sums[:, 0].max())
+        split: list[int] = []
         if not math.isfinite(largest):
-            largest = float(sums[:, 0].max(initial=0.0, where=np.isfinite(sums[:, 0])))
+            known = np.isfinite(sums[:, 0])
+            largest = float(sums[:, 0].max(initial=0.0, where=known))
+            if depth < _DEPTH:  # the part of an interval in which the function is defined is approached by halves
+                split = np.flatnonzero(~known & np.isfinite(values).any(axis=1)).tolist()
         scale = max(scale, largest)
-        split = []
-        # Elsewhere the mean outweighs all that varies, or the function is not defined along the whole of an interval.
+        # Elsewhere the mean outweighs all that varies.
         some = np.flatnonzero(sums[:, 1] >= 0)
         signs = (series[some] @ _BERNSTEIN).tolist() if some.size else ()
         for i, bernstein, (total, _, last) in zip(some.tolist(), signs, sums[some].tolist(), strict=True):
@@ -220,12 +223,15 @@ def _candidates(function: Function, times: np.ndarray) -> tuple[list[_Bracket], 
                 pieces.append((a, b, cuts, at_a, at_b))
         if not split:
             break
+        split.sort()
         left, right = times[split, 0], times[split, -1]
         times = nodes(np.column_stack((left, (left + right) / 2, right)))
     pieces.sort(reverse=bool(backward))
     inner = [time for piece in pieces for time in piece[2]]
-    known = iter(np.asarray(function(np.array(inner)), dtype=float).tolist() if inner else ())
-    return brackets, [([a, *cuts, b], [at_a, *(next(known) for _ in cuts), at_b]) for a, b, cuts, at_a, at_b in pieces]
+    within = iter(np.asarray(function(np.array(inner)), dtype=float).tolist() if inner else ())
+    return brackets, [
+        ([a, *cuts, b], [at_a, *(next(within) for _ in cuts), at_b]) for a, b, cuts, at_a, at_b in pieces
+    ]
 
 
 def _changes(bernstein: list[float], least: float) -> int:

@@ -179,3 +179,32 @@ def test_every_method_finds_the_zeros_that_a_dense_look_finds(text, direction, t
         np.testing.assert_allclose(run.event_time, t[kept], atol=1.3e-4)
         np.testing.assert_allclose(run.event_x, np.cos(run.event_time), atol=1e-8)
         assert (run.attrs["end_reason"] == "terminal") == (0 < terminal == len(kept))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("start", [{"phi": 0.6, "theta": 0.1}, {"phi": 1.0, "theta": 0.1}])
+def test_what_waits_for_a_time_happens_while_the_state_rests(method, start):
+    """The toy rests at t = 42, or from the start; a clock goes on."""
+    run = solve(system("toy"), start, 1000.0, events=["sin(t/50)", Terminal("t - 900")], method=method)
+    np.testing.assert_allclose(run.event_time, [*(50 * np.pi * np.arange(1, 6)), 900.0], rtol=1e-12)
+    assert run.attrs["end_reason"] == "terminal"
+    assert run.attrs["end_time"] == pytest.approx(900.0)
+    resting = run.theta.values[run.time.values <= 900.0]
+    assert np.isfinite(resting).all()
+    assert np.isnan(run.theta.values[run.time.values > 900.0]).all()
+
+
+def test_a_clock_goes_on_backward_too():
+    run = solve(Flow.of({"x": Move("0*x")}), {"x": 2.0}, -25.0, events=["t + 7"])
+    assert run.event_time.values == pytest.approx([-7.0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [("sqrt(x) - 1/2", [0.25]), ("log(x - 15)*(x - 17)", [16.0, 17.0]), ("log(-x)", [-1.0]), ("asin(x - 3)", [3.0])],
+)
+def test_an_event_that_is_not_defined_everywhere_is_seen_where_it_is(event, expected, method):
+    """x' = 1 from −20: one long step holds the edge of the domain and the zeros beside it."""
+    run = solve(Flow.of({"x": Move("1 + 0*x")}), {"x": -20.0}, 40.0, events=[event], method=method)
+    np.testing.assert_allclose(run.event_x, expected, rtol=1e-9)
