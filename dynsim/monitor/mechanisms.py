@@ -348,7 +348,12 @@ def _healthy(seen: Observation, flow: Mapping[str, Any], given: frozenset[str]) 
         if name not in seen.measured
     ]  # fmt: skip
     said = f"; not looked at: {', '.join(unseen)}" if unseen else ""
-    return Explanation("as far as measured", f"every measure lies on its healthy side{said}", "", (), ())
+    knn = next((row["says"] for row in seen.evidence if row["measure"] == "knn"), "")
+    if "knn" in seen.measured and not knn:
+        said += "; kNN alone has no bound without a healthy run to compare with"
+    if knn == "unsure":
+        said += f"; but kNN ({seen.measured['knn']:.3g}) tells the classes of these labels apart no better than chance"
+    return Explanation("as far as measured", f"every measure with a bound lies on its healthy side{said}", "", (), ())
 
 
 _EXPLANATIONS: Mapping[str, Callable[[Observation, Mapping[str, Any], frozenset[str]], Explanation]] = {

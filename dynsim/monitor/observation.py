@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite, log
+from math import isfinite, log, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +155,15 @@ def _of_arrays(
         first = as_features(initial, "initial")
         if first.shape[1] != last.shape[1]:
             raise bad("initial", f"shape {first.shape}", f"{last.shape[1]} dimensions, as the source has")
+        if not _has_norm(first):
+            raise bad("initial", "features that are zero or not finite", "outputs that have a norm to compare with",
+                      "leave it out, or take a later checkpoint")  # fmt: skip
         begin = measure_outputs(first, outputs=outputs, temperature=temperature)
-    if first is not None:
+    if first is not None and _has_norm(first):
         for row, z in zip(rows, series, strict=True):
             row["norm_ratio"] = float(measures.norm_ratio(z, first))
     found = dict(rows[-1])
-    if len(rows) >= 4 and first is not None:
+    if len(rows) >= 4 and "norm_ratio" in found:
         before = rows[-1 - len(rows) // 4]["norm_ratio"]
         found["norm_growth"] = found["norm_ratio"] / before if before > 0 else float("nan")
     if teacher is not None:
@@ -191,8 +194,12 @@ def _of_arrays(
             ("unsure",),
             f"unsure: {len(last)} samples are too few to say more; no sign of collapse in them",
         )
+    evidence = _with_rest(judged, found)
+    if numbers is not None and (chance := _chance(numbers)) < 1:
+        row = next(row for row in evidence if row["measure"] == "knn")
+        row |= {"healthy": f"> {chance:.3g}, chance", "says": "healthy" if found["knn"] > chance else "unsure"}
     return Observation(
-        kinds, _with_rest(judged, found), summary, found, begin, course, last.shape[1], len(last), prototypes,
+        kinds, evidence, summary, found, begin, course, last.shape[1], len(last), prototypes,
         last, numbers, thresholds=thresholds, when=when, ranking=ranking,
     )  # fmt: skip
 
@@ -207,6 +214,16 @@ def _thresholds(
         return None, ""
     found = decay_thresholds(*direction_moments(series[-1], pairs[-1])[:2])
     return (found / ratio**2, "at the end, at the norm of the start") if ratio else (found, "at the end")
+
+
+def _has_norm(z: np.ndarray) -> bool:
+    return bool(np.isfinite(z).all() and z.any())
+
+
+def _chance(numbers: np.ndarray) -> float:
+    """The kNN accuracy between two halves that chance reaches: the share of the largest class, and its scatter."""
+    share = float(np.bincount(numbers).max()) / len(numbers)
+    return share + 2 * sqrt(share * (1 - share) / (len(numbers) / 2))
 
 
 def _doubtful(found: Mapping[str, float], prototypes: int) -> bool:

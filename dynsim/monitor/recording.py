@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
+from math import isfinite, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from dynsim.monitor.features import (
     measure_outputs,
 )
 from dynsim.monitor.folder import RecordFolder
+from dynsim.networks.collapse import MUST_BE_FINITE
 from dynsim.networks.measures import dead_share
 from dynsim.records import stamp
 from dynsim.status import Status, status_attributes
@@ -217,17 +218,26 @@ class Monitor:
             self.thresholds = decay_thresholds(*direction_moments(z, paired)[:2])
         numbers = None if labels is None else checked_labels(_first_rows(labels), len(z))
         if logits and p1 is None:
+            self._same_network("prototypes", z, "z1")
             self._sizes = {"prototypes": z.shape[1]}
             return measure_outputs(z, paired, outputs="logits", temperature=temperature, labels=numbers)
-        self._sizes = {"dim": z.shape[1], "samples": len(z)}
+        self._same_network("dim", z, "z1")
+        self._sizes = {**self._sizes, "dim": z.shape[1], "samples": len(z)}
         found = measure_outputs(z, paired, labels=numbers)
         if logits:
             other = p2 if p2 is not None else t2
             scores, again = _rows(p1, "p1"), None if other is None else _rows(other, "p2")
             more = measure_outputs(scores, again, outputs="logits", temperature=temperature)
+            self._same_network("prototypes", scores, "p1")
             self._sizes["prototypes"] = scores.shape[1]
             found |= {name: value for name, value in more.items() if name != "norm"}
         return found
+
+    def _same_network(self, size: str, z: np.ndarray, name: str) -> None:
+        before = self._sizes.get(size)
+        if self._rows and before is not None and z.shape[1] != before:
+            raise bad(name, f"shape {z.shape}", f"{before} dimensions, as in the records before",
+                      "a monitor records one network")  # fmt: skip
 
     def _lawful(
         self, step: int, z1: Any, z2: Any, t2: Any, encoder: Any, predictor: Any, teacher: Any
@@ -253,8 +263,10 @@ class Monitor:
 
     def _keep(self, step: int, found: dict[str, float]) -> dict[str, float]:
         """Add a record, write it, and return what was asked for."""
-        first = self._rows[0]["norm"] if self._rows else found["norm"]
-        found["norm_ratio"] = found["norm"] / first if first else float("nan")
+        norms = (row["norm"] for row in (*self._rows, found))
+        first = next((norm for norm in norms if norm > 0 and isfinite(norm)), None)
+        if first is not None:  # features that are zero or lost are no start to compare with
+            found["norm_ratio"] = found["norm"] / first
         for name, function in self._own.items():
             found[name] = _own_value(name, function, self.features)
         kept = {
@@ -276,7 +288,7 @@ class Monitor:
             {name: ("step", np.array([row.get(name, np.nan) for row in self._rows], dtype=float)) for name in names},
             {"step": np.array(self._steps, dtype=np.int64)},
         )
-        lost = bool(self._rows) and any(np.isnan(self._rows[-1].get(name, 0.0)) for name in ("loss", "norm"))
+        lost = bool(self._rows) and not all(isfinite(self._rows[-1].get(name, 0.0)) for name in MUST_BE_FINITE)
         data["status"] = ((), np.int8(Status.NOT_FINITE if lost else Status.OK), status_attributes())
         evaluation = (
             "features of a fixed batch in evaluation mode" if self.probe else "features of the training batch as given"
@@ -294,6 +306,8 @@ class Monitor:
         """Diagnose what was recorded, with the settings that were given."""
         from dynsim.monitor.diagnosis import diagnose
 
+        if not self._rows:
+            raise bad("monitor", "no records", f"at least one; every {self.every} steps one is made")
         return diagnose(self)
 
     def __repr__(self) -> str:

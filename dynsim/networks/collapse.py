@@ -16,6 +16,7 @@ import xarray as xr
 
 from dynsim.errors import bad
 from dynsim.records import provenance
+from dynsim.status import Status
 from dynsim.table import Table
 
 __all__ = ["KINDS", "NORM", "SPREAD", "Judgement", "closing_sentence", "collapsed", "judge", "judge_run", "least_rank"]
@@ -59,8 +60,8 @@ _LEAST_GAIN = 0.05  # of the reference: a smaller one is within the scatter of s
 
 _PROXIES = frozenset({"constant", "dimensional"})
 
-_MUST_BE_FINITE = ("loss", "spread", "rankme", "participation", "norm_ratio", "mean_entropy", "entropy_of_mean")
-_READ = (*_MUST_BE_FINITE[1:], "norm_growth", "teacher_moved", "knn", "dead_share")
+MUST_BE_FINITE = ("loss", "spread", "rankme", "participation", "norm_ratio", "mean_entropy", "entropy_of_mean")
+_READ = (*MUST_BE_FINITE[1:], "norm_growth", "teacher_moved", "knn", "dead_share")
 _TIMES = ("step", "time", "epoch", "iteration", "checkpoint", "record", "update")
 
 
@@ -221,7 +222,7 @@ def _rows(
     reference: float | None,
 ) -> Iterator[dict[str, Any]]:
     """One row of evidence per measure."""
-    lost = [name for name in _MUST_BE_FINITE if name in values and not isfinite(values[name])]
+    lost = [name for name in MUST_BE_FINITE if name in values and not isfinite(values[name])]
     for name in lost:
         yield _row(name, values[name], "not finite", "finite", "not-finite")
     values = {name: value for name, value in values.items() if name not in lost and isfinite(value)}
@@ -330,6 +331,7 @@ def judge_run(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = N
         raise bad("dataset", f"no {along}", "a run with at least one record")
     about = _about(dataset)
     lost = dataset["stopped_step"] >= 0 if "stopped_step" in dataset else None
+    finite = dataset["status"] != Status.NOT_FINITE if "status" in dataset else None
     chosen = xr.broadcast(chosen, exclude=[along] if along else [])[0]
     others = [str(name) for name in chosen.dims if name != along]
     shape = [chosen.sizes[name] for name in others]
@@ -342,12 +344,13 @@ def judge_run(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = N
         here = dict(zip(others, place, strict=True))
         run = {name: np.atleast_1d(course[place]) for name, course in courses.items()}
         end = {name: float(course[-1]) for name, course in run.items()}
-        if lost is not None and bool(lost.isel({k: v for k, v in here.items() if k in lost.dims}).any()):
+        if finite is not None and bool(finite.isel(here, missing_dims="ignore").all()):
+            end = {name: value for name, value in end.items() if value == value}  # NaN is what was not recorded there
+        if lost is not None and bool(lost.isel(here, missing_dims="ignore").any()):
             end["loss"] = float("nan")
         first = {name: float(run[name][0]) for name in moving}
-        if "norm_ratio" in moving and len(run["norm_ratio"]) >= 4:
-            norm = run["norm_ratio"]
-            quarter = float(norm[-1 - len(norm) // 4])
+        if "norm_ratio" in moving & end.keys() and len(run["norm_ratio"]) >= 4:
+            quarter = float(run["norm_ratio"][-1 - len(run["norm_ratio"]) // 4])
             end["norm_growth"] = end["norm_ratio"] / quarter if quarter > 0 else float("nan")
         found[place] = judge(end, start=first, reference=float(wanted.values[place]), **about)
     coords = {name: chosen.coords[name] for name in others if name in chosen.coords}
@@ -365,8 +368,8 @@ def collapsed(dataset: xr.Dataset, *, reference: float | xr.DataArray | None = N
     array([ 0.,  1., nan])
     """
     found = judge_run(dataset, reference=reference)
-    numbers = [{True: 1.0, False: 0.0, None: np.nan}[one.collapsed] for one in found.values.flat]
-    return found.copy(data=np.array(numbers).reshape(found.shape)).rename("collapsed")
+    numbers = np.array([{True: 1.0, False: 0.0, None: np.nan}[one.collapsed] for one in found.values.flat])
+    return found.copy(data=numbers.reshape(found.shape)).rename("collapsed")
 
 
 def closing_sentence(dataset: xr.Dataset, *, reference: float | None = None) -> str:
@@ -380,18 +383,15 @@ def closing_sentence(dataset: xr.Dataset, *, reference: float | None = None) -> 
     '2 of 3 runs have collapsed: constant (2), healthy (1)'
     """
     found = list(judge_run(dataset, reference=reference).values.flat)
-    lost = sum(one.collapsed is True for one in found)
-    first = [one.kinds[0] for one in found]
+    lost, first = sum(one.collapsed is True for one in found), [one.kinds[0] for one in found]
     counts = ", ".join(f"{kind} ({first.count(kind)})" for kind in KINDS if kind in first)
-    runs = "run" if len(found) == 1 else "runs"
-    return f"{lost} of {len(found)} {runs} {'has' if lost == 1 else 'have'} collapsed: {counts}"
+    return f"{lost} of {len(found)} run{'s' * (len(found) != 1)} {'has' if lost == 1 else 'have'} collapsed: {counts}"
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
     """Number of dimensions, samples and prototypes, as far as a Dataset says them."""
     attributes = provenance(dataset)
-    experiment = attributes.get("experiment")
-    told = experiment if isinstance(experiment, Mapping) else {}
+    told = attributes.get("experiment") if isinstance(attributes.get("experiment"), Mapping) else {}
     found = {
         "dimensions": attributes.get("dim", told.get("dim")),
         "samples": attributes.get("samples"),

@@ -315,3 +315,27 @@ def test_a_monitors_report_has_the_features_of_its_start():
 def test_pictures_of_degenerate_embeddings():
     for z in (np.zeros((5, 3)), np.ones((5, 1)), np.full((5, 3), np.nan), np.eye(3)[:2]):
         assert "</html>" in diagnose(z).to_html()
+
+
+def test_a_start_without_a_norm_is_refused_and_in_a_series_passed_over():
+    z = np.random.default_rng(0).normal(size=(200, 16))
+    with pytest.raises(DynsimError, match="initial: got 'features that are zero"):
+        diagnose(z, initial=0 * z)
+    found = diagnose([0 * z, z, z])
+    assert found.kinds == ("healthy",)
+    assert "norm_ratio" not in found.evidence["measure"]
+
+
+def test_classes_told_apart_no_better_than_by_chance_are_said_to_be():
+    """A healthy spectrum whose features know nothing of the classes: the labels are drawn anew."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 600)
+    z = rng.normal(size=(10, 16))[labels] + rng.normal(size=(600, 16))
+    one, other = diagnose(z, labels=labels), diagnose(z, labels=rng.permutation(labels))
+    assert one.kinds == other.kinds == ("healthy",)
+    assert [row["says"] for found in (one, other) for row in found.evidence if row["measure"] == "knn"] == [
+        "healthy", "unsure",
+    ]  # fmt: skip
+    assert "no better than chance" in str(other)
+    assert "no better than chance" not in str(one)
+    assert "no bound" in str(diagnose(z, labels=np.zeros(600, dtype=int)))  # one class tells nothing

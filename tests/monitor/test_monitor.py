@@ -400,3 +400,41 @@ def test_draw_takes_the_records():
     for step in range(4):
         m.record(step, np.random.default_rng(step).normal(size=(50, 4)), loss=1.0)
     assert dynsim.draw(m).axes
+
+
+def test_what_was_not_recorded_is_not_what_was_lost():
+    """A loss that is given only now and then is missing between, not NaN."""
+    z = np.random.default_rng(0).normal(size=(200, 16))
+    seldom = Monitor(every=1)
+    for step in range(5):
+        seldom.record(step, z, loss=1.0 if step < 4 else None)
+    assert seldom.diagnose().kinds == ("healthy",)
+    lost = Monitor(every=1)
+    for step in range(5):
+        lost.record(step, z, loss=1.0 if step < 4 else float("nan"))
+    assert lost.diagnose().kinds == ("not-finite",)
+
+
+@pytest.mark.parametrize("first", [0.0, np.nan])
+def test_features_that_are_nothing_are_no_start_to_compare_with(first):
+    z = np.random.default_rng(0).normal(size=(200, 16))
+    monitor = Monitor(every=1)
+    assert "norm_ratio" not in monitor.record(0, z * first)
+    ratios = [monitor.record(step, z * size)["norm_ratio"] for step, size in enumerate((1.0, 0.5, 0.25, 1.0), 1)]
+    assert ratios == pytest.approx([1.0, 0.5, 0.25, 1.0])
+    assert monitor.diagnose().kinds == ("healthy",)
+
+
+def test_another_network_in_the_same_monitor_is_refused():
+    monitor = Monitor(every=1)
+    z = np.random.default_rng(0).normal(size=(200, 16))
+    monitor.record(0, z)
+    with pytest.raises(DynsimError, match="16 dimensions, as in the records before"):
+        monitor.record(1, z[:, :4])
+    monitor.record(0, z[:20])  # the last batch of an epoch is smaller
+    monitor.record(1, z[:20])
+
+
+def test_without_a_record_there_is_nothing_to_diagnose():
+    with pytest.raises(DynsimError, match="no records"):
+        Monitor(every=10).diagnose()

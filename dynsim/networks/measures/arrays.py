@@ -142,7 +142,7 @@ def finite_rows(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def largest(array: np.ndarray) -> np.ndarray:
     """Largest absolute value of each matrix, (…, 1, 1), without a copy of it."""
-    return np.asarray(np.maximum(array.max((-2, -1), keepdims=True), -array.min((-2, -1), keepdims=True)))
+    return np.abs(np.maximum(array.max((-2, -1), keepdims=True), -array.min((-2, -1), keepdims=True)))
 
 
 def unit_rows(array: np.ndarray) -> np.ndarray:
