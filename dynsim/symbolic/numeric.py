@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache, reduce
+from functools import cache, cached_property, lru_cache, reduce
+from inspect import ismodule
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _lambdified(expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Sym
     safe = {symbol: sympy.Symbol(f"x{index}") for index, symbol in enumerate(arguments)}
     renamed = [sympy.sympify(item).xreplace(safe) for item in expressions]
     special = any(node.func.__module__.startswith("sympy.functions.special") for node in _functions(renamed))
-    modules = [_NAMES, *(["scipy"] if special else []), "numpy"]
+    modules = [_NAMES, *(["scipy"] if special else []), _numpy()]
     raw = sympy.lambdify(list(safe.values()), renamed, modules=modules, printer=_Printer(), cse=True)
 
     def function(*values: Any) -> list[Any]:
@@ -65,6 +66,13 @@ def _lambdified(expressions: Sequence[sympy.Expr], arguments: Sequence[sympy.Sym
 
 
 _PLAIN = (float, int, bool)
+
+
+@cache
+def _numpy() -> dict[str, Any]:
+    """NumPy's functions: what SymPy makes of "numpy" but for its packages, which it would import, every one."""
+    found = {name: value for name, value in vars(np).items() if not name.startswith("_") and not ismodule(value)}
+    return {**found, **{name: getattr(np.linalg, name) for name in np.linalg.__all__}, "Heaviside": np.heaviside}
 
 
 def _summed(loop: Loop, arguments: Sequence[sympy.Symbol], refine: int) -> Callable[..., list[Any]]:

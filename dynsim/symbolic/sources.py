@@ -25,6 +25,7 @@ AnyDynamics = TypeVar("AnyDynamics", bound=Dynamics)
 USUAL = ("phi", "theta", "xi")
 """States of a loss that is typed without saying what moves: predictor, encoder, teacher."""
 
+_NAME = re.compile(r"[\w.-]+")
 _EQUATION = re.compile(r"\s*([^'′=]+?)\s*['′]\s*=(.*)", re.DOTALL)
 
 
@@ -97,7 +98,8 @@ def as_flow(
     if isinstance(source, str):
         systems = registry("system")
         word = source.strip()
-        if word in systems or (states is None and _is_word(word)):
+        # What cannot be a name is not looked for among installed packages, whose list takes longer than a loss to read.
+        if _NAME.fullmatch(word) and (word in systems or (states is None and _is_word(word))):
             if word not in systems and word in registry("method"):
                 raise bad("flow", word, "the name of a system", f"its flow is method('{word}').flow()")
             return cast("Flow", systems[word].flow(chosen, variant, **options))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import sympy
 
@@ -55,11 +57,9 @@ def is_symmetric(matrix: sympy.MatrixBase) -> bool | None:
 
 def _differ(left: sympy.Expr, right: sympy.Expr, symbols: list[sympy.Symbol]) -> bool | None:
     """Whether some random point tells them apart; None if no point lies in the domain of both."""
-    rng = np.random.default_rng(0)
-    points = np.concatenate(
-        [rng.uniform(0.2, 1.8, (POINTS, len(symbols))), rng.uniform(-2, 2, (POINTS, len(symbols)))]
-    )
-    points = np.round(points, 6)
+    rng = Random(0)
+    spans = [(0.2, 1.8)] * POINTS + [(-2.0, 2.0)] * POINTS
+    points = np.array([[round(rng.uniform(*span), 6) for _ in symbols] for span in spans])
     try:
         if symbols:
             a, b = evaluate([left, right], dict(zip(symbols, points.T, strict=True)))
