@@ -33,9 +33,13 @@ COMMANDS = (
 """Arguments, what is imported at least, and how many times the CPU of that the command may take."""
 
 
+# An environment that keeps Python from writing bytecode would have dynsim compiled again by every command.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def cpu(*argv):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *argv], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, *argv], stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

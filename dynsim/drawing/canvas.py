@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 __all__ = ["Canvas", "panel_row"]
 
@@ -21,10 +22,28 @@ class Canvas(Figure):
         self.savefig(buffer, format="png", dpi=110)
         return buffer.getvalue()
 
+    _saving = False
+
+    def savefig(self, *where: Any, **options: Any) -> None:
+        """Write a file, as matplotlib's own; panels are given their places without being drawn for it."""
+        self._saving = True
+        try:
+            super().savefig(*where, **options)
+        finally:
+            self._saving = False
+
     def draw(self, renderer: Any) -> None:
-        """Draw; the ticks of an axis that ends near the largest float overflow without a word."""
+        """Draw; the ticks of an axis that ends near the largest float overflow without a word.
+
+        To save a figure matplotlib draws it twice: the first time to no effect but that its panels are laid out,
+        which is all that is done here then.
+        """
+        engine = self.get_layout_engine()
         with np.errstate(over="ignore", invalid="ignore"):
-            super().draw(renderer)
+            if self._saving and self.axes and not isinstance(engine, PlaceHolderLayoutEngine | None):
+                engine.execute(self)
+            else:
+                super().draw(renderer)
 
     def __reduce__(self) -> Any:
         return super().__reduce__()

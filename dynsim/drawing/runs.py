@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,15 +61,15 @@ def draw_run(data: xr.Dataset, axes: Any) -> None:
     _say_status(axes, data)
 
 
-def draw_states(data: xr.Dataset, axes: Any, limits: xr.Dataset | None = None) -> None:
+def draw_states(data: xr.Dataset, axes: Any, limits: Mapping[str, float] | None = None) -> None:
     """Draw a run; the limits, if given, as thin lines with their values at the right edge."""
     labels = []
     for index, name in enumerate(states_of(data)):
         style = role_style(data, name, index)
-        axes.plot(data["time"], data[name], **style)
+        axes.plot(data["time"].values, data[name].values, **style)
         text = symbol(name)
-        if limits is not None and name in limits and np.isfinite(float(limits[name])):
-            limit = float(limits[name])
+        limit = np.nan if limits is None else limits.get(name, np.nan)
+        if np.isfinite(limit):
             axes.axhline(limit, color=style["color"], linewidth=0.7, linestyle=":", zorder=1)
             labels.append((limit, rf"{text} $\to$ {limit:.4g}", style["color"]))
         else:
@@ -217,7 +217,7 @@ def _last(values: xr.DataArray) -> float:
 
 def _time_axis(axes: Any, data: xr.Dataset) -> None:
     axes.set_xlabel("flow time t")
-    first, last = float(data["time"][0]), float(data["time"][-1])
+    first, last = map(float, data["time"].values[[0, -1]])
     if abs(last - first) > 1e-12 * max(abs(first), abs(last)) < np.inf:
         axes.set_xlim(min(first, last), max(first, last))
 

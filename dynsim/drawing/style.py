@@ -121,10 +121,6 @@ def styled(size: str = "text") -> AbstractContextManager[None]:
         "lines.linewidth": 0.2 * usual,
         "lines.markersize": 0.55 * usual,
     }
-    settings: dict[Any, Any] = {
-        **matplotlib.rcParamsDefault,
-        "backend": matplotlib.rcParams["backend"],
-        **_RC,
-        **fonts,
-    }
+    settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_RC, **fonts}
+    del settings["backend"]  # stays what it is; to ask what it is would import pyplot
     return matplotlib.rc_context(settings)

@@ -10,17 +10,19 @@ import numpy as np
 import xarray as xr
 
 from dynsim.analysis.numerics.outcome import outcome
-from dynsim.choices import Branch
+from dynsim.choices import Branch, Solver
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.runs import draw_states
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
 from dynsim.drawing.words import caption, symbol
 from dynsim.gallery.figure import Figure, concluded
+from dynsim.integrate.engines import why_not_compiled
 from dynsim.integrate.solve import solve
+from dynsim.integrate.variables import coordinates, variable
 from dynsim.names import unicode_name
 from dynsim.records import provenance, stamp
-from dynsim.symbolic.flow import BRANCHES
+from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.systems.catalogue import system as find_system
 from dynsim.verdict import Verdict, Word
 
@@ -37,12 +39,15 @@ def compute(
     t_end: float = 30.0,
 ) -> xr.Dataset:
     """Integrate one run; ``limit_<state>`` and the attribute `outcome` say where it ends."""
-    flow = find_system(system, branch=branch)
+    return _with_end(find_system(system, branch=branch), initial, parameters, t_end, "DOP853")
+
+
+def _with_end(flow: Flow, initial: Any, parameters: Any, t_end: float, method: Solver) -> xr.Dataset:
     start = {**{name: flow.defaults[name] for name in flow.states}, **(initial or {})}
-    data = solve(flow, start, t_end, parameters=parameters)
+    data = solve(flow, start, t_end, parameters=parameters, method=method)
     end = outcome(flow, start, parameters)
     for name, value in end.limit.items():
-        data[f"limit_{name}"] = float(value)
+        data[f"limit_{name}"] = variable((), float(value))
     data.attrs.update(
         collapsed={True: "yes", False: "no", None: "undecided"}[end.collapsed],
         outcome_exact=int(end.exact),
@@ -60,12 +65,19 @@ def compute_all(
     t_end: float = 30.0,
 ) -> xr.Dataset:
     """Integrate the same start in the three branches, over the dimension `branch`."""
-    options: dict[str, Any] = {"system": system, "initial": initial, "parameters": parameters, "t_end": t_end}
-    runs = [compute(branch=branch, **options) for branch in BRANCHES]
-    axis = xr.DataArray(list(BRANCHES), dims="branch", name="branch")
-    data = xr.concat([run.drop_attrs() for run in runs], axis)
+    flows = [find_system(system, branch=branch) for branch in BRANCHES]
+    # Where machine code can be made SciPy's integrators need not be imported: the picture is the same to the bit.
+    method: Solver = "compiled" if t_end > 0 and not any(map(why_not_compiled, flows)) else "DOP853"
+    runs = [_with_end(flow, initial, parameters, t_end, method) for flow in flows]
+    first = runs[0].variables
+    made = {
+        name: variable(("branch", *first[name].dims), np.stack([run.variables[name].values for run in runs]))
+        for name in runs[0].data_vars
+    }
     for name in ("collapsed", "outcome_exact", "outcome_reason"):
-        data[name] = ("branch", [run.attrs[name] for run in runs])
+        made[name] = variable("branch", [run.attrs[name] for run in runs])
+    axes = {"branch": variable("branch", list(BRANCHES)), "time": variable("time", first["time"].values)}
+    data = xr.Dataset(made, coordinates(axes))
     about = provenance(runs[0])
     flow = {key: about["flow"][key] for key in ("name", "states", "roles", "reference") if key in about["flow"]}
     return stamp(data, flow=flow, parameters=about["parameters"], initial=about["initial"])
@@ -75,7 +87,7 @@ def verdict(data: xr.Dataset) -> Verdict:
     """Say whether the encoder survives, and how far the run's last value is from its exact end."""
     about = provenance(data)
     encoder = about["flow"]["roles"]["encoder"][0]
-    last, limit = float(data[encoder][-1]), float(data[f"limit_{encoder}"])
+    last, limit = float(data[encoder].values[-1]), float(data[f"limit_{encoder}"])
     source = "exact" if about["outcome_exact"] else "integrated"
     detail = (
         f"branch '{about['flow']['branch']}'; {encoder} is {last:.4g} at the end of the run and {limit:.4g} in the "
@@ -90,7 +102,7 @@ def verdict(data: xr.Dataset) -> Verdict:
 def draw(data: xr.Dataset, figure: Any) -> None:
     """Draw every state over time with its exact limit."""
     about = provenance(data)
-    limits = xr.Dataset({name: data[f"limit_{name}"] for name in about["flow"]["states"]})
+    limits = {name: float(data[f"limit_{name}"]) for name in about["flow"]["states"]}
     draw_states(data, figure.subplots(), limits)
     kind = "exact" if about["outcome_exact"] else "integrated"
     caption(figure, data, f"Dotted: limits, {kind} ({about['outcome_reason']})")
@@ -99,11 +111,12 @@ def draw(data: xr.Dataset, figure: Any) -> None:
 def verdict_all(data: xr.Dataset) -> Verdict:
     """Say in which branches the encoder survives."""
     encoder = provenance(data)["flow"]["roles"]["encoder"][0]
-    fates = {str(branch): str(data["collapsed"].sel(branch=branch).item()) for branch in data["branch"].values}
-    ends = {branch: float(data[f"limit_{encoder}"].sel(branch=branch)) for branch in fates}
+    fates, ends, reasons = (
+        dict(zip(map(str, data["branch"].values), data[name].values, strict=True))
+        for name in ("collapsed", f"limit_{encoder}", "outcome_reason")
+    )
     detail = "; ".join(
-        f"{branch}: {unicode_name(encoder)} → {ends[branch]:.6g}, {FATES[fate]} "
-        f"({data['outcome_reason'].sel(branch=branch).item()})"
+        f"{branch}: {unicode_name(encoder)} → {ends[branch]:.6g}, {FATES[str(fate)]} ({reasons[branch]})"
         for branch, fate in fates.items()
     )
     alive = [branch for branch, fate in fates.items() if fate == "no"]
@@ -125,19 +138,20 @@ def draw_all(data: xr.Dataset, figure: Any) -> None:
     axes = figure.subplots()
     roles = provenance(data)["flow"]["roles"]
     encoder, predictor = roles["encoder"][0], (roles.get("predictor") or [None])[0]
+    time, encoders = data["time"].values, data[encoder].values
     labels = []
-    for branch in data["branch"].values:
-        style, one = BRANCH_STYLE[str(branch)], data.sel(branch=branch)
-        axes.plot(one["time"], one[encoder], linewidth=2.0, **style)
-        labels.append((float(one[encoder][-1]), f"{symbol(encoder)} {BRANCH_WORDS[str(branch)]}", style["color"]))
+    for index, branch in enumerate(map(str, data["branch"].values)):
+        style = BRANCH_STYLE[branch]
+        axes.plot(time, encoders[index], linewidth=2.0, **style)
+        labels.append((float(encoders[index, -1]), f"{symbol(encoder)} {BRANCH_WORDS[branch]}", style["color"]))
         if predictor:
-            axes.plot(one["time"], one[predictor], linewidth=0.9, alpha=0.55, **style)
+            axes.plot(time, data[predictor].values[index], linewidth=0.9, alpha=0.55, **style)
     axes.axhline(0, color=COLOURS["black"], linewidth=1.0)
     axes.annotate(f"{symbol(encoder)} = 0: collapsed", (0.01, 0), xycoords=("axes fraction", "data"), va="top",
                   xytext=(0, -2), textcoords="offset points", fontsize=7)  # fmt: skip
-    low = float(min(data[encoder].min(), 0))
-    axes.set(xlabel="flow time t", xlim=(float(data["time"][0]), float(data["time"][-1])))
-    axes.set_ylim(bottom=low - 0.09 * float(data[encoder].max() - low))
+    low = min(float(encoders.min()), 0.0)
+    axes.set(xlabel="flow time t", xlim=(float(time[0]), float(time[-1])))
+    axes.set_ylim(bottom=low - 0.09 * (float(encoders.max()) - low))
     label_ends(axes, labels)
     caption(figure, data, f"Thick: the encoder {unicode_name(encoder)}",
             f"Thin, in the same colours: the predictor {unicode_name(predictor)}" if predictor else "")  # fmt: skip

@@ -136,7 +136,7 @@ def _draw(data: xr.Dataset, figure: Any, more: list[str]) -> None:
     if has_plane:
         _draw_plane(data, axes["plane"])
     about = provenance(data)
-    limits = xr.Dataset({name: data[f"{LIMIT}{name}"] for name in about["flow"]["states"]})
+    limits = {name: float(data[f"{LIMIT}{name}"]) for name in about["flow"]["states"]}
     draw_states(data, axes["states"], limits)
     if "speeds" in axes:
         names = {f"{SPEED}{name}": name for name in ("relative_speed_ratio", "absolute_speed_ratio")}

@@ -50,10 +50,8 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
         raise bad("t_end", float("inf"), "a finite time", f"method '{method}' integrates; use method='exact'")
     if forever or method == "exact":
         return _closed_form(flow, forever)
-    from dynsim.integrate.concatenated import by_scipy  # imports SciPy's integrators, which a closed form does without
-
     if method == "scipy":
-        return Choice("scipy", _sliding_too(by_scipy))
+        return _scipy()
     reason = why_not_compiled(flow)
     if method == "compiled":
         if reason == ABSENT:
@@ -64,10 +62,16 @@ def choose(method: str, flow: Any, forever: bool) -> Choice:
 
         return Choice("compiled", _sliding_too(by_compiled))
     if reason:
-        return Choice("scipy", _sliding_too(by_scipy), reason)
+        return _scipy(reason)
     from dynsim.integrate.engine.program import by_compiled_or_radau
 
     return Choice("compiled", _sliding_too(by_compiled_or_radau))
+
+
+def _scipy(reason: str = "") -> Choice:
+    from dynsim.integrate.concatenated import by_scipy  # SciPy's integrators, which the other engines do without
+
+    return Choice("scipy", _sliding_too(by_scipy), reason)
 
 
 def _sliding_too(engine: Engine) -> Engine:

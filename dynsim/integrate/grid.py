@@ -18,6 +18,7 @@ import xarray as xr
 
 from dynsim.errors import bad
 from dynsim.integrate.validation import floats_of, named
+from dynsim.integrate.variables import variable
 from dynsim.symbolic.sources import as_field
 
 __all__ = ["Grid", "grid_of", "state_axes"]
@@ -192,7 +193,7 @@ def _entry(argument: str, value: Any, label: str, shape: tuple[int, ...] = (), n
     else:
         array = _floats(argument, value)
         spans = (label,) if array.ndim == 1 + len(shape) else ()
-        coords = {label: xr.Variable(label, array)} if spans and not shape else _NO_COORDINATES
+        coords = {label: variable(label, array)} if spans and not shape else _NO_COORDINATES
         entry = _Entry(array, spans, coords)
     if entry.values.shape[len(entry.spans) :] != shape:
         one = f"an array of shape {shape}, a stack of them" if shape else "a number, a one-dimensional array"
@@ -253,7 +254,7 @@ def _coordinates(entries: Mapping[str, _Entry], labels: Mapping[str, str]) -> Ma
         raise bad("coordinates", str(error), "the same coordinate values along a shared dimension") from None
     for name, (values, spans, _) in entries.items():
         if spans and values.ndim == len(spans) and labels[name] not in {*coords, *spans}:
-            more = {labels[name]: xr.Variable(spans, values)}
+            more = {labels[name]: variable(spans, values)}
             coords = coords.assign(more) if isinstance(coords, xr.Coordinates) else {**coords, **more}
     return coords
 

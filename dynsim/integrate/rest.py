@@ -8,7 +8,6 @@ tolerance, and that nothing small can grow meanwhile.
 from __future__ import annotations
 
 import numpy as np
-import scipy
 
 from dynsim.field import Field
 
@@ -104,10 +103,12 @@ def _signed(here: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _shift(jacobian: np.ndarray, velocity: np.ndarray, span: float) -> np.ndarray:
     """Displacement ∫exp(Js)v ds over a span of time."""
+    from scipy.linalg import expm  # where a run comes to rest: most commands that integrate nothing do without
+
     n = len(velocity)
     augmented = np.zeros((n + 1, n + 1))
     augmented[:n, :n], augmented[:n, n] = jacobian * span, velocity * span
-    return np.asarray(scipy.linalg.expm(augmented)[:n, n])
+    return np.asarray(expm(augmented)[:n, n])
 
 
 def _jacobian(field: Field, t: float, y: np.ndarray, velocity: np.ndarray) -> np.ndarray:

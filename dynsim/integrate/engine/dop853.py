@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.integrate import DOP853
 
 from dynsim.integrate.engine.lanes import Lanes
 
@@ -41,8 +41,7 @@ INTERPOLATION = 5.0  # tolerances that the interpolant may be off
 LOW_ORDER = 6.0  # √tolerance times this is the most the estimate of order 3 may say, whatever that of order 5 says
 STIFFNESS = 4.0  # the method is stable up to about 6
 SMALLEST = 1e-280  # no step is shorter, whatever overflows
-_STAGES = len(DOP853.B)
-_LOW = DOP853.B - DOP853.E3[:_STAGES]  # the method of order 3: three stages only
+_STAGES = 12  # the one at the end of the step, the first of the next, not counted
 
 Vector = list[Any]  # one value per state
 RightHandSide = Callable[[Any, Vector], Vector]  # of time and states
@@ -59,6 +58,14 @@ class AttemptedStep:
     error: Any
 
 
+@cache
+def _method() -> Any:
+    """SciPy's class, for the numbers of the method: imported where machine code is made, not where it is loaded."""
+    from scipy.integrate import DOP853
+
+    return DOP853
+
+
 def try_step(
     v: Lanes, f: RightHandSide, t: Any, h: Any, y: Vector, slope: Vector, rtol: Any, atol: Vector
 ) -> AttemptedStep:
@@ -66,10 +73,10 @@ def try_step(
 
     Every state has an absolute tolerance of its own.
     """
-    slopes = [slope]
+    method, slopes = _method(), [slope]
     for row in range(1, _STAGES):
-        slopes.append(f(_at(v, t, h, DOP853.C[row]), _advanced(v, h, y, slopes, DOP853.A[row, :row])))
-    mean = [_combination(v, slopes, DOP853.B, state) for state in range(len(y))]
+        slopes.append(f(_at(v, t, h, method.C[row]), _advanced(v, h, y, slopes, method.A[row, :row])))
+    mean = [_combination(v, slopes, method.B, state) for state in range(len(y))]
     y_new = [v.add(value, v.mul(h, slope)) for value, slope in zip(y, mean, strict=True)]
     error = _squared_error(v, h, y, y_new, slopes, mean, rtol, atol)
     return AttemptedStep(h, y, [*slopes, f(v.add(t, h), y_new)], y_new, error)
@@ -109,11 +116,13 @@ def _squared_error(
     """Square of the norm that combines the estimates of orders 5 and 3."""
     fifth: list[Any] = []
     third: list[Any] = []
+    method = _method()
+    lower = method.B - method.E3[:_STAGES]  # the method of order 3: three stages only
     for state, (old, new) in enumerate(zip(y, y_new, strict=True)):
         weight = _weight(v, v.maximum(v.abs(old), v.abs(new)), rtol, atol[state])
-        low = _combination(v, slopes, _LOW, state)
+        low = _combination(v, slopes, lower, state)
         for terms, estimate in (
-            (fifth, _combination(v, slopes, DOP853.E5[:_STAGES], state)),
+            (fifth, _combination(v, slopes, method.E5[:_STAGES], state)),
             (third, v.sub(mean[state], low)),
         ):
             ratio = v.mul(estimate, weight)
@@ -167,7 +176,7 @@ def stiff(v: Lanes, step: AttemptedStep) -> Any:
 
     The constant is Hairer's estimate, from the last two stages, both at the end of the step.
     """
-    before_last = _advanced(v, step.h, step.y, step.slopes[: _STAGES - 1], DOP853.A[_STAGES - 1, : _STAGES - 1])
+    before_last = _advanced(v, step.h, step.y, step.slopes[: _STAGES - 1], _method().A[_STAGES - 1, : _STAGES - 1])
     rise, run = (
         v.sum([v.mul(difference, difference) for difference in (v.sub(a, b) for a, b in zip(one, other, strict=True))])
         for one, other in ((step.slopes[_STAGES], step.slopes[_STAGES - 1]), (step.y_new, before_last))
@@ -188,7 +197,7 @@ def rounding(v: Lanes, f: RightHandSide, t: Any, taken: Any, y: Vector, slope: V
 def dense_output(v: Lanes, f: RightHandSide, t: Any, step: AttemptedStep) -> list[Vector]:
     """Coefficients of the interpolating polynomial of order 7, per state; needs three more stages."""
     slopes = list(step.slopes)
-    for weights, fraction in zip(DOP853.A_EXTRA, DOP853.C_EXTRA, strict=True):
+    for weights, fraction in zip(_method().A_EXTRA, _method().C_EXTRA, strict=True):
         y = _advanced(v, step.h, step.y, slopes, weights[: len(slopes)])
         slopes.append(f(_at(v, t, step.h, fraction), y))
     result = []
@@ -196,7 +205,7 @@ def dense_output(v: Lanes, f: RightHandSide, t: Any, step: AttemptedStep) -> lis
         change = v.sub(step.y_new[state], old)
         first, last = (v.mul(step.h, slope[state]) for slope in (step.slopes[0], step.slopes[_STAGES]))
         coefficients = [old, change, v.sub(first, change), v.sub(v.sub(v.scale(change, 2.0), first), last)]
-        coefficients += [v.mul(step.h, _combination(v, slopes, weights, state)) for weights in DOP853.D]
+        coefficients += [v.mul(step.h, _combination(v, slopes, weights, state)) for weights in _method().D]
         result.append(coefficients)
     return result
 

@@ -76,7 +76,8 @@ def load(code: bytes, entry: str) -> tuple[int, Any]:
 @cache
 def _offer_library() -> None:
     """Let loaded code find the functions of the C library, wherever the system keeps them."""
-    name = "ucrtbase" if sys.platform == "win32" else ctypes.util.find_library("m")
-    library = ctypes.CDLL(name)
+    library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)  # None: what Python itself is linked with
+    if not all(hasattr(library, function) for function in FROM_LIBRARY):
+        library = ctypes.CDLL(ctypes.util.find_library("m"))  # asks other programs, which takes a while
     for function in FROM_LIBRARY:
         llvm.add_symbol(function, ctypes.cast(getattr(library, function), ctypes.c_void_p).value)

@@ -13,7 +13,6 @@ import numpy as np
 import sympy
 
 from dynsim.integrate.batch import MOST_STEPS, ROUNDING, SCALED, STIFF, EnsembleArrays, Members
-from dynsim.integrate.concatenated import by_radau
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached, source
 from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
@@ -220,7 +219,11 @@ def by_compiled(batch: Members, run: EnsembleArrays) -> int:
 
 def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
     """The same, and members that are stiff are done again with an implicit method."""
-    return 0 if _integrate(batch, run) else by_radau(batch, run)
+    if _integrate(batch, run):
+        return 0
+    from dynsim.integrate.concatenated import by_radau  # SciPy's integrators, which few runs need
+
+    return by_radau(batch, run)
 
 
 def _integrate(batch: Members, run: EnsembleArrays) -> bool:
