@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dynsim.analysis.numerics.outcome import outcome
-from dynsim.choices import Branch, Solver
+from dynsim.analysis.numerics.outcome import Outcome, outcome
+from dynsim.choices import Branch
 from dynsim.drawing.labels import label_ends
 from dynsim.drawing.runs import draw_states
 from dynsim.drawing.style import BRANCH_STYLE, COLOURS
 from dynsim.drawing.words import BRANCHES as BRANCH_WORDS
 from dynsim.drawing.words import caption, symbol
+from dynsim.errors import InvalidValue
 from dynsim.gallery.figure import Figure, concluded
-from dynsim.integrate.engines import why_not_compiled
-from dynsim.integrate.solve import solve
+from dynsim.integrate.validation import times_of
 from dynsim.integrate.variables import coordinates, variable
 from dynsim.names import unicode_name
 from dynsim.records import provenance, stamp
+from dynsim.status import Status, status_attributes
 from dynsim.symbolic.flow import BRANCHES, Flow
 from dynsim.systems.catalogue import system as find_system
 from dynsim.verdict import Verdict, Word
@@ -39,20 +41,15 @@ def compute(
     t_end: float = 30.0,
 ) -> xr.Dataset:
     """Integrate one run; ``limit_<state>`` and the attribute `outcome` say where it ends."""
-    return _with_end(find_system(system, branch=branch), initial, parameters, t_end, "DOP853")
+    from dynsim.integrate.solve import solve  # SciPy's integrators, which a closed form does without
 
-
-def _with_end(flow: Flow, initial: Any, parameters: Any, t_end: float, method: Solver) -> xr.Dataset:
-    start = {**{name: flow.defaults[name] for name in flow.states}, **(initial or {})}
-    data = solve(flow, start, t_end, parameters=parameters, method=method)
+    flow = find_system(system, branch=branch)
+    start = _start(flow, initial)
+    data = solve(flow, start, t_end, parameters=parameters)
     end = outcome(flow, start, parameters)
     for name, value in end.limit.items():
         data[f"limit_{name}"] = variable((), float(value))
-    data.attrs.update(
-        collapsed={True: "yes", False: "no", None: "undecided"}[end.collapsed],
-        outcome_exact=int(end.exact),
-        outcome_reason=end.reason,
-    )
+    data.attrs.update(_fate(end))
     return data
 
 
@@ -64,23 +61,47 @@ def compute_all(
     parameters: Mapping[str, float] | None = None,
     t_end: float = 30.0,
 ) -> xr.Dataset:
-    """Integrate the same start in the three branches, over the dimension `branch`."""
+    """Follow the same start in the three branches, over the dimension `branch`: exactly where that is known."""
     flows = [find_system(system, branch=branch) for branch in BRANCHES]
-    # Where machine code can be made SciPy's integrators need not be imported: the picture is the same to the bit.
-    method: Solver = "compiled" if t_end > 0 and not any(map(why_not_compiled, flows)) else "DOP853"
-    runs = [_with_end(flow, initial, parameters, t_end, method) for flow in flows]
-    first = runs[0].variables
-    made = {
-        name: variable(("branch", *first[name].dims), np.stack([run.variables[name].values for run in runs]))
-        for name in runs[0].data_vars
-    }
-    for name in ("collapsed", "outcome_exact", "outcome_reason"):
-        made[name] = variable("branch", [run.attrs[name] for run in runs])
-    axes = {"branch": variable("branch", list(BRANCHES)), "time": variable("time", first["time"].values)}
-    data = xr.Dataset(made, coordinates(axes))
-    about = provenance(runs[0])
-    flow = {key: about["flow"][key] for key in ("name", "states", "roles", "reference") if key in about["flow"]}
-    return stamp(data, flow=flow, parameters=about["parameters"], initial=about["initial"])
+    start, times = _start(flows[0], initial), times_of(t_end, None, backward=True)
+    ends = [outcome(flow, start, parameters) for flow in flows]
+    runs = [_run(flow, start, parameters, times) for flow in flows]
+    found = {name: variable(("branch", *one.dims), np.stack([run[name].values for run in runs]), one.attrs)
+             for name, one in runs[0].items()}  # fmt: skip
+    found |= {f"limit_{name}": variable("branch", [float(end.limit[name]) for end in ends]) for name in ends[0].limit}
+    found |= {name: variable("branch", [_fate(end)[name] for end in ends]) for name in _fate(ends[0])}
+    axes = {"branch": variable("branch", list(BRANCHES)), "time": variable("time", times)}
+    about = {name: getattr(flows[0], name) for name in ("name", "states", "roles", "reference")}
+    return stamp(
+        xr.Dataset(found, coordinates(axes)),
+        flow={name: value for name, value in about.items() if value},
+        parameters=flows[0].values(parameters),
+        initial={name: float(value) for name, value in start.items()},
+    )
+
+
+def _run(flow: Flow, start: Any, parameters: Any, times: np.ndarray) -> dict[str, xr.Variable]:
+    """States and status of one run, by the closed form where there is one, for which no integrator is imported."""
+    if flow.exact is not None and flow.exact.solution is not None and times[-1] > 0:
+        values = {name: float(value) for name, value in flow.values(parameters).items()}
+        with suppress(InvalidValue), np.errstate(all="ignore"):  # parameters for which it does not hold
+            states = flow.exact(times, {name: float(value) for name, value in start.items()}, values)
+            if all(np.isfinite(states[name]).all() for name in flow.states):
+                found = {name: variable("time", states[name]) for name in flow.states}
+                return {**found, "status": variable((), np.int8(Status.OK), status_attributes())}
+    from dynsim.integrate.solve import solve
+
+    run = solve(flow, start, times=times, parameters=parameters)
+    return {name: run.variables[name] for name in (*flow.states, "status")}
+
+
+def _start(flow: Flow, initial: Mapping[str, float] | None) -> dict[str, Any]:
+    return {**{name: flow.defaults[name] for name in flow.states}, **(initial or {})}
+
+
+def _fate(end: Outcome) -> dict[str, Any]:
+    collapsed = {True: "yes", False: "no", None: "undecided"}[end.collapsed]
+    return {"collapsed": collapsed, "outcome_exact": int(end.exact), "outcome_reason": end.reason}
 
 
 def verdict(data: xr.Dataset) -> Verdict:
