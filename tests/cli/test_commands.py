@@ -1,5 +1,6 @@
 """The command line as a user runs it."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 import xarray as xr
 
-from dynsim.cli import main
+from dynsim.cli import command_line, main
 
 
 def in_a_process(*argv):
@@ -20,6 +21,26 @@ def test_help_version_info(dynsim):
     facts = json.loads(dynsim("info", "--json").stdout)
     assert facts["threads"] >= 1
     assert "numpy" in facts
+
+
+def test_garbage_is_collected_as_often_as_before_once_a_command_is_done(monkeypatch):
+    during = []
+
+    def command(argv):
+        during.append(gc.get_threshold()[0])
+        raise RuntimeError(argv)
+
+    monkeypatch.setattr(command_line, "_main", command)
+    before = gc.get_threshold()
+    try:
+        for often, meanwhile in ((700, command_line.SELDOM), (0, 0), (10**6, 10**6)):
+            gc.set_threshold(often, 11, 12)
+            with pytest.raises(RuntimeError):
+                main(["info"])
+            assert gc.get_threshold() == (often, 11, 12)
+            assert during.pop() == meanwhile
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_list(dynsim):
