@@ -2,8 +2,12 @@
 
     python benchmarks/bench.py [ensembles] [trajectory] [commands] [networks] [gpu]
 
-Everything is CPU time; contestants take alternating turns, medians are compared. A figure that falls short says SHORT;
-a peer that is not installed is left out, and said to be.
+Everything is CPU time; contestants take alternating turns, medians are compared. A figure that falls short says
+SHORT; a peer that is not installed is left out, and said to be. heyoka, the peer of the ensembles, is no dependency of
+dynsim: ``pip install heyoka`` into the environment that runs this.
+
+The last line says what share of the time the benchmarks had the processor. Other work beside them lengthens CPU time,
+too (caches and memory are shared), and of two contestants not always by the same factor: measure on a quiet machine.
 """
 
 import os
@@ -54,7 +58,7 @@ def commands():
     """Rows of the commands' start."""
     from startup import rows
 
-    return rows(5)
+    return rows(7)
 
 
 def networks():
@@ -95,18 +99,30 @@ PARTS = {
     "networks": ("Networks: steps per second, texts with one seed at batch 256", networks),
     "gpu": ("A CUDA device: steps per second at batch 4096", gpu),
 }
+QUIET = 0.9  # share of the time on the processor: one thread waits for nothing but other work
+
+
+def spent():
+    """CPU of this process and of those that it has waited for, in seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def main():
-    began, rows = time.perf_counter(), []
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    began, cpu, rows = time.perf_counter(), spent(), []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DYNSIM_CACHE"] = folder
-        for name in sys.argv[1:] or PARTS:
+        for name in chosen:
             title, measure = PARTS[name]
             rows += print_table(title, measure())
     short = sum(not row.met for row in rows)
     took = time.perf_counter() - began
-    print(f"\n{len(rows)} figures, {short} short of their target; {took:.0f} s, load {os.getloadavg()[0]:.1f}")
+    share = (spent() - cpu) / took
+    told = "" if share >= QUIET else " — other work, or waiting for a device, took the rest"
+    print(f"\n{len(rows)} figures, {short} short of their target; {took:.0f} s, {share:.0%} on the processor{told}")
 
 
 if __name__ == "__main__":

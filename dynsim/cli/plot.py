@@ -93,6 +93,7 @@ def _results(
         for name, label in labels.items():
             yield name, partial(_one, name, args, options, label)
         return
+    import gc
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -104,7 +105,8 @@ def _results(
 
     # A process per core, each with one thread; a fresh process is the same on every system, a forked one is not.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(min(jobs, len(labels)), multiprocessing.get_context("spawn")) as pool:
+    fresh, collected = multiprocessing.get_context("spawn"), gc.get_threshold()  # as seldom as here
+    with ProcessPoolExecutor(min(jobs, len(labels)), fresh, gc.set_threshold, collected) as pool:
         running = {
             name: pool.submit(_one, name, args, options, None) for name in sorted(labels, key=seconds, reverse=True)
         }

@@ -265,9 +265,9 @@ def _merged(given: list[Mapping[Any, Any]]) -> Mapping[Any, Any]:
         return xr.merge([xr.Dataset(coords=coords) for coords in given], join="exact", compat="minimal").coords
     merged: dict[Any, xr.Variable] = {}
     differing = set()
-    for name, variable in (item for coords in given for item in coords.items()):
-        if not merged.setdefault(name, variable).equals(variable):
-            if variable.dims == (name,):
+    for name, values in (item for coords in given for item in coords.items()):
+        if not merged.setdefault(name, values).equals(values):
+            if values.dims == (name,):
                 raise ValueError(f"{name} differs")
             differing.add(name)
     return {name: variable for name, variable in merged.items() if name not in differing}

@@ -98,7 +98,7 @@ def as_flow(
     if isinstance(source, str):
         systems = registry("system")
         word = source.strip()
-        # What cannot be a name is not looked for among installed packages, whose list takes longer than a loss to read.
+        # What cannot be a name is not looked for among installed packages: to list those takes longer than the rest.
         if _NAME.fullmatch(word) and (word in systems or (states is None and _is_word(word))):
             if word not in systems and word in registry("method"):
                 raise bad("flow", word, "the name of a system", f"its flow is method('{word}').flow()")
