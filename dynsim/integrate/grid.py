@@ -270,4 +270,4 @@ def _merged(given: list[Mapping[Any, Any]]) -> Mapping[Any, Any]:
             if values.dims == (name,):
                 raise ValueError(f"{name} differs")
             differing.add(name)
-    return {name: variable for name, variable in merged.items() if name not in differing}
+    return {name: values for name, values in merged.items() if name not in differing}
