@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -41,7 +42,8 @@ class Canvas(Figure):
         engine = self.get_layout_engine()
         with np.errstate(over="ignore", invalid="ignore"):
             if self._saving and self.axes and not isinstance(engine, PlaceHolderLayoutEngine | None):
-                engine.execute(self)
+                with suppress(ValueError):  # as matplotlib does: panels that find no room are drawn all the same
+                    engine.execute(self)
             else:
                 super().draw(renderer)
 

@@ -122,5 +122,5 @@ def styled(size: str = "text") -> AbstractContextManager[None]:
         "lines.markersize": 0.55 * usual,
     }
     settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_RC, **fonts}
-    del settings["backend"]  # stays what it is; to ask what it is would import pyplot
+    settings.pop("backend")  # stays what it is; to ask what it is would import pyplot
     return matplotlib.rc_context(settings)

@@ -5,6 +5,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from dynsim.drawing.canvas import Canvas
 from dynsim.drawing.style import styled
@@ -45,6 +46,18 @@ def saved(kind, name, **options):
 )
 def test_the_file_is_matplotlibs_to_the_byte(name, options):
     assert saved(Canvas, name, **options) == saved(Figure, name, **options)
+
+
+def test_a_layout_that_fails_stops_no_file():
+    class Failing(ConstrainedLayoutEngine):
+        def execute(self, fig):
+            raise ValueError("no room")
+
+    figure = Canvas(layout=Failing())
+    figure.subplots()
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 def test_a_figure_is_drawn_once_to_be_saved():
