@@ -110,13 +110,17 @@ def named_texts(option: str, texts: list[str], example: str) -> dict[str, str]:
 def assignments(option: str, texts: list[str], *, exact: bool = False, timed: bool = False) -> dict[str, Any]:
     """``["phi=0.6,theta=1/10", …]`` as ``{"phi": 0.6, "theta": 0.1}``; SymPy numbers if `exact`.
 
-    With `timed`, an expression in the flow time t alone stays text: a schedule.
+    With `timed`, an expression in the flow time t alone stays text, and so does one with the shape of a schedule.
     """
+    from dynsim.integrate.schedules import is_schedule
     from dynsim.names import canonical
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
     for name, value in named_texts(option, texts, "alpha=10").items():
+        if timed and is_schedule(value):
+            result[canonical(name)] = value
+            continue
         number = parse(value)
         if timed and {symbol.name for symbol in number.free_symbols} == {"t"}:
             result[canonical(name)] = value

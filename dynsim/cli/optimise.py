@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynsim.cli.arguments import add_flow, add_run, pieces
+from dynsim.cli.arguments import add_flow, add_run, named_texts
 from dynsim.errors import bad
 
 TYPE_CHECKING = False
@@ -22,9 +22,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_flow(parser)
     add_run(parser)
     parser.add_argument("--optimiser", default="gd", metavar="NAME", help=f"one of {NAMES}; default: gd")
-    parser.add_argument("--lr", type=float, default=0.1, help="step size; default: 0.1")
+    parser.add_argument(
+        "--lr",
+        type=_rate,
+        default=0.1,
+        metavar="X|TEXT",
+        help="step size, or a schedule such as 'cosine(0.1, 0)'",
+    )
     parser.add_argument("--steps", type=int, default=1000, help="number of steps; default: 1000")
-    parser.add_argument("--teacher", type=float, metavar="M", help="EMA coefficient per step: 0 SimSiam, 1 frozen")
+    parser.add_argument(
+        "--teacher", type=_rate, metavar="M|TEXT", help="EMA coefficient per step, or a schedule: 0 SimSiam, 1 frozen"
+    )
     parser.add_argument(
         "--option",
         dest="options",
@@ -70,15 +78,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _rate(text: str) -> float | str:
+    """A number, or text that is a schedule."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _options(texts: list[str]) -> dict[str, Any]:
     """``["k=5", "order=theta:phi"]`` as ``{"k": 5, "order": ("theta", "phi")}``."""
     from dynsim.symbolic.parser import parse
 
     result: dict[str, Any] = {}
-    for part in pieces(texts):
-        name, equals, value = (word.strip() for word in part.partition("="))
-        if not equals or not name or not value:
-            raise bad("--option", part, "NAME=VALUE", "for instance --option momentum=0.9")
+    for name, value in named_texts("--option", texts, "momentum=0.9").items():
         if ":" in value:
             result[name] = tuple(value.split(":"))
             continue
