@@ -20,7 +20,7 @@ from dynsim.integrate.optimisers.catalogue import Step, optimiser_named
 from dynsim.integrate.optimisers.problem import Problem
 from dynsim.integrate.optimisers.teachers import Update, teacher_update
 from dynsim.integrate.results import ATTRIBUTES
-from dynsim.integrate.schedules import Schedule, in_flow_time
+from dynsim.integrate.schedules import Schedule, in_flow_time, is_schedule
 from dynsim.integrate.validation import count
 from dynsim.records import stamp
 from dynsim.status import Status
@@ -112,8 +112,9 @@ def optimise(
         raise bad("steps", steps, f"at most {MOST_RECORDED:.0e} recorded steps", "record fewer with every=")
     texts = {name: text for name, text in (("lr", lr), ("teacher", teacher)) if isinstance(text, str)}
     scheduled = {name: _schedule(name, text) for name, text in texts.items()}
-    pace = _pace(optimiser, optimiser_options)
-    parameters = _timed(parameters, last, pace, None if "lr" in scheduled else lr)
+    if isinstance(parameters, Mapping) and any(map(is_schedule, parameters.values())):
+        pace = _pace(optimiser, optimiser_options)
+        parameters = _timed(parameters, last, pace, None if "lr" in scheduled else lr)
     iteration = iteration_of(
         flow, initial, parameters, optimiser, 1.0 if "lr" in scheduled else lr,
         0.0 if "teacher" in scheduled else teacher, optimiser_options,
@@ -289,7 +290,10 @@ def iteration_of(
 
 def _pace(optimiser: str, options: Mapping[str, Any]) -> float:
     entry = optimiser_named(optimiser)
-    return float(entry.pace(**entry.complete(options)))
+    try:
+        return float(entry.pace(**entry.complete(options)))
+    except (ArithmeticError, TypeError):  # an option that cannot be: said where the optimiser is set up
+        return 1.0
 
 
 def _schedule(name: str, text: str) -> Schedule:
