@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -238,7 +239,7 @@ def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
         expression = expression.func(*(term for term in expression.args if symbol in term.free_symbols))
     if isinstance(expression, sympy.Expr) and symbol not in expression.free_symbols:
         return sympy.S.Zero
-    real = {s: sympy.Dummy(s.name, real=True) for s in expression.free_symbols | {symbol} if s.is_real is None}
+    real = {s: _real(s) for s in expression.free_symbols | {symbol} if s.is_real is None}
     back = {dummy: s for s, dummy in real.items()}
     smooth = expression.xreplace(real)
     if not smooth.has(*_KINKS):
@@ -249,6 +250,12 @@ def derivative(expression: Any, symbol: sympy.Symbol) -> Any:
     for stand_in, kink in _SMOOTHED.items():
         result = result.replace(stand_in, kink)
     return result
+
+
+@lru_cache(maxsize=1024)
+def _real(symbol: sympy.Symbol) -> sympy.Dummy:
+    """A real symbol in the place of one; always the same, so that SymPy's caches know the expressions in it again."""
+    return sympy.Dummy(symbol.name, real=True)
 
 
 def gradient(loss: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:

@@ -43,6 +43,13 @@ def test_garbage_is_collected_as_often_as_before_once_a_command_is_done(monkeypa
         gc.set_threshold(*before)
 
 
+def test_nothing_is_collected_when_a_command_has_ended():
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000)); "
+    code += "from dynsim.cli import main; main(['info', '--json']); main(['info', '--json'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_list(dynsim):
     out = in_a_process("list").stdout
     assert "toy" in out
