@@ -69,8 +69,8 @@ def test_the_same_data_give_the_same_file(name, tmp_path):
     data = data_of(name)
     # Every format is drawn from the same artists: all three for one figure, the cheapest for the others.
     formats = FORMATS if name == "article-stop" else ("svg",)
-    first = save_figure(dynsim.plot(name, data=data), name, tmp_path / "a", formats, data)
-    second = save_figure(dynsim.plot(name, data=data), name, tmp_path / "b", formats, data)
+    first = save_figure(dynsim.plot(name, data=data), name, tmp_path / "a", formats, data, dpi=80)
+    second = save_figure(dynsim.plot(name, data=data), name, tmp_path / "b", formats, data, dpi=80)
     for one, other in zip(first, second, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes(), f"{one.path.name} differs between two drawings"
 
