@@ -19,7 +19,6 @@ from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import noisy_ensemble
 from dynsim.integrate.results import Frame, InMemory, description
-from dynsim.integrate.schedules import in_flow_time
 from dynsim.integrate.storage import Streamed
 from dynsim.integrate.validation import cores, count, times_of, tolerance
 from dynsim.progress import Progress
@@ -66,8 +65,9 @@ def ensemble(
     times : sequence of float, optional
         Increasing flow times at which every member is recorded.
     method : {"auto", "compiled", "scipy", "exact"} or {"auto", "weak-2", "euler-maruyama", "minibatch"}
-        "compiled" integrates with machine code made for the flow (extra ``fast``), "scipy" the members as one
-        large system, "exact" evaluates the closed form that the system knows. "auto" takes the fastest
+        "compiled" integrates with machine code made for the flow (extra ``fast``): by Taylor series where its
+        right-hand side is analytic (see the notes), else with DOP853; "scipy" the members as one large system with
+        DOP853; "exact" evaluates the closed form that the system knows. "auto" takes the fastest
         integrator that can do the flow, and an implicit one for members that turn out to be stiff. Of a noisy flow:
         Platen's scheme of weak order 2, which "auto" takes at order 1, that of Euler and Maruyama, or "minibatch":
         descent on samples drawn anew at every step, the process itself.
@@ -121,9 +121,16 @@ def ensemble(
     -----
     Time is flow time: one gradient step with learning rate h advances it by h.
 
+    A Taylor series has an order near −½ ln rtol, at least 8, and a step of it ends where its last terms reach the
+    tolerance; the velocity there, and on the way where the time is in the equations, is compared with that of the
+    series. Flows of one or two states without functions, those with more products than a series is worth, and those
+    with corners (abs, max, Piecewise), roots or averages by quadrature are integrated with DOP853. Neither sees a
+    pulse that is much narrower than a step: `solve` has `max_step`.
+
     References
     ----------
-    Hairer, Nørsett & Wanner, Solving Ordinary Differential Equations I (1993), for DOP853.
+    Hairer, Nørsett & Wanner, Solving Ordinary Differential Equations I (1993), for DOP853 and (I.8) for series;
+    Jorba & Zou, Experimental Mathematics 14 (2005) 99, for their order and step.
 
     Examples
     --------
@@ -168,10 +175,10 @@ def ensemble(
         if given is not None:
             raise bad(argument, given, "a noisy flow with it", "make one with noisy_flow(…)")
     source = flow = as_field(flow)
+    grid = grid_of(flow, initial, parameters)
+    flow = grid.flow
     forever = times is None and isinstance(t_end, float) and t_end == math.inf
     record = np.array([math.inf]) if forever else times_of(t_end, times, count=1)
-    grid = grid_of(flow, initial, in_flow_time(parameters, float(record[-1])))
-    flow = grid.flow
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
     workers = count("workers", workers, cores())
     limit = count("chunk", chunk, CHUNK)

@@ -14,7 +14,6 @@ from dynsim.field import Field
 from dynsim.integrate.compiled_run import compiled_trajectory
 from dynsim.integrate.events import Watched, compile_events
 from dynsim.integrate.results import description, run_dataset
-from dynsim.integrate.schedules import in_flow_time
 from dynsim.integrate.sliding import switching_of
 from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, fixed_atol, trajectory
 from dynsim.integrate.stepping import SOLVERS
@@ -59,7 +58,7 @@ def solve(
         ``{parameter: value}``; what is left out takes the system's default.
     method : {"RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA", "compiled"}
         SciPy's integrators; the implicit ones get the analytic Jacobian. "compiled" is the engine of `ensemble`
-        (extra ``fast``): DOP853 in machine code, forward in time.
+        (extra ``fast``), forward in time: Taylor series or DOP853 in machine code.
     rtol : float
         Relative tolerance per step.
     atol : float, optional
@@ -117,10 +116,9 @@ def solve(
     0.806225775
     """
     flow = as_field(flow)
-    grid = times_of(t_end, times, backward=True)
-    parameters = in_flow_time(parameters, float(grid[-1]))
     field = field_of(flow, parameters)
     y0 = start_of(field, initial)
+    grid = times_of(t_end, times, backward=True)
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     settings = Settings(

@@ -10,6 +10,8 @@ from dynsim.integrate.ensemble import ensemble
 
 pytest.importorskip("llvmlite")
 
+from dynsim.integrate.engine.choice import order_for, takes_series
+
 NUDGE = 1e-6
 KINKS = ("wgan-clip", "wgan-gp")  # where the field jumps no method keeps its order
 
@@ -128,17 +130,19 @@ def test_separatrices_and_lines_of_equilibria(toy):
 
 @pytest.mark.parametrize(("name", "branch"), [("toy", "stop"), ("toy", "full"), ("toy", "target"), ("byol", "stop")])
 def test_work_and_precision_grow_together(name, branch):
-    """A tighter tolerance makes the largest error of ten thousand members smaller, and never takes fewer steps."""
+    """A tighter tolerance makes the largest error smaller, and takes no fewer steps where the method is the same."""
     flow = dynsim.system(name, branch=branch)
     start = np.random.default_rng(12).uniform(-1.5, 1.5, (len(flow.states), 10_000))
+    tolerances = [1e-13, *10.0 ** -np.arange(12, 3, -1)]
     runs = [
         ensemble(flow, paired(flow, start), 30.0, method="compiled", rtol=tolerance, atol=tolerance)
-        for tolerance in (1e-13, *10.0 ** -np.arange(12, 3, -1))
+        for tolerance in tolerances
     ]
     right = ensemble(flow, paired(flow, start), 30.0, method="exact") if flow.exact.solution else runs[0]
     errors = [np.abs(states_of(flow, run) - states_of(flow, right)).max() for run in runs[1:]]
     assert (np.diff(errors) > 0).all()
-    assert (np.diff([run.steps.sum() for run in runs]) < 0).all()
+    orders = [order_for(tolerance) if takes_series(flow.rhs) else 8 for tolerance in tolerances]
+    assert (np.diff([run.steps.sum() for run in runs])[np.diff(orders) == 0] < 0).all()
 
 
 @pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.long)])

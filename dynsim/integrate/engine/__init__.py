@@ -1,1 +1,1 @@
-"""Flows as machine code: SymPy to LLVM, eight trajectories per instruction, DOP853 with its own step for each."""
+"""Flows as machine code: SymPy to LLVM, eight trajectories per instruction, each with steps of its own."""

@@ -14,23 +14,23 @@ import sympy
 from llvmlite import ir
 
 from dynsim.integrate.batch import SCALED, STIFF, STRUGGLE, TINY
-from dynsim.integrate.engine import dop853
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
+from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Method, Vector, perturbed
 from dynsim.integrate.events import REST_RATE
 from dynsim.status import Status
 
 __all__ = ["ENTRY", "SIGNATURE", "build"]
 
 _IDLE = -1
-_T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, slopes
-_FAR_OFF = 1e30  # error of a step out of where the field is defined, however small it seems: the next one is shorter
+_T, _H, _MOST, _ACCEPTED, _Y = range(5)  # what a lane carries: …, states, what the method wants
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
 
 
 def build(
     rhs: Sequence[sympy.Expr],
     arguments: Sequence[sympy.Symbol],
+    method: Method,
     width: int,
     dense: bool,
     observables: Sequence[sympy.Expr] = (),
@@ -44,6 +44,8 @@ def build(
         One per state.
     arguments : sequence of Symbol
         The states, then the parameters, then the time.
+    method : Method
+        Of the same right-hand side.
     width : int
         Members per vector.
     dense : bool
@@ -53,19 +55,14 @@ def build(
     follows : bool
         Whether the absolute tolerance of each state can follow its rounding, as that of `solve` does.
     """
-    return _Kernel(rhs, arguments, width, dense, observables, follows).module
+    return _Kernel(rhs, arguments, method, width, dense, observables, follows).module
 
 
 class _Kernel:
     def __init__(
-        self,
-        rhs: Sequence[sympy.Expr],
-        arguments: Sequence[sympy.Symbol],
-        width: int,
-        dense: bool,
-        observables: Sequence[sympy.Expr],
-        follows: bool,
-    ) -> None:
+        self, rhs: Any, arguments: Any, method: Method, width: int, dense: bool, observables: Any, follows: bool
+    ):
+        self.method = method
         self.recipe = Recipe(rhs, arguments)
         self.observe = Recipe(observables, arguments)
         self.size = len(rhs)
@@ -99,13 +96,13 @@ class _Kernel:
     def _emit(self, n_parameters: int) -> None:
         v, b = self.v, self.builder
         self.member, self.recorded = Slots(v, kind=v.integer), Slots(v, kind=v.integer)
-        self.state, self.values = Slots(v, _Y + 2 * self.size), Slots(v, n_parameters)
+        self.state, self.values = Slots(v, _Y + self.size + self.method.carried), Slots(v, n_parameters)
         self.prepared, self.prepared_values = Slots(v, self.state.count), Slots(v, n_parameters)
         self.prepared_outputs = Slots(v, self.rows if self.dense else 0)
         self.code, self.unfit = Slots(v), Slots(v)
         self.due = Slots(v)  # the next time to record
         self.tolerance, self.noise = (Slots(v, self.size if self.follows else 0) for _ in range(2))
-        self.scratch = Slots(v, self.size * dop853.DENSE_TERMS + 3 if self.dense else 0)
+        self.scratch = Slots(v, self.size * self.method.dense_terms + 3 if self.dense else 0)
         self.queue = b.alloca(I64)
         b.store(I64(0), self.queue)
         self.member.store(v.integers(_IDLE))
@@ -129,10 +126,6 @@ class _Kernel:
         self._step(vacant, refill)
         b.position_at_end(leave)
         b.ret_void()
-
-    def _rhs(self, parameters: Slots) -> dop853.RightHandSide:
-        values = parameters.load_all()
-        return lambda t, y: self.recipe.emit(self.v, [*y, *values, t])
 
     # Refilling lanes
 
@@ -207,10 +200,10 @@ class _Kernel:
                 value = b.load(b.gep(base, [b.mul(member, stride)], source_etype=I8), typ=DOUBLE)
                 self.prepared_values.put(lane, value, i)
         y = [self.prepared.load(_Y + state) for state in range(self.size)]
-        f = self._rhs(self.prepared_values)
-        slope = f(v.const(0.0), y)
-        h = dop853.initial_step(v, f, y, slope, self.t_end, self.rtol, [self.atol] * self.size)
-        self.prepared.store_all([v.const(0.0), h, v.const(dop853.GROW), v.const(0.0), *y, *slope])
+        values, atol = self.prepared_values.load_all(), [self.atol] * self.size
+        h, slope, carried = self.method.begin(v, values, y, self.t_end, self.rtol, atol)
+        none = v.const(0.0)
+        self.prepared.store_all([none, h, self.method.growth(v, none), none, *y, *carried])
         self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
         if self.dense:
             self.prepared_outputs.store_all(self._outputs(v, v.const(0.0), y, self.prepared_values.load_all()))
@@ -239,37 +232,30 @@ class _Kernel:
         """One attempt in all lanes; on to the refill if some lane is done."""
         v, b = self.v, self.builder
         step = b.block
-        f = self._rhs(self.values)
-        t, h, most, accepted, *y_and_slope = self.carried
-        y, slope = y_and_slope[: self.size], y_and_slope[self.size :]
-        left = v.sub(self.t_end, t)
-        final = v.at_most(left, h)
-        h = v.select(final, left, h)
+        values = self.values.load_all()
+        t, h, most, accepted, *rest = self.carried
+        y, carried = rest[: self.size], rest[self.size :]
         atol = self.tolerance.load_all() or [self.atol] * self.size
-        attempt = dop853.try_step(v, f, t, h, y, slope, self.rtol, atol)
-        slope_new = attempt.slopes[-1]
-        defined = v.finite([*attempt.y_new, *slope_new])
-        attempt = replace(attempt, error=v.select(defined, attempt.error, v.const(_FAR_OFF)))
-        good = v.both(v.at_most(attempt.error, v.const(1.0)), defined)
-        t_new = v.select(final, self.t_end, v.add(t, h))
+        left = v.sub(self.t_end, t)
+        attempt, carried_new = self.method.attempt(v, values, t, h, most, left, y, carried, self.rtol, atol)
+        t_new = v.select(attempt.final, self.t_end, v.add(t, attempt.h))
         occupied = b.icmp_signed(">=", self.member.load(), v.integers(0))
-        error = attempt.error
         if self.dense:
-            good, error = self._record(occupied, good, f, attempt, t, t_new, atol)
-        h_new = dop853.next_size(v, h, error, most)
+            attempt = self._record(occupied, attempt, values, t, t_new, atol)
+        good = attempt.good
+        h_new = self.method.next_size(v, attempt.h, attempt.error, most)
         accepted = v.add(accepted, v.select(good, v.const(1.0), v.const(0.0)))
-        usual = v.select(v.less(accepted, v.const(dop853.EARLY)), v.const(dop853.GROW), v.const(dop853.GROW_LATER))
-        most = v.select(good, usual, v.const(1.0))
-        advanced = zip((t_new, *attempt.y_new, *slope_new), (t, *y, *slope), strict=True)
+        most = v.select(good, self.method.growth(v, accepted), v.const(1.0))
+        advanced = zip((t_new, *attempt.y_new, *carried_new), (t, *y, *carried), strict=True)
         t_next, *moved = [v.select(good, new, old) for new, old in advanced]
         following = [t_next, h_new, most, accepted, *moved]
         if self.follows:
-            self._follow(f, good, t_new, h_new, accepted, attempt.y_new, slope_new)
-        for carried, value in zip(self.carried, following, strict=True):
-            carried.add_incoming(value, b.block)
+            self._follow(attempt, values, t_new, h_new, accepted)
+        for carry, value in zip(self.carried, following, strict=True):
+            carry.add_incoming(value, b.block)
 
-        finished = v.both(good, final)
-        floor = v.maximum(v.scale(t, _ROUNDOFF), v.const(dop853.SMALLEST))
+        finished = v.both(good, attempt.final)
+        floor = v.maximum(v.scale(t, _ROUNDOFF), v.const(SMALLEST))
         stuck = v.without(v.at_most(h_new, floor), good)
         exhausted = v.at_most(self.limit, accepted)
         done = v.chosen(v.both(occupied, v.either(finished, v.either(stuck, exhausted))))
@@ -279,9 +265,13 @@ class _Kernel:
         b.position_at_end(finish)
         self.state.store_all(following)
         limited = v.const(Status.STEP_LIMIT)
-        code = v.rarely(exhausted, limited, lambda: v.select(dop853.stiff(v, attempt), v.const(STIFF), limited))
+        code = v.rarely(
+            exhausted, limited, lambda: v.select(self.method.stiff(v, values, t, attempt), v.const(STIFF), limited)
+        )
         code = v.select(stuck, v.const(Status.BLOW_UP), code)
-        at_rest = v.select(self._resting(attempt.y_new, slope_new), v.const(Status.AT_REST), v.const(Status.OK))
+        at_rest = v.select(
+            self._resting(attempt.y_new, attempt.slope_new), v.const(Status.AT_REST), v.const(Status.OK)
+        )
         self.code.store(v.select(finished, at_rest, code))
         vacant.add_incoming(done, b.block)
         b.branch(refill)
@@ -294,19 +284,22 @@ class _Kernel:
             resting = v.both(resting, v.at_most(v.abs(rate), bound))
         return resting
 
-    def _follow(self, f: dop853.RightHandSide, good: Any, t: Any, h: Any, accepted: Any, y: Any, slope: Any) -> None:
+    def _follow(self, attempt: AttemptedStep, values: Vector, t: Any, h: Any, accepted: Any) -> None:
         """Set the tolerance of the next step from the rounding in a good one, as `solver` does around SciPy's."""
-        v, b = self.v, self.builder
+        v, b, y = self.v, self.builder, attempt.y_new
         with b.if_then(b.fcmp_ordered(">", self.given["rounding"], DOUBLE(0.0))):
             units = v.splat(self.given["rounding"])
             followed, struggles = v.less(accepted, v.const(STRUGGLE)), v.equal(accepted, v.const(STRUGGLE))
             settled = v.maximum(v.scale(v.largest([v.abs(value) for value in y]), SCALED), self.atol)
-            for i, change in enumerate(dop853.rounding(v, f, t, accepted, y, slope)):
+            shaken = self.recipe.emit(v, [*perturbed(v, accepted, y), *values, t])
+            for i, (there, here) in enumerate(zip(shaken, attempt.slope_new, strict=True)):
+                change = v.abs(v.sub(there, here))
+                change = v.select(v.finite([change]), change, v.const(0.0))
                 noise = v.maximum(change, v.scale(self.noise.load(i), 0.5))
                 least = v.add(v.const(TINY), v.mul(v.mul(units, h), noise))
                 least = v.select(struggles, settled, v.select(followed, least, self.tolerance.load(i)))
-                self.noise.store(v.select(good, noise, self.noise.load(i)), i)
-                self.tolerance.store(v.select(good, least, self.tolerance.load(i)), i)
+                self.noise.store(v.select(attempt.good, noise, self.noise.load(i)), i)
+                self.tolerance.store(v.select(attempt.good, least, self.tolerance.load(i)), i)
 
     # Recording at given times
 
@@ -322,33 +315,37 @@ class _Kernel:
         self.due.put(lane, self._read("times", first))
 
     def _record(
-        self, occupied: Any, good: Any, f: Any, attempt: dop853.AttemptedStep, t: Any, t_new: Any, atol: list[Any]
-    ) -> tuple[Any, Any]:
+        self, occupied: Any, attempt: AttemptedStep, values: Vector, t: Any, t_new: Any, atol: Vector
+    ) -> AttemptedStep:
         """Interpolate at the times between t and t_new, in the lanes in which some are due.
 
-        A step whose interpolant is not good enough there is no good step. Returns which are, and their error.
+        A step whose interpolant is not good enough there is no good step. Returns it as it then is.
         """
-        v, b = self.v, self.builder
+        v, b, good = self.v, self.builder, attempt.good
         due = v.both(occupied, v.both(good, v.at_most(self.due.load(), t_new)))
         before = b.block
         with b.if_then(b.icmp_unsigned("!=", v.chosen(due), I64(0))):
-            terms = dop853.dense_output(v, f, t, attempt)
-            doubt = dop853.interpolation_error(v, attempt, terms, self.rtol, atol)
-            doubt = v.select(due, doubt, v.const(0.0))
-            doubtful = v.less(v.const(1.0), doubt)
-            still_good, larger = v.without(good, doubtful), v.maximum(doubt, attempt.error)
+            terms, doubt = self.method.dense(v, values, t, attempt, self.rtol, atol)
+            still_good, error = good, attempt.error
+            if doubt is not None:
+                doubt = v.select(due, doubt, v.const(0.0))
+                doubtful = v.less(v.const(1.0), doubt)
+                still_good, error = v.without(good, doubtful), v.maximum(doubt, attempt.error)
+                due = v.without(due, doubtful)
             per_step = v.div(v.const(1.0), attempt.h)
             self.scratch.store_all([*(c for state in terms for c in state), t, per_step, t_new])
-            with v.each_lane(v.chosen(v.without(due, doubtful))) as lane:
+            with v.each_lane(v.chosen(due)) as lane:
                 self._record_lane(lane)
             inside = b.block
+        if doubt is None:
+            return attempt
         merged = []
-        for usual, changed in ((good, still_good), (attempt.error, larger)):
+        for usual, changed in ((good, still_good), (attempt.error, error)):
             phi = b.phi(usual.type)
             phi.add_incoming(usual, before)
             phi.add_incoming(changed, inside)
             merged.append(phi)
-        return merged[0], merged[1]
+        return replace(attempt, good=merged[0], error=merged[1])
 
     def _record_lane(self, lane: Any) -> None:
         """Evaluate one lane's polynomial at the due times, a register of them at once."""
@@ -365,8 +362,8 @@ class _Kernel:
         times = b.load(self._at("times", index), typ=v.real, align=8)
         inside = v.at_most(times, t_new)
         x = v.mul(v.sub(times, t), per_step)
-        each = range(0, len(coefficients), dop853.DENSE_TERMS)
-        y = [dop853.interpolate(v, coefficients[i : i + dop853.DENSE_TERMS], x) for i in each]
+        each = self.method.dense_terms
+        y = [self.method.interpolate(v, coefficients[i : i + each], x) for i in range(0, len(coefficients), each)]
         for row, output in zip(rows, self._outputs(v, times, y, values), strict=True):
             v.store_chosen(inside, output, self._at("out", b.add(row, index)))
         following = b.add(index, b.ctpop(v.chosen(inside)))

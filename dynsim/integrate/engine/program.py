@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +15,7 @@ import sympy
 from dynsim.integrate.batch import MOST_STEPS, ROUNDING, SCALED, STIFF, EnsembleArrays, Members
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached, source
+from dynsim.integrate.engine.choice import chosen, order_for, takes_series
 from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
 from dynsim.integrate.engine.lowering import unsupported
 from dynsim.names import TIME
@@ -26,21 +27,29 @@ __all__ = ["OneStart", "Program", "by_compiled", "by_compiled_or_radau", "obstac
 
 _CTYPES: dict[str, Any] = {"i64": ctypes.c_int64, "double": ctypes.c_double, "ptr": ctypes.c_void_p}
 _FUNCTION = ctypes.CFUNCTYPE(None, *(_CTYPES[str(kind)] for _, kind in SIGNATURE))  # releases the GIL
-_by_flow: WeakKeyDictionary[Flow, dict[tuple[bool, bool], Program]] = WeakKeyDictionary()
+_by_flow: WeakKeyDictionary[Flow, _Programs] = WeakKeyDictionary()
 _ALONE = 4  # lanes for one start: the others only compute along, on a processor with wide vectors half of the time
 
 
-def program(flow: Flow, dense: bool, *, alone: bool = False) -> Program:
+class _Programs(NamedTuple):
+    """The machine code of one flow, by use and order of the series."""
+
+    by_series: bool
+    loaded: dict[tuple[bool, bool, int], Program]
+
+
+def program(flow: Flow, dense: bool, rtol: float, *, alone: bool = False) -> Program:
     """Compiled function of a flow, made on first use, with the same numbers either way.
 
-    `dense`: for many times, or for the last one only; `alone`: for one start, or for many side by side.
+    `dense`: for many times, or for the last one only; `rtol` decides the order of a series; `alone`: for one start, or
+    for many side by side.
     """
     width = min(_ALONE, machine.width()) if alone else machine.width()
-    kind = dense, alone
     mine = _by_flow.get(flow)
     if mine is None:
-        mine = _by_flow[flow] = {}
-    if kind not in mine:
+        mine = _by_flow[flow] = _Programs(takes_series(flow.rhs), {})
+    kind = dense, alone, order_for(rtol) if mine.by_series else 0
+    if kind not in mine.loaded:
         named = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         arguments = [*named, flow.symbols.get(TIME, sympy.Symbol(TIME))]
         places = {symbol: sympy.Symbol(f"x{i}") for i, symbol in enumerate(arguments)}
@@ -48,8 +57,8 @@ def program(flow: Flow, dense: bool, *, alone: bool = False) -> Program:
         if unsupported(observed):
             observed = []
         rhs, observables = (tuple(entry.xreplace(places) for entry in entries) for entries in (flow.rhs, observed))
-        mine[kind] = _loaded(rhs, tuple(places.values()), dense, observables, width, alone)
-    return mine[kind]
+        mine.loaded[kind] = _loaded(rhs, tuple(places.values()), dense, observables, width, *kind[1:])
+    return mine.loaded[kind]
 
 
 @cache
@@ -60,10 +69,16 @@ def _loaded(
     observables: tuple[sympy.Expr, ...],
     width: int,
     alone: bool,
+    order: int,
 ) -> Program:
     equations, observed = (";".join(sympy.srepr(entry) for entry in entries) for entries in (rhs, observables))
-    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{alone}|{machine.description()}|{source()}"
-    code = cached(key, lambda: machine.compiled(kernel.build(rhs, arguments, width, dense, observables, alone)))
+    key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{alone}|{order}|{machine.description()}|{source()}"
+
+    def make() -> bytes:
+        method, lanes = chosen(rhs, arguments, order, width)
+        return machine.compiled(kernel.build(rhs, arguments, method, lanes, dense, observables, alone))
+
+    code = cached(key, make)
     return Program(code, width, observes=bool(observables))
 
 
@@ -141,7 +156,7 @@ class OneStart:
         self, flow: Flow, y0: np.ndarray, values: Mapping[str, Any], end: float, rtol: float, atol: float | None
     ) -> None:
         self._end = end
-        self._code = program(flow, dense=True, alone=True)
+        self._code = program(flow, dense=True, rtol=rtol, alone=True)
         self._rows = len(y0) + (len(flow.observables) if self._code.observes else 0)
         self._status, self._steps = np.zeros(1, np.int8), np.zeros(1, np.int32)
         self._y0, constants = np.array(y0, dtype=float), np.array([*map(float, values.values()), 0.0])
@@ -211,7 +226,7 @@ def obstacle(flow: Flow) -> str:
 
 
 def by_compiled(batch: Members, run: EnsembleArrays) -> int:
-    """Fill `run` with DOP853, every member with steps of its own."""
+    """Fill `run`, every member with steps of its own."""
     if not _integrate(batch, run):
         run.status[run.status == STIFF] = Status.STEP_LIMIT
     return 0
@@ -229,7 +244,7 @@ def by_compiled_or_radau(batch: Members, run: EnsembleArrays) -> int:
 def _integrate(batch: Members, run: EnsembleArrays) -> bool:
     """Fill `run`; whether every member came to its end."""
     count = batch.y0.shape[1]
-    code = program(batch.flow.equations, dense=len(batch.times) > 1, alone=count == 1)
+    code = program(batch.flow.equations, len(batch.times) > 1, batch.rtol, alone=count == 1)
     reached = np.empty((count, 1 + len(batch.y0)))
     integrate = code.task(batch, run, MOST_STEPS, reached)
 

@@ -99,9 +99,9 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
         seen.append(key)
         raise LookupError
 
-    def ask(rhs, dense, observables=(), width=4, alone=False):
+    def ask(rhs, dense, observables=(), width=4, alone=False, order=10):
         with pytest.raises(LookupError):
-            program._loaded.__wrapped__(rhs, x, dense, observables, width, alone)
+            program._loaded.__wrapped__(rhs, x, dense, observables, width, alone, order)
 
     monkeypatch.setattr(program, "cached", remember)
     ask((x[0] * x[1],), True)
@@ -110,6 +110,7 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
     ask((x[0] * x[1],), True, (x[0],))
     ask((x[0] * x[1],), True, width=8)
     ask((x[0] * x[1],), True, alone=True)
+    ask((x[0] * x[1],), True, order=12)
     for name in ("get_host_cpu_name", "get_process_triple"):
         with monkeypatch.context() as patch:
             patch.setattr(machine.llvm, name, lambda: "another")
@@ -119,7 +120,7 @@ def test_entries_differ_by_flow_processor_version_and_use(cache, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(program, "source", lambda: "another version of the engine")
         ask((x[0] * x[1],), True)
-    assert len(set(seen)) == len(seen) == 9
+    assert len(set(seen)) == len(seen) == 10
 
 
 def test_the_folder_is_the_users_own(monkeypatch, tmp_path):

@@ -89,7 +89,7 @@ def unreached():
 
 def test_machine_code_writes_what_it_has_computed_and_nothing_else():
     batch, run = unreached()
-    program(batch.flow, dense=True).task(batch, run, 1000, np.empty((3, 1 + len(batch.y0))))(0, 3)
+    program(batch.flow, True, batch.rtol).task(batch, run, 1000, np.empty((3, 1 + len(batch.y0))))(0, 3)
     assert run.states[0, 0, 2] == 7.25
     assert (run.states[0, 2] == 7.25).all()
     np.testing.assert_allclose(run.states[0, 1], [-1, -1 / 1.5, -1 / 3], rtol=1e-8)

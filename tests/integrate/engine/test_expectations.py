@@ -7,6 +7,7 @@ from dynsim import ensemble, gradient_flow
 
 pytest.importorskip("llvmlite")
 
+from dynsim.integrate.engine.choice import chosen
 from dynsim.integrate.engine.kernel import build
 from dynsim.integrate.engine.program import obstacle
 
@@ -39,5 +40,10 @@ def test_the_code_does_not_grow_with_the_nodes(monkeypatch):
     y = NormalNode("y")
     few = Expectation(sympy.tanh(w * x), x, sympy.S.One)
     many = Expectation(sympy.tanh(w * x + y), x, sympy.S.One, y, sympy.S.One)
-    sizes = [str(build([-w + item], [w, t], 8, False)).count("\n") for item in (few, many)]
+    velocities = [-w + item for item in (few, many)]
+    methods = [chosen([velocity], [w, t], 0, 8)[0] for velocity in velocities]
+    sizes = [
+        str(build([velocity], [w, t], method, 8, False)).count("\n")
+        for velocity, method in zip(velocities, methods, strict=True)
+    ]
     assert sizes[1] < 1.5 * sizes[0]
