@@ -9,7 +9,7 @@ import sympy
 
 from dynsim.integrate.engine.dop853 import DOP853Method
 from dynsim.integrate.engine.lowering import Recipe
-from dynsim.integrate.engine.method import Method
+from dynsim.integrate.engine.method import StepMethod
 from dynsim.integrate.engine.series import FUNCTION, SeriesRecipe, without_series
 from dynsim.integrate.engine.taylor import Taylor
 
@@ -49,7 +49,9 @@ def order_for(rtol: float) -> int:
     return min(max(_LEAST, 2 * math.floor(-math.log(rtol) / 4)), _MOST)
 
 
-def chosen(rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], order: int, width: int) -> tuple[Method, int]:
+def chosen(
+    rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], order: int, width: int
+) -> tuple[StepMethod, int]:
     """The method, and the members per vector, at most `width`.
 
     Parameters

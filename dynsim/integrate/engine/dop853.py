@@ -41,7 +41,7 @@ def _numbers() -> Any:
 
 
 class DOP853Method:
-    """The method for one right-hand side, as a `Method`: what a lane carries is the velocity."""
+    """The method for one right-hand side, as a `StepMethod`: what a lane carries is the velocity."""
 
     dense_terms = 8  # value at the beginning of the step, then seven coefficients
 

@@ -16,7 +16,7 @@ from llvmlite import ir
 from dynsim.integrate.batch import SCALED, STIFF, STRUGGLE, TINY
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
-from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Method, Vector, perturbed
+from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, StepMethod, Vector, perturbed
 from dynsim.integrate.events import REST_RATE
 from dynsim.status import Status
 
@@ -30,7 +30,7 @@ _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
 def build(
     rhs: Sequence[sympy.Expr],
     arguments: Sequence[sympy.Symbol],
-    method: Method,
+    method: StepMethod,
     width: int,
     dense: bool,
     observables: Sequence[sympy.Expr] = (),
@@ -44,7 +44,7 @@ def build(
         One per state.
     arguments : sequence of Symbol
         The states, then the parameters, then the time.
-    method : Method
+    method : StepMethod
         Of the same right-hand side.
     width : int
         Members per vector.
@@ -60,7 +60,7 @@ def build(
 
 class _Kernel:
     def __init__(
-        self, rhs: Any, arguments: Any, method: Method, width: int, dense: bool, observables: Any, follows: bool
+        self, rhs: Any, arguments: Any, method: StepMethod, width: int, dense: bool, observables: Any, follows: bool
     ):
         self.method = method
         self.recipe = Recipe(rhs, arguments)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynsim.integrate.engine.lanes import Lanes
 
-__all__ = ["SMALLEST", "AttemptedStep", "Method", "Vector", "perturbed", "weight"]
+__all__ = ["SMALLEST", "AttemptedStep", "StepMethod", "Vector", "perturbed", "weight"]
 
 SMALLEST = 1e-280  # no step is shorter, whatever overflows
 
@@ -32,7 +32,7 @@ class AttemptedStep:
     good : mask
         Whether the step counts.
     error : vector
-        What `Method.next_size` decides by.
+        What `StepMethod.next_size` decides by.
     detail : any
         What only the method itself reads.
     """
@@ -47,7 +47,7 @@ class AttemptedStep:
     detail: Any = None
 
 
-class Method(Protocol):
+class StepMethod(Protocol):
     """One method for one right-hand side.
 
     Attributes

@@ -15,10 +15,21 @@ import sympy
 from dynsim.integrate.engine.functions import FUNCTIONS, power
 from dynsim.integrate.engine.lanes import Lanes
 
-__all__ = ["Emission", "Function", "Linear", "Node", "Power", "Product", "Quotient", "State", "Term", "Time"]
+__all__ = [
+    "Emission",
+    "FunctionSeries",
+    "PowerSeries",
+    "ProductSeries",
+    "QuotientSeries",
+    "Series",
+    "StateSeries",
+    "SumSeries",
+    "Term",
+    "TimeSeries",
+]
 
 
-class Node:
+class Series:
     """A series; `coefficient` of order n is asked for after those of lower orders, and 0 is None."""
 
     convolutions = 0.0  # sums over products of coefficients, half a one where each product comes twice
@@ -33,11 +44,11 @@ class Node:
         return None if value is None else e.v.scale(value, n)
 
 
-Term = tuple[sympy.Expr, Node]
+Term = tuple[sympy.Expr, Series]
 """A factor, which only parameters enter, and a series."""
 
 
-class State(Node):
+class StateSeries(Series):
     """A state: known at the beginning of the step; then n times its coefficient is put in from outside."""
 
     def coefficient(self, e: Emission, n: int) -> Any:
@@ -50,7 +61,7 @@ class State(Node):
         raise AssertionError("a slope is asked for before its time")
 
 
-class Time(Node):
+class TimeSeries(Series):
     """The time, counted in `Emission.unit` from the beginning of the step."""
 
     def coefficient(self, e: Emission, n: int) -> Any:
@@ -58,13 +69,13 @@ class Time(Node):
         return e.unit if n == 1 else None
 
 
-class Linear(Node):
+class SumSeries(Series):
     """Constant + Σ factor·series."""
 
     def __init__(self, constant: sympy.Expr, terms: Sequence[Term]) -> None:
         self.constant, self.terms = constant, terms
         self.plain: bool = all(
-            isinstance(node, State) or (isinstance(node, Linear) and node.plain) for _, node in terms
+            isinstance(node, StateSeries) or (isinstance(node, SumSeries) and node.plain) for _, node in terms
         )
 
     def coefficient(self, e: Emission, n: int) -> Any:
@@ -79,10 +90,10 @@ class Linear(Node):
         return super().slope(e, n)
 
 
-class Product(Node):
+class ProductSeries(Series):
     """Product of two series."""
 
-    def __init__(self, a: Node, b: Node) -> None:
+    def __init__(self, a: Series, b: Series) -> None:
         self.a, self.b = a, b
         self.convolutions = 0.5 if a is b else 1.0
 
@@ -95,12 +106,12 @@ class Product(Node):
         return e.products(self.a, self.b, n, [*range(1, n), 0, *([n] if n else [])])
 
 
-class Quotient(Node):
+class QuotientSeries(Series):
     """One series over another, or one over it."""
 
     convolutions = 1.0
 
-    def __init__(self, a: Node | None, b: Node) -> None:
+    def __init__(self, a: Series | None, b: Series) -> None:
         self.a, self.b = a, b
 
     def coefficient(self, e: Emission, n: int) -> Any:
@@ -116,12 +127,12 @@ class Quotient(Node):
         return v.mul(v.neg(rest) if above is None else v.sub(above, rest), e.inverse[self])
 
 
-class Power(Node):
+class PowerSeries(Series):
     """u to a constant power p, from u·y' = p·u'·y."""
 
     convolutions = 1.0
 
-    def __init__(self, u: Node, exponent: sympy.Rational) -> None:
+    def __init__(self, u: Series, exponent: sympy.Rational) -> None:
         self.u, self.exponent = u, exponent
 
     def coefficient(self, e: Emission, n: int) -> Any:
@@ -141,12 +152,12 @@ class Power(Node):
         return None if total is None else v.mul(total, e.inverse[self])
 
 
-class Function(Node):
+class FunctionSeries(Series):
     """f(c·u) with f' = w: n·fₙ = c Σ wⱼ (n − j) uₙ₋ⱼ."""
 
     convolutions = 1.0
 
-    def __init__(self, name: str, factor: sympy.Expr, u: Node) -> None:
+    def __init__(self, name: str, factor: sympy.Expr, u: Series) -> None:
         self.name, self.factor, self.u = name, factor, u
         self.derivative: Term  # put in after it has been made: this node may be part of it
 
@@ -168,19 +179,19 @@ class Function(Node):
 class Emission:
     """One emission of coefficients, each when it is first asked for."""
 
-    def __init__(self, v: Lanes, unit: Any, constants: dict[sympy.Expr, Any], heads: dict[Node, Any]) -> None:
+    def __init__(self, v: Lanes, unit: Any, constants: dict[sympy.Expr, Any], heads: dict[Series, Any]) -> None:
         self.v, self.unit, self.constants, self.heads = v, unit, constants, heads
-        self.coefficients: dict[tuple[Node, int], Any] = {}
-        self.slopes: dict[tuple[Node, int], Any] = {}
-        self.inverse: dict[Node, Any] = {}
+        self.coefficients: dict[tuple[Series, int], Any] = {}
+        self.slopes: dict[tuple[Series, int], Any] = {}
+        self.inverse: dict[Series, Any] = {}
 
-    def __call__(self, node: Node, n: int) -> Any:
+    def __call__(self, node: Series, n: int) -> Any:
         """Coefficient of a series."""
         if (node, n) not in self.coefficients:
             self.coefficients[node, n] = node.coefficient(self, n)
         return self.coefficients[node, n]
 
-    def slope(self, node: Node, n: int) -> Any:
+    def slope(self, node: Series, n: int) -> Any:
         """The same times n."""
         if (node, n) not in self.slopes:
             self.slopes[node, n] = node.slope(self, n)
@@ -216,7 +227,7 @@ class Emission:
                 total = self.plus(total, self.scaled(factor, value))
         return total
 
-    def products(self, a: Node, b: Node, n: int, orders: Iterable[int], total: Any = None) -> Any:
+    def products(self, a: Series, b: Series, n: int, orders: Iterable[int], total: Any = None) -> Any:
         """Σ aⱼ·bₙ₋ⱼ; what was known first comes first."""
         for j in orders:
             one, other = self(a, j), self(b, n - j)

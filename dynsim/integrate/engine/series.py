@@ -18,15 +18,15 @@ from dynsim.integrate.engine.lanes import Lanes
 from dynsim.integrate.engine.lowering import Recipe
 from dynsim.integrate.engine.recurrences import (
     Emission,
-    Function,
-    Linear,
-    Node,
-    Power,
-    Product,
-    Quotient,
-    State,
+    FunctionSeries,
+    PowerSeries,
+    ProductSeries,
+    QuotientSeries,
+    Series,
+    StateSeries,
+    SumSeries,
     Term,
-    Time,
+    TimeSeries,
 )
 from dynsim.symbolic.functions import sigmoid
 
@@ -90,9 +90,9 @@ class SeriesRecipe:
         states, self.parameters, time = arguments[: len(rhs)], arguments[len(rhs) : -1], arguments[-1]
         self._moving = {*states, time}
         self.timed = any(time in expression.free_symbols for expression in rhs)
-        self._made: dict[Hashable, Node] = {}
+        self._made: dict[Hashable, Series] = {}
         self._constants: dict[sympy.Expr, None] = {}
-        self._states, self._time = [State() for _ in states], Time()
+        self._states, self._time = [StateSeries() for _ in states], TimeSeries()
         self._known: dict[sympy.Basic, Term] = {
             symbol: (sympy.S.One, node)
             for symbol, node in zip((*states, time), (*self._states, self._time), strict=True)
@@ -110,10 +110,10 @@ class SeriesRecipe:
         self._results = [self._term(result.xreplace(fixed)) for result in results]
         for factor, node in self._results:
             self._constant(factor)
-            if isinstance(node, Linear):
+            if isinstance(node, SumSeries):
                 for scale in (node.constant, *(scale for scale, _ in node.terms)):
                     self._constant(factor * scale)
-        self._functions = [node for node in self._made.values() if isinstance(node, Function)]
+        self._functions = [node for node in self._made.values() if isinstance(node, FunctionSeries)]
         for function in self._functions:
             self._constant(function.derivative[0] * function.factor)
         self._recipe = Recipe(list(self._constants), self.parameters)
@@ -157,7 +157,7 @@ class SeriesRecipe:
                 found.append(base)
         return found
 
-    def _node(self, key: Hashable, make: Callable[[], Node]) -> Node:
+    def _node(self, key: Hashable, make: Callable[[], Series]) -> Series:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
@@ -180,14 +180,14 @@ class SeriesRecipe:
         name = expression.func.__name__
         (argument,) = expression.args
         factor, u = self._term(argument)
-        node = Function(name, self._constant(factor), u)
+        node = FunctionSeries(name, self._constant(factor), u)
         self._made[name, factor, u] = node
         self._known[expression] = sympy.S.One, node
         node.derivative = self._term(_DERIVATIVES[name](argument))
         return sympy.S.One, node
 
     def _sum(self, expression: sympy.Expr) -> Term:
-        terms: dict[Node, sympy.Expr] = {}
+        terms: dict[Series, sympy.Expr] = {}
         constant = sympy.S.Zero
         for argument in expression.args:
             if self._fixed(argument):
@@ -204,17 +204,17 @@ class SeriesRecipe:
             return factor, node
         return unit, self._linear(constant / unit, {node: factor / unit for node, factor in terms.items()})
 
-    def _linear(self, constant: sympy.Expr, terms: dict[Node, sympy.Expr]) -> Node:
+    def _linear(self, constant: sympy.Expr, terms: dict[Series, sympy.Expr]) -> Series:
         self._constant(constant)
         for factor in terms.values():
             self._constant(factor)
         pairs = [(factor, node) for node, factor in terms.items()]
-        return self._node((constant, frozenset(terms.items())), lambda: Linear(constant, pairs))
+        return self._node((constant, frozenset(terms.items())), lambda: SumSeries(constant, pairs))
 
     def _multiplied(self, factors: Sequence[sympy.Expr]) -> Term:
         constant = sympy.S.One
-        above: list[Node] = []
-        below: list[Node] = []
+        above: list[Series] = []
+        below: list[Series] = []
         for factor in factors:
             if self._fixed(factor):
                 constant *= factor
@@ -226,12 +226,12 @@ class SeriesRecipe:
         if not below:
             return constant, self._product(above)
         top, bottom = self._product(above) if above else None, self._product(below)
-        return constant, self._node(("/", top, bottom), lambda: Quotient(top, bottom))
+        return constant, self._node(("/", top, bottom), lambda: QuotientSeries(top, bottom))
 
-    def _product(self, nodes: Sequence[Node]) -> Node:
+    def _product(self, nodes: Sequence[Series]) -> Series:
         result, *rest = nodes
         for node in rest:
-            result = self._node(frozenset([result, node]), partial(Product, result, node))
+            result = self._node(frozenset([result, node]), partial(ProductSeries, result, node))
         return result
 
     def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> Term:
@@ -242,7 +242,7 @@ class SeriesRecipe:
             return self._multiplied([base**exponent])
         factor, node = self._term(base)
         u = node if factor == 1 else self._linear(sympy.S.Zero, {node: factor})
-        return sympy.S.One, self._node(("^", u, exponent), lambda: Power(u, exponent))
+        return sympy.S.One, self._node(("^", u, exponent), lambda: PowerSeries(u, exponent))
 
     # Emission
 
@@ -250,7 +250,7 @@ class SeriesRecipe:
         """How many a step takes up to an order, about."""
         nodes = self._made.values()
         products = int(sum(node.convolutions for node in nodes) * order**2 / 2)
-        terms = sum(len(node.terms) for node in nodes if isinstance(node, Linear)) + 4 * len(self._states)
+        terms = sum(len(node.terms) for node in nodes if isinstance(node, SumSeries)) + 4 * len(self._states)
         return products + order * terms + FUNCTION * self.functions
 
     def heads(self, v: Lanes, t: Any, y: list[Any], values: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -277,7 +277,9 @@ class SeriesRecipe:
         for n in range(order):
             for state, (factor, node) in zip(self._states, self._results, strict=True):
                 constant, terms = (
-                    (node.constant, node.terms) if isinstance(node, Linear) else (sympy.S.Zero, [(sympy.S.One, node)])
+                    (node.constant, node.terms)
+                    if isinstance(node, SumSeries)
+                    else (sympy.S.Zero, [(sympy.S.One, node)])
                 )
                 total = None if n or constant == 0 else times_unit(factor * constant)
                 for scale, part in terms:
@@ -288,7 +290,7 @@ class SeriesRecipe:
         return [[e.slopes[state, n] for n in range(1, order + 1)] for state in self._states]
 
     def _emission(
-        self, v: Lanes, unit: Any, t: Any, y: list[Any], values: list[Any], heads: dict[Node, Any]
+        self, v: Lanes, unit: Any, t: Any, y: list[Any], values: list[Any], heads: dict[Series, Any]
     ) -> Emission:
         constants = dict(zip(self._constants, self._recipe.emit(v, values), strict=True))
         e = Emission(v, unit, constants, heads)

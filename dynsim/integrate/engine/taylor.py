@@ -33,7 +33,7 @@ Coefficients = list[Any]
 
 
 class Taylor:
-    """Taylor series of a right-hand side, as a `Method`."""
+    """Taylor series of a right-hand side, as a `StepMethod`."""
 
     def __init__(self, recipe: SeriesRecipe, order: int) -> None:
         self.recipe, self.order = recipe, order
