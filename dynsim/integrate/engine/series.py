@@ -97,7 +97,9 @@ class SeriesRecipe:
             symbol: (sympy.S.One, node)
             for symbol, node in zip((*states, time), (*self._states, self._time), strict=True)
         }
-        collected = [self._collected(expression) for expression in rhs]
+        self._sums: Counter[sympy.Expr] = Counter()  # that taking out a factor would leave
+        for _ in range(2):  # the first time to see which of them are met again
+            collected = [self._collected(expression) for expression in rhs]
         shared, results = sympy.cse(collected, order="none", symbols=sympy.numbered_symbols("c", cls=sympy.Dummy))
         fixed: dict[sympy.Symbol, sympy.Expr] = {}
         for symbol, expression in shared:
@@ -133,7 +135,10 @@ class SeriesRecipe:
         return expression
 
     def _collected(self, expression: sympy.Expr) -> sympy.Expr:
-        """Common factors of sums taken out, the most common first: a product of series costs more than a sum."""
+        """Common factors of sums taken out, the most common first: a product of series costs more than a sum.
+
+        Of several as common, the one that leaves a sum that is met elsewhere, too.
+        """
         if self._fixed(expression) or not expression.args:
             return expression
         expression = expression.func(*map(self._collected, expression.args))
@@ -141,12 +146,22 @@ class SeriesRecipe:
             return expression
         factors = [Counter(self._factors(term)) for term in expression.args]
         common = Counter(factor for counted in factors for factor in counted)
-        most = max(common, key=lambda factor: (common[factor], default_sort_key(factor)), default=None)
-        if most is None or common[most] < 2:
+        most = max(common.values(), default=0)
+        if most < 2:
             return expression
-        inside = [term / most for term, counted in zip(expression.args, factors, strict=True) if most in counted]
-        outside = [term for term, counted in zip(expression.args, factors, strict=True) if most not in counted]
-        return most * self._collected(sympy.Add(*inside)) + self._collected(sympy.Add(*outside))
+        split = []
+        for factor in sorted((factor for factor in common if common[factor] == most), key=default_sort_key):
+            within = [factor in counted for counted in factors]
+            inside, outside = (
+                sympy.Add(*(term for term, inner in zip(expression.args, within, strict=True) if inner is chosen))
+                for chosen in (True, False)
+            )
+            split.append((factor, sympy.Add(*(term / factor for term in sympy.Add.make_args(inside))), outside))
+        met = [one for one in split if self._sums[_unsigned(one[1])] > 1]
+        factor, inside, outside = (met or split)[0]
+        for one in split:
+            self._sums[_unsigned(one[1])] += 1
+        return factor * self._collected(inside) + self._collected(outside)
 
     def _factors(self, term: sympy.Expr) -> list[sympy.Expr]:
         """What of a product moves; powers by their base."""
@@ -297,6 +312,11 @@ class SeriesRecipe:
         e.coefficients = {(state, 0): value for state, value in zip(self._states, y, strict=True)}
         e.coefficients[self._time, 0] = t
         return e
+
+
+def _unsigned(expression: sympy.Expr) -> sympy.Expr:
+    """The same of an expression and its opposite."""
+    return -expression if expression.could_extract_minus_sign() else expression
 
 
 _DERIVATIVES: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
