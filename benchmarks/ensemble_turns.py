@@ -20,7 +20,7 @@ def reference(problem, starts, times):
     if problem.flow.exact is not None and problem.flow.exact.solution is not None:
         run = dynsim.ensemble(problem.flow, initial, times=times, method="exact")
     else:
-        run = dynsim.ensemble(problem.flow, initial, times=times, rtol=1e-13, atol=1e-15)
+        run = dynsim.ensemble(problem.flow, initial, times=times, rtol=1e-15, atol=1e-17, method="compiled")
     return np.array([run[s].values for s in problem.flow.states])
 
 

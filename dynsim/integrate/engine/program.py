@@ -15,7 +15,7 @@ import sympy
 from dynsim.integrate.batch import MOST_STEPS, ROUNDING, SCALED, STIFF, EnsembleArrays, Members
 from dynsim.integrate.engine import kernel, machine
 from dynsim.integrate.engine.cache import cached, source
-from dynsim.integrate.engine.choice import chosen, order_for, takes_series
+from dynsim.integrate.engine.choice import chosen, first_order, order_for
 from dynsim.integrate.engine.kernel import ENTRY, SIGNATURE
 from dynsim.integrate.engine.lowering import unsupported
 from dynsim.names import TIME
@@ -32,9 +32,9 @@ _ALONE = 4  # lanes for one start: the others only compute along, on a processor
 
 
 class _Programs(NamedTuple):
-    """The machine code of one flow, by use and order of the series."""
+    """The machine code of one flow, by use and order of the series, which it takes from an order on."""
 
-    by_series: bool
+    first: float
     loaded: dict[tuple[bool, bool, int], Program]
 
 
@@ -47,8 +47,9 @@ def program(flow: Flow, dense: bool, rtol: float, *, alone: bool = False) -> Pro
     width = min(_ALONE, machine.width()) if alone else machine.width()
     mine = _by_flow.get(flow)
     if mine is None:
-        mine = _by_flow[flow] = _Programs(takes_series(flow.rhs), {})
-    kind = dense, alone, order_for(rtol) if mine.by_series else 0
+        mine = _by_flow[flow] = _Programs(first_order(flow.rhs), {})
+    order = order_for(rtol)
+    kind = dense, alone, order if order >= mine.first else 0
     if kind not in mine.loaded:
         named = [flow.symbols[name] for name in (*flow.states, *flow.parameters)]
         arguments = [*named, flow.symbols.get(TIME, sympy.Symbol(TIME))]

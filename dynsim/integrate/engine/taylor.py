@@ -19,7 +19,7 @@ from dynsim.integrate.engine.series import SeriesRecipe
 
 __all__ = ["Taylor"]
 
-LAST, BEFORE_LAST = 1.0, 0.1  # tolerances that a step's last term may be, and share that the one before it counts for
+LAST, BEFORE_LAST = 0.3, 0.1  # tolerances that a step's last term may be, and share that the one before it counts for
 DEFECT = 4.0  # tolerances that the velocity at the end may be off, times the step over the order
 SHRINK, GROW = 0.3, 10.0  # of a step that does not hold; the most that one may be longer than the one before, …
 EARLY, GROW_LATER = 4.0, 2.0  # … at first and from this step on: what comes from nothing is not stepped over

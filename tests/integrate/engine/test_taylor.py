@@ -135,7 +135,7 @@ def test_coefficients_are_those_of_the_solution(name, monkeypatch):
 )
 def test_what_is_not_analytic_where_it_is_defined_has_no_series(part):
     assert without_series([Y, part])
-    assert not choice.takes_series([X, Y, sympy.tanh(X) + part])
+    assert choice.first_order([X, Y, sympy.tanh(X) + part]) == math.inf
 
 
 def smooth_flow(name):
@@ -148,7 +148,7 @@ def smooth_flow(name):
 @pytest.mark.parametrize("when", [{"t_end": 3.0}, {"times": np.linspace(0.0, 3.0, 41)}], ids=["end", "times"])
 def test_every_function_is_integrated_as_by_scipy(name, when):
     flow = smooth_flow(name)
-    assert choice.takes_series(flow.rhs)
+    assert choice.first_order(flow.rhs) == 8
     start = {"x": ("m", np.linspace(-1.0, 1.0, 21)), "y": ("m", np.linspace(0.8, -0.5, 21))}
     start = xr.Dataset(start)
     one = ensemble(flow, start, method="compiled", rtol=1e-11, atol=1e-12, **when)
@@ -260,6 +260,6 @@ def test_flows_of_many_products_are_left_to_dop853():
     states = sympy.symbols("x0:12")
     many = [sum((x * y - 1) ** 2 * y for y in states) for x in states]
     for velocity, name in ((many, "DOP853Method"), ([sympy.tanh(x) for x in states], "Taylor")):
-        assert choice.takes_series(velocity)
+        assert choice.first_order(velocity) == 8
         method, _ = choice.chosen(velocity, [*states, T], 10, 8)
         assert type(method).__name__ == name
