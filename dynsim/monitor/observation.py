@@ -196,8 +196,9 @@ def _of_arrays(
         )
     evidence = _with_rest(judged, found)
     if numbers is not None and (chance := _chance(numbers)) < 1:
-        row = next(row for row in evidence if row["measure"] == "knn")
-        row |= {"healthy": f"> {chance:.3g}, chance", "says": "healthy" if found["knn"] > chance else "unsure"}
+        says = {"healthy": f"> {chance:.3g}, chance", "says": "healthy" if found["knn"] > chance else "unsure"}
+        rated = [{**row, **says} if row["measure"] == "knn" else row for row in evidence]
+        evidence = Table(rated, columns=evidence.columns)
     return Observation(
         kinds, evidence, summary, found, begin, course, last.shape[1], len(last), prototypes,
         last, numbers, thresholds=thresholds, when=when, ranking=ranking,

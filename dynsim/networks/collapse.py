@@ -391,7 +391,7 @@ def closing_sentence(dataset: xr.Dataset, *, reference: float | None = None) -> 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
     """Number of dimensions, samples and prototypes, as far as a Dataset says them."""
     attributes = provenance(dataset)
-    told = attributes.get("experiment") if isinstance(attributes.get("experiment"), Mapping) else {}
+    told: Any = attributes.get("experiment") if isinstance(attributes.get("experiment"), Mapping) else {}
     found = {
         "dimensions": attributes.get("dim", told.get("dim")),
         "samples": attributes.get("samples"),
