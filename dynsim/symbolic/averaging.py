@@ -28,7 +28,7 @@ from dynsim.symbolic.expressions import expression as expression_of
 from dynsim.symbolic.expressions import parts_of, with_parts
 from dynsim.symbolic.functions import stop_gradient
 from dynsim.symbolic.grammar import refuse
-from dynsim.symbolic.kinks import Positive, Step, closed, opened, truncated_moment
+from dynsim.symbolic.kinks import Positive, Step, closed, opened, together, truncated_moment
 from dynsim.symbolic.monomials import Monomial, affine, expanded, monomials, powers_of
 from dynsim.symbolic.parser import Reading, read
 from dynsim.symbolic.quadrature import Divergent, quadrature
@@ -223,6 +223,9 @@ class _Space:
             return self.groups[group].moment(*(powers.get(self.symbols[name], 0) for name in group))
         if discrete:
             return self._summed(discrete, groups, factor)
+        simpler = together(factor)
+        if simpler is not factor:
+            return self.mean(simpler, [symbol.name for symbol in symbols])
         normal = sorted((s for s in symbols if isinstance(self.law(s), Normal)), key=str)
         if len(normal) == len(symbols):
             for rule in (self._squared, self._truncated):

@@ -7,6 +7,8 @@ the moments of a truncated normal distribution, which end in erf.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import sympy
@@ -14,7 +16,7 @@ from sympy import Add, Expr, Mul, Pow, S, Symbol
 
 from dynsim.symbolic.monomials import affine, expanded, is_whole
 
-__all__ = ["Positive", "Step", "closed", "opened", "truncated_moment"]
+__all__ = ["Positive", "Step", "closed", "opened", "together", "truncated_moment"]
 
 
 def truncated_moment(
@@ -79,6 +81,9 @@ def _unit(slope: Expr, root: Expr) -> Expr:
     return sympy.sign(slope) * (size / root) if (size / root).free_symbols < ratio.free_symbols else ratio
 
 
+_KINKS = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
+
+
 class Positive(sympy.Function):
     """The positive part of an affine form, while averages are taken."""
 
@@ -95,32 +100,107 @@ def opened(expression: Expr, over: frozenset[Symbol], is_normal: Callable[[Symbo
         normal = [symbol for symbol in inside if is_normal(symbol)]
         return bool(inside) and len(normal) == len(inside) and all(affine(f, normal) is not None for f in forms)
 
+    def positive(x: Expr) -> tuple[Expr, Expr] | None:
+        """The positive part of x, and x as it is then written."""
+        if fits(x):
+            return Positive(expanded(x)), expanded(x)
+        folded = _folded(x, fits)
+        return None if folded is None else (folded.positive, folded.whole)
+
+    def above(x: Expr) -> Expr | None:
+        if fits(x):
+            return Step(expanded(x))
+        folded = _folded(x, fits)
+        return None if folded is None else folded.step
+
     def size(x: Expr) -> Expr:
-        return 2 * Positive(expanded(x)) - expanded(x) if fits(x) else sympy.Abs(x)
+        found = positive(x)
+        return sympy.Abs(x) if found is None else 2 * found[0] - found[1]
 
     def sign(x: Expr) -> Expr:
-        return 2 * Step(expanded(x)) - 1 if fits(x) else sympy.sign(x)
+        found = above(x)
+        return sympy.sign(x) if found is None else 2 * found - 1
 
     def step(x: Expr, *rest: Expr) -> Expr:
-        return Step(expanded(x)) if fits(x) else sympy.Heaviside(x, *rest, evaluate=False)
+        found = above(x)
+        return sympy.Heaviside(x, *rest, evaluate=False) if found is None else found
+
+    def plain(x: Expr) -> Expr:
+        """A kink that an outer one chooses, opened like the outer ones."""
+        return opened(x, over, is_normal)
 
     def largest(*x: Expr) -> Expr:
-        if len(x) == 2 and fits(x[0] - x[1]):
-            return x[0] + Positive(expanded(x[1] - x[0]))
-        return sympy.Max(*x, evaluate=False)
+        found = positive(x[1] - x[0]) if len(x) == 2 else None
+        return sympy.Max(*x, evaluate=False) if found is None else plain(x[0]) + found[0]
 
     def smallest(*x: Expr) -> Expr:
-        if len(x) == 2 and fits(x[0] - x[1]):
-            return x[0] - Positive(expanded(x[0] - x[1]))
-        return sympy.Min(*x, evaluate=False)
+        found = positive(x[0] - x[1]) if len(x) == 2 else None
+        return sympy.Min(*x, evaluate=False) if found is None else plain(x[0]) - found[0]
 
-    if not expression.has(sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min):
+    if not expression.has(*_KINKS):
         return expression
-    outer = _outside(expression, over)
-    rules = [(sympy.Abs, size), (sympy.sign, sign), (sympy.Heaviside, step), (sympy.Max, largest)]
-    for kind, rule in [*rules, (sympy.Min, smallest)]:
-        outer = {node: value.replace(kind, rule) if isinstance(node, kind) else value for node, value in outer.items()}
+    rules = {sympy.Abs: size, sympy.sign: sign, sympy.Heaviside: step, sympy.Max: largest, sympy.Min: smallest}
+    outer = {node: rules[type(node)](*node.args) for node in _outside(expression, over)}
     return expression.xreplace(outer)
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """An expression that is even in an affine form u, or its positive part: itself, its positive part, its step."""
+
+    whole: Expr
+    positive: Expr
+    step: Expr
+
+
+def _folded(x: Expr, fits: Callable[..., bool]) -> _Folded | None:
+    """Write α·|u| + c, α·u² + c and α·u₊ + c, with numbers α and c, by kinks along the affine forms u ± threshold."""
+    constant, rest = x.as_coeff_Add()
+    factor, inside = rest.as_coeff_Mul()
+    if not (constant.is_real and factor.is_real and factor != 0):
+        return None
+    if factor < 0:
+        other = _folded(-x, fits)
+        return None if other is None else _Folded(-other.whole, other.positive - other.whole, 1 - other.step)
+    ways, power, parts = (1, -1), 1, [part.as_base_exp() for part in Mul.make_args(inside)]
+    if isinstance(inside, sympy.Max) and len(inside.args) == 2 and S.Zero in inside.args:
+        (form,), ways = [part for part in inside.args if part != 0], (1,)
+    elif isinstance(inside, sympy.Abs):
+        form = inside.args[0]
+    elif all(exponent.is_even for _, exponent in parts):
+        form, power = Mul(*(base ** (exponent / 2) for base, exponent in parts)), 2
+    else:
+        return None
+    if not fits(form):
+        return None
+    form = expanded(form)
+    value = form**2 if power == 2 else Add(*(Positive(expanded(way * form)) for way in ways))
+    whole = factor * value + constant
+    level = -constant / factor
+    if level <= 0:
+        return _Folded(whole, whole, S.One)
+    level = sympy.sqrt(level) if power == 2 else level
+    forms = [expanded(way * form - level) for way in ways]
+    step = Add(*map(Step, forms))
+    positive = expanded(whole) * step if power == 2 else factor * Add(*map(Positive, forms))
+    return _Folded(whole, positive, step)
+
+
+def together(factor: Expr) -> Expr:
+    """A product of kinks along parallel forms without those that another one decides; itself if there are none.
+
+    Where u − 1 is positive, u is; and −u − 1 is not.
+    """
+    kinks = sorted(factor.atoms(Positive, Step), key=sympy.default_sort_key)
+    for one, other in permutations(kinks, 2):
+        if other not in factor.as_powers_dict() or one not in factor.as_powers_dict():
+            continue
+        (a,), (b,) = one.args, other.args
+        if (total := expanded(a + b)).is_number and total <= 0:
+            return S.Zero
+        if (ahead := expanded(b - a)).is_number and ahead >= 0:
+            return factor.xreplace({other: b if isinstance(other, Positive) else S.One})
+    return factor
 
 
 def closed(expression: Expr) -> Expr:
@@ -133,5 +213,4 @@ def _outside(expression: Expr, over: frozenset[Symbol]) -> dict[Expr, Expr]:
     """Return the functions with kinks that stand in sums, products and powers, not inside other functions."""
     if isinstance(expression, Add | Mul) or (isinstance(expression, Pow) and is_whole(expression.exp)):
         return {node: value for part in expression.args for node, value in _outside(part, over).items()}
-    kinds = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
-    return {expression: expression} if isinstance(expression, kinds) else {}
+    return {expression: expression} if isinstance(expression, _KINKS) else {}

@@ -13,6 +13,7 @@ from sympy import Add, Expr, S, Symbol
 from dynsim.errors import InvalidValue, bad
 from dynsim.symbolic.distributions import Distribution, Normal, Uniform
 from dynsim.symbolic.expectation import NODES, Expectation, NormalNode, TailNode, UniformNode, node_count
+from dynsim.symbolic.functions import stop_gradient
 from dynsim.symbolic.monomials import affine, expanded
 from dynsim.symbolic.numeric import evaluate
 
@@ -23,6 +24,7 @@ SEED = 20200
 TOLD = 1e-6
 """A relative error from which on a quadrature is mentioned wherever its flow is."""
 _TRIALS = 4
+_ROUNDING = 1e-13
 _KINKS = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min)
 
 
@@ -75,7 +77,18 @@ def quadrature(factor: Expr, laws: Mapping[Symbol, Distribution], moving: Collec
         split = _split(integrand, pairs[0], pairs[1], moving)
         if split is not None:
             return split
+    for jump in integrand.atoms(sympy.sign, sympy.Heaviside):
+        if _moves(jump, pairs[::2], moving):
+            raise Divergent(factor, f"the jump {jump} moves with a state, and what that adds to the gradient is not "
+                            "known; write it along an affine form, or smoothly, by sigmoid or erf")  # fmt: skip
     return Expectation(integrand, *pairs)
+
+
+def _moves(kink: Expr, nodes: Sequence[Any], moving: Collection[str]) -> bool:
+    """Whether the place of a kink among the samples depends on what is differentiated by."""
+    plain = kink.replace(stop_gradient, lambda _: S.One)
+    own = {s.name for s in plain.free_symbols if not isinstance(s, sympy.Dummy)}
+    return kink.has(*nodes) and bool(own & {*moving})
 
 
 def _fresh(name: str, taken: set[str]) -> str:
@@ -212,6 +225,8 @@ def _check(factor: Expr, integrand: Expr, pairs: Sequence[Any]) -> None:
 
     It is refused if that is so at all of a few seeded positive values of its symbols.
     """
+    # A stop-gradient has the value of what it stops.
+    integrand, *pairs = (part.replace(stop_gradient, lambda inside: inside) for part in (integrand, *pairs))
     nodes, scales = pairs[::2], pairs[1::2]
     for power in integrand.atoms(sympy.Pow):
         if power.exp.is_number and power.exp <= -1 and any(_vanishes(power.base, node) for node in nodes):
@@ -288,6 +303,8 @@ class Quadrature(float):
         How many nodes the largest of them has; 0 without quadrature.
     dimensions : int
         Over how many random directions it runs.
+    kinked : bool
+        Whether kinks inside the quadratures move with the states: that adds to the Jacobian what is not in it.
 
     Notes
     -----
@@ -298,6 +315,7 @@ class Quadrature(float):
 
     nodes: int = 0
     dimensions: int = 0
+    kinked: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -308,15 +326,16 @@ class Quadrature(float):
         """Say it in a line."""
         if self.is_exact:
             return "averages exact"
-        return f"averages by quadrature, {self.nodes} nodes, relative error {float(self):.1g}"
+        said = f"averages by quadrature, {self.nodes} nodes, relative error {float(self):.1g}"
+        return said + "; the Jacobian leaves out that kinks move" * self.kinked
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _quadrature, (float(self), self.nodes, self.dimensions)
+        return _quadrature, (float(self), self.nodes, self.dimensions, self.kinked)
 
 
-def _quadrature(error: float, nodes: int, dimensions: int) -> Quadrature:
+def _quadrature(error: float, nodes: int, dimensions: int, kinked: bool = False) -> Quadrature:
     result = Quadrature(error)
-    result.nodes, result.dimensions = nodes, dimensions
+    result.nodes, result.dimensions, result.kinked = nodes, dimensions, kinked
     return result
 
 
@@ -340,7 +359,13 @@ def quadrature_of(
     once, twice = (evaluate(list(field), points, refine=n) for n in (1, 2))
     size = np.linalg.norm(twice, axis=0)
     change = np.linalg.norm(once - twice, axis=0)
+    if not (change <= TOLD * size).all():  # where all samples cancel each other, nothing but their rounding is left
+        whole = {node: Expectation(sympy.Abs(node.integrand), *node.args[1:]) for node in found}
+        sizes = evaluate([entry.xreplace(whole) for entry in field], points)
+        change = np.where(change <= _ROUNDING * np.linalg.norm(sizes, axis=0), 0.0, change)
     known = np.isfinite(change) & (size > 0)
     error = float(np.max(change[known] / size[known], initial=0.0)) if known.any() else float("nan")
     largest = max(found, key=node_count)
-    return _quadrature(error, node_count(largest), len(largest.nodes))
+    names = {symbol.name for symbol in states}
+    kinked = any(_moves(kink, node.nodes, names) for node in found for kink in node.integrand.atoms(*_KINKS))
+    return _quadrature(error, node_count(largest), len(largest.nodes), kinked)

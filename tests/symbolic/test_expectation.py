@@ -9,6 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.stats import norm
 from sympy import Rational, Symbol, expand, symbols
 
 from dynsim import (
@@ -25,7 +26,7 @@ from dynsim import (
     solve,
     system,
 )
-from dynsim.errors import InvalidType, InvalidValue
+from dynsim.errors import DynsimError, InvalidType, InvalidValue
 from dynsim.symbolic.averaging import averaged
 from dynsim.symbolic.distributions import random_text, read_random
 from dynsim.symbolic.expectation import Expectation, NormalNode, TailNode, UniformNode, loops
@@ -434,3 +435,75 @@ def test_the_error_of_an_average_that_moves_in_time_is_known():
     assert 0 <= flow.expectation < 1e-3
     still = gradient_flow("E(tanh(w*x)^2)", ["w"], random="x ~ normal(0, 1)")
     assert flow.expectation.nodes == still.expectation.nodes
+
+
+FOLDED = {
+    "relu(1 - abs(w*x))": lambda u: max(1 - abs(u), 0.0),
+    "min(1, abs(w*x))": lambda u: min(1.0, abs(u)),
+    "abs(abs(w*x - 1) - 2)": lambda u: abs(abs(u - 1) - 2),
+    "relu(relu(w*x) - 1/2)": lambda u: max(max(u, 0.0) - 0.5, 0.0),
+    "min((w*x)^2, 1)": lambda u: min(u * u, 1.0),
+    "relu(abs(w*x - 1) - 1/2)^2": lambda u: max(abs(u - 1) - 0.5, 0.0) ** 2,
+    "max(w^2*x^2, 2)": lambda u: max(u * u, 2.0),
+    "relu(-1 - abs(w*x)) + (w*x)^2": lambda u: u * u,
+    "heaviside(1 - abs(w*x))*(w*x)^2/2 + heaviside(abs(w*x) - 1)*(abs(w*x) - 1/2)": lambda u: (
+        u * u / 2 if abs(u) < 1 else abs(u) - 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FOLDED)
+@pytest.mark.parametrize("w", [0.4, -1.3])
+def test_kinks_of_even_forms_are_split_at_both_thresholds(text, w):
+    """Against adaptive quadrature of the loss between its kinks, differentiated by differences of high order."""
+    flow = gradient_flow(f"E({text})", ["w"], random="x ~ normal(0, 1)")
+    levels = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 2**0.5, -(2**0.5))
+
+    def loss(w):
+        edges = np.unique(np.clip([-10.0, 10.0, *(level / w for level in levels)], -10, 10))
+        return sum(
+            quad(lambda x: FOLDED[text](w * x) * np.exp(-x * x / 2), a, b, epsabs=1e-13)[0]
+            for a, b in itertools.pairwise(edges)
+        ) / np.sqrt(2 * np.pi)
+
+    h = 1e-2
+    slope = (8 * (loss(w + h) - loss(w - h)) - (loss(w + 2 * h) - loss(w - 2 * h))) / (12 * h)
+    assert flow.compiled.field({}).f(0.0, np.array([w]))[0] == pytest.approx(-slope, abs=1e-6)
+    assert flow.expectation < 1e-9
+    assert not flow.expectation.kinked
+
+
+@pytest.mark.parametrize(
+    ("stopped", "held"),
+    [
+        ("E(w*tanh(sg(w)*x))", "E(w*tanh(c*x))"),
+        ("E((tanh((w + sg(w))*x) - x)^2)", "E((tanh((w + c)*x) - x)^2)"),
+        ("E(sigmoid(sg(w)*x)*softplus(w*x))", "E(sigmoid(c*x)*softplus(w*x))"),
+        ("E(w*abs(sg(w)*x - 1))", "E(w*abs(c*x - 1))"),
+    ],
+)
+def test_a_stopped_state_inside_a_quadrature_is_a_number_while_one_differentiates(stopped, held):
+    one, other = (gradient_flow(text, ["w"], random="x ~ normal(0, 1)") for text in (stopped, held))
+    for w in (0.4, -1.2):
+        values = one.compiled.field({}).f(0.0, np.array([w])), other.compiled.field({"c": w}).f(0.0, np.array([w]))
+        assert values[0][0] == pytest.approx(values[1][0], rel=1e-10)
+
+
+def test_a_jump_that_moves_through_a_quadrature_is_refused():
+    """d/dw P(tanh(wx) > 1/2) is not the average of a derivative, which is zero; along an affine form it is known."""
+    known = gradient_flow("E(heaviside(w*x - 1))", ["w"], random="x ~ normal(0, 1)")
+    density = np.exp(-0.5 / 0.49) / np.sqrt(2 * np.pi)
+    assert known.compiled.field({}).f(0.0, np.array([0.7]))[0] == pytest.approx(-density / 0.49)
+    with pytest.raises(DynsimError, match="moves with a state"):
+        gradient_flow("E(heaviside(tanh(w*x) - 1/2))", ["w"], random="x ~ normal(0, 1)")
+    stopped = gradient_flow("E(w*heaviside(tanh(sg(w)*x) - 1/2))", ["w"], random="x ~ normal(0, 1)")
+    expected = norm.sf(np.arctanh(0.5) / 0.7)
+    assert stopped.compiled.field({}).f(0.0, np.array([0.7]))[0] == pytest.approx(-expected, rel=0.1)
+
+
+def test_kinks_that_move_and_averages_that_cancel_are_said_to():
+    moving = gradient_flow("E(abs(tanh(w*x) - 1/2))", ["w"], random="x ~ normal(0, 1)").expectation
+    assert moving.kinked
+    assert "kinks move" in str(moving)
+    nothing = gradient_flow("E(erf(w*x)) + w^2", ["w"], random="x ~ normal(0, 1)").expectation
+    assert nothing < 1e-6  # by symmetry the average is zero: what is left of it is rounding
