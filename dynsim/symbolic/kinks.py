@@ -162,7 +162,8 @@ def _folded(x: Expr, fits: Callable[..., bool]) -> _Folded | None:
     if factor < 0:
         other = _folded(-x, fits)
         return None if other is None else _Folded(-other.whole, other.positive - other.whole, 1 - other.step)
-    ways, power, parts = (1, -1), 1, [part.as_base_exp() for part in Mul.make_args(inside)]
+    ways: tuple[int, ...] = (1, -1)
+    power, parts = 1, [part.as_base_exp() for part in Mul.make_args(inside)]
     if isinstance(inside, sympy.Max) and len(inside.args) == 2 and S.Zero in inside.args:
         (form,), ways = [part for part in inside.args if part != 0], (1,)
     elif isinstance(inside, sympy.Abs):
