@@ -13,6 +13,7 @@ from dynsim.errors import InvalidType, ParseError, bad
 from dynsim.field import Dynamics, Field
 from dynsim.names import canonical, is_name
 from dynsim.registry import registry
+from dynsim.symbolic.distributions import names_in, read_random
 from dynsim.symbolic.expressions import expression
 from dynsim.symbolic.flow import Flow, gradient_flow
 from dynsim.symbolic.functions import release
@@ -109,7 +110,9 @@ def as_flow(
     names = sorted(symbol.name for symbol in loss.free_symbols)
     moving = states or [name for name in USUAL if name in names]
     if not moving:
-        advice = f"the loss has the symbols {', '.join(names) or '(none)'}; gradient_flow(loss, states) takes both"
+        drawn = names_in(read_random(options.get("random")))
+        free = ", ".join(name for name in names if name not in drawn) or "(none)"
+        advice = f"the loss has the symbols {free}; gradient_flow(loss, states) takes both, a command --states"
         raise bad("states", None, "the names of what moves in the loss", advice)
     if not states and {"xi", "theta"} <= set(names):
         options.setdefault("track", {"xi": ("theta", "beta")})

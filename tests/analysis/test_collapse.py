@@ -206,3 +206,13 @@ def test_bad_input_is_one_clear_line(call, words):
     with pytest.raises(DynsimError, match=words) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("phi", "branch", "way_out"), [(0.6, "stop", 0.0), (2.0, "stop", 1.0), (0.6, "full", 0.08**0.5)]
+)
+def test_the_way_out_from_the_null_line_is_across_it_where_all_around_lives(phi, branch, way_out):
+    """With stop-gradient 0 < φ < 1 lives for every θ ≠ 0; beyond, θ = 0 lies within a region that collapses."""
+    found = resilience(system("toy", branch=branch), {"phi": phi, "theta": 0.0})
+    assert int(found.collapses) == 1
+    assert float(found.way_out) == pytest.approx(way_out, abs=1e-9)

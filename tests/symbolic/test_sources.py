@@ -233,3 +233,8 @@ def test_a_typed_loss_walks_to_its_field_through_few_files():
         sys.setprofile(before)
     assert len(entered) <= 13, sorted(entered)
     assert not any(word in name for name in entered for word in ("averaging", "distributions", "quadrature"))
+
+
+def test_what_is_drawn_is_not_offered_as_a_state():
+    with pytest.raises(DynsimError, match="symbols w; .* --states"):
+        as_flow("E((w*(x + n) - 1)^2)", None, random="x ~ normal(0, 1), n ~ normal(0, 1/4)")

@@ -24,6 +24,7 @@ __all__ = ["resilience"]
 _RADII = 48  # along every ray, half of them spaced geometrically
 _ROUNDS, _AROUND, _NARROWER = 12, 48, 0.4  # of the refinement: how often, how many directions, by how much closer
 _HALVINGS = 40
+_NEXT = 1e-9  # of the reach: next to the null line
 _ZERO = 1e-7  # an eigenvalue smaller than this, relative to the largest, is zero: along a line nothing returns
 
 Judge = Callable[[np.ndarray], np.ndarray]
@@ -124,6 +125,13 @@ def resilience(
         on_it = y0.copy()
         on_it[judge.encoder] = 0.0
         pieces = {"null line " + ", ".join(f"{text_of(flow, i)} = 0" for i in judge.encoder): on_it, **pieces}
+    if (
+        judge.null_line
+        and inside
+        and not y0[judge.encoder].any()
+        and (beside := _beside(judge, y0, reach)) is not None
+    ):
+        pieces = {"off the null line": beside, **pieces}  # which is thin: any shock across it leads out
     shocks = {name: point - y0 for name, point in pieces.items()}
     counted = [shock for name, shock in shocks.items() if null_line or not name.startswith("null line")]
     nearest = min(counted, key=lambda shock: float(np.linalg.norm(shock)), default=np.full(len(y0), np.nan))
@@ -154,6 +162,16 @@ def resilience(
         note=note,
         error=float(error),
     )
+
+
+def _beside(judge: Collapse, y0: np.ndarray, reach: float) -> np.ndarray | None:
+    """The start itself if starts next to it, whose encoder is not quite zero, do not collapse; None if they do."""
+    for size in (_NEXT * reach, -_NEXT * reach):
+        near = y0.copy()
+        near[judge.encoder] = size
+        if int(judge(near[:, None])[0]) == 0:
+            return y0.copy()
+    return None
 
 
 def text_of(flow: Flow, index: int) -> str:
