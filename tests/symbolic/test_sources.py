@@ -236,5 +236,5 @@ def test_a_typed_loss_walks_to_its_field_through_few_files():
 
 
 def test_what_is_drawn_is_not_offered_as_a_state():
-    with pytest.raises(DynsimError, match="symbols w; .* --states"):
+    with pytest.raises(DynsimError, match=r"symbols w; .* --states"):
         as_flow("E((w*(x + n) - 1)^2)", None, random="x ~ normal(0, 1), n ~ normal(0, 1/4)")
