@@ -9,7 +9,7 @@ from ensemble_peers import MANY, PEERS, calls
 
 import dynsim
 
-TOLERANCES = [10.0**-e for e in range(4, 14)]
+TOLERANCES = [10.0**-e for e in range(4, 15)]
 FINEST = {"torchode": 1e-11}  # a method of order 5 is slow below
 TURN, CALLS, ENOUGH = 0.3, 20, 1.0
 """A turn lasts so many seconds or calls; who has run for so many seconds needs no further turn."""
