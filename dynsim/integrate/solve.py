@@ -55,7 +55,8 @@ def solve(
     times : sequence of float, optional
         Records these times, which lead away from 0: increasing, or negative and decreasing.
     parameters : mapping, optional
-        ``{parameter: value}``; what is left out takes the system's default.
+        ``{parameter: value}``; what is left out takes the system's default. Text is an expression in the time `t`,
+        in which ``cosine(a, b)`` and ``linear(a, b)`` go from a at the start to b at the end of the run.
     method : {"RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA", "compiled"}
         SciPy's integrators; the implicit ones get the analytic Jacobian. "compiled" is the engine of `ensemble`
         (extra ``fast``), forward in time: Taylor series or DOP853 in machine code.
