@@ -10,6 +10,7 @@ import dynsim
 from dynsim import Descend, Flow, first_integrals, gradient_flow, system
 from dynsim.analysis.algebra import first_integrals as module
 from dynsim.errors import DynsimError
+from dynsim.symbolic.sources import as_flow
 
 phi, theta, alpha, t = sympy.symbols("phi theta alpha t")
 
@@ -238,3 +239,32 @@ def test_exponentials_come_with_their_inverses(text, states, expected):
     gradients = sympy.Matrix([[value.diff(flow.symbols[name]) for name in flow.states] for value in (found, wanted)])
     assert sympy.simplify(gradients.det().rewrite(sympy.exp)) == 0
     assert sympy.simplify((gradients[0, :] * flow.rhs)[0].rewrite(sympy.exp)) == 0
+
+
+LOGARITHMS = {
+    "Lotka and Volterra": ("x' = x*(a - b*y); y' = y*(d*x - c)", "d*x - c*log(x) + b*y - a*log(y)"),
+    "an epidemic": ("s' = -b*s*i; i' = b*s*i - g*i; r' = g*i", "b*(s + i) - g*log(s)"),
+    "the force 1/r": ("x' = u; y' = v; u' = -x/(x^2 + y^2); v' = -y/(x^2 + y^2)", "u^2 + v^2 + log(x^2 + y^2)"),
+    "saturated growth": ("x' = x*(1 - y)/(1 + x); y' = y*(x - 1)", "x^2/2 + y - log(x) - log(y)"),
+}
+
+
+@pytest.mark.parametrize("name", LOGARITHMS)
+def test_logarithms_of_states_and_of_denominators(name):
+    equations, expected = LOGARITHMS[name]
+    flow = as_flow(equations)
+    found = first_integrals(flow)
+    assert found.complete
+    plain = {*flow.symbols.values(), *flow.rhs.free_symbols}
+    symbols = {symbol: sympy.Symbol(symbol.name, positive=True) for symbol in plain}
+    right = sympy.sympify(expected.replace("^", "**"), locals={s.name: p for s, p in symbols.items()})
+    states = [symbols[flow.symbols[state]] for state in flow.states]
+    gradients = sympy.Matrix(
+        [[sympy.diff(one, x) for x in states] for one in [right, *(i.xreplace(symbols) for i in found)]]
+    )
+    place = {symbol: sympy.Rational(7 + 5 * k, 11) for k, symbol in enumerate(sorted(symbols.values(), key=str))}
+    assert gradients.subs(place).rank() == len(found) < len(states)
+    velocity = flow.rhs.xreplace(symbols)
+    for one in found:
+        rate = sum(sympy.diff(one.xreplace(symbols), x) * v for x, v in zip(states, velocity, strict=True))
+        assert sympy.simplify(rate) == 0

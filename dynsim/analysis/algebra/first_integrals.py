@@ -90,7 +90,9 @@ def first_integrals(flow: Flow, *, degree: int = 4, over: Any = None) -> FirstIn
     -----
     Functions of the states that are not polynomial (exp, sin, roots, \|·\|, max) are variables of their own, taken
     modulo the identities that they obey; an integral may be polynomial in them too, such as the energy of Kepler's
-    problem in 1/r, or sinh² of a weight behind tanh. What is constant on each side of a kink only is no integral.
+    problem in 1/r, or sinh² of a weight behind tanh. That of a rational flow may be polynomial in logarithms of
+    denominators and of states that vanish with their velocity, too, as Lotka and Volterra's is. What is constant on each
+    side of a kink only is no integral.
 
     References
     ----------
@@ -144,7 +146,7 @@ def _search(flow: Flow, degree: int) -> Iterator[tuple[str, Any]]:
     field = polynomial_field(flow)
     found = _Independent(flow)
     states = len(flow.states)
-    plain = [i for i in field.moving if i not in field.inverses]
+    plain = [i for i in field.moving if i not in (*field.inverses, *field.logarithms)]
     smooth = [i for i in plain if i not in field.kinks]
     # First in the states alone: ‖p‖² rather than the 1/‖p‖ that a cosine loss has in it.
     searches: list[tuple[bool, list[int]]] = [(False, list(field.moving[:states]))]
@@ -155,6 +157,8 @@ def _search(flow: Flow, degree: int) -> Iterator[tuple[str, Any]]:
         searches.append((True, smooth))
     if field.inverses:
         searches.append((False, [*smooth, *field.inverses]))
+    if field.logarithms:
+        searches.append((False, [*smooth, *field.logarithms]))
     for weighted, within in searches:
         for current in range(1, degree + 1):
             if len(found.kept) >= states - (not weighted):

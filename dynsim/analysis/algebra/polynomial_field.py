@@ -41,6 +41,8 @@ class PolynomialField:
         Variable that is the sign of something → that something.
     inverses : tuple of int
         Variables that are one over an exponential.
+    logarithms : tuple of int
+        Variables that are logarithms of states and of denominators.
     doubt : str
         Why the generators may obey further identities; empty if it is proven that they do not.
     """
@@ -53,6 +55,7 @@ class PolynomialField:
     relations: list[PolyElement] = field(default_factory=list)
     kinks: dict[int, PolyElement] = field(default_factory=dict)
     inverses: tuple[int, ...] = ()
+    logarithms: tuple[int, ...] = ()
     doubt: str = ""
 
     def reduced(self, polynomial: PolyElement) -> PolyElement:
@@ -105,6 +108,8 @@ def polynomial_field(flow: Flow) -> PolynomialField:
     # sinh is a polynomial in an exponential and its inverse, and in neither alone.
     inverses = {symbol: sympy.Dummy(real=True) for symbol in rational.of_kind("exponential") if symbol in rates}
     rates |= {inverse: -rates[symbol] * inverse / symbol for symbol, inverse in inverses.items()}
+    logarithms = _logarithms(rational, states, velocity)
+    rates |= {symbol: rate for symbol, (_, rate) in logarithms.items()}
     moving = [*states, *rates]
     derivatives = [*velocity, *rates.values()]
     relations = [sympy.numer(sympy.together(equation)) for equation in rational.relations()]
@@ -112,7 +117,7 @@ def polynomial_field(flow: Flow) -> PolynomialField:
     signs = rational.of_kind("sign")
     insides = [sympy.numer(sympy.together(rational.generators[symbol].argument)) for symbol in signs]
 
-    variables = [*states, *rational.generators, *inverses.values()]
+    variables = [*states, *rational.generators, *inverses.values(), *logarithms]
     fractions = [sympy.fraction(sympy.together(entry)) for entry in derivatives]
     everything = [*(part for pair in fractions for part in pair), *relations, *insides]
     free = set().union(*(part.free_symbols for part in everything)) - set(variables)
@@ -126,6 +131,7 @@ def polynomial_field(flow: Flow) -> PolynomialField:
     basis = groebner([_element(ring, equation) for equation in relations], ring) if relations else []
     numerators = (numerator * common.exquo(denominator) for numerator, denominator in pairs)
     meanings = {symbol: item.meaning for symbol, item in rational.generators.items()} | rational.constants
+    meanings |= {symbol: sympy.log(sympy.Abs(inside)) for symbol, (inside, _) in logarithms.items()}
     meanings |= {inverse: 1 / rational.generators[symbol].meaning for symbol, inverse in inverses.items()}
     return PolynomialField(
         ring,
@@ -136,8 +142,29 @@ def polynomial_field(flow: Flow) -> PolynomialField:
         basis,
         {variables.index(s): _element(ring, inside) for s, inside in zip(signs, insides, strict=True)},
         tuple(variables.index(symbol) for symbol in inverses.values()),
+        tuple(variables.index(symbol) for symbol in logarithms),
         doubt(rational),
     )
+
+
+def _logarithms(
+    rational: Rationaliser, states: list[sympy.Symbol], velocity: list[sympy.Expr]
+) -> dict[sympy.Symbol, tuple[sympy.Expr, sympy.Expr]]:
+    """Logarithms whose rates need no denominators but those of the velocity: symbol → inside, rate.
+
+    Of states that vanish with their velocity, as in Lotka and Volterra's equations, and of what velocities are divided
+    by, as the potential of the force 1/r. Of rational fields only: others have variables enough.
+    """
+    if rational.generators:
+        return {}
+    bottom = sympy.lcm_list([sympy.denom(sympy.together(entry)) for entry in velocity])
+    below = [factor for factor, _ in sympy.factor_list(bottom)[1] if factor.free_symbols & set(states)]
+    found = {}
+    for inside in [*states, *below]:
+        rate = sympy.cancel(sum(inside.diff(x) * v for x, v in zip(states, velocity, strict=True)) / inside)
+        if sympy.rem(bottom, sympy.denom(rate), *states) == 0:
+            found[sympy.Dummy(real=True)] = inside, rate
+    return found
 
 
 def _element(ring: PolyRing, expr: sympy.Expr) -> PolyElement:
