@@ -91,8 +91,8 @@ def first_integrals(flow: Flow, *, degree: int = 4, over: Any = None) -> FirstIn
     Functions of the states that are not polynomial (exp, sin, roots, \|·\|, max) are variables of their own, taken
     modulo the identities that they obey; an integral may be polynomial in them too, such as the energy of Kepler's
     problem in 1/r, or sinh² of a weight behind tanh. That of a rational flow may be polynomial in logarithms of
-    denominators and of states that vanish with their velocity, too, as Lotka and Volterra's is. What is constant on each
-    side of a kink only is no integral.
+    denominators and of states that vanish with their velocity, too, as Lotka and Volterra's is. What is constant on
+    each side of a kink only is no integral.
 
     References
     ----------
