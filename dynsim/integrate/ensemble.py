@@ -19,6 +19,7 @@ from dynsim.integrate.grid import Grid, grid_of
 from dynsim.integrate.noise.derivation import NoisyFlow
 from dynsim.integrate.noise.paths import noisy_ensemble
 from dynsim.integrate.results import Frame, InMemory, description
+from dynsim.integrate.schedules import in_flow_time
 from dynsim.integrate.storage import Streamed
 from dynsim.integrate.validation import cores, count, times_of, tolerance
 from dynsim.progress import Progress
@@ -175,10 +176,10 @@ def ensemble(
         if given is not None:
             raise bad(argument, given, "a noisy flow with it", "make one with noisy_flow(…)")
     source = flow = as_field(flow)
-    grid = grid_of(flow, initial, parameters)
-    flow = grid.flow
     forever = times is None and isinstance(t_end, float) and t_end == math.inf
     record = np.array([math.inf]) if forever else times_of(t_end, times, count=1)
+    grid = grid_of(flow, initial, in_flow_time(parameters, float(record[-1])))
+    flow = grid.flow
     rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
     workers = count("workers", workers, cores())
     limit = count("chunk", chunk, CHUNK)

@@ -14,6 +14,7 @@ from dynsim.field import Field
 from dynsim.integrate.compiled_run import compiled_trajectory
 from dynsim.integrate.events import Watched, compile_events
 from dynsim.integrate.results import description, run_dataset
+from dynsim.integrate.schedules import in_flow_time
 from dynsim.integrate.sliding import switching_of
 from dynsim.integrate.solver import MOST_STEPS, Settings, Trajectory, fixed_atol, trajectory
 from dynsim.integrate.stepping import SOLVERS
@@ -117,9 +118,10 @@ def solve(
     0.806225775
     """
     flow = as_field(flow)
+    grid = times_of(t_end, times, backward=True)
+    parameters = in_flow_time(parameters, float(grid[-1]))
     field = field_of(flow, parameters)
     y0 = start_of(field, initial)
-    grid = times_of(t_end, times, backward=True)
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     settings = Settings(
