@@ -16,11 +16,15 @@ from dynsim.integrate.batch import EnsembleArrays, Members
 from dynsim.integrate.engines import ABSENT, choose, why_not_compiled
 from dynsim.integrate.events import Watched
 from dynsim.integrate.solver import Settings, Trajectory, fixed_atol
-from dynsim.integrate.zeros import change_of_sign, nodes, sign_changes
+from dynsim.integrate.zeros import nodes, sign_changes
 from dynsim.status import Status
 from dynsim.symbolic.compiled import FlowField
 
 __all__ = ["compiled_states", "compiled_trajectory"]
+
+
+_SECTIONS = 1000  # of an interval in which a run comes to rest: as many values cost little more than one
+_CLOSE = 32.0  # units in the last place that are close enough
 
 
 class _Engine:
@@ -177,9 +181,13 @@ def _happenings(engine: _Engine, found: Trajectory, grid: np.ndarray, events: Se
 
 
 def _rest(distance: Callable[[np.ndarray], np.ndarray], edges: np.ndarray) -> list[float]:
-    """When the run comes to rest, if it does."""
-    moving = distance(edges)
-    at = int(np.argmax(moving <= 0))
-    if not moving[at] <= 0:
-        return []
-    return [change_of_sign(distance, float(edges[at - 1]), float(edges[at]))] if at else [0.0]
+    """When the run comes to rest, if it does; the distance is hardly more than rounding there: by plain sections."""
+    times = edges
+    while True:
+        moving = distance(times)
+        at = int(np.argmax(moving <= 0))
+        if not moving[at] <= 0:
+            return [float(times[-1])] if times is not edges else []
+        if not at or times[at] - times[at - 1] <= _CLOSE * np.spacing(times[at]):
+            return [float(times[at])]
+        times = np.linspace(times[at - 1], times[at], _SECTIONS + 1)
