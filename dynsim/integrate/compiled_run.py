@@ -24,7 +24,7 @@ __all__ = ["compiled_states", "compiled_trajectory"]
 
 
 _SECTIONS = 1000  # of an interval in which a run comes to rest: as many values cost little more than one
-_CLOSE = 32.0  # units in the last place that are close enough
+_CLOSE = 4096.0  # units in the last place that are close enough: what is between is rounding
 
 
 class _Engine:
