@@ -52,7 +52,7 @@ def first_order(rhs: Sequence[sympy.Expr]) -> float:
 
 
 def chosen(
-    rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], order: int, width: int
+    rhs: Sequence[sympy.Expr], arguments: Sequence[sympy.Symbol], order: int, width: int, relative: bool = False
 ) -> tuple[StepMethod, int]:
     """The method, and the members per vector, at most `width`.
 
@@ -65,13 +65,15 @@ def chosen(
     order : int
         Of a series, or 0 for none. There is none either where one of order 10 takes many more operations than DOP853.
     width : int
+    relative : bool
+        Whether states may have no absolute tolerance.
     """
     recipe = Recipe(rhs, arguments)
     if order:
         series = SeriesRecipe(rhs, arguments)
         if series.operations(_TYPICAL) <= _WORTH * _operations(recipe, len(rhs)):
             wide = 8 * width * order * (series.nodes + len(rhs)) > _CACHE
-            return Taylor(series, order), max(width // 2, min(width, 4)) if wide else width
+            return Taylor(series, order, relative), max(width // 2, min(width, 4)) if wide else width
     return DOP853Method(recipe, len(rhs)), width
 
 

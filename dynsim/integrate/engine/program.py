@@ -76,7 +76,7 @@ def _loaded(
     key = f"{equations}|{observed}|{len(arguments)}|{width}|{dense}|{alone}|{order}|{machine.description()}|{source()}"
 
     def make() -> bytes:
-        method, lanes = chosen(rhs, arguments, order, width)
+        method, lanes = chosen(rhs, arguments, order, width, alone)
         return machine.compiled(kernel.build(rhs, arguments, method, lanes, dense, observables, alone))
 
     code = cached(key, make)

@@ -26,6 +26,7 @@ EARLY, GROW_LATER = 4.0, 2.0  # … at first and from this step on: what comes f
 STIFFNESS = 3.0
 ON_THE_WAY = [0.11, 0.26, 0.42, 0.57, 0.73, 0.88]  # fractions of a step that only the one before it limits
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
+_NO_SIZE = 1e201  # a larger weight is that of a state at zero without an absolute tolerance
 _HUGE = 1e280  # the root of its inverse neither overflows nor vanishes on the way
 
 Coefficients = list[Any]
@@ -33,10 +34,10 @@ Coefficients = list[Any]
 
 
 class Taylor:
-    """Taylor series of a right-hand side, as a `StepMethod`."""
+    """Taylor series of a right-hand side, as a `StepMethod`; `relative`: states may have no absolute tolerance."""
 
-    def __init__(self, recipe: SeriesRecipe, order: int) -> None:
-        self.recipe, self.order = recipe, order
+    def __init__(self, recipe: SeriesRecipe, order: int, relative: bool) -> None:
+        self.recipe, self.order, self.relative = recipe, order, relative
         self.carried, self.dense_terms = recipe.functions, order + 1
 
     def begin(
@@ -68,10 +69,9 @@ class Taylor:
     ) -> tuple[AttemptedStep, Vector]:
         """Expand in units of the step before, go as far as the last terms allow, compare velocities there."""
         slopes = self.recipe.slopes(v, t, h, y, values, carried, self.order)
-        weights = [
-            weight(v, _size(v, value, part[0]), rtol, least)
-            for value, part, least in zip(y, slopes, atol, strict=True)
-        ]
+        weights = [weight(v, v.abs(value), rtol, least) for value, least in zip(y, atol, strict=True)]
+        if self.relative:
+            weights = [_weight(v, *each, rtol) for each in zip(weights, slopes, atol, strict=True)]
         ratio = self._ratio(v, slopes, weights)
         free = v.either(v.less(most, ratio), v.always(self.recipe.timed))
         ratio = v.minimum(ratio, most)
@@ -185,9 +185,12 @@ class Taylor:
         return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
 
 
-def _size(v: Lanes, value: Any, change: Any) -> Any:
-    """Of a state along a step; one that begins at zero is as large as what it gains."""
-    return v.abs(value) if change is None else v.maximum(v.abs(value), v.scale(v.abs(change), 0.1))
+def _weight(v: Lanes, usual: Any, part: Coefficients, atol: Any, rtol: Any) -> Any:
+    """The same, but of a state at zero, whose accuracy is relative alone, relative to what it gains."""
+    gains = [v.scale(v.abs(slope), 0.1 / n) for n, slope in enumerate(part, 1) if slope is not None]
+    if not gains:
+        return usual
+    return v.rarely(v.less(v.const(_NO_SIZE), usual), usual, lambda: weight(v, v.largest(gains), rtol, atol))
 
 
 def _followed(v: Lanes, y: Vector, slopes: list[Coefficients], ratio: Any) -> tuple[Vector, Vector]:

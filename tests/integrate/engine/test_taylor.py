@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynsim.integrate.ensemble import ensemble
+from dynsim.integrate.solve import solve
 from dynsim.status import Status
 from dynsim.symbolic import functions as own
 from dynsim.symbolic.sources import as_flow
@@ -19,6 +20,7 @@ pytest.importorskip("llvmlite")
 
 from dynsim.integrate.engine import choice
 from dynsim.integrate.engine.functions import FUNCTIONS
+from dynsim.integrate.engine.program import OneStart
 from dynsim.integrate.engine.series import _DERIVATIVES, SeriesRecipe, without_series
 
 X, Y, A, T = sympy.symbols("x y a t", real=True)
@@ -203,6 +205,31 @@ def test_steps_hold_where_the_last_coefficients_vanish(name):
     run = ensemble(flow, {"y": [0.0, 1.0]}, end, method="compiled", rtol=1e-9, atol=1e-9)
     right = quad(velocity, 0.0, end, points=[min(4.0, end / 2)], epsabs=1e-12, limit=500)[0]
     np.testing.assert_allclose(run.y, [right, 1.0 + right], atol=1e-7)
+
+
+def test_a_pulse_beside_a_state_that_moves():
+    """Fails without the comparison on the way where the time is in the equations: z alone would allow longer steps."""
+    flow = as_flow("y' = exp(-1000*(t - 1/2)^2); z' = -z")
+    run = ensemble(flow, {"y": [0.0, 1.0], "z": 1.0}, 60.0, method="compiled", rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(run.y, np.array([0.0, 1.0]) + math.sqrt(math.pi / 1000), atol=1e-7)
+
+
+def test_a_blow_up_ends_where_time_no_longer_advances():
+    """Not thousands of steps later, where numbers overflow."""
+    flow = as_flow("x' = x^2; y' = x*y; z' = -z")
+    run = ensemble(flow, {"x": [1.0, 2.0], "y": 1.0, "z": 1.0}, 3.0, method="compiled")
+    assert (run.status == Status.BLOW_UP).all()
+    assert (run.steps < 400).all()
+
+
+def test_states_that_begin_at_zero_do_not_begin_with_tiny_steps():
+    """Of relative accuracy alone, as `solve` keeps it: the tolerance of such a state is that of what it gains."""
+    flow = as_flow("x' = 1 - tanh(x); y' = x - y; z' = exp(-z) - y")
+    fast = OneStart(flow, np.zeros(3), {}, 5.0, 1e-11, None)
+    other = solve(flow, dict.fromkeys("xyz", 0.0), 5.0, method="DOP853", rtol=1e-12)
+    found = fast(np.array([5.0]))[:, 0]
+    np.testing.assert_allclose(found, [float(other[state][-1]) for state in "xyz"], rtol=1e-9)
+    assert fast.steps < 60
 
 
 def test_sizes_and_speeds_of_any_magnitude():
