@@ -276,10 +276,11 @@ class SeriesRecipe:
 
     def slopes(
         self, v: Lanes, t: Any, unit: Any, y: list[Any], values: list[Any], heads: list[Any], order: int
-    ) -> list[list[Any]]:
+    ) -> tuple[list[list[Any]], list[Any]]:
         """Coefficients of all states, each times its order, from 1 up to an order; time is counted in `unit`.
 
-        `heads` are the values of the functions, as they come from `heads`. A coefficient that vanishes is None.
+        `heads` are the values of the functions, as they come from `heads`. A coefficient that vanishes is None. Beside
+        them the first coefficients of what the functions are of, those that do not vanish.
         """
         e = self._emission(v, unit, t, y, values, dict(zip(self._functions, heads, strict=True)))
         steps: dict[sympy.Expr, Any] = {}
@@ -302,7 +303,11 @@ class SeriesRecipe:
                     if value is not None:
                         total = e.plus(total, v.mul(times_unit(factor * scale), value))
                 e.slopes[state, n + 1] = total
-        return [[e.slopes[state, n] for n in range(1, order + 1)] for state in self._states]
+        changes = [(node.factor, e.slope(node.u, 1)) for node in self._functions]
+        return (
+            [[e.slopes[state, n] for n in range(1, order + 1)] for state in self._states],
+            [e.scaled(factor, change) for factor, change in changes if change is not None],
+        )
 
     def _emission(
         self, v: Lanes, unit: Any, t: Any, y: list[Any], values: list[Any], heads: dict[Series, Any]

@@ -3,9 +3,10 @@
 The coefficients are exact (`series`), so the last two of them say how long a step may be: the series is cut off where
 its terms are as small as the tolerance. They may vanish by accident, as in a series in t³; so the velocity at the end
 of a step is compared with that of the polynomial, and a step on which they do not agree is made again, shorter. The
-values of functions at the end, which this takes, are the first coefficients of the next step. Where the coefficients
-would allow any step at all, and where the time is in the equations, which may hold a pulse, velocities are compared on
-the way, too.
+values of functions at the end, which this takes, are the first coefficients of the next step. A pulse within the step
+is seen neither at its beginning nor at its end: where the coefficients would allow any step at all, where the time is
+in the equations, and where what a function is of changes so much that a tanh may go from one of its ends to the other,
+velocities are compared on the way, too.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Taylor:
         atol: Vector,
     ) -> tuple[AttemptedStep, Vector]:
         """Expand in units of the step before, go as far as the last terms allow, compare velocities there."""
-        slopes = self.recipe.slopes(v, t, h, y, values, carried, self.order)
+        slopes, changes = self.recipe.slopes(v, t, h, y, values, carried, self.order)
         weights = [weight(v, v.abs(value), rtol, least) for value, least in zip(y, atol, strict=True)]
         if self.relative:
             weights = [_weight(v, *each, rtol) for each in zip(weights, slopes, atol, strict=True)]
@@ -79,6 +80,10 @@ class Taylor:
         final = v.at_most(left, wanted)
         step = v.select(final, left, wanted)
         ratio = v.select(final, v.div(left, h), ratio)
+        if changes:
+            # Beyond the order n ≈ −½ ln rtol a tanh is as good as one: 1 − tanh n ≈ 2 exp(−2n).
+            change = v.mul(v.largest([v.abs(change) for change in changes]), ratio)
+            free = v.either(free, v.less(v.const(self.order), change))
         y_new, rise = _followed(v, y, slopes, ratio)
         slope_new, heads = self.recipe.heads(v, v.add(t, step), y_new, values)
         defect = self._defect(v, step, slope_new, rise, weights)
