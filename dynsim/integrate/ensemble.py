@@ -123,10 +123,11 @@ def ensemble(
     Time is flow time: one gradient step with learning rate h advances it by h.
 
     A Taylor series has an order near −½ ln rtol, at least 8, and a step of it ends where its last terms reach the
-    tolerance; the velocity there, and on the way where the time is in the equations, is compared with that of the
-    series. Flows of one or two states without functions (unless rtol ≤ 1e-12), those with more products than a series
-    is worth, and those with corners (abs, max, Piecewise), roots or averages by quadrature are integrated with DOP853.
-    Neither sees a pulse that is much narrower than a step: `solve` has `max_step`.
+    tolerance; the velocity there, and on the way where the time is in the equations or a function may pass through all
+    of its values, is compared with that of the series. Flows of one or two states without functions (unless rtol ≤
+    1e-12), those with more products than a series is worth, and those with corners (abs, max, Piecewise), roots or
+    averages by quadrature are integrated with DOP853. Neither sees a pulse, in time or along a state, that is much
+    narrower than a step, a series less than DOP853: `solve` has `max_step`.
 
     References
     ----------
