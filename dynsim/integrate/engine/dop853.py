@@ -16,13 +16,11 @@ import numpy as np
 
 from dynsim.integrate.engine.lanes import Lanes
 from dynsim.integrate.engine.lowering import Recipe
-from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Vector, weight
+from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Vector, varies, weight
 
 __all__ = ["DOP853Method"]
 
-DENSE_TERMS = 8  # value at the beginning of the step, then seven coefficients
-SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
-EARLY, GROW_LATER = 4.0, 2.0  # from this step on growth is slower: far beyond stability estimates have zeros
+SAFETY, SHRINK = 0.9, 0.2
 INTERPOLATION = 5.0  # tolerances that the interpolant may be off
 LOW_ORDER = 6.0  # √tolerance times this is the most the estimate of order 3 may say, whatever that of order 5 says
 STIFFNESS = 4.0  # the method is stable up to about 6
@@ -105,10 +103,6 @@ class DOP853Method:
             value = v.mul(value, x if i % 2 == 0 else other)
         return v.add(old, value)
 
-    def growth(self, v: Lanes, accepted: Any) -> Any:
-        """By a factor of ten at first, then of two."""
-        return v.select(v.less(accepted, v.const(EARLY)), v.const(GROW), v.const(GROW_LATER))
-
     def next_size(self, v: Lanes, h: Any, error: Any, most: Any) -> Any:
         """Size of the next step from the squared error of this one; growth at most by the factor `most`."""
         wanted = v.scale(_inverse_root_16(v, error), SAFETY)
@@ -121,11 +115,7 @@ class DOP853Method:
         """
         slopes = step.detail
         before_last = _advanced(v, step.h, step.y, slopes[: _STAGES - 1], _numbers().A[_STAGES - 1, : _STAGES - 1])
-        rise, run = (
-            v.sum([v.mul(d, d) for d in (v.sub(a, b) for a, b in zip(one, other, strict=True))])
-            for one, other in ((slopes[_STAGES], slopes[_STAGES - 1]), (step.y_new, before_last))
-        )
-        return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
+        return varies(v, step.h, STIFFNESS, (slopes[_STAGES], slopes[_STAGES - 1]), (step.y_new, before_last))
 
 
 def _at(v: Lanes, t: Any, h: Any, fraction: float) -> Any:

@@ -16,7 +16,7 @@ from llvmlite import ir
 from dynsim.integrate.batch import SCALED, STIFF, STRUGGLE, TINY
 from dynsim.integrate.engine.lanes import DOUBLE, I8, I32, I64, POINTER, Lanes, Slots
 from dynsim.integrate.engine.lowering import Recipe
-from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, StepMethod, Vector, perturbed
+from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, StepMethod, Vector, growth, perturbed
 from dynsim.integrate.events import REST_RATE
 from dynsim.status import Status
 
@@ -203,7 +203,7 @@ class _Kernel:
         values, atol = self.prepared_values.load_all(), [self.atol] * self.size
         h, slope, carried = self.method.begin(v, values, y, self.t_end, self.rtol, atol)
         none = v.const(0.0)
-        self.prepared.store_all([none, h, self.method.growth(v, none), none, *y, *carried])
+        self.prepared.store_all([none, h, growth(v, none), none, *y, *carried])
         self.unfit.store(v.select(v.finite([*y, *slope]), v.const(0.0), v.const(1.0)))
         if self.dense:
             self.prepared_outputs.store_all(self._outputs(v, v.const(0.0), y, self.prepared_values.load_all()))
@@ -245,7 +245,7 @@ class _Kernel:
         good = attempt.good
         h_new = self.method.next_size(v, attempt.h, attempt.error, most)
         accepted = v.add(accepted, v.select(good, v.const(1.0), v.const(0.0)))
-        most = v.select(good, self.method.growth(v, accepted), v.const(1.0))
+        most = v.select(good, growth(v, accepted), v.const(1.0))
         advanced = zip((t_new, *attempt.y_new, *carried_new), (t, *y, *carried), strict=True)
         t_next, *moved = [v.select(good, new, old) for new, old in advanced]
         following = [t_next, h_new, most, accepted, *moved]

@@ -9,9 +9,12 @@ import numpy as np
 
 from dynsim.integrate.engine.lanes import Lanes
 
-__all__ = ["SMALLEST", "AttemptedStep", "StepMethod", "Vector", "perturbed", "weight"]
+__all__ = ["SMALLEST", "AttemptedStep", "StepMethod", "Vector", "growth", "perturbed", "varies", "weight"]
 
 SMALLEST = 1e-280  # no step is shorter, whatever overflows
+# The most that a step may be longer than the one before, at first and from the step `EARLY` on: far beyond stability
+# estimates have zeros, and what comes from nothing is not to be stepped over.
+GROW, EARLY, GROW_LATER = 10.0, 4.0, 2.0
 
 Vector = list[Any]
 """One value per state."""
@@ -93,10 +96,6 @@ class StepMethod(Protocol):
         """State at the fraction x of the step, from the coefficients of one state."""
         ...
 
-    def growth(self, v: Lanes, accepted: Any) -> Any:
-        """The most that a step may be longer than the one before, after so many good ones."""
-        ...
-
     def next_size(self, v: Lanes, h: Any, error: Any, most: Any) -> Any:
         """Size of the next step, or of the next attempt at this one."""
         ...
@@ -104,6 +103,19 @@ class StepMethod(Protocol):
     def stiff(self, v: Lanes, values: Vector, t: Any, step: AttemptedStep) -> Any:
         """Whether stability limits the step."""
         ...
+
+
+def growth(v: Lanes, accepted: Any) -> Any:
+    """The most that a step may be longer than the one before, after so many good ones."""
+    return v.select(v.less(accepted, v.const(EARLY)), v.const(GROW), v.const(GROW_LATER))
+
+
+def varies(v: Lanes, h: Any, limit: float, slopes: tuple[Vector, Vector], states: tuple[Vector, Vector]) -> Any:
+    """Whether h times the Lipschitz constant, as two states and their slopes show it, is beyond a limit."""
+    rise, run = (
+        v.sum([v.mul(d, d) for d in (v.sub(a, b) for a, b in zip(*pair, strict=True))]) for pair in (slopes, states)
+    )
+    return v.less(v.scale(run, limit**2), v.mul(v.mul(h, h), rise))
 
 
 def weight(v: Lanes, size: Any, rtol: Any, atol: Any) -> Any:

@@ -15,15 +15,14 @@ from typing import Any
 
 from dynsim.integrate.engine.functions import power
 from dynsim.integrate.engine.lanes import DOUBLE, I64, Lanes
-from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Vector, weight
+from dynsim.integrate.engine.method import SMALLEST, AttemptedStep, Vector, varies, weight
 from dynsim.integrate.engine.series import SeriesRecipe
 
 __all__ = ["Taylor"]
 
 LAST, BEFORE_LAST = 0.3, 0.1  # tolerances that a step's last term may be, and share that the one before it counts for
 DEFECT = 4.0  # tolerances that the velocity at the end may be off, times the step over the order
-SHRINK, GROW = 0.3, 10.0  # of a step that does not hold; the most that one may be longer than the one before, …
-EARLY, GROW_LATER = 4.0, 2.0  # … at first and from this step on: what comes from nothing is not stepped over
+SHRINK = 0.3  # of a step that does not hold
 STIFFNESS = 3.0
 ON_THE_WAY = [0.11, 0.26, 0.42, 0.57, 0.73, 0.88]  # fractions of a step that only the one before it limits
 _ROUNDOFF = 4e-15  # steps shorter than this times t no longer advance it
@@ -168,10 +167,6 @@ class Taylor:
             value = v.add(v.mul(value, x), term)
         return v.add(old, v.mul(value, x))
 
-    def growth(self, v: Lanes, accepted: Any) -> Any:
-        """By a factor of ten at first, then of two."""
-        return v.select(v.less(accepted, v.const(EARLY)), v.const(GROW), v.const(GROW_LATER))
-
     def next_size(self, v: Lanes, h: Any, error: Any, most: Any) -> Any:
         """The unit in which the next series is expanded."""
         return v.select(v.equal(error, v.const(0.0)), h, v.scale(h, SHRINK))
@@ -183,11 +178,7 @@ class Taylor:
         last = [v.const(0.0) if part[-1] is None else v.scale(part[-1], 1 / self.order) for part in slopes]
         before = [v.sub(y, v.mul(term, whole)) for y, term in zip(step.y_new, last, strict=True)]
         slope, _ = self.recipe.heads(v, v.add(t, step.h), before, values)
-        rise, run = (
-            v.sum([v.mul(d, d) for d in (v.sub(a, b) for a, b in zip(one, other, strict=True))])
-            for one, other in ((step.slope_new, slope), (step.y_new, before))
-        )
-        return v.less(v.scale(run, STIFFNESS**2), v.mul(v.mul(step.h, step.h), rise))
+        return varies(v, step.h, STIFFNESS, (step.slope_new, slope), (step.y_new, before))
 
 
 def _weight(v: Lanes, usual: Any, part: Coefficients, atol: Any, rtol: Any) -> Any:
